@@ -1,0 +1,425 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"docker-credential-cgr/keychain"
+)
+
+const (
+	// earlyLimit bounds the refresh that is tried while a kept token still
+	// serves: whoever asked need not wait for it.
+	earlyLimit = 3 * time.Second
+	// earlyPause is how long nobody tries again after that failed.
+	earlyPause = 30 * time.Second
+	// fetchLimit bounds everything that needs no person.
+	fetchLimit = 25 * time.Second
+	// writePatience is how long store and erase wait for a process that is at
+	// work. They go on without it: what it then writes is compared first.
+	writePatience = 5 * time.Second
+	// fetchTries is how often the issuer is asked while there is nothing to give.
+	fetchTries = 3
+)
+
+// errOvertaken says that the session was replaced or removed while we worked for
+// the one that was there before.
+var errOvertaken = errors.New("the session was replaced or removed meanwhile: run it again")
+
+// renewEarly tries one refresh for a credential that is still good, if nobody
+// else is at it, and gives the best that there is.
+func (s *Session) renewEarly(ctx context.Context, host string, r credentialRecord) credentialRecord {
+	lock, err := s.Keychain.TryLock(s.lockName())
+	if err != nil {
+		s.Debug("no early refresh: %v", err)
+		return r
+	}
+	defer lock.Unlock()
+	if again, err := s.readCredential(ctx, host); err == nil && again.usable(s.Now()) {
+		if r = again; r.fresh(s.Now()) {
+			return r
+		}
+	}
+	// If it fails nobody tries for a while, or takes the lock to find out.
+	r.Renew = s.Now().Add(earlyPause).Unix()
+	session, err := s.readSession(ctx)
+	if err == nil && session.alive(s.Now()) {
+		limited, cancel := context.WithTimeout(ctx, earlyLimit)
+		defer cancel()
+		var renewed credentialRecord
+		if renewed, err = s.refresh(limited, host, session, 1); err == nil {
+			return renewed
+		}
+		if sessionEnded(err) {
+			r.Renew = 0
+		}
+	} else if err == nil {
+		r.Renew = 0 // nothing to refresh with
+	}
+	s.Debug("no early refresh, the kept token serves on: %v", err)
+	if err := s.write(ctx, credentialName(s.Issuer, host, s.Identity), r); err != nil {
+		s.Debug("cannot put off the next refresh: %v", err)
+	}
+	return r
+}
+
+// obtain gets a credential for host where none is kept. One process of all that
+// ask does the work; the others wait for it, and look at what it left together.
+func (s *Session) obtain(ctx context.Context, host string) (Credential, error) {
+	name := s.lockName()
+	var waiting context.Context
+	for {
+		lock, err := s.Keychain.TryLock(name)
+		switch {
+		case err == nil:
+			defer lock.Unlock()
+			return s.obtainLocked(ctx, host)
+		case errors.Is(err, keychain.ErrNotPrivate):
+			return Credential{}, err
+		case !errors.Is(err, keychain.ErrBusy):
+			// A file system without locks, read-only or full. Writes compare
+			// before they write, so what can be lost is a second window.
+			s.Warn("going on without a lock: %v", err)
+			return s.obtainLocked(ctx, host)
+		}
+
+		if waiting == nil {
+			s.Warn("waiting for %s, for %s at most", s.Keychain.ReadHolder(name), s.Patience)
+			var cancel context.CancelFunc
+			waiting, cancel = context.WithTimeout(ctx, s.Patience)
+			defer cancel()
+		}
+		shared, err := s.Keychain.WaitLock(waiting, name)
+		if err != nil {
+			return Credential{}, s.waitedInVain(err)
+		}
+		r, err := s.readCredential(ctx, host)
+		shared.Unlock()
+		if err != nil {
+			return Credential{}, err
+		}
+		if r.usable(s.Now()) {
+			return r.credential(), nil
+		}
+		// It left nothing: one of those who waited takes over. Not all at the
+		// same instant, since the shared lock of one keeps out the next.
+		time.Sleep(rand.N(20 * time.Millisecond))
+	}
+}
+
+// obtainLocked does the work of obtain, with the lock.
+func (s *Session) obtainLocked(ctx context.Context, host string) (Credential, error) {
+	r, err := s.readCredential(ctx, host)
+	if err != nil || r.usable(s.Now()) {
+		return r.credential(), err
+	}
+	session, err := s.readSession(ctx)
+	if err != nil {
+		return Credential{}, err
+	}
+	if session.alive(s.Now()) {
+		fetch, cancel := context.WithTimeout(ctx, fetchLimit)
+		defer cancel()
+		s.Keychain.SayHolder(s.lockName(), "refreshing")
+		r, err := s.refresh(fetch, host, session, fetchTries)
+		if !sessionEnded(err) {
+			return r.credential(), err
+		}
+		s.Warn("the session of %s has ended", session.account())
+		// What refresh marked as ended is the one to replace.
+		if session, err = s.readSession(ctx); err != nil {
+			return Credential{}, err
+		}
+	}
+	if s.SignIn == nil {
+		return Credential{}, &NotSignedInError{s.NoSignIn}
+	}
+	closed := s.readClosed()
+	if closed.active(s.Now()) {
+		return Credential{}, &NotSignedInError{closed.reason() + "; to sign in now, run: docker-credential-cgr login"}
+	}
+	r, err = s.signIn(ctx, host, session)
+	return r.credential(), err
+}
+
+// Account is who signed in.
+type Account struct {
+	Subject string    // UIDP
+	Email   string    // may be empty
+	Until   time.Time // when somebody has to sign in again; zero where not known
+}
+
+// String is the name that people know the account by.
+func (a Account) String() string {
+	if a.Email != "" {
+		return Printable(a.Email)
+	}
+	return Printable(a.Subject)
+}
+
+// Login has a person sign in, whatever is kept, and gives who it was. If another
+// process is at a sign-in already, that one's outcome counts.
+func (s *Session) Login(ctx context.Context) (Account, error) {
+	before, err := s.readSession(ctx)
+	if err != nil {
+		return Account{}, err
+	}
+	unlock, err := s.lockToLogin(ctx)
+	if err != nil {
+		return Account{}, err
+	}
+	defer unlock()
+	session, err := s.readSession(ctx)
+	if err != nil {
+		return Account{}, err
+	}
+	if session.Generation != before.Generation && session.alive(s.Now()) {
+		return session.account(), nil
+	}
+	if _, err := s.signIn(ctx, s.Registry, session); err != nil {
+		return Account{}, err
+	}
+	session, err = s.readSession(ctx)
+	return session.account(), err
+}
+
+// lockToLogin takes the session's lock for Login, waiting for whoever has it.
+func (s *Session) lockToLogin(ctx context.Context) (unlock func(), err error) {
+	waiting, cancel := context.WithTimeout(ctx, s.Patience)
+	defer cancel()
+	name := s.lockName()
+	for said := false; ; said = true {
+		lock, err := s.Keychain.TryLock(name)
+		switch {
+		case err == nil:
+			return lock.Unlock, nil
+		case errors.Is(err, keychain.ErrNotPrivate):
+			return nil, err
+		case !errors.Is(err, keychain.ErrBusy):
+			s.Warn("going on without a lock: %v", err)
+			return func() {}, nil
+		}
+		if !said {
+			s.Warn("waiting for %s, for %s at most", s.Keychain.ReadHolder(name), s.Patience)
+		}
+		shared, err := s.Keychain.WaitLock(waiting, name)
+		if err != nil {
+			return nil, s.waitedInVain(err)
+		}
+		shared.Unlock()
+		time.Sleep(rand.N(20 * time.Millisecond))
+	}
+}
+
+// waitedInVain says for whom the wait that ended with err was.
+func (s *Session) waitedInVain(err error) error {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("gave up after %s waiting for %s; end that process, or run: docker-credential-cgr login",
+		s.Patience, s.Keychain.ReadHolder(s.lockName()))
+}
+
+// signIn opens a window, with the lock held, in place of session.
+func (s *Session) signIn(ctx context.Context, host string, session sessionRecord) (credentialRecord, error) {
+	s.Keychain.SayHolder(s.lockName(), "signing in")
+	closed := s.readClosed()
+	// Noted before it is so: a process that is killed writes no note.
+	s.noteClosed(closed, "was left")
+
+	audiences := []string{s.audience(s.Registry), s.API}
+	if a := s.audience(host); a != s.Registry {
+		audiences = append(audiences, a)
+	}
+	grant, err := s.SignIn(ctx, audiences)
+	if err != nil {
+		var left *SignInError
+		switch {
+		case errors.As(err, &left) && left.Answer:
+			s.noteClosed(closed, left.Why)
+		default: // the person stopped it, or it never came to a window
+			s.restoreClosed(closed)
+		}
+		return credentialRecord{}, err
+	}
+	if session.Subject != "" && session.Subject != grant.Subject {
+		if s.ConfirmAccount == nil || !s.ConfirmAccount(session.account(), grant.account()) {
+			s.restoreClosed(closed)
+			return credentialRecord{}, fmt.Errorf("%s signed in, but the session here is %s's: nothing was changed; to change the account, run: docker-credential-cgr login",
+				grant.account(), session.account())
+		}
+	}
+	s.clearClosed()
+	return s.begin(ctx, host, session, grant)
+}
+
+// begin starts a session with what a sign-in brought.
+func (s *Session) begin(ctx context.Context, host string, former sessionRecord, grant *Grant) (credentialRecord, error) {
+	for _, h := range former.Hosts { // they may be somebody else's
+		if r, err := s.readSlot(ctx, h, s.Identity); err == nil && !r.Stored {
+			if err := s.Keychain.Delete(ctx, credentialName(s.Issuer, h, s.Identity)); err != nil {
+				return credentialRecord{}, err
+			}
+		}
+	}
+	session := sessionRecord{
+		Version: recordVersion, Issuer: s.Issuer, Identity: s.Identity,
+		Generation: former.Generation, Subject: grant.Subject, Email: grant.Email,
+	}
+	if grant.RefreshToken == "" {
+		// The deployment gives none: the access token is all there is.
+		session.addHost(host)
+		if _, err := s.writeSession(ctx, session, ""); err != nil {
+			s.Warn("%v: the next run has to sign in again", err)
+		}
+		return s.keep(ctx, host, grant.AccessToken, grant.Expiry), nil
+	}
+
+	// The refresh token came in the address of a page, which browsers remember:
+	// spent at once, it is of no use to who finds it there.
+	fetch, cancel := context.WithTimeout(ctx, fetchLimit)
+	defer cancel()
+	session.Refresh = grant.RefreshToken
+	token, err := s.STS.Refresh(fetch, grant.RefreshToken, s.audience(host), fetchTries)
+	if token != nil && token.RefreshToken != "" {
+		session.Refresh = token.RefreshToken
+	}
+	if err == nil {
+		session.addHost(host)
+	} else if sessionEnded(err) {
+		session.Refresh = ""
+	}
+	if _, writeErr := s.writeSession(ctx, session, session.Refresh); writeErr != nil {
+		if err != nil {
+			return credentialRecord{}, errors.Join(err, writeErr)
+		}
+		s.Warn("%v: the next run has to sign in again", writeErr)
+	}
+	if err != nil {
+		return credentialRecord{}, fmt.Errorf("signed in as %s, but %w; to try again, run: docker-credential-cgr login", session.account(), err)
+	}
+	return s.keep(ctx, host, token.AccessToken, token.Expiry), nil
+}
+
+// refresh spends session's refresh token for an access token for host, with the
+// lock held, and keeps both: the new refresh token first, before anybody gets
+// the access token that came with it.
+func (s *Session) refresh(ctx context.Context, host string, session sessionRecord, tries int) (credentialRecord, error) {
+	token, err := s.STS.Refresh(ctx, session.Refresh, s.audience(host), tries)
+
+	// Whatever came back belongs to the session we read. If another is there
+	// now, somebody signed in or out without our lock, and theirs counts.
+	// Not with ctx: what was got is kept even if the time for getting is over.
+	keepCtx := context.WithoutCancel(ctx)
+	current, readErr := s.readSession(keepCtx)
+	if readErr != nil && token == nil {
+		return credentialRecord{}, errors.Join(err, readErr)
+	}
+	overtaken := readErr == nil && current.Generation != session.Generation
+	switch {
+	case overtaken && sessionEnded(err) && current.alive(s.Now()) && current.Refresh != session.Refresh:
+		return s.refresh(ctx, host, current, tries)
+	case overtaken && err == nil:
+		if r, err := s.readCredential(keepCtx, host); err == nil && r.usable(s.Now()) {
+			return r, nil
+		}
+		return credentialRecord{}, errOvertaken
+	case overtaken:
+		return credentialRecord{}, err
+	case sessionEnded(err):
+		session.Refresh, session.RefreshExpires = "", 0
+		if _, writeErr := s.writeSession(keepCtx, session, ""); writeErr != nil {
+			s.Debug("cannot note that the session has ended: %v", writeErr)
+		}
+		return credentialRecord{}, err
+	case token == nil:
+		return credentialRecord{}, err
+	}
+
+	changed := false
+	if token.RefreshToken != "" && token.RefreshToken != session.Refresh {
+		session.Refresh, changed = token.RefreshToken, true
+	}
+	if hosts := len(session.Hosts); err == nil {
+		session.addHost(host)
+		changed = changed || len(session.Hosts) != hosts
+	}
+	if changed {
+		if _, writeErr := s.writeSession(keepCtx, session, session.Refresh); writeErr != nil {
+			s.Warn("%v: the next run has to sign in again", writeErr)
+		}
+	}
+	if err != nil {
+		return credentialRecord{}, err
+	}
+	if c, _ := parseClaims(token.AccessToken); session.Subject != "" && c.Subject != session.Subject {
+		return credentialRecord{}, fmt.Errorf("%s gave a token of %s, where %s is signed in: not used", s.STS.host(), Printable(c.Subject), session.Subject)
+	}
+	return s.keep(keepCtx, host, token.AccessToken, token.Expiry), nil
+}
+
+// writeSession writes the session's record as its next generation.
+func (s *Session) writeSession(ctx context.Context, session sessionRecord, refresh string) (sessionRecord, error) {
+	session.Generation = nextGeneration(session.Generation, s.Now())
+	session.Refresh, session.RefreshExpires = refresh, 0
+	if end := refreshExpiry(refresh); !end.IsZero() {
+		session.RefreshExpires = end.Unix()
+	}
+	return session, s.write(ctx, sessionName(s.Issuer, s.Identity), session)
+}
+
+// keep keeps an access token for host, and gives its record. Failing to keep it
+// costs the next run a refresh, but not this one its token. A token that does
+// not say when it ends, or that has ended, is used once and not kept.
+func (s *Session) keep(ctx context.Context, host, accessToken string, expires time.Time) credentialRecord {
+	now := s.Now()
+	r := credentialRecord{
+		Version: recordVersion, Issuer: s.Issuer, Host: host, Identity: s.Identity,
+		Username: Username, Secret: accessToken, Kept: now.Unix(),
+	}
+	if expires.IsZero() || !expires.After(now) {
+		s.Debug("not kept: the token's end is missing or past")
+		return r
+	}
+	if expires.Sub(now) > maxKept {
+		expires = now.Add(maxKept)
+	}
+	r.Expires = expires.Unix()
+	r.Renew = expires.Add(-min(maxMargin, expires.Sub(now)/5)).Unix()
+
+	// What a user stored meanwhile in the same place stays.
+	if there, err := s.readSlot(ctx, host, ""); err == nil && there.Stored && there.usable(now) {
+		s.Warn("the credential stored for %s (user %s) still answers first; docker logout %s removes it and the session", host, Printable(there.Username), host)
+		if s.Identity == "" {
+			return r
+		}
+	}
+	if err := s.write(ctx, credentialName(s.Issuer, host, s.Identity), r); err != nil {
+		s.Warn("%v: the next run has to refresh", err)
+	}
+	return r
+}
+
+// lockToWrite takes the session's lock for a write that must not be refused, and
+// gives what releases it. After a while it goes on without.
+func (s *Session) lockToWrite(ctx context.Context) (unlock func()) {
+	ctx, cancel := context.WithTimeout(ctx, writePatience)
+	defer cancel()
+	for {
+		lock, err := s.Keychain.TryLock(s.lockName())
+		if err == nil {
+			return lock.Unlock
+		}
+		if !errors.Is(err, keychain.ErrBusy) || ctx.Err() != nil {
+			s.Debug("writing without the lock: %v", err)
+			return func() {}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}

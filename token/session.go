@@ -1,0 +1,259 @@
+// Package token says where an access token comes from: it is kept, or refreshed,
+// or somebody signs in for it. A Session does this for one issuer and identity,
+// and sees to it that of many processes which need a token at once one fetches it.
+package token
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"docker-credential-cgr/keychain"
+)
+
+// Username is the user name that goes with an access token as a password.
+const Username = "_token"
+
+// Credential is a user name and secret for a registry host.
+type Credential struct {
+	Username string
+	Secret   string
+	Expires  time.Time // by this machine's clock; zero where not known
+	Stored   bool      // the user gave it to us (docker login)
+}
+
+// NotSignedInError says that there is no credential, and that nobody may be asked
+// for one now. It is no failure: public images need none.
+type NotSignedInError struct{ Reason string }
+
+func (e *NotSignedInError) Error() string { return "not signed in: " + e.Reason }
+
+// Session is one identity's standing with one issuer, as the keychain has it. Its
+// fields are set once, before its methods are called.
+type Session struct {
+	Issuer   string // URL, without a trailing slash
+	Identity string // UIDP of the identity to assume; empty for a person
+	Registry string // the registry's host, with its port where that is not 443
+	API      string // audience of the platform API
+
+	Keychain *keychain.Keychain
+	STS      *STS
+	// SignIn asks a person to sign in, for the audiences given. Nil where
+	// nobody may be asked; NoSignIn then says why, and what to do.
+	SignIn   func(ctx context.Context, audiences []string) (*Grant, error)
+	NoSignIn string
+	// ConfirmAccount asks whether a sign-in by another account than the last one
+	// is meant. Nil refuses it.
+	ConfirmAccount func(last, now Account) bool
+	// Patience is how long to wait for another process that is at work.
+	Patience time.Duration
+
+	Now   func() time.Time
+	Warn  func(format string, args ...any) // one line for the user
+	Debug func(format string, args ...any)
+}
+
+// Grant is what a sign-in brings.
+type Grant struct {
+	*oauth2.Token
+	Subject string // UIDP of who signed in
+	Email   string // may be empty
+}
+
+func (g *Grant) account() Account { return Account{Subject: g.Subject, Email: g.Email} }
+
+func (s *Session) lockName() string { return lockName(s.Issuer, s.Identity) }
+
+// audience is what a token for host is asked for. Hosts below the registry's have
+// an audience each, but for skills, which takes the registry's own.
+func (s *Session) audience(host string) string {
+	if host == "skills."+s.Registry {
+		return s.Registry
+	}
+	return host
+}
+
+// Credential gives a credential for host: what is kept, else a refreshed one,
+// else one that somebody signs in for. Its error is a *NotSignedInError where
+// there is none to be had, and whatever failed otherwise.
+func (s *Session) Credential(ctx context.Context, host string) (Credential, error) {
+	r, err := s.readCredential(ctx, host)
+	if err != nil {
+		return Credential{}, err
+	}
+	switch now := s.Now(); {
+	case r.fresh(now):
+		s.Debug("the kept credential for %s is good", host)
+		return r.credential(), nil
+	case r.usable(now):
+		return s.renewEarly(ctx, host, r).credential(), nil
+	default:
+		return s.obtain(ctx, host)
+	}
+}
+
+// TokenSource gives access tokens for host, for use with golang.org/x/oauth2.
+func (s *Session) TokenSource(ctx context.Context, host string) oauth2.TokenSource {
+	return tokenSource{ctx, s, host}
+}
+
+type tokenSource struct {
+	// A TokenSource's method takes no context, so the source carries the one of
+	// the work that it was made for.
+	ctx  context.Context
+	s    *Session
+	host string
+}
+
+func (t tokenSource) Token() (*oauth2.Token, error) {
+	c, err := t.s.Credential(t.ctx, t.host)
+	if err != nil {
+		return nil, err
+	}
+	return &oauth2.Token{AccessToken: c.Secret, TokenType: "Bearer", Expiry: c.Expires}, nil
+}
+
+// Store keeps a credential that the user gave for host; it is given from then on,
+// until it expires. An access token of the session's own account is not kept:
+// `docker login` stores what it just got from us, and a copy would outlive it.
+func (s *Session) Store(ctx context.Context, host, username, secret string) error {
+	r := credentialRecord{
+		Version: recordVersion, Issuer: s.Issuer, Host: host, Username: username, Secret: secret,
+		Stored: true, Kept: s.Now().Unix(),
+	}
+	if c, err := parseClaims(secret); err == nil {
+		if username == Username {
+			session, _ := s.readSession(ctx)
+			kept, _ := s.readCredential(ctx, host)
+			if kept.Secret == secret || session.Subject != "" && session.Subject == c.Subject {
+				s.Debug("not stored: it is a token of this session")
+				return nil
+			}
+		}
+		if !c.Expires.IsZero() {
+			r.Expires = c.Expires.Unix()
+		}
+	}
+	if r.Expires != 0 && !r.usable(s.Now()) {
+		return fmt.Errorf("the secret given for %s expired at %s: nothing was stored", host, time.Unix(r.Expires, 0).Format(time.RFC3339))
+	}
+	defer s.lockToWrite(ctx)()
+	// The slot of no identity is looked at whatever identity is configured.
+	return s.write(ctx, credentialName(s.Issuer, host, ""), r)
+}
+
+// Forget removes the credential for host and, where host is the registry, the
+// session with all that it left. Nothing there is no error.
+func (s *Session) Forget(ctx context.Context, host string) error {
+	defer s.lockToWrite(ctx)()
+	hosts := []string{host}
+	var errs []error
+	if host == s.Registry {
+		session, err := s.readSession(ctx)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		hosts = append(hosts, session.Hosts...)
+		// First what could bring the rest back.
+		errs = append(errs, s.Keychain.Delete(ctx, sessionName(s.Issuer, s.Identity)))
+	}
+	for _, h := range hosts {
+		errs = append(errs, s.Keychain.Delete(ctx, credentialName(s.Issuer, h, "")))
+		if s.Identity != "" {
+			errs = append(errs, s.Keychain.Delete(ctx, credentialName(s.Issuer, h, s.Identity)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Usernames gives, for each host that Credential could answer for without asking
+// anybody, the user name that it would give.
+func (s *Session) Usernames(ctx context.Context) (map[string]string, error) {
+	names := map[string]string{}
+	session, err := s.readSession(ctx)
+	if err != nil {
+		return nil, err
+	}
+	hosts := append([]string{s.Registry}, session.Hosts...)
+	slices.Sort(hosts)
+	for _, host := range slices.Compact(hosts) {
+		r, err := s.readCredential(ctx, host)
+		if err != nil {
+			return nil, err
+		}
+		if r.usable(s.Now()) {
+			names[host] = r.Username
+		} else if session.alive(s.Now()) {
+			names[host] = Username
+		}
+	}
+	return names, nil
+}
+
+// readCredential reads the record for host. An absent one is the zero record.
+func (s *Session) readCredential(ctx context.Context, host string) (credentialRecord, error) {
+	r, err := s.readSlot(ctx, host, "")
+	if err != nil || s.Identity == "" || r.Stored && r.usable(s.Now()) {
+		return r, err
+	}
+	return s.readSlot(ctx, host, s.Identity)
+}
+
+func (s *Session) readSlot(ctx context.Context, host, identity string) (credentialRecord, error) {
+	var r credentialRecord
+	name := credentialName(s.Issuer, host, identity)
+	err := s.read(ctx, name, &r, func() error { return r.valid(s.Issuer, host, identity) })
+	if err != nil {
+		return credentialRecord{}, hideNotFound(err)
+	}
+	return r, nil
+}
+
+// readSession reads the session's record. An absent one is the zero record.
+func (s *Session) readSession(ctx context.Context) (sessionRecord, error) {
+	var r sessionRecord
+	name := sessionName(s.Issuer, s.Identity)
+	err := s.read(ctx, name, &r, func() error { return r.valid(s.Issuer, s.Identity) })
+	if err != nil {
+		return sessionRecord{}, hideNotFound(err)
+	}
+	return r, nil
+}
+
+// read reads a record. One that cannot be used counts as absent and is named
+// once; it is replaced at the next write.
+func (s *Session) read(ctx context.Context, name string, record any, valid func() error) error {
+	text, err := s.Keychain.Get(ctx, name)
+	if err != nil {
+		return err
+	}
+	err = decodeRecord(text, record)
+	if err == nil {
+		err = valid()
+	}
+	if err != nil {
+		s.Warn("the entry %q in the %s is not used: %v", name, s.Keychain, err)
+		return keychain.ErrNotFound
+	}
+	return nil
+}
+
+func (s *Session) write(ctx context.Context, name string, record any) error {
+	text, err := json.Marshal(record)
+	if err != nil {
+		return err // not possible: the records hold strings and numbers
+	}
+	return s.Keychain.Set(ctx, name, string(text))
+}
+
+func hideNotFound(err error) error {
+	if errors.Is(err, keychain.ErrNotFound) {
+		return nil
+	}
+	return err
+}
