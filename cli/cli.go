@@ -1,0 +1,133 @@
+// Package cli is what people and programs type. Standard output holds the answer
+// and nothing else; everything said about it goes to standard error, each line
+// behind the program's name.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strings"
+
+	"github.com/docker/docker-credential-helpers/credentials"
+	"golang.org/x/term"
+
+	"docker-credential-cgr/config"
+	"docker-credential-cgr/helper"
+	"docker-credential-cgr/token"
+)
+
+const name = "docker-credential-cgr"
+
+// Exit codes. The protocol's verbs know 0 and 1 alone.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+const usage = `docker-credential-cgr gives Docker and other clients credentials for the Chainguard registry.
+
+Usage:
+  docker-credential-cgr login          sign in with a browser
+  docker-credential-cgr --version
+
+Docker and other clients run these, with their input on standard input:
+  docker-credential-cgr get            echo cgr.dev | docker-credential-cgr get
+  docker-credential-cgr store|erase|list|version
+
+To have Docker use it, put this into ~/.docker/config.json:
+  {"credHelpers": {"cgr.dev": "cgr"}}
+
+CHAINGUARD_DEBUG=1 shows what is done, step by step.
+`
+
+// Program is one run of the program.
+type Program struct {
+	Version               string
+	Args                  []string // without the program's name
+	Stdin, Stdout, Stderr *os.File
+}
+
+// Run runs the program and gives its exit code.
+func Run(ctx context.Context, p Program) int {
+	if len(p.Args) == 0 {
+		return p.misused("a command is missing")
+	}
+	switch command, rest := p.Args[0], p.Args[1:]; command {
+	case credentials.ActionGet, credentials.ActionStore, credentials.ActionErase, credentials.ActionList:
+		if len(rest) > 0 {
+			return p.misused(fmt.Sprintf("%s takes its input on standard input: echo cgr.dev | %s get", command, name))
+		}
+		return p.serve(ctx, command)
+	case credentials.ActionVersion, "--version", "-v":
+		fmt.Fprintf(p.Stdout, "%s %s\n", name, p.version())
+		return exitDone
+	case "--help", "-h", "help":
+		fmt.Fprint(p.Stdout, usage)
+		return exitDone
+	case "login":
+		if len(rest) > 0 {
+			return p.misused("login takes no arguments")
+		}
+		return p.login(ctx)
+	case token.OpenVerb: // our own child, with the null device for standard streams
+		if len(rest) != 1 || token.OpenBrowser(rest[0]) != nil {
+			return exitFailed
+		}
+		return exitDone
+	default:
+		return p.misused(fmt.Sprintf("unknown command %q", command))
+	}
+}
+
+// serve carries out a verb of Docker's protocol.
+func (p Program) serve(ctx context.Context, verb string) int {
+	cfg, err := config.Load(os.Getenv)
+	h := &helper.Helper{
+		Config:    cfg,
+		ConfigErr: err,
+		Context:   ctx,
+		Warn:      p.warn,
+		Session:   func() (*token.Session, error) { return p.helperSession(cfg) },
+	}
+	waits := term.IsTerminal(int(p.Stdin.Fd()))
+	if waits && verb == credentials.ActionGet {
+		p.warn("type the registry's name, such as %s, then Enter and Ctrl-D", registryName(cfg))
+	}
+	return helper.Serve(h, verb, p.Stdin, waits, p.Stdout)
+}
+
+func registryName(cfg config.Config) string {
+	if cfg.Registry == nil {
+		return "cgr.dev"
+	}
+	return cfg.Registry.Host
+}
+
+func (p Program) misused(what string) int {
+	p.warn("%s", what)
+	fmt.Fprint(p.Stderr, "\n"+usage)
+	return exitUsage
+}
+
+// warn says one line to the user.
+func (p Program) warn(format string, args ...any) {
+	text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; ")
+	fmt.Fprintf(p.Stderr, "%s: %s\n", name, text)
+}
+
+// version is the packager's, or what Go put into the binary, with the commit
+// where that is known.
+func (p Program) version() string {
+	if p.Version != "" {
+		return p.Version
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}

@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"docker-credential-cgr/config"
+	"docker-credential-cgr/keychain"
+	"docker-credential-cgr/token"
+)
+
+// signInWait is how long a person may take to sign in.
+const signInWait = 5 * time.Minute
+
+// How long to wait for another process. One that has a person sign in may take
+// as long as a sign-in may; where nobody is there, clients have no such patience.
+const (
+	patiencePerson = signInWait + 30*time.Second
+	patienceNobody = 30 * time.Second
+)
+
+// helperSession is the session as the protocol's verbs use it: it opens a window
+// only where a person is there to see it.
+func (p Program) helperSession(cfg config.Config) (*token.Session, error) {
+	s, err := p.session(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.Patience = patienceNobody
+	switch {
+	case cfg.AutoLogin == config.AutoLoginNever:
+		s.NoSignIn = "auth.auto-login is never; run: docker-credential-cgr login"
+	case cfg.AutoLogin == config.AutoLoginTTY && !p.personThere():
+		s.NoSignIn = "run: docker-credential-cgr login"
+	default:
+		s.SignIn = p.browser(cfg).SignIn
+		s.Patience = patiencePerson
+	}
+	return s, nil
+}
+
+// session is the person's session with the configured issuer.
+func (p Program) session(cfg config.Config) (*token.Session, error) {
+	const service = name
+	var store *keychain.Keychain
+	switch cfg.Keychain {
+	case config.KeychainFile:
+		var err error
+		if store, err = keychain.OpenFile(service); err != nil {
+			return nil, err
+		}
+	default:
+		store = keychain.OpenOS(service)
+	}
+	p.debug(cfg, "secrets are kept in the %s", store)
+	return &token.Session{
+		Issuer:   cfg.Issuer.String(),
+		Registry: cfg.Registry.Host,
+		API:      cfg.API.String(),
+		Keychain: store,
+		STS: &token.STS{
+			Issuer: cfg.Issuer.String(),
+			Client: token.NewClient(),
+			Now:    time.Now,
+			Debug:  p.debugger(cfg),
+		},
+		Now:   time.Now,
+		Warn:  p.warn,
+		Debug: p.debugger(cfg),
+	}, nil
+}
+
+func (p Program) browser(cfg config.Config) *token.Browser {
+	return &token.Browser{
+		Issuer:  cfg.Issuer.String(),
+		Console: cfg.Console.String(),
+		Force:   cfg.Mode == config.ModeBrowser,
+		Wait:    signInWait,
+		Out:     p.Stderr,
+		Now:     time.Now,
+		Debug:   p.debugger(cfg),
+	}
+}
+
+// personThere says whether somebody sits at a terminal and would see a window:
+// not an editor, a daemon or a CI job that runs Docker in the background.
+func (p Program) personThere() bool {
+	ci := os.Getenv("CI")
+	return term.IsTerminal(int(p.Stderr.Fd())) && (ci == "" || ci == "false" || ci == "0")
+}
+
+// debug says what is done, when that is asked for. No secret is among args.
+func (p Program) debug(cfg config.Config, format string, args ...any) {
+	if cfg.Debug {
+		p.warn("debug: "+format, args...)
+	}
+}
+
+func (p Program) debugger(cfg config.Config) func(string, ...any) {
+	return func(format string, args ...any) { p.debug(cfg, format, args...) }
+}
+
+// until says when something ends, for people.
+func until(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf(" until %s", t.Local().Format("2 January 2006 15:04"))
+}

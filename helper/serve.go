@@ -1,0 +1,84 @@
+package helper
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/docker/docker-credential-helpers/credentials"
+)
+
+// Serve carries out one verb of the protocol: it checks the input, has the
+// library do the rest, and writes the answer, or one line that says what failed,
+// to out. It gives the exit code. waits says that in is a person's terminal,
+// which may take its time.
+func Serve(h *Helper, verb credentials.Action, in io.Reader, waits bool, out io.Writer) int {
+	var answer bytes.Buffer
+	err := handle(h, verb, in, waits, &answer)
+	if err != nil {
+		answer.Reset()
+		fmt.Fprintln(&answer, oneLine(err))
+	}
+	// In one write, after all work is done. An answer that nobody got has failed.
+	if _, writeErr := out.Write(answer.Bytes()); writeErr != nil {
+		h.Warn("cannot write the answer: %v", writeErr)
+		return 1
+	}
+	if err != nil {
+		return 1
+	}
+	return 0
+}
+
+func handle(h *Helper, verb credentials.Action, in io.Reader, waits bool, out io.Writer) error {
+	var input []byte
+	if verb != credentials.ActionList { // some clients send it "unused", some nothing
+		patience := inputPatience
+		if waits {
+			patience = 0
+		}
+		var err error
+		if input, err = readInput(in, patience); err != nil {
+			return err
+		}
+	}
+	switch verb {
+	case credentials.ActionGet, credentials.ActionErase:
+		server, err := parseServer(input)
+		if err != nil {
+			return err
+		}
+		input = []byte(server)
+	case credentials.ActionStore:
+		pair, err := parsePair(input)
+		if err != nil {
+			return err
+		}
+		// In one line, as the library's reader wants it, and with no letter
+		// escaped that could take it over the reader's limit.
+		var line bytes.Buffer
+		enc := json.NewEncoder(&line)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(pair); err != nil {
+			return err
+		}
+		input = line.Bytes()
+	}
+	return credentials.HandleCommand(h, verb, bytes.NewReader(input), out)
+}
+
+// oneLine makes one line of an error, which may join several.
+func oneLine(err error) string {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		var texts []string
+		for _, e := range joined.Unwrap() {
+			texts = append(texts, e.Error())
+		}
+		return strings.Join(texts, "; ")
+	}
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
+}
