@@ -1,0 +1,245 @@
+package standin
+
+import (
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Behaviour is how the platform behaves. Its zero value is a healthy platform.
+type Behaviour struct {
+	// AccessLifetime is the life of an access token; zero means an hour, as the issuer's.
+	AccessLifetime time.Duration
+	// RefreshLifetime is the life of a refresh token; zero means 30 days.
+	RefreshLifetime time.Duration
+	// RegistryTokenLifetime is the life of a token of the registry's /token; zero means five minutes.
+	RegistryTokenLifetime time.Duration
+	// MaxPullTokenLifetime is the most that a static identity may live; zero means 8760h. Some plans have less.
+	MaxPullTokenLifetime time.Duration
+
+	// NoRotation leaves a refresh token good after its use, and answers with it again.
+	NoRotation bool
+	// OmitRefreshToken makes refresh answers carry no new refresh token; the old one stays good.
+	OmitRefreshToken bool
+	// Reuse is what becomes of a session whose spent refresh token is presented again.
+	Reuse ReusePolicy
+	// SingleAudience refuses to refresh for another audience than the sign-in's, as older deployments may.
+	SingleAudience bool
+	// OmitExpiry leaves expiry out of the answers of an exchange.
+	OmitExpiry bool
+
+	// AutoApprove sends every sign-in straight back as Person, without a page.
+	AutoApprove bool
+	// Person is the email address of the default person; empty means Ada.
+	Person string
+	// DropCallbackParameters makes the issuer hand back no parameter of the redirect URL but its own. Whether the real
+	// one does is not known.
+	DropCallbackParameters bool
+
+	// Latency delays requests by name; see Count for the names.
+	Latency map[string]time.Duration
+	// ClockSkew is how far the platform's clock is ahead of the machine's: it shows in Date, iat and exp.
+	ClockSkew time.Duration
+	// TokenPadding adds that many bytes of claims to access tokens, as those of somebody in many groups have.
+	TokenPadding int
+	// WrongAudience, WrongIssuer and WrongSubject are put into new access tokens in place of what was asked for.
+	WrongAudience, WrongIssuer, WrongSubject string
+
+	// Faults are looked through in order at every request; the first one that matches answers it.
+	Faults []Fault
+}
+
+// ReusePolicy is what happens when a spent refresh token is presented again. What the real issuer does is not known.
+type ReusePolicy int
+
+const (
+	// ReuseRevokes refuses it and revokes the whole session, as reuse detection does.
+	ReuseRevokes ReusePolicy = iota
+	// ReuseRefused refuses it and leaves the session alone.
+	ReuseRefused
+	// ReuseAccepted refreshes all the same.
+	ReuseAccepted
+)
+
+func orDefault[T comparable](value, standard T) T {
+	var zero T
+	if value == zero {
+		return standard
+	}
+	return value
+}
+
+// Change changes the behaviour from the next request on.
+func (p *Platform) Change(change func(*Behaviour)) {
+	p.behaviourMu.Lock()
+	defer p.behaviourMu.Unlock()
+	b := p.behaviour
+	// Requests under way still read the old map and slice.
+	b.Latency = maps.Clone(b.Latency)
+	if b.Latency == nil {
+		b.Latency = make(map[string]time.Duration)
+	}
+	b.Faults = slices.Clone(b.Faults)
+	change(&b)
+	p.behaviour = b
+}
+
+// snapshot is the behaviour now, to be read only.
+func (p *Platform) snapshot() Behaviour {
+	p.behaviourMu.Lock()
+	defer p.behaviourMu.Unlock()
+	return p.behaviour
+}
+
+// takeFault gives the first fault for a request of these names, and uses it up.
+func (p *Platform) takeFault(names []string) (Fault, bool) {
+	p.behaviourMu.Lock()
+	defer p.behaviourMu.Unlock()
+	i := slices.IndexFunc(p.behaviour.Faults, func(f Fault) bool {
+		return f.On == "" || slices.Contains(names, f.On)
+	})
+	if i < 0 {
+		return Fault{}, false
+	}
+	fault := p.behaviour.Faults[i]
+	if fault.Times > 0 {
+		faults := slices.Clone(p.behaviour.Faults)
+		if faults[i].Times--; faults[i].Times == 0 {
+			faults = slices.Delete(faults, i, i+1)
+		}
+		p.behaviour.Faults = faults
+	}
+	return fault, true
+}
+
+// Count says how many requests of a name were seen, over HTTP and before any fault:
+//
+//   - "" all of them; "issuer", "api", "registry" those to one server
+//   - "oauth" sign-in pages asked for, "oauth.form" forms posted, "orgcheck", "discovery", "jwks", "ci" (the test issuer)
+//   - "sts" both of "sts.exchange" and "sts.refresh"; "headless" polls
+//   - "api.ok", "api.groups", "api.roles", "api.identities", "api.rolebindings", each also with ".list", ".create",
+//     ".update" or ".delete" behind it
+//   - "registry.token", "registry.v2" (all below /v2/), "registry.manifest", "registry.blob", "registry.history"
+//
+// "signin" is not a request: it counts sign-ins that ended with a token.
+func (p *Platform) Count(what string) int {
+	p.countMu.Lock()
+	defer p.countMu.Unlock()
+	return p.counts[what]
+}
+
+// ResetCounts sets every count to zero.
+func (p *Platform) ResetCounts() {
+	p.countMu.Lock()
+	defer p.countMu.Unlock()
+	clear(p.counts)
+}
+
+func (p *Platform) count(names ...string) {
+	p.countMu.Lock()
+	defer p.countMu.Unlock()
+	for _, name := range names {
+		p.counts[name]++
+	}
+}
+
+// behave puts counting, clock, latency and faults in front of a server.
+func (p *Platform) behave(server string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		names := append([]string{server}, requestNames(server, r)...)
+		p.count(append(names, "")...)
+
+		b := p.snapshot()
+		w.Header().Set("Date", time.Now().Add(b.ClockSkew).UTC().Format(http.TimeFormat))
+		for _, name := range append(names, "") {
+			if !wait(r.Context(), b.Latency[name]) {
+				panic(http.ErrAbortHandler) // to return would be an answer: 200 and nothing
+			}
+		}
+		fault, found := p.takeFault(names)
+		if !found {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if fault.CommitFirst {
+			next.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		fault.serve(w, r)
+	})
+}
+
+// requestNames are the names of a request, beside its server's.
+func requestNames(server string, r *http.Request) []string {
+	path := r.URL.Path
+	switch server {
+	case "issuer":
+		return issuerNames(r.Method, path)
+	case "api":
+		return apiNames(r.Method, path)
+	}
+	switch {
+	case path == "/token":
+		return []string{"registry.token"}
+	case !strings.HasPrefix(path, "/v2/"):
+		return nil
+	case historyPath.MatchString(path):
+		return []string{"registry.v2", "registry.history"}
+	case strings.Contains(path, "/blobs/"):
+		return []string{"registry.v2", "registry.blob"}
+	case strings.Contains(path, "/manifests/"):
+		return []string{"registry.v2", "registry.manifest"}
+	}
+	return []string{"registry.v2"}
+}
+
+func issuerNames(method, path string) []string {
+	switch {
+	case path == "/oauth" && method == http.MethodGet:
+		return []string{"oauth"}
+	case path == "/oauth/signin":
+		return []string{"oauth.form"}
+	case path == "/orgcheck":
+		return []string{"orgcheck"}
+	case path == "/.well-known/openid-configuration":
+		return []string{"discovery"}
+	case path == "/jwks":
+		return []string{"jwks"}
+	case strings.HasPrefix(path, "/ci/"):
+		return []string{"ci"}
+	// The second of each pair is the path of the same call over gRPC.
+	case path == "/sts/exchange", strings.HasSuffix(path, ".SecurityTokenService/Exchange"):
+		return []string{"sts", "sts.exchange"}
+	case path == "/sts/exchange_refresh_token", strings.HasSuffix(path, ".SecurityTokenService/ExchangeRefreshToken"):
+		return []string{"sts", "sts.refresh"}
+	case path == "/sts/headless_sessions", strings.HasSuffix(path, ".Auth/GetHeadlessSession"):
+		return []string{"headless"}
+	}
+	return nil
+}
+
+func apiNames(method, path string) []string {
+	if path == "/auth/v1/ok" || strings.HasSuffix(path, ".Auth/Validate") {
+		return []string{"api.ok"}
+	}
+	if rest, ok := strings.CutPrefix(path, "/chainguard.platform.iam."); ok { // gRPC
+		service, call, _ := strings.Cut(rest, "/")
+		name := "api." + strings.ToLower(service)
+		return []string{name, name + "." + strings.ToLower(call)}
+	}
+	rest, ok := strings.CutPrefix(path, "/iam/v1/")
+	if !ok {
+		return nil
+	}
+	kind, _, _ := strings.Cut(rest, "/")
+	name := "api." + kind
+	verbs := map[string]string{
+		http.MethodGet: "list", http.MethodPost: "create", http.MethodPut: "update", http.MethodDelete: "delete",
+	}
+	if verb, ok := verbs[method]; ok {
+		return []string{name, name + "." + verb}
+	}
+	return []string{name}
+}

@@ -1,0 +1,295 @@
+package standin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"time"
+
+	"chainguard.dev/sdk/proto/capabilities"
+	iamv1 "chainguard.dev/sdk/proto/platform/iam/v1"
+	oidcv1 "chainguard.dev/sdk/proto/platform/oidc/v1"
+	"chainguard.dev/sdk/uidp"
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// tokenService is the security token service.
+type tokenService struct {
+	oidcv1.UnimplementedSecurityTokenServiceServer
+	p *Platform
+}
+
+// Exchange gives an access token for somebody else's ID token.
+func (s *tokenService) Exchange(ctx context.Context, r *oidcv1.ExchangeRequest) (*oidcv1.RawToken, error) {
+	raw, err := bearer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkRequest(r.GetAud(), r.GetScopes(), r.GetCap()); err != nil {
+		return nil, err
+	}
+	var who subject
+	if r.GetIdentity() != "" {
+		who, err = s.p.assume(raw, r.GetIdentity())
+	} else {
+		who, err = s.p.identify(raw, r.GetIdentityProvider())
+	}
+	if err != nil {
+		return nil, err
+	}
+	token, expiry := s.p.mintAccess(who, r.GetAud())
+	answer := &oidcv1.RawToken{Token: token}
+	if !s.p.snapshot().OmitExpiry {
+		answer.Expiry = timestamppb.New(expiry)
+	}
+	if who.email != "" {
+		// People come back; a workload has a new ID token next time.
+		answer.RefreshToken = s.p.openSession(who, r.GetAud())
+	}
+	return answer, nil
+}
+
+// ExchangeRefreshToken gives an access token, and the next refresh token, for a refresh token.
+func (s *tokenService) ExchangeRefreshToken(ctx context.Context, r *oidcv1.ExchangeRefreshTokenRequest) (*oidcv1.TokenPair, error) {
+	raw, err := bearer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkRequest(r.GetAud(), r.GetScopes(), r.GetCap()); err != nil {
+		return nil, err
+	}
+	session, err := s.p.spend(raw, r.GetAud())
+	if err != nil {
+		return nil, err
+	}
+	b := s.p.snapshot()
+	token, expiry := s.p.mintAccess(session.who, r.GetAud())
+	pair := &oidcv1.TokenPair{Token: &oidcv1.RawToken{Token: token}, RefreshToken: &oidcv1.RawToken{}}
+	if !b.OmitExpiry {
+		pair.Token.Expiry = timestamppb.New(expiry)
+	}
+	switch {
+	case b.OmitRefreshToken:
+	case b.NoRotation:
+		pair.RefreshToken.Token = raw
+	default:
+		pair.RefreshToken.Token = s.p.mintRefresh(session)
+	}
+	return pair, nil
+}
+
+func (s *tokenService) checkRequest(audiences, scopes, caps []string) error {
+	if err := s.p.checkAudiences(audiences); err != nil {
+		return status.Error(codes.InvalidArgument, err.Error())
+	}
+	for _, scope := range scopes {
+		if !uidp.Valid(scope) {
+			return status.Errorf(codes.InvalidArgument, "scope %q is not a UIDP", scope)
+		}
+	}
+	for _, name := range caps {
+		if _, err := capabilities.Parse(name); err != nil {
+			return status.Errorf(codes.InvalidArgument, "no capability %q", name)
+		}
+	}
+	return nil
+}
+
+// spend uses a refresh token up, and detects one that was used before.
+func (p *Platform) spend(raw string, audiences []string) (*session, error) {
+	b, now := p.snapshot(), p.now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	token, ok := p.refresh[raw]
+	switch {
+	case !ok:
+		return nil, status.Error(codes.Unauthenticated, "refresh token is not known")
+	case token.session.revoked:
+		return nil, status.Error(codes.Unauthenticated, "session was revoked")
+	case !now.Before(token.expiry):
+		return nil, status.Error(codes.Unauthenticated, "refresh token has expired")
+	case token.spent && b.Reuse == ReuseRevokes:
+		token.session.revoked = true
+		return nil, status.Error(codes.Unauthenticated, "refresh token was used before: the session is revoked")
+	case token.spent && b.Reuse == ReuseRefused:
+		return nil, status.Error(codes.Unauthenticated, "refresh token was used before")
+	}
+	if b.SingleAudience {
+		for _, a := range audiences {
+			if !slices.Contains(token.session.audiences, a) {
+				return nil, status.Errorf(codes.PermissionDenied, "session is not for audience %q", a)
+			}
+		}
+	}
+	token.spent = !b.NoRotation && !b.OmitRefreshToken
+	return token.session, nil
+}
+
+// identify says which person an ID token is of: one from upstream, or from the identity provider of an organisation.
+func (p *Platform) identify(raw, provider string) (subject, error) {
+	claims, err := p.verifyIDToken(raw)
+	if err != nil {
+		return subject{}, status.Error(codes.Unauthenticated, err.Error())
+	}
+	if !claims.has("aud", p.IssuerHost()) {
+		return subject{}, status.Errorf(codes.Unauthenticated, "ID token is not for audience %q", p.IssuerHost())
+	}
+	email := claims.text("email")
+	switch {
+	case provider != "" && provider != p.IdentityProviderID():
+		return subject{}, status.Errorf(codes.NotFound, "no identity provider %q", provider)
+	case provider != "" && email == "":
+		email = claims.text("sub") // the test issuer knows people by their address
+	case provider == "" && claims.text("iss") != p.Issuer+upstreamPath:
+		return subject{}, status.Error(codes.PermissionDenied, "ID token of this issuer needs an identity")
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	who, ok := p.people[email]
+	if !ok || !who.registered {
+		return subject{}, status.Error(codes.NotFound, "account not found, registration required")
+	}
+	return who.subject(), nil
+}
+
+// assume checks that an ID token may act as an identity.
+func (p *Platform) assume(raw, identityID string) (subject, error) {
+	p.mu.Lock()
+	identity, ok := p.iam.identities[identityID]
+	p.mu.Unlock()
+	if !ok {
+		return subject{}, status.Errorf(codes.NotFound, "no identity %q", identityID)
+	}
+	if identity.GetStatic() != nil {
+		if err := p.verifyStatic(raw, identity); err != nil {
+			return subject{}, status.Error(codes.Unauthenticated, err.Error())
+		}
+	} else {
+		claims, err := p.verifyIDToken(raw)
+		if err != nil {
+			return subject{}, status.Error(codes.Unauthenticated, err.Error())
+		}
+		if err := matchClaims(identity.GetClaimMatch(), claims, p.IssuerHost()); err != nil {
+			return subject{}, status.Error(codes.PermissionDenied, err.Error())
+		}
+	}
+	p.saw(identity)
+	return subject{id: identityID}, nil
+}
+
+// idClaims are the claims of an ID token.
+type idClaims map[string]any
+
+func (c idClaims) text(name string) string {
+	s, _ := c[name].(string)
+	return s
+}
+
+// all are the values of a claim, which may be one or a list.
+func (c idClaims) all(name string) []string {
+	switch v := c[name].(type) {
+	case nil:
+		return nil
+	case []any:
+		texts := make([]string, len(v))
+		for i := range v {
+			texts[i] = fmt.Sprint(v[i])
+		}
+		return texts
+	default:
+		return []string{fmt.Sprint(v)}
+	}
+}
+
+func (c idClaims) has(name, want string) bool {
+	return slices.Contains(c.all(name), want)
+}
+
+// verifyIDToken checks an ID token of the issuers that the platform knows.
+func (p *Platform) verifyIDToken(raw string) (idClaims, error) {
+	token, err := jwt.ParseSigned(raw, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return nil, errors.New("ID token is not a JWT of a known issuer")
+	}
+	var claims idClaims
+	var times jwt.Claims
+	if err := token.Claims(p.keys.workload.Public().Key, &claims, &times); err != nil {
+		return nil, errors.New("ID token has a wrong signature")
+	}
+	if iss := claims.text("iss"); iss != p.Issuer+upstreamPath && iss != p.Issuer+workloadPath {
+		return nil, fmt.Errorf("ID token is of an unknown issuer %q", iss)
+	}
+	if times.Expiry == nil {
+		return nil, errors.New("ID token has no expiry")
+	}
+	if err := times.ValidateWithLeeway(jwt.Expected{Time: p.now()}, 0); err != nil {
+		return nil, fmt.Errorf("ID token: %w", err)
+	}
+	return claims, nil
+}
+
+// matchClaims checks an ID token against what an identity asks for.
+func matchClaims(m *iamv1.Identity_ClaimMatch, claims idClaims, defaultAudience string) error {
+	if m == nil {
+		return errors.New("identity is not for ID tokens")
+	}
+	audience := m.GetAudience()
+	if audience == "" && m.GetAudiencePattern() == "" {
+		audience = defaultAudience
+	}
+	literals := map[string]string{"iss": m.GetIssuer(), "sub": m.GetSubject(), "aud": audience}
+	patterns := map[string]string{"iss": m.GetIssuerPattern(), "sub": m.GetSubjectPattern(), "aud": m.GetAudiencePattern()}
+	maps.Copy(literals, m.GetClaims())
+	maps.Copy(patterns, m.GetClaimPatterns())
+	for name, want := range literals {
+		if want != "" && !claims.has(name, want) {
+			return fmt.Errorf("claim %s is %q, the identity wants %q", name, claims.all(name), want)
+		}
+	}
+	for name, want := range patterns {
+		if want == "" {
+			continue
+		}
+		// The whole value has to match: a pattern that matches a part would let strangers in.
+		pattern, err := regexp.Compile("^(?:" + want + ")$")
+		if err != nil {
+			return fmt.Errorf("pattern for claim %s: %w", name, err)
+		}
+		if !slices.ContainsFunc(claims.all(name), pattern.MatchString) {
+			return fmt.Errorf("claim %s is %q, the identity wants the pattern %q", name, claims.all(name), want)
+		}
+	}
+	return nil
+}
+
+// IDToken makes an ID token of a workload, as a CI system would. Its issuer is WorkloadIssuer. Without an audience it is
+// for the issuer's host.
+func (p *Platform) IDToken(subject string, audience ...string) string {
+	return p.IDTokenWith(map[string]any{"sub": subject}, audience...)
+}
+
+// IDTokenWith is IDToken with claims of the caller's choice; they take precedence over the usual ones.
+func (p *Platform) IDTokenWith(claims map[string]any, audience ...string) string {
+	if len(audience) == 0 {
+		audience = []string{p.IssuerHost()}
+	}
+	now := p.now()
+	all := map[string]any{
+		"iss": p.WorkloadIssuer(), "aud": audienceClaim(audience),
+		"iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(), "jti": randomHex(16),
+	}
+	maps.Copy(all, claims)
+	return p.hand(sign(p.keys.workload, all))
+}
+
+// WorkloadIssuer is the URL of the test issuer of ID tokens. It has discovery and keys of its own.
+func (p *Platform) WorkloadIssuer() string {
+	return p.Issuer + workloadPath
+}
