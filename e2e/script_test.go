@@ -1,0 +1,206 @@
+// Package e2e tests the program as its users run it, against the stand-in.
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/standin"
+	"docker-credential-cgr/e2e/visitor"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		// $BROWSER of the scripts: signs in, or does whatever else people do.
+		"visit": visitor.Main,
+	})
+}
+
+// platformKey is where a script's stand-in is kept in its environment.
+type platformKey struct{}
+
+// TestScripts runs testdata/script: the built program, each script with a HOME, a
+// file store and a platform of its own. Commands beside testscript's own:
+//
+//	platform PROPERTY VALUE   changes how the platform behaves from now on
+//	requests NAME N           fails unless the platform has seen N requests called NAME ("all": any)
+//	issued FILE...            fails if a file holds a secret that the platform has issued
+//	windows N                 fails unless N browser windows were opened
+//	envsubst FILE...          replaces ${NAME} in files by the variable's value
+func TestScripts(t *testing.T) {
+	bin := t.TempDir()
+	if _, err := program.Build(bin); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(program.Root(), "testdata", "script")
+	if scripts, _ := filepath.Glob(filepath.Join(dir, "*.txtar")); len(scripts) == 0 {
+		t.Fatalf("no scripts in %s", dir)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 dir,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		Setup: func(env *testscript.Env) error {
+			platform, err := standin.Start(standin.WithAutoApprove())
+			if err != nil {
+				return err
+			}
+			env.Defer(func() { _ = platform.Close() })
+			env.Values[platformKey{}] = platform
+			home := filepath.Join(env.WorkDir, "home")
+			if err := os.Mkdir(home, 0o700); err != nil {
+				return err
+			}
+			env.Vars = append(env.Vars, platform.Environ()...)
+			env.Setenv("HOME", home)
+			env.Setenv("XDG_STATE_HOME", "")
+			env.Setenv("CHAINGUARD_KEYCHAIN", "file")
+			env.Setenv("DBUS_SESSION_BUS_ADDRESS", "")
+			env.Setenv("BROWSER", "visit")
+			env.Setenv("WINDOWS", filepath.Join(env.WorkDir, "windows"))
+			env.Setenv("HOST", platform.RegistryHost())
+			// What a client writes to the program's standard input.
+			if err := os.WriteFile(filepath.Join(env.WorkDir, "host"), []byte(platform.RegistryHost()+"\n"), 0o600); err != nil {
+				return err
+			}
+			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
+			env.Setenv("GOCOVERDIR", os.Getenv("GOCOVERDIR"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"platform": changePlatform,
+			"requests": countRequests,
+			"issued":   findIssued,
+			"windows":  countWindows,
+			"envsubst": substitute,
+		},
+	})
+}
+
+func platformOf(ts *testscript.TestScript) *standin.Platform {
+	return ts.Value(platformKey{}).(*standin.Platform)
+}
+
+func changePlatform(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: platform PROPERTY [VALUE]")
+	}
+	platform, value := platformOf(ts), strings.Join(args[1:], " ")
+	duration := func() time.Duration {
+		d, err := time.ParseDuration(value)
+		ts.Check(err)
+		return d
+	}
+	switch args[0] {
+	case "access-life":
+		platform.Change(func(b *standin.Behaviour) { b.AccessLifetime = duration() })
+	case "refresh-life":
+		platform.Change(func(b *standin.Behaviour) { b.RefreshLifetime = duration() })
+	case "clock":
+		platform.Change(func(b *standin.Behaviour) { b.ClockSkew = duration() })
+	case "page": // people sign in by hand
+		platform.Change(func(b *standin.Behaviour) { b.AutoApprove = false })
+	case "person":
+		platform.Change(func(b *standin.Behaviour) { b.Person = value })
+	case "no-rotation":
+		platform.Change(func(b *standin.Behaviour) { b.NoRotation = true })
+	case "revoke-sessions":
+		platform.RevokeSessions()
+	case "fault":
+		platform.Change(func(b *standin.Behaviour) { b.Faults = append(b.Faults, fault(ts, args[1:])) })
+	case "well":
+		platform.Change(func(b *standin.Behaviour) { b.Faults = nil })
+	default:
+		ts.Fatalf("platform has no property %q", args[0])
+	}
+}
+
+// fault reads NAME KEY=VALUE...
+func fault(ts *testscript.TestScript, args []string) standin.Fault {
+	f := standin.Fault{On: args[0]}
+	for _, arg := range args[1:] {
+		key, value, _ := strings.Cut(arg, "=")
+		var err error
+		switch key {
+		case "status":
+			f.Status, err = strconv.Atoi(value)
+		case "times":
+			f.Times, err = strconv.Atoi(value)
+		case "body":
+			f.Body = value
+		case "type":
+			f.ContentType = value
+		case "redirect":
+			f.Redirect = value
+		case "commit":
+			f.CommitFirst = true
+		case "cut":
+			f.CutAfter, err = strconv.ParseInt(value, 10, 64)
+		default:
+			ts.Fatalf("a fault has no %q", key)
+		}
+		ts.Check(err)
+	}
+	return f
+}
+
+func countRequests(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: requests NAME N")
+	}
+	name := args[0]
+	if name == "all" {
+		name = ""
+	}
+	if got := fmt.Sprint(platformOf(ts).Count(name)); got != args[1] {
+		ts.Fatalf("the platform has seen %s requests %s, want %s", got, args[0], args[1])
+	}
+}
+
+func findIssued(ts *testscript.TestScript, neg bool, args []string) {
+	platform := platformOf(ts)
+	found := ""
+	for _, name := range args {
+		text := ts.ReadFile(name)
+		for _, secret := range platform.Issued() {
+			if strings.Contains(text, secret) {
+				found = name
+			}
+		}
+	}
+	if found != "" && !neg {
+		ts.Fatalf("%s holds a secret that the platform issued", found)
+	}
+	if found == "" && neg {
+		ts.Fatalf("no secret that the platform issued is in %v", args)
+	}
+}
+
+func substitute(ts *testscript.TestScript, neg bool, args []string) {
+	for _, name := range args {
+		text := os.Expand(ts.ReadFile(name), ts.Getenv)
+		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
+	}
+}
+
+func countWindows(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: windows N")
+	}
+	text, err := os.ReadFile(ts.Getenv("WINDOWS"))
+	if err != nil && !os.IsNotExist(err) {
+		ts.Check(err)
+	}
+	if got := fmt.Sprint(strings.Count(string(text), "\n")); got != args[0] {
+		ts.Fatalf("%s windows were opened, want %s", got, args[0])
+	}
+}
