@@ -1,0 +1,37 @@
+# make help lists the targets.
+.DEFAULT_GOAL := build
+
+GO      ?= go
+BIN     := bin/docker-credential-cgr
+# The race detector needs cgo, and cgo a C compiler.
+RACE    := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
+
+.PHONY: build
+build: ## Build bin/docker-credential-cgr, as it is shipped
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o $(BIN) .
+
+.PHONY: install
+install: ## Install into Go's bin folder, which has to be in PATH
+	CGO_ENABLED=0 $(GO) install -trimpath -ldflags="-s -w" .
+
+.PHONY: demo
+demo: ## Sign in and pull a private image, on a stand-in for the platform
+	@cd e2e && $(GO) run ./cmd/demo
+
+.PHONY: test
+test: ## Unit tests, fuzz seeds and scripts; needs Go alone
+	$(GO) test $(RACE) ./...
+	cd e2e && $(GO) test $(RACE) ./...
+
+.PHONY: e2e
+e2e: ## Tests with real Docker, Podman, Skopeo, Chromium, Secret Service
+	sh e2e/install.sh
+	cd e2e && $(GO) test $(RACE) -count=1 -tags e2e ./clients/...
+
+.PHONY: lint
+lint: ## Formatting, vet and staticcheck, for every system that is shipped
+	.ci/lint
+
+.PHONY: help
+help:
+	@grep -hE '^[a-z0-9]+: .*##' $(MAKEFILE_LIST) | sed 's/: .*## /\t/' | expand -t 12
