@@ -16,8 +16,15 @@ import (
 var version string
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	code := cli.Run(ctx, cli.Program{Version: version, Args: os.Args[1:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
-	stop()
-	os.Exit(code)
+	// A client that is gone must not kill us on the last write: the exit code says
+	// what became of the answer. Not for children, which Go gives the default.
+	signal.Ignore(syscall.SIGPIPE)
+	os.Exit(cli.Run(context.Background(), cli.Program{
+		Version: version,
+		Args:    os.Args[1:],
+		Stdin:   os.Stdin,
+		Stdout:  os.Stdout,
+		Stderr:  os.Stderr,
+		Signals: []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP},
+	}))
 }

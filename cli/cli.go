@@ -49,6 +49,7 @@ type Program struct {
 	Version               string
 	Args                  []string // without the program's name
 	Stdin, Stdout, Stderr *os.File
+	Signals               []os.Signal // that ask to stop
 }
 
 // Run runs the program and gives its exit code.
@@ -72,6 +73,8 @@ func Run(ctx context.Context, p Program) int {
 		if len(rest) > 0 {
 			return p.misused("login takes no arguments")
 		}
+		ctx, stop := p.watch(ctx)
+		defer stop()
 		return p.login(ctx)
 	case token.OpenVerb: // our own child, with the null device for standard streams
 		if len(rest) != 1 || token.OpenBrowser(rest[0]) != nil {

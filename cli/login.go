@@ -3,7 +3,6 @@ package cli
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -52,8 +51,8 @@ func (p Program) confirmAccount(last, now token.Account) bool {
 
 // failed says what failed, and gives the exit code for it.
 func (p Program) failed(ctx context.Context, err error) int {
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		p.warn("stopped")
+	if ctx.Err() != nil {
+		p.warn("%v", err)
 		return exitInterrupted
 	}
 	p.warn("%v", err)

@@ -30,6 +30,7 @@ func (p Program) helperSession(cfg config.Config) (*token.Session, error) {
 		return nil, err
 	}
 	s.Patience = patienceNobody
+	s.Watch = p.watchClient
 	switch {
 	case cfg.AutoLogin == config.AutoLoginNever:
 		s.NoSignIn = "auth.auto-login is never; run: docker-credential-cgr login"

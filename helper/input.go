@@ -21,34 +21,48 @@ const maxInput = 64 << 10
 // inputPatience is how long a client may take to send its input and close it.
 const inputPatience = 10 * time.Second
 
+// errNoEnd says that the client has not closed its end.
+var errNoEnd = fmt.Errorf("it did not end within %s", inputPatience)
+
 // readInput reads all of in, which must end within patience (0: for ever).
 func readInput(in io.Reader, patience time.Duration) ([]byte, error) {
-	type result struct {
-		text []byte
-		err  error
-	}
-	read := make(chan result, 1)
-	go func() { // left behind, reading, when the time is over
-		text, err := io.ReadAll(io.LimitReader(in, maxInput+1))
-		read <- result{text, err}
-	}()
-	var over <-chan time.Time
 	if patience > 0 {
-		timer := time.NewTimer(patience)
-		defer timer.Stop()
-		over = timer.C
+		in = patient(in, time.Now().Add(patience))
 	}
+	text, err := io.ReadAll(io.LimitReader(in, maxInput+1))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read standard input: %w", err)
+	}
+	if len(text) > maxInput {
+		return nil, fmt.Errorf("standard input is over %d bytes", maxInput)
+	}
+	return text, nil
+}
+
+// raced reads in a goroutine, which is left behind when the deadline is past.
+type raced struct {
+	in       io.Reader
+	deadline time.Time
+}
+
+func (r *raced) Read(b []byte) (int, error) {
+	type result struct {
+		n   int
+		err error
+	}
+	own := make([]byte, len(b)) // b is the caller's again once we return
+	done := make(chan result, 1)
+	go func() {
+		n, err := r.in.Read(own)
+		done <- result{n, err}
+	}()
+	timer := time.NewTimer(time.Until(r.deadline))
+	defer timer.Stop()
 	select {
-	case r := <-read:
-		if r.err != nil {
-			return nil, fmt.Errorf("cannot read standard input: %w", r.err)
-		}
-		if len(r.text) > maxInput {
-			return nil, fmt.Errorf("standard input is over %d bytes", maxInput)
-		}
-		return r.text, nil
-	case <-over:
-		return nil, fmt.Errorf("standard input did not end within %s", patience)
+	case got := <-done:
+		return copy(b, own[:got.n]), got.err
+	case <-timer.C:
+		return 0, errNoEnd
 	}
 }
 

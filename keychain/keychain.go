@@ -50,7 +50,7 @@ type store interface {
 type Keychain struct {
 	store    store
 	dir      func() (string, error) // where locks and notes lie
-	patience time.Duration          // how long one call may take
+	patience time.Duration          // how long one call may take; 0: it does not block
 }
 
 // patience is how long a store may think about one call. Stores answer in
@@ -78,9 +78,8 @@ func OpenFile(service string) (*Keychain, error) {
 		return nil, err
 	}
 	return &Keychain{
-		store:    &fileStore{dir: dir},
-		dir:      func() (string, error) { return dir, nil },
-		patience: patience,
+		store: &fileStore{dir: dir},
+		dir:   func() (string, error) { return dir, nil },
 	}, nil
 }
 
@@ -177,6 +176,17 @@ func (k *Keychain) path(name string) (string, error) {
 // that nobody answers and dereferences nil when the bus dies under it, so the
 // call runs in a goroutine of its own that may be left behind and may panic.
 func (k *Keychain) bounded(ctx context.Context, do string, call func() error) error {
+	err := k.run(ctx, call)
+	if err == nil || errors.Is(err, ErrNotFound) {
+		return err
+	}
+	return &Error{Store: k.store.name(), Do: do, Err: err, Hint: k.store.hint(err)}
+}
+
+func (k *Keychain) run(ctx context.Context, call func() error) error {
+	if k.patience == 0 {
+		return call()
+	}
 	done := make(chan error, 1)
 	go func() {
 		defer func() {
@@ -187,21 +197,16 @@ func (k *Keychain) bounded(ctx context.Context, do string, call func() error) er
 		}()
 		done <- call()
 	}()
-
 	timer := time.NewTimer(k.patience)
 	defer timer.Stop()
-	var err error
 	select {
-	case err = <-done:
-	case <-timer.C:
-		err = fmt.Errorf("no answer within %s (locked, with a prompt that nobody sees?)", k.patience)
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	if err == nil || errors.Is(err, ErrNotFound) {
+	case err := <-done:
 		return err
+	case <-timer.C:
+		return fmt.Errorf("no answer within %s (locked, with a prompt that nobody sees?)", k.patience)
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return &Error{Store: k.store.name(), Do: do, Err: err, Hint: k.store.hint(err)}
 }
 
 // hideNotFound keeps a vanished value from passing for one that never was.

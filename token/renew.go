@@ -21,6 +21,8 @@ const (
 	// writePatience is how long store and erase wait for a process that is at
 	// work. They go on without it: what it then writes is compared first.
 	writePatience = 5 * time.Second
+	// stopPatience is how long a refresh may go on when we are told to stop.
+	stopPatience = 5 * time.Second
 	// fetchTries is how often the issuer is asked while there is nothing to give.
 	fetchTries = 3
 )
@@ -47,7 +49,9 @@ func (s *Session) renewEarly(ctx context.Context, host string, r credentialRecor
 	r.Renew = s.Now().Add(earlyPause).Unix()
 	session, err := s.readSession(ctx)
 	if err == nil && session.alive(s.Now()) {
-		limited, cancel := context.WithTimeout(ctx, earlyLimit)
+		watched, stop := s.watch(ctx)
+		defer stop()
+		limited, cancel := finishing(watched, earlyLimit)
 		defer cancel()
 		var renewed credentialRecord
 		if renewed, err = s.refresh(limited, host, session, 1); err == nil {
@@ -69,6 +73,8 @@ func (s *Session) renewEarly(ctx context.Context, host string, r credentialRecor
 // obtain gets a credential for host where none is kept. One process of all that
 // ask does the work; the others wait for it, and look at what it left together.
 func (s *Session) obtain(ctx context.Context, host string) (Credential, error) {
+	ctx, stop := s.watch(ctx)
+	defer stop()
 	name := s.lockName()
 	var waiting context.Context
 	for {
@@ -121,7 +127,7 @@ func (s *Session) obtainLocked(ctx context.Context, host string) (Credential, er
 		return Credential{}, err
 	}
 	if session.alive(s.Now()) {
-		fetch, cancel := context.WithTimeout(ctx, fetchLimit)
+		fetch, cancel := finishing(ctx, fetchLimit)
 		defer cancel()
 		s.Keychain.SayHolder(s.lockName(), "refreshing")
 		r, err := s.refresh(fetch, host, session, fetchTries)
@@ -143,6 +149,15 @@ func (s *Session) obtainLocked(ctx context.Context, host string) (Credential, er
 	}
 	r, err = s.signIn(ctx, host, session)
 	return r.credential(), err
+}
+
+// finishing bounds a refresh. One that is on its way is not broken off at once
+// when somebody wants us to stop: its answer may hold the only refresh token that
+// is still good.
+func finishing(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	fetch, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(stopPatience, cancel) })
+	return fetch, func() { stop(); cancel() }
 }
 
 // Account is who signed in.
@@ -238,9 +253,10 @@ func (s *Session) signIn(ctx context.Context, host string, session sessionRecord
 	if err != nil {
 		var left *SignInError
 		switch {
-		case errors.As(err, &left) && left.Answer:
+		case errors.As(err, &left):
 			s.noteClosed(closed, left.Why)
-		default: // the person stopped it, or it never came to a window
+		case ctx.Err() == nil || errors.Is(context.Cause(ctx), ErrInterrupted):
+			// It never came to a window, or the person stopped it and knows.
 			s.restoreClosed(closed)
 		}
 		return credentialRecord{}, err
@@ -280,7 +296,7 @@ func (s *Session) begin(ctx context.Context, host string, former sessionRecord, 
 
 	// The refresh token came in the address of a page, which browsers remember:
 	// spent at once, it is of no use to who finds it there.
-	fetch, cancel := context.WithTimeout(ctx, fetchLimit)
+	fetch, cancel := finishing(ctx, fetchLimit)
 	defer cancel()
 	session.Refresh = grant.RefreshToken
 	token, err := s.STS.Refresh(fetch, grant.RefreshToken, s.audience(host), fetchTries)
@@ -312,7 +328,7 @@ func (s *Session) refresh(ctx context.Context, host string, session sessionRecor
 
 	// Whatever came back belongs to the session we read. If another is there
 	// now, somebody signed in or out without our lock, and theirs counts.
-	// Not with ctx: what was got is kept even if the time for getting is over.
+	// What was got is kept even if the time for getting is over.
 	keepCtx := context.WithoutCancel(ctx)
 	current, readErr := s.readSession(keepCtx)
 	if readErr != nil && token == nil {

@@ -53,9 +53,22 @@ type Session struct {
 	// Patience is how long to wait for another process that is at work.
 	Patience time.Duration
 
+	// Watch is called before work that takes a while; the context that it gives
+	// ends when somebody wants it to stop. Nil where the caller's does already.
+	Watch func(context.Context) (context.Context, context.CancelFunc)
 	Now   func() time.Time
 	Warn  func(format string, args ...any) // one line for the user
 	Debug func(format string, args ...any)
+}
+
+// ErrInterrupted is the cause of a context that a person's Ctrl-C ended.
+var ErrInterrupted = errors.New("interrupted")
+
+func (s *Session) watch(ctx context.Context) (context.Context, context.CancelFunc) {
+	if s.Watch == nil {
+		return ctx, func() {}
+	}
+	return s.Watch(ctx)
 }
 
 // Grant is what a sign-in brings.

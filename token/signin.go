@@ -16,11 +16,10 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// SignInError is a sign-in that brought nothing.
+// SignInError is a sign-in to which somebody, or the clock, said no.
 type SignInError struct {
-	Why    string // ends a sentence that begins "the sign-in at 12:00"
-	Answer bool   // somebody, or the clock, said no: no other window for a while
-	Hint   string
+	Why  string // ends a sentence that begins "the sign-in at 12:00"
+	Hint string
 }
 
 func (e *SignInError) Error() string {
@@ -82,7 +81,7 @@ func (b *Browser) SignIn(ctx context.Context, audiences []string) (*Grant, error
 		b.awaitShown(ctx, l)
 		return nil, err
 	case <-timer.C:
-		return nil, &SignInError{Why: fmt.Sprintf("was not finished within %s", b.Wait), Answer: true, Hint: "to try again, run: docker-credential-cgr login"}
+		return nil, &SignInError{Why: fmt.Sprintf("was not finished within %s", b.Wait), Hint: "to try again, run: docker-credential-cgr login"}
 	case <-ctx.Done():
 		return nil, fmt.Errorf("the sign-in was stopped: %w", context.Cause(ctx))
 	}
@@ -164,7 +163,7 @@ func (b *Browser) grant(c callback, audiences []string, start time.Time) (*Grant
 // refusal makes an error of a callback without a token.
 func (b *Browser) refusal(c callback) error {
 	if c.status == http.StatusNotFound {
-		return &SignInError{Why: "found no account", Answer: true, Hint: "get one at " + b.Console + ", then run: docker-credential-cgr login"}
+		return &SignInError{Why: "found no account", Hint: "get one at " + b.Console + ", then run: docker-credential-cgr login"}
 	}
 	why := "was refused"
 	if c.err != "" {
@@ -173,7 +172,7 @@ func (b *Browser) refusal(c callback) error {
 	if c.status != 0 {
 		why += fmt.Sprintf(" (status %d)", c.status)
 	}
-	return &SignInError{Why: why, Answer: true, Hint: "to try again, run: docker-credential-cgr login"}
+	return &SignInError{Why: why, Hint: "to try again, run: docker-credential-cgr login"}
 }
 
 func minutes(d time.Duration) string {
