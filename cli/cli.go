@@ -54,6 +54,7 @@ type Program struct {
 
 // Run runs the program and gives its exit code.
 func Run(ctx context.Context, p Program) int {
+	harden()
 	if len(p.Args) == 0 {
 		return p.misused("a command is missing")
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"docker-credential-cgr/config"
+	"docker-credential-cgr/keychain"
 	"docker-credential-cgr/token"
 )
 
@@ -18,6 +20,9 @@ func (p Program) login(ctx context.Context) int {
 	cfg, err := config.Load(os.Getenv)
 	if err != nil {
 		return p.failed(ctx, err)
+	}
+	if cfg.Keychain == config.KeychainNone {
+		return p.failed(ctx, errors.New("nothing would be kept of a sign-in: CHAINGUARD_KEYCHAIN is none"))
 	}
 	session, err := p.session(cfg)
 	if err != nil {
@@ -31,9 +36,32 @@ func (p Program) login(ctx context.Context) int {
 	if err != nil {
 		return p.failed(ctx, err)
 	}
+	p.forgetElsewhere(ctx, cfg, *session)
 	fmt.Fprintf(p.Stdout, "Signed in as %s%s.\n", account, until(account.Until))
-	p.warn("kept in the %s; now pull, for example: docker pull %s/ORGANISATION/IMAGE", session.Keychain, cfg.Registry.Host)
+	why := session.Keychain.Why()
+	if why != "" {
+		why = " (" + why + ")"
+	}
+	p.warn("kept in the %s%s", session.Keychain, why)
+	p.warn("now pull, for example: docker pull %s/ORGANISATION/IMAGE", cfg.Registry.Host)
 	return exitDone
+}
+
+// forgetElsewhere clears the stores other than the one that a sign-in was kept in:
+// what lies there is of an earlier one, and would come back as soon as the choice
+// of store falls on it, as in a cron job that has no session bus.
+func (p Program) forgetElsewhere(ctx context.Context, cfg config.Config, session token.Session) {
+	used := session.Keychain.String()
+	for _, kind := range keychain.Kinds() {
+		other, err := keychain.Open(kind, name, 0)
+		if err != nil || other.String() == used {
+			continue
+		}
+		session.Keychain = other
+		if err := session.Forget(ctx, session.Registry); err != nil {
+			p.debug(cfg, "not cleared: %v", err)
+		}
+	}
 }
 
 // confirmAccount asks at a terminal whether another account than the last one is

@@ -32,6 +32,9 @@ func (p Program) helperSession(cfg config.Config) (*token.Session, error) {
 	s.Patience = patienceNobody
 	s.Watch = p.watchClient
 	switch {
+	case cfg.Keychain == config.KeychainNone:
+		// It would open a window for each image.
+		s.NoSignIn = "CHAINGUARD_KEYCHAIN=none keeps no session"
 	case cfg.AutoLogin == config.AutoLoginNever:
 		s.NoSignIn = "auth.auto-login is never; run: docker-credential-cgr login"
 	case cfg.AutoLogin == config.AutoLoginTTY && !p.personThere():
@@ -45,18 +48,15 @@ func (p Program) helperSession(cfg config.Config) (*token.Session, error) {
 
 // session is the person's session with the configured issuer.
 func (p Program) session(cfg config.Config) (*token.Session, error) {
-	const service = name
-	var store *keychain.Keychain
-	switch cfg.Keychain {
-	case config.KeychainFile:
-		var err error
-		if store, err = keychain.OpenFile(service); err != nil {
-			return nil, err
-		}
-	default:
-		store = keychain.OpenOS(service)
+	// A person may have a prompt of the keychain to answer.
+	var patience time.Duration
+	if p.personThere() {
+		patience = time.Minute
 	}
-	p.debug(cfg, "secrets are kept in the %s", store)
+	store, err := keychain.Open(keychain.Kind(cfg.Keychain), name, patience)
+	if err != nil {
+		return nil, err
+	}
 	return &token.Session{
 		Issuer:   cfg.Issuer.String(),
 		Registry: cfg.Registry.Host,
@@ -65,14 +65,19 @@ func (p Program) session(cfg config.Config) (*token.Session, error) {
 		STS: &token.STS{
 			Issuer: cfg.Issuer.String(),
 			Client: token.NewClient(),
-			Now:    time.Now,
+			Now:    wallClock,
+			Warn:   p.warn,
 			Debug:  p.debugger(cfg),
 		},
-		Now:   time.Now,
+		Now:   wallClock,
 		Warn:  p.warn,
 		Debug: p.debugger(cfg),
 	}, nil
 }
+
+// wallClock is the time without Go's monotonic reading, which stands still while
+// a laptop sleeps.
+func wallClock() time.Time { return time.Now().Round(0) }
 
 func (p Program) browser(cfg config.Config) *token.Browser {
 	return &token.Browser{
@@ -81,7 +86,7 @@ func (p Program) browser(cfg config.Config) *token.Browser {
 		Force:   cfg.Mode == config.ModeBrowser,
 		Wait:    signInWait,
 		Out:     p.Stderr,
-		Now:     time.Now,
+		Now:     wallClock,
 		Debug:   p.debugger(cfg),
 	}
 }

@@ -16,9 +16,11 @@ import (
 
 // The values of Config.Keychain.
 const (
-	KeychainAuto = "auto"
-	KeychainOS   = "os"
-	KeychainFile = "file"
+	KeychainAuto   = "auto"
+	KeychainOS     = "os"
+	KeychainKernel = "kernel"
+	KeychainFile   = "file"
+	KeychainNone   = "none"
 )
 
 // The values of Config.AutoLogin.
@@ -72,7 +74,7 @@ func Load(getenv func(string) string) (Config, error) {
 	c.Issuer = r.endpoint("platform.issuer", "https://issuer.enforce.dev")
 	c.API = r.endpoint("platform.api", "https://console-api.enforce.dev")
 	c.Console = r.endpoint("platform.console", "https://console.chainguard.dev")
-	c.Keychain = r.choice("keychain", KeychainAuto, KeychainOS, KeychainFile)
+	c.Keychain = r.choice("keychain", KeychainAuto, KeychainOS, KeychainKernel, KeychainFile, KeychainNone)
 	c.AutoLogin = r.choice("auth.auto-login", AutoLoginTTY, AutoLoginAlways, AutoLoginNever)
 	c.Mode = r.choice("auth.mode", ModeAuto, ModeBrowser)
 	c.Debug = r.flag("debug")

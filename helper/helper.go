@@ -115,5 +115,5 @@ func (h *Helper) List() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return session.Usernames(h.Context)
+	return session.Usernames()
 }

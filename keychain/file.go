@@ -38,7 +38,7 @@ func (s *fileStore) get(name string) (string, error) {
 	return string(value), missing(err)
 }
 
-func (s *fileStore) set(name, value string) error {
+func (s *fileStore) set(name, value string, _ time.Time) error {
 	if err := ensurePrivateDir(s.dir); err != nil {
 		return err
 	}

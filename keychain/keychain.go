@@ -4,11 +4,12 @@
 package keychain
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"time"
 )
 
@@ -19,7 +20,7 @@ var ErrNotFound = errors.New("not in the keychain")
 // which is never the same as holding nothing.
 type Error struct {
 	Store string // what failed, such as "Secret Service"
-	Do    string // "read", "write" or "delete from"
+	Do    string // "read", "write to" or "delete from"
 	Err   error
 	Hint  string // what the user can do about it
 }
@@ -35,96 +36,147 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // store is one place where secrets can rest. Its calls may block for ever and
-// may panic: Keychain bounds and catches them.
+// may panic: bounded sees to that.
 type store interface {
 	name() string
 	get(name string) (string, error) // ErrNotFound where there is none
-	set(name, value string) error    // creates or replaces
-	delete(name string) error        // nil where there is none
-	limit() int                      // bytes that one value may have; 0: no limit
-	hint(err error) string           // what the user can do about err, or ""
+	// set creates or replaces; until is from when on the value is of no use, and
+	// may be removed by the store, or zero.
+	set(name, value string, until time.Time) error
+	delete(name string) error // ErrNotFound where there is none
+	limit() int               // bytes that one value may have; 0: no limit
+	hint(err error) string    // what the user can do about err, or ""
 }
 
 // Keychain keeps secrets in one store. Its methods end in bounded time, whatever
 // the store does, and may be used by several goroutines.
 type Keychain struct {
-	store    store
-	dir      func() (string, error) // where locks and notes lie
-	patience time.Duration          // how long one call may take; 0: it does not block
+	store store
+	dir   func() (string, error) // where locks and notes lie
 }
 
-// patience is how long a store may think about one call. Stores answer in
-// milliseconds; longer means a prompt that nobody sees (a person has unlocked
-// the session's keyring long before) or a daemon that is gone.
-const patience = 3 * time.Second
+// A Kind names a store, or how to choose one.
+type Kind string
 
-// OpenOS gives the operating system's own keychain: Secret Service on Linux, the
-// login keychain on macOS, the Credential Manager on Windows. Nothing is asked
-// of it yet.
-func OpenOS(service string) *Keychain {
-	return &Keychain{
-		store:    newParts(&osStore{service: service}),
-		dir:      func() (string, error) { return homeDir(service) },
-		patience: patience,
-	}
-}
+// The kinds of keychain.
+const (
+	// Auto is the OS keychain; where there is none, the kernel keyring; where
+	// there is none either, files.
+	Auto Kind = "auto"
+	// OS is the operating system's own: Secret Service on Linux, the login
+	// keychain on macOS, the Credential Manager on Windows.
+	OS Kind = "os"
+	// Kernel is the user keyring of the Linux kernel: memory alone.
+	Kernel Kind = "kernel"
+	// File is a file of mode 0600 for each secret, in a folder of mode 0700
+	// below the user's state directory ($XDG_STATE_HOME, else
+	// $HOME/.local/state; %LocalAppData% on Windows), readable in it.
+	File Kind = "file"
+	// None keeps nothing.
+	None Kind = "none"
+)
 
-// OpenFile gives the file store: a file of mode 0600 for each secret, in a folder
-// of mode 0700 below the user's state directory ($XDG_STATE_HOME, else
-// $HOME/.local/state; %LocalAppData% on Windows). Secrets are readable in it.
-func OpenFile(service string) (*Keychain, error) {
-	dir, err := stateDir(service)
-	if err != nil {
-		return nil, err
+// Open gives the keychain of a kind, in which the secrets of service lie. A call
+// of a store that may hang is given up after patience; where that is zero, after
+// a few seconds. It asks nothing of the store yet.
+func Open(kind Kind, service string, patience time.Duration) (*Keychain, error) {
+	home := func() (string, error) { return homeDir(service) }
+	state := func() (string, error) { return stateDir(service) }
+	secrets := &osStore{service: service}
+	system := bound(newParts(secrets), patience)
+	switch kind {
+	case OS:
+		return &Keychain{store: system, dir: home}, nil
+	case Kernel:
+		return &Keychain{store: newKernelStore(service), dir: home}, nil
+	case File:
+		dir, err := state()
+		if err != nil {
+			return nil, err
+		}
+		return &Keychain{store: &fileStore{dir: dir}, dir: state}, nil
+	case None:
+		return &Keychain{store: noStore{}, dir: home}, nil
+	}
+	auto := &autoStore{candidates: []candidate{{store: system, dir: home, absent: secrets.absent}}}
+	if runtime.GOOS == "linux" {
+		kernel := newKernelStore(service)
+		auto.candidates = append(auto.candidates, candidate{store: kernel, dir: home, absent: kernelAbsent})
+	}
+	if dir, err := state(); err == nil {
+		auto.candidates = append(auto.candidates, candidate{store: &fileStore{dir: dir}, dir: state, absent: func(error) bool { return false }})
 	}
 	return &Keychain{
-		store: &fileStore{dir: dir},
-		dir:   func() (string, error) { return dir, nil },
+		store: auto,
+		dir: func() (string, error) {
+			auto.settle()
+			return auto.current().dir()
+		},
 	}, nil
 }
+
+// Kinds gives every kind that holds something, for who has to clear them all.
+func Kinds() []Kind { return []Kind{OS, Kernel, File} }
 
 // String says which store it is, for messages.
 func (k *Keychain) String() string { return k.store.name() }
 
-// Get gives the secret kept under name, or ErrNotFound, or an *Error.
-func (k *Keychain) Get(ctx context.Context, name string) (string, error) {
-	var value string
-	err := k.bounded(ctx, "read", func() (err error) {
-		value, err = k.store.get(name)
-		return err
-	})
-	if err != nil {
-		return "", err
+// Why says why it is that store, where that was not asked for: one clause for
+// each stronger one that is not here.
+func (k *Keychain) Why() string {
+	auto, ok := k.store.(*autoStore)
+	if !ok {
+		return ""
 	}
-	return value, nil
+	auto.settle()
+	auto.mu.Lock()
+	defer auto.mu.Unlock()
+	return strings.Join(auto.passed, "; ")
+}
+
+// noStore keeps nothing.
+type noStore struct{}
+
+var errKeepsNothing = errors.New("nothing is kept, by CHAINGUARD_KEYCHAIN=none")
+
+func (noStore) name() string                        { return "keychain" }
+func (noStore) limit() int                          { return 0 }
+func (noStore) hint(error) string                   { return "" }
+func (noStore) get(string) (string, error)          { return "", ErrNotFound }
+func (noStore) set(string, string, time.Time) error { return errKeepsNothing }
+func (noStore) delete(string) error                 { return ErrNotFound }
+
+// Get gives the secret kept under name, or ErrNotFound, or an *Error.
+func (k *Keychain) Get(name string) (string, error) {
+	value, err := k.store.get(name)
+	return value, k.explain("read", err)
 }
 
 // Set keeps value under name, in place of what was there, and reads it back: a
 // store that says yes and keeps nothing is an *Error. Where it fails the former
-// value stays.
-func (k *Keychain) Set(ctx context.Context, name, value string) error {
-	return k.bounded(ctx, "write", func() error {
-		if err := k.store.set(name, value); err != nil {
-			return err
+// value stays. From until on, where that is not zero, the store may forget it.
+func (k *Keychain) Set(name, value string, until time.Time) error {
+	err := k.store.set(name, value, until)
+	if err == nil {
+		var got string
+		got, err = k.store.get(name)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			err = errors.New("it took the secret, and then had none")
+		case err == nil && got != value:
+			err = errors.New("it took the secret, and then gave back another")
 		}
-		got, err := k.store.get(name)
-		if err != nil {
-			return fmt.Errorf("it took the secret and then did not give it back: %w", hideNotFound(err))
-		}
-		if got != value {
-			return errors.New("it took the secret and then gave back another")
-		}
-		return nil
-	})
+	}
+	return k.explain("write to", err)
 }
 
 // Delete removes the secret kept under name. Nothing there is no error.
-func (k *Keychain) Delete(ctx context.Context, name string) error {
-	err := k.bounded(ctx, "delete from", func() error { return k.store.delete(name) })
+func (k *Keychain) Delete(name string) error {
+	err := k.store.delete(name)
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
-	return err
+	return k.explain("delete from", err)
 }
 
 // WriteNote keeps a text that is no secret beside the locks.
@@ -171,48 +223,10 @@ func (k *Keychain) path(name string) (string, error) {
 	return filepath.Join(dir, name), nil
 }
 
-// bounded runs call, which asks the store to do something, and waits for it no
-// longer than patience. go-keyring takes no context, waits for ever on a prompt
-// that nobody answers and dereferences nil when the bus dies under it, so the
-// call runs in a goroutine of its own that may be left behind and may panic.
-func (k *Keychain) bounded(ctx context.Context, do string, call func() error) error {
-	err := k.run(ctx, call)
+// explain says which store failed, at what, and what the user can do.
+func (k *Keychain) explain(do string, err error) error {
 	if err == nil || errors.Is(err, ErrNotFound) {
 		return err
 	}
 	return &Error{Store: k.store.name(), Do: do, Err: err, Hint: k.store.hint(err)}
-}
-
-func (k *Keychain) run(ctx context.Context, call func() error) error {
-	if k.patience == 0 {
-		return call()
-	}
-	done := make(chan error, 1)
-	go func() {
-		defer func() {
-			if recover() != nil {
-				// Not the panic's value: it could quote a secret.
-				done <- errors.New("it broke off in the middle of the call")
-			}
-		}()
-		done <- call()
-	}()
-	timer := time.NewTimer(k.patience)
-	defer timer.Stop()
-	select {
-	case err := <-done:
-		return err
-	case <-timer.C:
-		return fmt.Errorf("no answer within %s (locked, with a prompt that nobody sees?)", k.patience)
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// hideNotFound keeps a vanished value from passing for one that never was.
-func hideNotFound(err error) error {
-	if errors.Is(err, ErrNotFound) {
-		return errors.New("nothing there")
-	}
-	return err
 }

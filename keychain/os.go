@@ -4,6 +4,8 @@ import (
 	"errors"
 	"runtime"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/zalando/go-keyring"
 )
@@ -44,7 +46,7 @@ func (s *osStore) get(name string) (string, error) {
 	return value, err
 }
 
-func (s *osStore) set(name, value string) error {
+func (s *osStore) set(name, value string, _ time.Time) error {
 	if err := reachable(); err != nil {
 		return err
 	}
@@ -60,6 +62,19 @@ func (s *osStore) delete(name string) error {
 		return nil
 	}
 	return err
+}
+
+// absent says whether err means that there is no keychain here: no session bus,
+// a stale address of one, or nobody on it who is a Secret Service.
+func (s *osStore) absent(err error) bool {
+	if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
+		return false
+	}
+	if errors.Is(err, errNoBus) || errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNREFUSED) {
+		return true
+	}
+	// The bus's own words (org.freedesktop.DBus.Error.ServiceUnknown).
+	return strings.Contains(err.Error(), "org.freedesktop.secrets was not provided by any .service files")
 }
 
 func (s *osStore) hint(err error) string {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // parts splits values that are over the store's limit, and joins them again.
@@ -99,7 +100,7 @@ func (p parts) get(name string) (string, error) {
 	return whole.String(), nil
 }
 
-func (p parts) set(name, value string) error {
+func (p parts) set(name, value string, until time.Time) error {
 	former, err := p.store.get(name)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
@@ -107,7 +108,7 @@ func (p parts) set(name, value string) error {
 	old, oldErr := parseHead(former)
 
 	if len(value) <= p.store.limit() {
-		if err := p.store.set(name, value); err != nil {
+		if err := p.store.set(name, value, until); err != nil {
 			return err
 		}
 	} else {
@@ -122,11 +123,11 @@ func (p parts) set(name, value string) error {
 		}
 		for i := range h.count {
 			piece := value[i*room : min((i+1)*room, len(value))]
-			if err := p.store.set(partName(name, h.slot, i), h.generation+" "+piece); err != nil {
+			if err := p.store.set(partName(name, h.slot, i), h.generation+" "+piece, until); err != nil {
 				return err
 			}
 		}
-		if err := p.store.set(name, h.String()); err != nil {
+		if err := p.store.set(name, h.String(), until); err != nil {
 			return err
 		}
 	}

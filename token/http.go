@@ -29,7 +29,7 @@ func NewClient() *http.Client {
 	protocols.SetHTTP1(true)
 	return &http.Client{
 		Transport: &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
+			Proxy:                  proxy,
 			Protocols:              protocols,
 			MaxResponseHeaderBytes: maxHeader,
 			TLSHandshakeTimeout:    10 * time.Second,
@@ -173,10 +173,12 @@ func networkError(host string, err error, secrets []string) error {
 	text := Printable(err.Error(), secrets...)
 	if errors.Is(err, context.DeadlineExceeded) {
 		text = "no answer in time"
+	} else if explained := explainTLS(err); explained != "" {
+		text = explained
 	}
 	via := ""
-	if proxy, _ := http.ProxyFromEnvironment(&http.Request{URL: &url.URL{Scheme: "https", Host: host}}); proxy != nil {
-		via = " through the proxy " + Printable(proxy.Host)
+	if u, _ := proxy(&http.Request{URL: &url.URL{Scheme: "https", Host: host}}); u != nil {
+		via = " through the proxy " + Printable(u.Host)
 	}
 	return &networkFailure{fmt.Sprintf("cannot reach %s%s: %s", host, via, text), err}
 }

@@ -40,14 +40,14 @@ func (s *Session) renewEarly(ctx context.Context, host string, r credentialRecor
 		return r
 	}
 	defer lock.Unlock()
-	if again, err := s.readCredential(ctx, host); err == nil && again.usable(s.Now()) {
+	if again, err := s.readCredential(host); err == nil && again.usable(s.Now()) {
 		if r = again; r.fresh(s.Now()) {
 			return r
 		}
 	}
 	// If it fails nobody tries for a while, or takes the lock to find out.
 	r.Renew = s.Now().Add(earlyPause).Unix()
-	session, err := s.readSession(ctx)
+	session, err := s.readSession()
 	if err == nil && session.alive(s.Now()) {
 		watched, stop := s.watch(ctx)
 		defer stop()
@@ -64,7 +64,7 @@ func (s *Session) renewEarly(ctx context.Context, host string, r credentialRecor
 		r.Renew = 0 // nothing to refresh with
 	}
 	s.Debug("no early refresh, the kept token serves on: %v", err)
-	if err := s.write(ctx, credentialName(s.Issuer, host, s.Identity), r); err != nil {
+	if err := s.write(credentialName(s.Issuer, host, s.Identity), r, r.Expires); err != nil {
 		s.Debug("cannot put off the next refresh: %v", err)
 	}
 	return r
@@ -102,7 +102,7 @@ func (s *Session) obtain(ctx context.Context, host string) (Credential, error) {
 		if err != nil {
 			return Credential{}, s.waitedInVain(err)
 		}
-		r, err := s.readCredential(ctx, host)
+		r, err := s.readCredential(host)
 		shared.Unlock()
 		if err != nil {
 			return Credential{}, err
@@ -118,11 +118,11 @@ func (s *Session) obtain(ctx context.Context, host string) (Credential, error) {
 
 // obtainLocked does the work of obtain, with the lock.
 func (s *Session) obtainLocked(ctx context.Context, host string) (Credential, error) {
-	r, err := s.readCredential(ctx, host)
+	r, err := s.readCredential(host)
 	if err != nil || r.usable(s.Now()) {
 		return r.credential(), err
 	}
-	session, err := s.readSession(ctx)
+	session, err := s.readSession()
 	if err != nil {
 		return Credential{}, err
 	}
@@ -136,7 +136,7 @@ func (s *Session) obtainLocked(ctx context.Context, host string) (Credential, er
 		}
 		s.Warn("the session of %s has ended", session.account())
 		// What refresh marked as ended is the one to replace.
-		if session, err = s.readSession(ctx); err != nil {
+		if session, err = s.readSession(); err != nil {
 			return Credential{}, err
 		}
 	}
@@ -178,7 +178,7 @@ func (a Account) String() string {
 // Login has a person sign in, whatever is kept, and gives who it was. If another
 // process is at a sign-in already, that one's outcome counts.
 func (s *Session) Login(ctx context.Context) (Account, error) {
-	before, err := s.readSession(ctx)
+	before, err := s.readSession()
 	if err != nil {
 		return Account{}, err
 	}
@@ -187,7 +187,7 @@ func (s *Session) Login(ctx context.Context) (Account, error) {
 		return Account{}, err
 	}
 	defer unlock()
-	session, err := s.readSession(ctx)
+	session, err := s.readSession()
 	if err != nil {
 		return Account{}, err
 	}
@@ -197,7 +197,7 @@ func (s *Session) Login(ctx context.Context) (Account, error) {
 	if _, err := s.signIn(ctx, s.Registry, session); err != nil {
 		return Account{}, err
 	}
-	session, err = s.readSession(ctx)
+	session, err = s.readSession()
 	return session.account(), err
 }
 
@@ -275,8 +275,8 @@ func (s *Session) signIn(ctx context.Context, host string, session sessionRecord
 // begin starts a session with what a sign-in brought.
 func (s *Session) begin(ctx context.Context, host string, former sessionRecord, grant *Grant) (credentialRecord, error) {
 	for _, h := range former.Hosts { // they may be somebody else's
-		if r, err := s.readSlot(ctx, h, s.Identity); err == nil && !r.Stored {
-			if err := s.Keychain.Delete(ctx, credentialName(s.Issuer, h, s.Identity)); err != nil {
+		if r, err := s.readSlot(h, s.Identity); err == nil && !r.Stored {
+			if err := s.Keychain.Delete(credentialName(s.Issuer, h, s.Identity)); err != nil {
 				return credentialRecord{}, err
 			}
 		}
@@ -288,10 +288,10 @@ func (s *Session) begin(ctx context.Context, host string, former sessionRecord, 
 	if grant.RefreshToken == "" {
 		// The deployment gives none: the access token is all there is.
 		session.addHost(host)
-		if _, err := s.writeSession(ctx, session, ""); err != nil {
+		if _, err := s.writeSession(session, ""); err != nil {
 			s.Warn("%v: the next run has to sign in again", err)
 		}
-		return s.keep(ctx, host, grant.AccessToken, grant.Expiry), nil
+		return s.keep(host, grant.AccessToken, grant.Expiry), nil
 	}
 
 	// The refresh token came in the address of a page, which browsers remember:
@@ -308,7 +308,7 @@ func (s *Session) begin(ctx context.Context, host string, former sessionRecord, 
 	} else if sessionEnded(err) {
 		session.Refresh = ""
 	}
-	if _, writeErr := s.writeSession(ctx, session, session.Refresh); writeErr != nil {
+	if _, writeErr := s.writeSession(session, session.Refresh); writeErr != nil {
 		if err != nil {
 			return credentialRecord{}, errors.Join(err, writeErr)
 		}
@@ -317,7 +317,7 @@ func (s *Session) begin(ctx context.Context, host string, former sessionRecord, 
 	if err != nil {
 		return credentialRecord{}, fmt.Errorf("signed in as %s, but %w; to try again, run: docker-credential-cgr login", session.account(), err)
 	}
-	return s.keep(ctx, host, token.AccessToken, token.Expiry), nil
+	return s.keep(host, token.AccessToken, token.Expiry), nil
 }
 
 // refresh spends session's refresh token for an access token for host, with the
@@ -328,9 +328,7 @@ func (s *Session) refresh(ctx context.Context, host string, session sessionRecor
 
 	// Whatever came back belongs to the session we read. If another is there
 	// now, somebody signed in or out without our lock, and theirs counts.
-	// What was got is kept even if the time for getting is over.
-	keepCtx := context.WithoutCancel(ctx)
-	current, readErr := s.readSession(keepCtx)
+	current, readErr := s.readSession()
 	if readErr != nil && token == nil {
 		return credentialRecord{}, errors.Join(err, readErr)
 	}
@@ -339,7 +337,7 @@ func (s *Session) refresh(ctx context.Context, host string, session sessionRecor
 	case overtaken && sessionEnded(err) && current.alive(s.Now()) && current.Refresh != session.Refresh:
 		return s.refresh(ctx, host, current, tries)
 	case overtaken && err == nil:
-		if r, err := s.readCredential(keepCtx, host); err == nil && r.usable(s.Now()) {
+		if r, err := s.readCredential(host); err == nil && r.usable(s.Now()) {
 			return r, nil
 		}
 		return credentialRecord{}, errOvertaken
@@ -347,7 +345,7 @@ func (s *Session) refresh(ctx context.Context, host string, session sessionRecor
 		return credentialRecord{}, err
 	case sessionEnded(err):
 		session.Refresh, session.RefreshExpires = "", 0
-		if _, writeErr := s.writeSession(keepCtx, session, ""); writeErr != nil {
+		if _, writeErr := s.writeSession(session, ""); writeErr != nil {
 			s.Debug("cannot note that the session has ended: %v", writeErr)
 		}
 		return credentialRecord{}, err
@@ -364,7 +362,7 @@ func (s *Session) refresh(ctx context.Context, host string, session sessionRecor
 		changed = changed || len(session.Hosts) != hosts
 	}
 	if changed {
-		if _, writeErr := s.writeSession(keepCtx, session, session.Refresh); writeErr != nil {
+		if _, writeErr := s.writeSession(session, session.Refresh); writeErr != nil {
 			s.Warn("%v: the next run has to sign in again", writeErr)
 		}
 	}
@@ -374,23 +372,23 @@ func (s *Session) refresh(ctx context.Context, host string, session sessionRecor
 	if c, _ := parseClaims(token.AccessToken); session.Subject != "" && c.Subject != session.Subject {
 		return credentialRecord{}, fmt.Errorf("%s gave a token of %s, where %s is signed in: not used", s.STS.host(), Printable(c.Subject), session.Subject)
 	}
-	return s.keep(keepCtx, host, token.AccessToken, token.Expiry), nil
+	return s.keep(host, token.AccessToken, token.Expiry), nil
 }
 
 // writeSession writes the session's record as its next generation.
-func (s *Session) writeSession(ctx context.Context, session sessionRecord, refresh string) (sessionRecord, error) {
+func (s *Session) writeSession(session sessionRecord, refresh string) (sessionRecord, error) {
 	session.Generation = nextGeneration(session.Generation, s.Now())
 	session.Refresh, session.RefreshExpires = refresh, 0
 	if end := refreshExpiry(refresh); !end.IsZero() {
 		session.RefreshExpires = end.Unix()
 	}
-	return session, s.write(ctx, sessionName(s.Issuer, s.Identity), session)
+	return session, s.write(sessionName(s.Issuer, s.Identity), session, session.RefreshExpires)
 }
 
 // keep keeps an access token for host, and gives its record. Failing to keep it
 // costs the next run a refresh, but not this one its token. A token that does
 // not say when it ends, or that has ended, is used once and not kept.
-func (s *Session) keep(ctx context.Context, host, accessToken string, expires time.Time) credentialRecord {
+func (s *Session) keep(host, accessToken string, expires time.Time) credentialRecord {
 	now := s.Now()
 	r := credentialRecord{
 		Version: recordVersion, Issuer: s.Issuer, Host: host, Identity: s.Identity,
@@ -407,13 +405,13 @@ func (s *Session) keep(ctx context.Context, host, accessToken string, expires ti
 	r.Renew = expires.Add(-min(maxMargin, expires.Sub(now)/5)).Unix()
 
 	// What a user stored meanwhile in the same place stays.
-	if there, err := s.readSlot(ctx, host, ""); err == nil && there.Stored && there.usable(now) {
+	if there, err := s.readSlot(host, ""); err == nil && there.Stored && there.usable(now) {
 		s.Warn("the credential stored for %s (user %s) still answers first; docker logout %s removes it and the session", host, Printable(there.Username), host)
 		if s.Identity == "" {
 			return r
 		}
 	}
-	if err := s.write(ctx, credentialName(s.Issuer, host, s.Identity), r); err != nil {
+	if err := s.write(credentialName(s.Issuer, host, s.Identity), r, r.Expires); err != nil {
 		s.Warn("%v: the next run has to refresh", err)
 	}
 	return r

@@ -95,7 +95,7 @@ func (s *Session) audience(host string) string {
 // else one that somebody signs in for. Its error is a *NotSignedInError where
 // there is none to be had, and whatever failed otherwise.
 func (s *Session) Credential(ctx context.Context, host string) (Credential, error) {
-	r, err := s.readCredential(ctx, host)
+	r, err := s.readCredential(host)
 	if err != nil {
 		return Credential{}, err
 	}
@@ -141,8 +141,8 @@ func (s *Session) Store(ctx context.Context, host, username, secret string) erro
 	}
 	if c, err := parseClaims(secret); err == nil {
 		if username == Username {
-			session, _ := s.readSession(ctx)
-			kept, _ := s.readCredential(ctx, host)
+			session, _ := s.readSession()
+			kept, _ := s.readCredential(host)
 			if kept.Secret == secret || session.Subject != "" && session.Subject == c.Subject {
 				s.Debug("not stored: it is a token of this session")
 				return nil
@@ -157,7 +157,7 @@ func (s *Session) Store(ctx context.Context, host, username, secret string) erro
 	}
 	defer s.lockToWrite(ctx)()
 	// The slot of no identity is looked at whatever identity is configured.
-	return s.write(ctx, credentialName(s.Issuer, host, ""), r)
+	return s.write(credentialName(s.Issuer, host, ""), r, r.Expires)
 }
 
 // Forget removes the credential for host and, where host is the registry, the
@@ -167,18 +167,18 @@ func (s *Session) Forget(ctx context.Context, host string) error {
 	hosts := []string{host}
 	var errs []error
 	if host == s.Registry {
-		session, err := s.readSession(ctx)
+		session, err := s.readSession()
 		if err != nil {
 			errs = append(errs, err)
 		}
 		hosts = append(hosts, session.Hosts...)
 		// First what could bring the rest back.
-		errs = append(errs, s.Keychain.Delete(ctx, sessionName(s.Issuer, s.Identity)))
+		errs = append(errs, s.Keychain.Delete(sessionName(s.Issuer, s.Identity)))
 	}
 	for _, h := range hosts {
-		errs = append(errs, s.Keychain.Delete(ctx, credentialName(s.Issuer, h, "")))
+		errs = append(errs, s.Keychain.Delete(credentialName(s.Issuer, h, "")))
 		if s.Identity != "" {
-			errs = append(errs, s.Keychain.Delete(ctx, credentialName(s.Issuer, h, s.Identity)))
+			errs = append(errs, s.Keychain.Delete(credentialName(s.Issuer, h, s.Identity)))
 		}
 	}
 	return errors.Join(errs...)
@@ -186,16 +186,16 @@ func (s *Session) Forget(ctx context.Context, host string) error {
 
 // Usernames gives, for each host that Credential could answer for without asking
 // anybody, the user name that it would give.
-func (s *Session) Usernames(ctx context.Context) (map[string]string, error) {
+func (s *Session) Usernames() (map[string]string, error) {
 	names := map[string]string{}
-	session, err := s.readSession(ctx)
+	session, err := s.readSession()
 	if err != nil {
 		return nil, err
 	}
 	hosts := append([]string{s.Registry}, session.Hosts...)
 	slices.Sort(hosts)
 	for _, host := range slices.Compact(hosts) {
-		r, err := s.readCredential(ctx, host)
+		r, err := s.readCredential(host)
 		if err != nil {
 			return nil, err
 		}
@@ -209,18 +209,18 @@ func (s *Session) Usernames(ctx context.Context) (map[string]string, error) {
 }
 
 // readCredential reads the record for host. An absent one is the zero record.
-func (s *Session) readCredential(ctx context.Context, host string) (credentialRecord, error) {
-	r, err := s.readSlot(ctx, host, "")
+func (s *Session) readCredential(host string) (credentialRecord, error) {
+	r, err := s.readSlot(host, "")
 	if err != nil || s.Identity == "" || r.Stored && r.usable(s.Now()) {
 		return r, err
 	}
-	return s.readSlot(ctx, host, s.Identity)
+	return s.readSlot(host, s.Identity)
 }
 
-func (s *Session) readSlot(ctx context.Context, host, identity string) (credentialRecord, error) {
+func (s *Session) readSlot(host, identity string) (credentialRecord, error) {
 	var r credentialRecord
 	name := credentialName(s.Issuer, host, identity)
-	err := s.read(ctx, name, &r, func() error { return r.valid(s.Issuer, host, identity) })
+	err := s.read(name, &r, func() error { return r.valid(s.Issuer, host, identity) })
 	if err != nil {
 		return credentialRecord{}, hideNotFound(err)
 	}
@@ -228,10 +228,10 @@ func (s *Session) readSlot(ctx context.Context, host, identity string) (credenti
 }
 
 // readSession reads the session's record. An absent one is the zero record.
-func (s *Session) readSession(ctx context.Context) (sessionRecord, error) {
+func (s *Session) readSession() (sessionRecord, error) {
 	var r sessionRecord
 	name := sessionName(s.Issuer, s.Identity)
-	err := s.read(ctx, name, &r, func() error { return r.valid(s.Issuer, s.Identity) })
+	err := s.read(name, &r, func() error { return r.valid(s.Issuer, s.Identity) })
 	if err != nil {
 		return sessionRecord{}, hideNotFound(err)
 	}
@@ -240,8 +240,8 @@ func (s *Session) readSession(ctx context.Context) (sessionRecord, error) {
 
 // read reads a record. One that cannot be used counts as absent and is named
 // once; it is replaced at the next write.
-func (s *Session) read(ctx context.Context, name string, record any, valid func() error) error {
-	text, err := s.Keychain.Get(ctx, name)
+func (s *Session) read(name string, record any, valid func() error) error {
+	text, err := s.Keychain.Get(name)
 	if err != nil {
 		return err
 	}
@@ -256,12 +256,18 @@ func (s *Session) read(ctx context.Context, name string, record any, valid func(
 	return nil
 }
 
-func (s *Session) write(ctx context.Context, name string, record any) error {
+// write keeps a record; expires is when it is of no use any more, in Unix
+// seconds, or 0.
+func (s *Session) write(name string, record any, expires int64) error {
 	text, err := json.Marshal(record)
 	if err != nil {
 		return err // not possible: the records hold strings and numbers
 	}
-	return s.Keychain.Set(ctx, name, string(text))
+	var until time.Time
+	if expires != 0 {
+		until = time.Unix(expires, 0)
+	}
+	return s.Keychain.Set(name, string(text), until)
 }
 
 func hideNotFound(err error) error {

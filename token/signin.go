@@ -59,6 +59,9 @@ func (b *Browser) SignIn(ctx context.Context, audiences []string) (*Grant, error
 		grant, err := b.grant(c, audiences, start)
 		if err != nil {
 			b.Debug("a callback is not taken: %v", err)
+			if errors.Is(err, errOtherTime) {
+				b.say("an answer was not taken: %v; is this machine's clock right?", err)
+			}
 			return outcome{}, err
 		}
 		granted <- grant
@@ -71,19 +74,24 @@ func (b *Browser) SignIn(ctx context.Context, audiences []string) (*Grant, error
 
 	b.invite(b.address(l.url(), audiences), start)
 
-	timer := time.NewTimer(b.Wait)
-	defer timer.Stop()
-	select {
-	case grant := <-granted:
-		b.awaitShown(ctx, l)
-		return grant, nil
-	case err := <-refused:
-		b.awaitShown(ctx, l)
-		return nil, err
-	case <-timer.C:
-		return nil, &SignInError{Why: fmt.Sprintf("was not finished within %s", b.Wait), Hint: "to try again, run: docker-credential-cgr login"}
-	case <-ctx.Done():
-		return nil, fmt.Errorf("the sign-in was stopped: %w", context.Cause(ctx))
+	// The clock on the wall counts, which goes on while a laptop sleeps.
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case grant := <-granted:
+			b.awaitShown(ctx, l)
+			return grant, nil
+		case err := <-refused:
+			b.awaitShown(ctx, l)
+			return nil, err
+		case <-tick.C:
+			if b.Now().Sub(start) >= b.Wait {
+				return nil, &SignInError{Why: "was not finished within " + minutes(b.Wait), Hint: "to try again, run: docker-credential-cgr login"}
+			}
+		case <-ctx.Done():
+			return nil, fmt.Errorf("the sign-in was stopped: %w", context.Cause(ctx))
+		}
 	}
 }
 
@@ -101,25 +109,26 @@ func (b *Browser) address(redirect string, audiences []string) string {
 
 // invite shows the address and opens a browser on it where there seems to be one.
 func (b *Browser) invite(address string, start time.Time) {
-	say := func(format string, args ...any) {
-		fmt.Fprintf(b.Out, "docker-credential-cgr: "+format+"\n", args...)
-	}
 	opens := b.Force || browserUsable(os.Getenv)
 	if opens {
-		say("opening your browser to sign in; if no window comes, open this address yourself:")
+		b.say("opening your browser to sign in; if no window comes, open this address yourself:")
 	} else {
-		say("to sign in, open this address in a browser on this machine:")
+		b.say("to sign in, open this address in a browser on this machine:")
 	}
 	fmt.Fprintf(b.Out, "\n    %s\n\n", address)
-	say("waiting for the sign-in until %s (%s); Ctrl-C stops it", start.Add(b.Wait).Local().Format("15:04:05"), minutes(b.Wait))
+	b.say("waiting for the sign-in until %s (%s); Ctrl-C stops it", start.Add(b.Wait).Local().Format("15:04:05"), minutes(b.Wait))
 	if !opens {
 		return
 	}
-	failed := func() { say("no browser could be opened: open the address above yourself") }
+	failed := func() { b.say("no browser could be opened: open the address above yourself") }
 	if err := startBrowser(address, failed); err != nil {
 		b.Debug("cannot start the opener: %v", err)
 		failed()
 	}
+}
+
+func (b *Browser) say(format string, args ...any) {
+	fmt.Fprintf(b.Out, "docker-credential-cgr: "+format+"\n", args...)
 }
 
 func (b *Browser) awaitShown(ctx context.Context, l *listener) {
@@ -147,9 +156,9 @@ func (b *Browser) grant(c callback, audiences []string, start time.Time) (*Grant
 	case claims.Subject == "":
 		return nil, errors.New("its token names nobody")
 	case !claims.Issued.IsZero() && claims.Issued.Before(start.Add(-clockSlack)):
-		return nil, errors.New("its token is older than this sign-in")
+		return nil, fmt.Errorf("%w: it was made before this sign-in began", errOtherTime)
 	case !claims.Expires.IsZero() && claims.Expires.Before(now.Add(-clockSlack)):
-		return nil, errors.New("its token has expired")
+		return nil, fmt.Errorf("%w: it has expired", errOtherTime)
 	}
 	return &Grant{
 		Token: &oauth2.Token{
@@ -159,6 +168,9 @@ func (b *Browser) grant(c callback, audiences []string, start time.Time) (*Grant
 		Email:   claims.Email,
 	}, nil
 }
+
+// errOtherTime is a token that this machine's clock does not allow.
+var errOtherTime = errors.New("its token is not of this time")
 
 // refusal makes an error of a callback without a token.
 func (b *Browser) refusal(c callback) error {

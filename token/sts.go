@@ -19,6 +19,7 @@ type STS struct {
 	Issuer string // its URL, without a trailing slash
 	Client *http.Client
 	Now    func() time.Time
+	Warn   func(format string, args ...any)
 	Debug  func(format string, args ...any)
 }
 
@@ -92,7 +93,11 @@ func (s *STS) check(token *oauth2.Token, audience string, date time.Time) error 
 	if !slices.Contains(c.Audiences, audience) {
 		return fmt.Errorf("%s gave a token for %s, where one for %s was asked: not used", s.host(), Printable(strings.Join(c.Audiences, ", ")), audience)
 	}
-	token.Expiry = localTime(c.Expires, date, s.Now())
+	now := s.Now()
+	if skew := date.Sub(now); !date.IsZero() && skew.Abs() > clockSlack {
+		s.Warn("this machine's clock is %s off the issuer's: set it right", skew.Abs().Round(time.Second))
+	}
+	token.Expiry = localTime(c.Expires, date, now)
 	return nil
 }
 

@@ -1,0 +1,15 @@
+//go:build linux || darwin
+
+package cli
+
+import "golang.org/x/sys/unix"
+
+// limitCore forbids core dumps, of which the kernel may make one although we are
+// not dumpable (fs.suid_dumpable).
+func limitCore() {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_CORE, &limit) == nil {
+		limit.Cur = 0
+		_ = unix.Setrlimit(unix.RLIMIT_CORE, &limit)
+	}
+}

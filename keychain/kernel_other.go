@@ -1,0 +1,24 @@
+//go:build !linux
+
+package keychain
+
+import (
+	"errors"
+	"time"
+)
+
+// kernelStore is Linux's; elsewhere there is none.
+type kernelStore struct{}
+
+func newKernelStore(string) store { return kernelStore{} }
+
+var errNoKernelKeyring = errors.New("only Linux has one")
+
+func (kernelStore) name() string                        { return "kernel keyring" }
+func (kernelStore) limit() int                          { return 0 }
+func (kernelStore) get(string) (string, error)          { return "", errNoKernelKeyring }
+func (kernelStore) set(string, string, time.Time) error { return errNoKernelKeyring }
+func (kernelStore) delete(string) error                 { return errNoKernelKeyring }
+func (kernelStore) hint(error) string                   { return "use CHAINGUARD_KEYCHAIN=os or file" }
+
+func kernelAbsent(error) bool { return true }
