@@ -3,7 +3,6 @@ package helper
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -51,6 +50,14 @@ func handle(h *Helper, verb credentials.Action, in io.Reader, waits bool, out io
 		if err != nil {
 			return err
 		}
+		if strings.TrimSpace(server) != server {
+			// A space of some other script, which the library would trim off: no
+			// host has one, so it is not ours.
+			if verb == credentials.ActionErase {
+				return nil
+			}
+			return credentials.NewErrCredentialsNotFound()
+		}
 		input = []byte(server)
 	case credentials.ActionStore:
 		pair, err := parsePair(input)
@@ -71,14 +78,4 @@ func handle(h *Helper, verb credentials.Action, in io.Reader, waits bool, out io
 }
 
 // oneLine makes one line of an error, which may join several.
-func oneLine(err error) string {
-	var joined interface{ Unwrap() []error }
-	if errors.As(err, &joined) {
-		var texts []string
-		for _, e := range joined.Unwrap() {
-			texts = append(texts, e.Error())
-		}
-		return strings.Join(texts, "; ")
-	}
-	return strings.ReplaceAll(err.Error(), "\n", "; ")
-}
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }

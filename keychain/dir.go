@@ -32,7 +32,7 @@ func stateDir(service string) (string, error) {
 		return filepath.Join(base, service), nil
 	}
 	home := os.Getenv("HOME")
-	if !filepath.IsAbs(home) {
+	if !filepath.IsAbs(home) || filepath.Clean(home) == "/" {
 		return "", fmt.Errorf("the file store lies below $HOME, which is %q: set HOME to your home folder, or XDG_STATE_HOME", home)
 	}
 	return filepath.Join(home, ".local", "state", service), nil

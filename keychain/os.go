@@ -59,7 +59,7 @@ func (s *osStore) delete(name string) error {
 	}
 	err := keyring.Delete(s.service, name)
 	if errors.Is(err, keyring.ErrNotFound) {
-		return nil
+		return ErrNotFound
 	}
 	return err
 }

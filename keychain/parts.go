@@ -75,10 +75,24 @@ func sum(value string) string {
 
 func (p parts) get(name string) (string, error) {
 	value, err := p.store.get(name)
-	if err != nil || !strings.HasPrefix(value, headPrefix) {
-		return value, err
+	for err == nil && strings.HasPrefix(value, headPrefix) {
+		whole, joinErr := p.join(name, value)
+		if !errors.Is(joinErr, ErrNotFound) {
+			return whole, joinErr
+		}
+		// Damaged, or replaced while we read: then there is another head.
+		former := value
+		if value, err = p.store.get(name); value == former {
+			return "", ErrNotFound
+		}
 	}
-	h, err := parseHead(value)
+	return value, err
+}
+
+// join puts together the value that a head describes. A missing part, or one of
+// another value, makes it ErrNotFound.
+func (p parts) join(name, headText string) (string, error) {
+	h, err := parseHead(headText)
 	if err != nil {
 		return "", ErrNotFound
 	}
@@ -86,7 +100,7 @@ func (p parts) get(name string) (string, error) {
 	for i := range h.count {
 		part, err := p.store.get(partName(name, h.slot, i))
 		if err != nil {
-			return "", err // a missing part is an absent value
+			return "", err
 		}
 		text, ok := strings.CutPrefix(part, h.generation+" ")
 		if !ok {
@@ -132,31 +146,34 @@ func (p parts) set(name, value string, until time.Time) error {
 		}
 	}
 	if oldErr == nil {
-		return p.deleteParts(name, old)
+		return p.deleteParts(name, old.slot)
 	}
 	return nil
 }
 
 func (p parts) delete(name string) error {
 	value, err := p.store.get(name)
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}
-	if err := p.store.delete(name); err != nil {
+	if err := p.store.delete(name); err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	if h, err := parseHead(value); err == nil {
-		return p.deleteParts(name, h)
+	if !strings.HasPrefix(value, headPrefix) {
+		return nil
 	}
-	return nil
+	// Both slots: a write that was killed may have left parts in the other.
+	return errors.Join(p.deleteParts(name, "a"), p.deleteParts(name, "b"))
 }
 
-func (p parts) deleteParts(name string, h head) error {
-	for i := range h.count {
-		if err := p.store.delete(partName(name, h.slot, i)); err != nil {
+// deleteParts deletes a slot's parts, from the first to where there are no more.
+func (p parts) deleteParts(name, slot string) error {
+	for i := range maxParts {
+		err := p.store.delete(partName(name, slot, i))
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -85,10 +86,13 @@ const maxSilent = 128
 // at the same port: the redirect names "localhost", and a browser may take either.
 // Both must be ours, since whoever has the port on the other could be handed the
 // token.
-func listen(take func(callback) (outcome, error)) (*listener, error) {
+//
+// overTLS is called when a browser speaks TLS, as it does where it is told to use
+// https alone: it cannot be answered, since nobody certifies "localhost".
+func listen(take func(callback) (outcome, error), overTLS func()) (*listener, error) {
 	var sockets []net.Listener
 	var err error
-	for range 20 { // a free port is likely at the first
+	for range 100 { // a port that is free on both is likely at the first
 		if sockets, err = listenBoth(); err == nil {
 			break
 		}
@@ -112,7 +116,7 @@ func listen(take func(callback) (outcome, error)) (*listener, error) {
 		ErrorLog:          silent,
 	}
 	for _, socket := range sockets {
-		go func() { _ = l.server.Serve(socket) }() // ends with close
+		go func() { _ = l.server.Serve(sniffer{socket, overTLS}) }() // ends with close
 	}
 	return l, nil
 }
@@ -130,13 +134,47 @@ func listenBoth() ([]net.Listener, error) {
 	if err == nil {
 		return []net.Listener{four, six}, nil
 	}
-	// Is there no IPv6 here, or has somebody else this port on it?
-	if other, err := net.Listen("tcp6", "[::1]:0"); err == nil {
-		_ = other.Close()
+	// Has somebody else this port, or is there no IPv6 here?
+	const wsaeAddrInUse = syscall.Errno(10048) // Windows' own number for it
+	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, wsaeAddrInUse) {
 		_ = four.Close()
-		return nil, errors.New("somebody else listens beside every port that was tried")
+		return nil, err
 	}
 	return []net.Listener{four}, nil
+}
+
+// sniffer looks at the first byte that each connection sends.
+type sniffer struct {
+	net.Listener
+	overTLS func()
+}
+
+func (s sniffer) Accept() (net.Conn, error) {
+	conn, err := s.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &sniffed{Conn: conn, overTLS: s.overTLS}, nil
+}
+
+type sniffed struct {
+	net.Conn
+	overTLS func()
+	looked  bool
+}
+
+// tlsHandshake is the first byte of a ClientHello (RFC 8446, section 5.1), and of
+// no HTTP request.
+const tlsHandshake = 22
+
+func (c *sniffed) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 && !c.looked {
+		if c.looked = true; b[0] == tlsHandshake {
+			c.overTLS()
+		}
+	}
+	return n, err
 }
 
 // url is where the issuer has to send the browser; the parameters tell it what

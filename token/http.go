@@ -21,22 +21,20 @@ const (
 	maxHeader      = 64 << 10
 )
 
-// NewClient gives the HTTP client for the issuer. It speaks HTTP/1.1 alone, which
-// proxies that break HTTP/2 let through; takes proxies from the environment; and
-// follows no redirect, so that a bearer token goes nowhere that an answer names.
-func NewClient() *http.Client {
+// NewTransport gives what sends requests to the issuer. It speaks HTTP/1.1 alone,
+// which proxies that break HTTP/2 let through, takes proxies from the environment,
+// and like every transport follows no redirect, so that a bearer token goes
+// nowhere that an answer names.
+func NewTransport() http.RoundTripper {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	return &http.Client{
-		Transport: &http.Transport{
-			Proxy:                  proxy,
-			Protocols:              protocols,
-			MaxResponseHeaderBytes: maxHeader,
-			TLSHandshakeTimeout:    10 * time.Second,
-			// Decoded here, where the decoded size is bounded.
-			DisableCompression: true,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	return &http.Transport{
+		Proxy:                  proxy,
+		Protocols:              protocols,
+		MaxResponseHeaderBytes: maxHeader,
+		TLSHandshakeTimeout:    10 * time.Second,
+		// Decoded here, where the decoded size is bounded.
+		DisableCompression: true,
 	}
 }
 
@@ -69,7 +67,7 @@ const (
 // postForm sends one form with a bearer token and reads the JSON answer into
 // answer. It gives the server's clock, or the zero time where it did not say.
 // What secrets lists never shows in an error.
-func postForm(ctx context.Context, client *http.Client, target, bearer string, form url.Values, answer any) (date time.Time, err error) {
+func postForm(ctx context.Context, transport http.RoundTripper, target, bearer string, form url.Values, answer any) (date time.Time, err error) {
 	secrets := []string{bearer}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -83,7 +81,7 @@ func postForm(ctx context.Context, client *http.Client, target, bearer string, f
 	req.Header.Set("Authorization", "Bearer "+bearer)
 	req.Header.Set("User-Agent", "docker-credential-cgr")
 
-	resp, err := client.Do(req)
+	resp, err := transport.RoundTrip(req)
 	if err != nil {
 		return time.Time{}, networkError(req.URL.Host, err, secrets)
 	}
@@ -91,7 +89,7 @@ func postForm(ctx context.Context, client *http.Client, target, bearer string, f
 	date, _ = http.ParseTime(resp.Header.Get("Date"))
 
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
-		return date, &answerError{Host: req.URL.Host, Status: resp.StatusCode, Message: "it redirects to " + redirectHost(resp) + ", which is not followed"}
+		return date, &answerError{Host: req.URL.Host, Status: resp.StatusCode, Message: "it redirects to " + redirectHost(resp, secrets) + ", which is not followed"}
 	}
 	limit := int64(maxAnswer)
 	if resp.StatusCode != http.StatusOK {
@@ -106,7 +104,7 @@ func postForm(ctx context.Context, client *http.Client, target, bearer string, f
 	}
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if cut || kind != "application/json" || !json.Valid(body) || json.Unmarshal(body, answer) != nil {
-		return date, notTheIssuer(req.URL.Host, resp.StatusCode, kind)
+		return date, notTheIssuer(req.URL.Host, resp.StatusCode, Printable(kind, secrets...))
 	}
 	return date, nil
 }
@@ -116,7 +114,7 @@ func notTheIssuer(host string, status int, kind string) error {
 	if kind == "" {
 		kind = "no content type"
 	}
-	return fmt.Errorf("not the issuer: a proxy or a captive portal answered for %s (status %d, %s); sign in to the network, or set HTTPS_PROXY", host, status, Printable(kind))
+	return fmt.Errorf("not the issuer: a proxy or a captive portal answered for %s (status %d, %s); sign in to the network, or set HTTPS_PROXY", host, status, kind)
 }
 
 // readBody reads at most limit bytes after decoding; cut says that there was more.
@@ -152,21 +150,16 @@ func parseAnswerError(host string, status int, body []byte, secrets []string) er
 	return e
 }
 
-func redirectHost(resp *http.Response) string {
+func redirectHost(resp *http.Response, secrets []string) string {
 	to, err := resp.Location()
 	if err != nil || to.Host == "" {
 		return "nowhere"
 	}
-	return Printable(to.Host)
+	return Printable(to.Host, secrets...)
 }
 
-// networkError says which host could not be reached, and through which proxy. It
-// drops the URL that net/http puts first, and a proxy's password with it.
+// networkError says which host could not be reached, and through which proxy.
 func networkError(host string, err error, secrets []string) error {
-	var outer *url.Error
-	if errors.As(err, &outer) {
-		err = outer.Err
-	}
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -191,14 +184,3 @@ type networkFailure struct {
 
 func (e *networkFailure) Error() string { return e.text }
 func (e *networkFailure) Unwrap() error { return e.err }
-
-// spellings gives the ways in which a secret may stand in a text.
-func spellings(secret string) []string {
-	quoted, _ := json.Marshal(secret)
-	return []string{
-		secret,
-		url.QueryEscape(secret),
-		url.PathEscape(secret),
-		strings.Trim(string(quoted), `"`),
-	}
-}

@@ -88,7 +88,7 @@ func OpenBrowser(target string) error {
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, errors.New("nothing in BROWSER opened it"))...)
 }
 
 // browserCommand makes a command of an entry of $BROWSER: words, without a shell.

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode"
@@ -39,14 +40,49 @@ func Printable(text string, secrets ...string) string {
 	return strings.TrimSpace(out.String())
 }
 
-// blank removes secret from text in the spellings in which a server, a proxy or
-// an error of net/http repeats it.
+// blank removes secret from text, in every spelling in which a server, a proxy or
+// an error of net/http repeats it: in another letter case, percent-encoded, or
+// escaped as in JSON, each character for itself.
 func blank(text, secret string) string {
 	if len(secret) < 8 { // too short to be one, and blanking it would eat words
 		return text
 	}
-	for _, spelling := range spellings(secret) {
-		text = strings.ReplaceAll(text, spelling, "[secret]")
+	var out strings.Builder
+	for text != "" {
+		if n := spelled(text, secret); n > 0 {
+			out.WriteString("[secret]")
+			text = text[n:]
+			continue
+		}
+		out.WriteByte(text[0])
+		text = text[1:]
 	}
-	return text
+	return out.String()
+}
+
+// spelled gives the length of secret's spelling at the start of text, or 0.
+func spelled(text, secret string) int {
+	rest := text
+	for i := range len(secret) {
+		n := spelledByte(rest, secret[i])
+		if n == 0 {
+			return 0
+		}
+		rest = rest[n:]
+	}
+	return len(text) - len(rest)
+}
+
+func spelledByte(text string, b byte) int {
+	for _, spelling := range [...]string{
+		string(rune(b)),
+		fmt.Sprintf("%%%02x", b),
+		fmt.Sprintf(`\u%04x`, b),
+		`\` + string(rune(b)),
+	} {
+		if len(text) >= len(spelling) && strings.EqualFold(text[:len(spelling)], spelling) {
+			return len(spelling)
+		}
+	}
+	return 0
 }

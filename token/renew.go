@@ -45,8 +45,6 @@ func (s *Session) renewEarly(ctx context.Context, host string, r credentialRecor
 			return r
 		}
 	}
-	// If it fails nobody tries for a while, or takes the lock to find out.
-	r.Renew = s.Now().Add(earlyPause).Unix()
 	session, err := s.readSession()
 	if err == nil && session.alive(s.Now()) {
 		watched, stop := s.watch(ctx)
@@ -57,15 +55,18 @@ func (s *Session) renewEarly(ctx context.Context, host string, r credentialRecor
 		if renewed, err = s.refresh(limited, host, session, 1); err == nil {
 			return renewed
 		}
-		if sessionEnded(err) {
-			r.Renew = 0
-		}
-	} else if err == nil {
-		r.Renew = 0 // nothing to refresh with
 	}
 	s.Debug("no early refresh, the kept token serves on: %v", err)
-	if err := s.write(credentialName(s.Issuer, host, s.Identity), r, r.Expires); err != nil {
-		s.Debug("cannot put off the next refresh: %v", err)
+	// Nobody tries for a while, or takes the lock to find out; but what was kept
+	// or removed meanwhile stays so.
+	if again, readErr := s.readCredential(host); readErr == nil && again == r {
+		again.Renew = s.Now().Add(earlyPause).Unix()
+		if err == nil || sessionEnded(err) {
+			again.Renew = 0 // there is nothing to refresh with
+		}
+		if err := s.write(credentialName(s.Issuer, host, s.Identity), again, again.Expires); err != nil {
+			s.Debug("cannot put off the next refresh: %v", err)
+		}
 	}
 	return r
 }

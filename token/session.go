@@ -34,7 +34,7 @@ type NotSignedInError struct{ Reason string }
 func (e *NotSignedInError) Error() string { return "not signed in: " + e.Reason }
 
 // Session is one identity's standing with one issuer, as the keychain has it. Its
-// fields are set once, before its methods are called.
+// fields are set once, before its methods are called, by one goroutine at a time.
 type Session struct {
 	Issuer   string // URL, without a trailing slash
 	Identity string // UIDP of the identity to assume; empty for a person
@@ -59,6 +59,8 @@ type Session struct {
 	Now   func() time.Time
 	Warn  func(format string, args ...any) // one line for the user
 	Debug func(format string, args ...any)
+
+	named map[string]bool // entries that were named as unusable
 }
 
 // ErrInterrupted is the cause of a context that a person's Ctrl-C ended.
@@ -250,7 +252,13 @@ func (s *Session) read(name string, record any, valid func() error) error {
 		err = valid()
 	}
 	if err != nil {
-		s.Warn("the entry %q in the %s is not used: %v", name, s.Keychain, err)
+		if !s.named[name] {
+			s.Warn("the entry %q in the %s is not used: %v", name, s.Keychain, err)
+			if s.named == nil {
+				s.named = map[string]bool{}
+			}
+			s.named[name] = true
+		}
 		return keychain.ErrNotFound
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -66,7 +67,9 @@ func (b *Browser) SignIn(ctx context.Context, audiences []string) (*Grant, error
 		}
 		granted <- grant
 		return outcome{good: true, title: "Signed in", text: "You are signed in as " + grant.account().String() + ". You can close this window and go back to the terminal."}, nil
-	})
+	}, sync.OnceFunc(func() {
+		b.say("the browser insists on https, which nobody can certify for localhost: allow http for localhost in it, or use another browser")
+	}))
 	if err != nil {
 		return nil, err
 	}

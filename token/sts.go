@@ -16,11 +16,11 @@ import (
 
 // STS is the issuer's security token service: forms in, JSON out, over HTTP/1.1.
 type STS struct {
-	Issuer string // its URL, without a trailing slash
-	Client *http.Client
-	Now    func() time.Time
-	Warn   func(format string, args ...any)
-	Debug  func(format string, args ...any)
+	Issuer    string // its URL, without a trailing slash
+	Transport http.RoundTripper
+	Now       func() time.Time
+	Warn      func(format string, args ...any)
+	Debug     func(format string, args ...any)
 }
 
 // stepLimit bounds one request.
@@ -44,7 +44,7 @@ func (s *STS) Refresh(ctx context.Context, refresh, audience string, tries int) 
 		s.Debug("refreshing at %s for audience %s (try %d)", s.Issuer, audience, try)
 		stepCtx, cancel := context.WithTimeout(ctx, stepLimit)
 		var err error
-		date, err = postForm(stepCtx, s.Client, s.Issuer+"/sts/exchange_refresh_token", refresh, url.Values{"aud": {audience}}, &answer)
+		date, err = postForm(stepCtx, s.Transport, s.Issuer+"/sts/exchange_refresh_token", refresh, url.Values{"aud": {audience}}, &answer)
 		cancel()
 		if err == nil {
 			break

@@ -5,10 +5,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 )
 
 // explainTLS says, of an error about a server's certificate, who signed that and
@@ -52,12 +55,43 @@ func certFile() string {
 	return ""
 }
 
-// proxy is http.ProxyFromEnvironment, but for its error, which quotes the value
-// with the password in it.
+// proxy is http.ProxyFromEnvironment, but for values that cannot be right: it
+// ignores some of them, and quotes others, with the password in them.
 func proxy(req *http.Request) (*url.URL, error) {
 	u, err := http.ProxyFromEnvironment(req)
-	if err != nil {
-		return nil, errors.New("the proxy in HTTPS_PROXY or HTTP_PROXY is no URL")
+	if u == nil && isLoopback(req.URL.Hostname()) {
+		return nil, nil // never through a proxy
 	}
-	return u, nil
+	names := []string{"HTTPS_PROXY", "https_proxy"}
+	if req.URL.Scheme == "http" {
+		names = []string{"HTTP_PROXY", "http_proxy"}
+	}
+	for _, name := range names {
+		value := os.Getenv(name)
+		if value == "" {
+			continue
+		}
+		if err != nil || !proxyAddress(value) {
+			return nil, fmt.Errorf("%s is no address of a proxy, such as http://proxy.example:3128", name)
+		}
+		break
+	}
+	return u, err
+}
+
+// proxyAddress says whether value names a proxy that net/http can use.
+func proxyAddress(value string) bool {
+	if !strings.Contains(value, "://") {
+		value = "http://" + value
+	}
+	u, err := url.Parse(value)
+	if err != nil || u.Hostname() == "" {
+		return false
+	}
+	return slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme)
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -1,0 +1,178 @@
+package keychain
+
+import (
+	"errors"
+	"net"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+var errAbsent = errors.New("no such store here")
+
+func nowhere() (string, error)     { return "", errAbsent }
+func never(error) bool             { return false }
+func isAbsent(err error) bool      { return errors.Is(err, errAbsent) }
+func absentHere(_, _ string) error { return errAbsent }
+
+// missingCandidate is a store that is not there.
+func missingCandidate() candidate {
+	m := newMemory(0)
+	m.before = absentHere
+	return candidate{store: m, dir: nowhere, absent: isAbsent}
+}
+
+// candidates gives two stores in memory, the second to be taken where there is no
+// first.
+func candidates() (first, second *memory, auto *autoStore) {
+	first, second = newMemory(0), newMemory(0)
+	return first, second, &autoStore{candidates: []candidate{
+		{store: first, dir: nowhere, absent: isAbsent}, {store: second, dir: nowhere, absent: never},
+	}}
+}
+
+func TestAutoTakesTheFirst(t *testing.T) {
+	first, second, auto := candidates()
+	must(t, auto.set("n", "value", time.Time{}))
+	if len(first.values) != 1 || len(second.values) != 0 {
+		t.Errorf("got %d and %d entries, want it in the first", len(first.values), len(second.values))
+	}
+	t.Run("P9 and stays with it", func(t *testing.T) {
+		first.before = absentHere // as if it had gone away
+		if _, err := auto.get("n"); !errors.Is(err, errAbsent) {
+			t.Errorf("got %v, want the first's error", err)
+		}
+		if err := auto.set("n", "new-secret", time.Time{}); err == nil || len(second.values) != 0 {
+			t.Errorf("got %v and %d entries in the second, want an error and none", err, len(second.values))
+		}
+	})
+	t.Run("P9 also where it held nothing", func(t *testing.T) {
+		first, second, auto := candidates()
+		wantAbsent(t, auto, "n")
+		first.before = absentHere
+		if err := auto.set("n", "new-secret", time.Time{}); err == nil || len(second.values) != 0 {
+			t.Errorf("got %v and %d entries in the second, want an error and none", err, len(second.values))
+		}
+	})
+}
+
+// A store that is there but locked or broken is never a reason to take a weaker
+// one.
+func TestAutoKeepsToALockedOne(t *testing.T) {
+	for _, do := range []string{"get", "set", "delete"} {
+		first, second, auto := candidates()
+		locked := errors.New("locked")
+		first.before = func(string, string) error { return locked }
+		_, err := auto.get("n")
+		switch do {
+		case "set":
+			err = auto.set("n", "new-secret", time.Time{})
+		case "delete":
+			err = auto.delete("n")
+		}
+		if !errors.Is(err, locked) || errors.Is(err, ErrNotFound) || len(second.values) != 0 {
+			t.Errorf("P9 %s: got %v and %d entries in the second, want the first's error and none", do, err, len(second.values))
+		}
+	}
+}
+
+func TestAutoGoesOn(t *testing.T) {
+	first, second, auto := candidates()
+	first.before = absentHere
+	must(t, auto.set("n", "value", time.Time{}))
+	if second.values["n"] != "value" {
+		t.Errorf("got %q in the second, want the value", second.values)
+	}
+	k := &Keychain{store: auto}
+	if why := k.Why(); !strings.Contains(why, "no memory: no such store here") {
+		t.Errorf("P9 got the reason %q, want one that names what is not here", why)
+	}
+	// One that appears now is of the next run.
+	first.before = nil
+	wantValue(t, auto, "n", "value")
+	t.Run("the last is never passed over", func(t *testing.T) {
+		auto := &autoStore{candidates: []candidate{missingCandidate()}}
+		if _, err := auto.get("n"); !errors.Is(err, errAbsent) {
+			t.Errorf("got %v, want its error", err)
+		}
+	})
+}
+
+func TestAutoByManyAtOnce(t *testing.T) {
+	second := newMemory(0)
+	second.values["n"] = "value"
+	auto := &autoStore{candidates: []candidate{missingCandidate(), missingCandidate(), {store: second, dir: nowhere, absent: never}}}
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() { wantValue(t, auto, "n", "value") })
+	}
+	all.Wait()
+	if len(auto.passed) != 2 {
+		t.Errorf("got %q passed over, want two", auto.passed)
+	}
+}
+
+// A bus that takes calls and never answers ends nothing but the call: not the
+// locks either, whose folder depends on which store there is.
+func TestAutoBusSilent(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("a session bus is Linux's")
+	}
+	path := filepath.Join(t.TempDir(), "bus")
+	socket, err := net.Listen("unix", path)
+	must(t, err)
+	defer socket.Close()
+	go func() {
+		for {
+			conn, err := socket.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close() // held open, and silent
+		}
+	}()
+	t.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path="+path)
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	for name, call := range map[string]func(k *Keychain) error{
+		"F4 get": func(k *Keychain) error { _, err := k.Get("n"); return err },
+		"F4 set": func(k *Keychain) error { return k.Set("n", "value-of-n", time.Time{}) },
+		"F4 lock": func(k *Keychain) error {
+			lock, err := k.TryLock("session-of-test")
+			if err == nil {
+				lock.Unlock()
+			}
+			return nil // with or without the lock: it has ended
+		},
+		"F4 why": func(k *Keychain) error { _ = k.Why(); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			k, err := Open(Auto, "docker-credential-cgr-test", 50*time.Millisecond)
+			must(t, err)
+			done := make(chan error, 1)
+			go func() { done <- call(k) }()
+			select {
+			case err := <-done:
+				var failed *Error
+				if strings.HasSuffix(name, "et") && !errors.As(err, &failed) {
+					t.Errorf("got %v, want an *Error", err)
+				}
+			case <-time.After(2 * time.Second):
+				t.Error("P11 got no end within 2 s, want one after 50 ms")
+			}
+		})
+	}
+}
+
+func TestNone(t *testing.T) {
+	k := opened(t, None)
+	if err := k.Set("n", "new-secret", time.Time{}); err == nil || !strings.Contains(err.Error(), "CHAINGUARD_KEYCHAIN=none") {
+		t.Errorf("set: got %v, want an error that names the setting", err)
+	}
+	if _, err := k.Get("n"); err != ErrNotFound {
+		t.Errorf("get: got %v, want ErrNotFound", err)
+	}
+	must(t, k.Delete("n"))
+}

@@ -1,0 +1,173 @@
+package keychain
+
+import (
+	"crypto/rand"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestContract runs the same cases on every store, so that what the tests of
+// other packages see of one holds for all (T12).
+func TestContract(t *testing.T) {
+	t.Run("T12 memory", func(t *testing.T) { contract(t, keychainOf(t, newParts(newMemory(0)))) })
+	t.Run("T12 memory with Windows' limit", func(t *testing.T) { contract(t, keychainOf(t, newParts(newMemory(2560)))) })
+	t.Run("T12 memory with macOS's limit", func(t *testing.T) { contract(t, keychainOf(t, newParts(newMemory(2500)))) })
+	t.Run("T12 file store", func(t *testing.T) {
+		t.Setenv("XDG_STATE_HOME", t.TempDir())
+		contract(t, opened(t, File))
+	})
+	t.Run("T12 kernel keyring", func(t *testing.T) { contract(t, kernelKeychain(t)) })
+	t.Run("T12 the first that there is", func(t *testing.T) {
+		auto := &autoStore{candidates: []candidate{missingCandidate(), {store: newParts(newMemory(2560)), dir: nowhere, absent: never}}}
+		contract(t, keychainOf(t, auto))
+	})
+	t.Run("T12 the system's own", func(t *testing.T) {
+		if os.Getenv("KEYCHAIN_CONTRACT_OS") != "1" || os.Getenv("DBUS_SESSION_BUS_ADDRESS") == "" {
+			t.Skip("needs KEYCHAIN_CONTRACT_OS=1 and a session bus with an unlocked Secret Service, which it writes to")
+		}
+		contract(t, opened(t, OS))
+	})
+}
+
+// opened gives a keychain of a kind as the program opens it, for a service of the
+// test's own, with locks and notes in a folder of its own.
+func opened(t *testing.T, kind Kind) *Keychain {
+	t.Helper()
+	k, err := Open(kind, "contract-"+rand.Text(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir() + "/state"
+	k.dir = func() (string, error) { return dir, nil }
+	return k
+}
+
+// kernelKeychain gives the kernel keyring, where there is one.
+func kernelKeychain(t *testing.T) *Keychain {
+	t.Helper()
+	k := opened(t, Kernel)
+	if _, err := k.Get("probe"); kernelAbsent(err) {
+		t.Skipf("no kernel keyring is to be had here: %v", err)
+	}
+	return k
+}
+
+func contract(t *testing.T, k *Keychain) {
+	set := func(t *testing.T, name, value string) {
+		t.Helper()
+		if err := k.Set(name, value, time.Now().Add(time.Hour)); err != nil {
+			t.Errorf("Set %q to %d bytes: got %v, want no error", name, len(value), err)
+		}
+		t.Cleanup(func() { _ = k.Delete(name) })
+	}
+	want := func(t *testing.T, name, value string) {
+		t.Helper()
+		if got, err := k.Get(name); err != nil || got != value {
+			t.Errorf("Get %q: got %d bytes %.20q, %v, want %d bytes %.20q", name, len(got), got, err, len(value), value)
+		}
+	}
+	absent := func(t *testing.T, name string) {
+		t.Helper()
+		if got, err := k.Get(name); err != ErrNotFound || got != "" {
+			t.Errorf("Get %q: got %.20q, %v, want ErrNotFound", name, got, err)
+		}
+	}
+	remove := func(t *testing.T, name string) {
+		t.Helper()
+		if err := k.Delete(name); err != nil {
+			t.Errorf("Delete %q: got %v, want no error", name, err)
+		}
+	}
+
+	t.Run("nothing there", func(t *testing.T) {
+		absent(t, "credential none")
+		remove(t, "credential none")
+		absent(t, "credential none")
+	})
+	t.Run("set, replace, delete", func(t *testing.T) {
+		set(t, "credential a", "one")
+		want(t, "credential a", "one")
+		set(t, "credential a", "two")
+		want(t, "credential a", "two")
+		remove(t, "credential a")
+		absent(t, "credential a")
+		remove(t, "credential a")
+	})
+	t.Run("names do not meet", func(t *testing.T) {
+		names := []string{
+			"credential cgr.dev https://issuer.example", "credential cgr.dev https://issuer.example id/of", "credential cgr.dev/https://issuer.example",
+			"credential cgr.dev https://issuer.example id-of", "credential CGR.dev https://issuer.example", "session https://issuer.example",
+			"credential " + strings.Repeat("long/", 60), "credential é", "credential part a0",
+		}
+		for _, name := range names {
+			set(t, name, "value of "+name)
+		}
+		for _, name := range names {
+			want(t, name, "value of "+name)
+		}
+		remove(t, names[0])
+		absent(t, names[0])
+		for _, name := range names[1:] {
+			want(t, name, "value of "+name)
+		}
+	})
+	t.Run("I41 values of every size", func(t *testing.T) {
+		// In this order: growing, shrinking and growing again.
+		for _, size := range []int{1, 2499, 2500, 2501, 2560, 2561, 3000, 4096, 32767, 2600, 10, 64 << 10, 2560, 5000, 5001, 1} {
+			value := strings.Repeat("0123456789abcdef", size/16+1)[:size]
+			set(t, "credential sized", value)
+			want(t, "credential sized", value)
+		}
+		remove(t, "credential sized")
+		absent(t, "credential sized")
+	})
+	t.Run("text comes back as it was", func(t *testing.T) {
+		for _, value := range []string{
+			`{"v":1,"secret":"a\"b"}`, "é中𝄞 " + strings.Repeat("é", 3000), " blanks around ", "$(id) `id` ' \" \\ %s", "line\nend\n",
+			strings.Repeat("a+b/c==", 1000),
+		} {
+			set(t, "credential text", value)
+			want(t, "credential text", value)
+		}
+	})
+	t.Run("notes", func(t *testing.T) {
+		if _, err := k.ReadNote("some.note"); err != ErrNotFound {
+			t.Errorf("ReadNote of none: got %v, want ErrNotFound", err)
+		}
+		for _, text := range []string{"one", "two", ""} {
+			if err := k.WriteNote("some.note", []byte(text)); err != nil {
+				t.Errorf("WriteNote: got %v, want no error", err)
+			}
+			if got, err := k.ReadNote("some.note"); err != nil || string(got) != text {
+				t.Errorf("ReadNote: got %q, %v, want %q", got, err, text)
+			}
+		}
+		for range 2 {
+			if err := k.RemoveNote("some.note"); err != nil {
+				t.Errorf("RemoveNote: got %v, want no error", err)
+			}
+		}
+	})
+	t.Run("one lock, one holder", func(t *testing.T) {
+		lock, err := k.TryLock("session-x")
+		if err != nil {
+			t.Fatalf("TryLock: got %v, want the lock", err)
+		}
+		if _, err := k.TryLock("session-x"); err != ErrBusy {
+			t.Errorf("TryLock of a held one: got %v, want ErrBusy", err)
+		}
+		other, err := k.TryLock("session-y")
+		if err != nil {
+			t.Fatalf("TryLock of another: got %v, want the lock", err)
+		}
+		other.Unlock()
+		lock.Unlock()
+		again, err := k.TryLock("session-x")
+		if err != nil {
+			t.Fatalf("TryLock after Unlock: got %v, want the lock", err)
+		}
+		again.Unlock()
+	})
+}

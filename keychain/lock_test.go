@@ -1,0 +1,200 @@
+package keychain
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+func TestLockFileReplaced(t *testing.T) {
+	unixOnly(t)
+	// replacing is a try that does something to the lock's file once it has it.
+	replacing := func(do func()) func(*flock.Flock) (bool, error) {
+		return func(f *flock.Flock) (bool, error) {
+			ok, err := f.TryLock()
+			do()
+			return ok, err
+		}
+	}
+	replace := func(t *testing.T, path string) {
+		must(t, os.WriteFile(path+".other", nil, 0o600))
+		must(t, os.Rename(path+".other", path))
+	}
+
+	for name, once := range map[string]func(t *testing.T, path string){
+		"C6 replaced meanwhile": replace,
+		"C6 deleted meanwhile":  func(t *testing.T, path string) { must(t, os.Remove(path)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := keychainOf(t, newMemory(0))
+			path, err := k.path("session.lock")
+			must(t, err)
+			tries := 0
+			lock, err := k.tryLock("session", replacing(func() {
+				if tries++; tries == 1 {
+					once(t, path)
+				}
+			}))
+			if err != nil {
+				t.Fatalf("got %v, want the lock", err)
+			}
+			defer lock.Unlock()
+			if tries != 2 {
+				t.Errorf("got %d tries, want 2", tries)
+			}
+			// Whoever comes now meets it.
+			if _, err := k.TryLock("session"); err != ErrBusy {
+				t.Errorf("the next one: got %v, want ErrBusy", err)
+			}
+		})
+	}
+	t.Run("C6 replaced all the time", func(t *testing.T) {
+		k := keychainOf(t, newMemory(0))
+		path, err := k.path("session.lock")
+		must(t, err)
+		_, err = k.tryLock("session", replacing(func() { replace(t, path) }))
+		if err == nil || errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), path) {
+			t.Errorf("got %v, want an error that names the file", err)
+		}
+	})
+	t.Run("C6 a folder in its place", func(t *testing.T) {
+		k := keychainOf(t, newMemory(0))
+		path, err := k.path("session.lock")
+		must(t, err)
+		must(t, os.Mkdir(path, 0o700))
+		if _, err := k.TryLock("session"); err == nil || errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), path) {
+			t.Errorf("got %v, want an error that names the file", err)
+		}
+		if _, err := k.WaitLock(t.Context(), "session"); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("WaitLock: got %v, want an error at once", err)
+		}
+	})
+	t.Run("C6 the file stays", func(t *testing.T) {
+		k := keychainOf(t, newMemory(0))
+		lock, err := k.TryLock("session")
+		must(t, err)
+		lock.Unlock()
+		path, err := k.path("session.lock")
+		must(t, err)
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("after Unlock: got %v, want the file there", err)
+		}
+	})
+}
+
+func TestLockFileRefused(t *testing.T) {
+	unixOnly(t)
+	for name, spoil := range map[string]func(t *testing.T, path string){
+		"F30 open to others": func(t *testing.T, path string) {
+			must(t, os.WriteFile(path, nil, 0o600))
+			must(t, os.Chmod(path, 0o666))
+		},
+		"F30 hard link": func(t *testing.T, path string) {
+			must(t, os.WriteFile(path, nil, 0o600))
+			must(t, os.Link(path, path+".other"))
+		},
+		"F30 another user's": func(t *testing.T, path string) {
+			must(t, os.WriteFile(path, nil, 0o600))
+			if err := os.Chown(path, 12345, 12345); err != nil {
+				t.Skipf("only root can give a file away: %v", err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := keychainOf(t, newMemory(0))
+			path, err := k.path("session.lock")
+			must(t, err)
+			spoil(t, path)
+			if _, err := k.TryLock("session"); !errors.Is(err, ErrNotPrivate) {
+				t.Errorf("TryLock: got %v, want ErrNotPrivate", err)
+			}
+			if _, err := k.WaitLock(t.Context(), "session"); !errors.Is(err, ErrNotPrivate) {
+				t.Errorf("WaitLock: got %v, want ErrNotPrivate", err)
+			}
+		})
+	}
+	t.Run("F30 link", func(t *testing.T) {
+		k := keychainOf(t, newMemory(0))
+		path, err := k.path("session.lock")
+		must(t, err)
+		target := filepath.Join(t.TempDir(), "target")
+		must(t, os.Symlink(target, path))
+		if _, err := k.TryLock("session"); err == nil || errors.Is(err, ErrBusy) {
+			t.Errorf("got %v, want a refusal", err)
+		}
+		if _, err := os.Stat(target); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the link's target: got %v, want it not made", err)
+		}
+	})
+}
+
+func TestWaitLock(t *testing.T) {
+	k := keychainOf(t, newMemory(0))
+	holder, err := k.TryLock("session")
+	must(t, err)
+
+	t.Run("P11 ends at its limit", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+		defer cancel()
+		if _, err := k.WaitLock(ctx, "session"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want the context's error", err)
+		}
+	})
+	t.Run("waiters look together", func(t *testing.T) {
+		const waiters = 5
+		var all, got sync.WaitGroup
+		all.Add(waiters)
+		release := make(chan struct{})
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		for range waiters {
+			got.Add(1)
+			go func() {
+				defer got.Done()
+				lock, err := k.WaitLock(ctx, "session")
+				all.Done()
+				if err != nil {
+					t.Errorf("got %v, want the lock", err)
+					return
+				}
+				<-release
+				lock.Unlock()
+			}()
+		}
+		holder.Unlock()
+		all.Wait() // each has it before any gives it back
+		if _, err := k.TryLock("session"); err != ErrBusy {
+			t.Errorf("TryLock beside those who look: got %v, want ErrBusy", err)
+		}
+		close(release)
+		got.Wait()
+		lock, err := k.TryLock("session")
+		if err != nil {
+			t.Fatalf("TryLock after them: got %v, want the lock", err)
+		}
+		lock.Unlock()
+	})
+}
+
+func TestHolder(t *testing.T) {
+	k := keychainOf(t, newMemory(0))
+	if got := k.ReadHolder("session").String(); got != "another process" {
+		t.Errorf("C5 of nobody: got %q, want %q", got, "another process")
+	}
+	k.SayHolder("session", "signing in")
+	got := k.ReadHolder("session")
+	if got.PID != os.Getpid() || got.Doing != "signing in" || !strings.Contains(got.String(), "signing in since") {
+		t.Errorf("C5 got %+v, want this process, signing in", got)
+	}
+	must(t, k.WriteNote("session.holder", []byte("{damaged")))
+	if got := k.ReadHolder("session"); got != (Holder{}) {
+		t.Errorf("C5 of a damaged note: got %+v, want none", got)
+	}
+}

@@ -1,0 +1,298 @@
+package token
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"docker-credential-cgr/keychain"
+)
+
+// TestLifecycle takes one session through its life, step by step (T2).
+func TestLifecycle(t *testing.T) {
+	f := newFixture(t)
+
+	// Empty, and nobody there.
+	_, err := f.get()
+	var nobody *NotSignedInError
+	if !errors.As(err, &nobody) || nobody.Reason != "run: docker-credential-cgr login" {
+		t.Fatalf("T2 empty: got %v, want a *NotSignedInError that says what to do", err)
+	}
+	if asked, _, said := f.counts(); asked != 0 || len(said) != 0 {
+		t.Errorf("T2 empty: got %d requests, said %q, want none", asked, said)
+	}
+
+	// A person signs in. The refresh token that came in the callback's address is
+	// spent at once; what is handed out is for the registry alone.
+	a1 := f.access(alice, "A1")
+	f.signsIn(alice, "R0")
+	f.wants("R0", gives(a1, "R1"))
+	f.wantGet("T2 sign-in", a1, 1, 1)
+	if !slices.Equal(f.wanted, []string{registry, api}) {
+		t.Errorf("T2 sign-in: got audiences %q, want the registry's and the API's", f.wanted)
+	}
+	f.wantSession("T2 sign-in", "R1", alice)
+
+	// Valid: no request, no window, and (P4) no lock.
+	lock, err := f.store.TryLock(lockName(f.url, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, after := range []time.Duration{0, 30 * time.Minute, 19*time.Minute + 59*time.Second} {
+		f.clock.add(after)
+		f.wantGet("T2 valid", a1, 0, 0)
+	}
+
+	// Due for renewal, but another process is at it: the kept one serves.
+	f.clock.add(time.Minute)
+	f.wantGet("T2 renewed by another", a1, 0, 0)
+	lock.Unlock()
+
+	// The issuer cannot say: the kept one serves, and nobody tries for 30 s.
+	f.wants("R1", fails(503, codeUnavailable, "try later"))
+	f.wantGet("T2 early renewal fails", a1, 1, 0)
+	f.clock.add(29 * time.Second)
+	f.wantGet("T2 early renewal put off", a1, 0, 0)
+	f.clock.add(2 * time.Second)
+
+	// Then it is renewed early; the answer has no new refresh token (I52).
+	a2 := f.access(alice, "A2")
+	f.wants("R1", gives(a2, ""))
+	f.wantGet("T2 early renewal", a2, 1, 0)
+	f.wantSession("I52 the old refresh token stays", "R1", alice)
+	f.wantGet("T2 renewed", a2, 0, 0)
+
+	// Used until a minute before its end, refreshed after that.
+	f.clock.add(59*time.Minute - time.Second)
+	f.wants("R1", fails(503, codeUnavailable, "try later"))
+	f.wantGet("T2 a minute and a second before the end", a2, 1, 0)
+	f.clock.add(time.Second)
+	a3 := f.access(alice, "A3")
+	f.wants("R1", gives(a3, "R2"))
+	f.wantGet("T2 expired", a3, 1, 0)
+	f.wantSession("T2 rotated", "R2", alice)
+	f.clock.add(2 * time.Hour)
+	a4 := f.access(alice, "A4")
+	f.wants("R2", gives(a4, "R3"))
+	f.wantGet("T2 the rotated one is used", a4, 1, 0)
+
+	// Revoked while the access token lives: it serves to its end, without retries.
+	f.clock.add(55 * time.Minute)
+	f.wants("R3", fails(401, codeUnauthenticated, "token revoked"))
+	f.wantGet("I53 revoked early", a4, 1, 0)
+	f.wantGet("I53 revoked early, asked once", a4, 0, 0)
+	f.wantSession("I53 revoked", "", alice)
+	f.clock.add(4*time.Minute + time.Second)
+
+	// Then one sign-in; somebody else's needs a yes.
+	f.signsIn(bob, "R10")
+	_, err = f.get()
+	if err == nil || !strings.Contains(err.Error(), "b@example.com signed in, but the session here is a@example.com's") {
+		t.Errorf("T2 other account: got %v, want it refused, with both names", err)
+	}
+	f.wantSession("T2 other account refused", "", alice)
+	f.counts()
+	f.confirm = func(last, now Account) bool { return last.Subject == alice && now.Subject == bob }
+	b1 := f.access(bob, "B1")
+	f.wants("R10", gives(b1, ""))
+	f.wantGet("T2 other account confirmed", b1, 1, 1)
+	f.wantSession("I52 the callback's refresh token stays where none came", "R10", bob)
+
+	// Revoked when the access token is over: said, and signed in once.
+	f.clock.add(2 * time.Hour)
+	b2 := f.access(bob, "B2")
+	f.signsIn(bob, "R20")
+	f.wants("R10", fails(400, codeInvalidArgument, "invalid refresh token"))
+	f.wants("R20", gives(b2, "R21"))
+	c, err := f.get()
+	asked, windows, said := f.counts()
+	if err != nil || c.Secret != b2 || asked != 2 || windows != 1 || !contains(said, "the session of b@example.com has ended") {
+		t.Errorf("T2 revoked: got %q, %v, %d requests, %d windows, said %q, want the new token after one sign-in, and a word", c.Secret, err, asked, windows, said)
+	}
+
+	// Logged out: nothing is left.
+	if err := f.session().Forget(t.Context(), registry); err != nil {
+		t.Fatal(err)
+	}
+	f.person = nil
+	if _, err := f.get(); !errors.As(err, &nobody) {
+		t.Errorf("T2 logged out: got %v, want a *NotSignedInError", err)
+	}
+	f.wantSession("T2 logged out", "", "")
+}
+
+// A session without a refresh token lasts as long as its access token.
+func TestNoRefreshToken(t *testing.T) {
+	f := newFixture(t)
+	f.signsIn(alice, "")
+	kept := f.access(alice, "of the callback")
+	f.wantGet("sign-in", kept, 0, 1)
+	f.wantGet("kept", kept, 0, 0)
+	f.clock.add(55 * time.Minute)
+	f.wantGet("nothing to renew it with", kept, 0, 0)
+	f.wantGet("and not tried again", kept, 0, 0)
+}
+
+// Hosts below the registry's have an audience and a record each.
+func TestHosts(t *testing.T) {
+	f := newFixture(t)
+	kept := f.signedIn()
+	apk := jwt(t, map[string]any{"iss": f.url, "sub": alice, "aud": "apk.cgr.dev", "exp": f.clock.Now().Add(time.Hour).Unix()})
+	f.steps = append(f.steps, step{"R1", "apk.cgr.dev", gives(apk, "")}, step{"R1", registry, gives(kept, "")})
+	if c, err := f.session().Credential(t.Context(), "apk.cgr.dev"); err != nil || c.Secret != apk {
+		t.Errorf("apk.cgr.dev: got %q, %v, want a token for its own audience", c.Secret, err)
+	}
+	if c, err := f.session().Credential(t.Context(), "skills.cgr.dev"); err != nil || c.Secret != kept {
+		t.Errorf("skills.cgr.dev: got %q, %v, want a token for the registry's audience", c.Secret, err)
+	}
+	names, err := f.session().Usernames()
+	if err != nil || len(names) != 3 || names["apk.cgr.dev"] != Username || names["skills.cgr.dev"] != Username {
+		t.Errorf("I15 got %v, %v, want three hosts", names, err)
+	}
+	if err := f.session().Forget(t.Context(), registry); err != nil {
+		t.Fatal(err)
+	}
+	for _, host := range []string{registry, "apk.cgr.dev", "skills.cgr.dev"} {
+		if r, err := f.session().readCredential(host); err != nil || r.Secret != "" {
+			t.Errorf("C7 %s after logout: got %q, %v, want nothing", host, r.Secret, err)
+		}
+	}
+}
+
+func TestTokenSource(t *testing.T) {
+	f := newFixture(t)
+	want := f.signedIn()
+	token, err := f.session().TokenSource(t.Context(), registry).Token()
+	if err != nil || token.AccessToken != want || !token.Expiry.Equal(f.clock.Now().Add(time.Hour)) {
+		t.Errorf("got %v, %v, want the kept token and its end", token, err)
+	}
+}
+
+// What a user stored answers until it expires, and before the session.
+func TestStoredFirst(t *testing.T) {
+	f := newFixture(t)
+	f.signedIn()
+	pull := jwt(t, map[string]any{"iss": "https://pulltoken.issuer.chainguard.dev", "sub": "pull-token-1", "exp": f.clock.Now().Add(time.Hour).Unix()})
+	if err := f.session().Store(t.Context(), registry, "org/id", pull); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := f.get(); err != nil || c.Username != "org/id" || c.Secret != pull || !c.Stored {
+		t.Errorf("stored: got %+v, %v, want the stored pair", c, err)
+	}
+	f.clock.add(time.Hour)
+	a2 := f.access(alice, "A2")
+	f.wants("R1", gives(a2, ""))
+	f.wantGet("stored and expired", a2, 1, 0)
+}
+
+// What is configured as an identity has records of its own, but a stored pair
+// answers for every identity.
+func TestIdentities(t *testing.T) {
+	f := newFixture(t)
+	f.signedIn()
+	s := f.session()
+	s.Identity = "org/identity"
+	if _, err := s.Credential(t.Context(), registry); err == nil {
+		t.Error("I38 another identity: got the person's credential, want none")
+	}
+	if err := f.session().Store(t.Context(), registry, "org/id", "stored-secret"); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := s.Credential(t.Context(), registry); err != nil || c.Secret != "stored-secret" {
+		t.Errorf("another identity: got %q, %v, want the stored pair", c.Secret, err)
+	}
+}
+
+// What lies under our names and is not ours is named once and not used.
+func TestForeignRecords(t *testing.T) {
+	record := `{"v":1,"issuer":"ISSUER","host":"cgr.dev","username":"_token","secret":"foreign-secret","kept":1791190800,"expires":1791194400}`
+	session := `{"v":1,"issuer":"ISSUER","generation":7,"refresh":"foreign-refresh","subject":"` + alice + `"}`
+	replace := strings.NewReplacer
+	tests := []struct{ name, record, session string }{
+		{"I38 text", "some text", "some text"},
+		{"I38 empty", "", ""},
+		{"I38 cut JSON", record[:60], session[:60]},
+		{"I38 binary", "\x00\xff\xfe", "\x00\xff\xfe"},
+		{"I38 wrong types", replace(`"foreign-secret"`, `7`).Replace(record), replace(`"foreign-refresh"`, `[]`).Replace(session)},
+		{"I38 version missing", replace(`"v":1,`, ``).Replace(record), replace(`"v":1,`, ``).Replace(session)},
+		{"I38 older version", replace(`"v":1`, `"v":0`).Replace(record), replace(`"v":1`, `"v":0`).Replace(session)},
+		{"I38 newer version", replace(`"v":1`, `"v":2`).Replace(record), replace(`"v":1`, `"v":2`).Replace(session)},
+		{"I38 another issuer", replace("ISSUER", "https://other.example").Replace(record), replace("ISSUER", "https://other.example").Replace(session)},
+		{"I38 another host", replace(`"cgr.dev"`, `"apk.cgr.dev"`).Replace(record), "absent"},
+		{"I38 another identity", replace(`"username"`, `"identity":"org/id","username"`).Replace(record), replace(`"subject"`, `"identity":"org/id","subject"`).Replace(session)},
+		{"I49 line end in it", replace("foreign-secret", `foreign\nsecret`).Replace(record), replace("foreign-refresh", `foreign\r\nrefresh`).Replace(session)},
+		{"I43 no end", replace(`,"expires":1791194400`, ``).Replace(record), "absent"},
+		{"I43 end in the year 9999", replace(`1791194400`, `253402300799`).Replace(record), "absent"},
+		{"I43 negative end", replace(`1791194400`, `-1`).Replace(record), "absent"},
+		{"I43 end as a string", replace(`1791194400`, `"1791194400"`).Replace(record), "absent"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFixture(t)
+			put := func(name, text string) {
+				if text == "absent" {
+					return
+				}
+				if err := f.store.Set(name, replace("ISSUER", f.url).Replace(text), time.Time{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			put(credentialName(f.url, registry, ""), test.record)
+			put(sessionName(f.url, ""), test.session)
+			if c, err := f.get(); err == nil {
+				t.Fatalf("got %+v, want none", c)
+			}
+			_, _, said := f.counts()
+			for _, name := range []string{credentialName(f.url, registry, ""), sessionName(f.url, "")} {
+				want := 1
+				if test.session == "absent" && name == sessionName(f.url, "") {
+					want = 0
+				}
+				named := 0
+				for _, line := range said {
+					if strings.Contains(line, name) {
+						named++
+					}
+				}
+				if named != want {
+					t.Errorf("got %q named %d times in %d lines, want %d", name, named, len(said), want)
+				}
+			}
+			if contains(said, "foreign-") {
+				t.Errorf("P13 got %q, want nothing of the entry's contents", said)
+			}
+			// Not removed by a look, and replaced when somebody signs in.
+			if text, err := f.store.Get(credentialName(f.url, registry, "")); err != nil || text == "" && test.record != "" {
+				t.Errorf("after a look: got %q, %v, want the entry still there", text, err)
+			}
+			want := f.signedIn()
+			f.wantGet("after a sign-in", want, 0, 0)
+		})
+	}
+	t.Run("the record that these cases spoil is good", func(t *testing.T) {
+		f := newFixture(t)
+		if err := f.store.Set(credentialName(f.url, registry, ""), replace("ISSUER", f.url).Replace(record), time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		f.wantGet("good record", "foreign-secret", 0, 0)
+	})
+}
+
+// A store that is locked or broken is an error, not a reason to sign in.
+func TestBrokenStore(t *testing.T) {
+	f := newFixture(t)
+	f.signedIn()
+	f.signsIn(alice, "R0")
+	f.openToOthers()
+	f.counts()
+	_, err := f.get()
+	var nobody *NotSignedInError
+	if !errors.Is(err, keychain.ErrNotPrivate) || errors.As(err, &nobody) {
+		t.Errorf("P9 got %v, want the store's own error", err)
+	}
+	if asked, windows, _ := f.counts(); asked != 0 || windows != 0 {
+		t.Errorf("P9 got %d requests and %d windows, want none", asked, windows)
+	}
+}
