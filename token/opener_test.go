@@ -143,7 +143,7 @@ files=$(ls -l /proc/$PPID/fd /proc/$$/fd)
 { env; echo "streams" $streams; echo "$files"; echo "session $(cut -d' ' -f6 /proc/$$/stat)"; echo "argument $*"; } >"`+note+`.part"
 mv "`+note+`.part" "`+note+`"
 echo chatter; echo chatter >&2
-while [ ! -e "`+release+`" ]; do sleep 0.01; done`))
+while [ -e "`+note+`" ] && [ ! -e "`+release+`" ]; do sleep 0.01; done`)) // the folder goes with the test
 	t.Setenv("CHAINGUARD_TOKEN", "hunter2-hunter2")
 	t.Setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "hunter3-hunter3")
 	t.Setenv("HARMLESS", "stays")
