@@ -79,7 +79,7 @@ func Load(getenv func(string) string) (Config, error) {
 	c.Mode = r.choice("auth.mode", ModeAuto, ModeBrowser)
 	c.Debug = r.flag("debug")
 
-	c.IdentityID, c.Token = getenv("CHAINGUARD_IDENTITY_ID"), getenv("CHAINGUARD_TOKEN")
+	c.IdentityID, c.Token = r.secret("CHAINGUARD_IDENTITY_ID"), r.secret("CHAINGUARD_TOKEN")
 	if c.IdentityID == "" || c.Token == "" {
 		// One without the other is no pair. Other tools of the field use
 		// CHAINGUARD_TOKEN alone, so that is no error.
@@ -111,6 +111,18 @@ func (r *reader) choice(property string, values ...string) string {
 	}
 	r.fail(property, got, "must be one of "+strings.Join(values, ", "))
 	return values[0]
+}
+
+// secret reads a variable whose value is never shown. A line end that came with
+// it, as from a file, is cut off; inside, no header could carry one.
+func (r *reader) secret(variable string) string {
+	value := r.getenv(variable)
+	value = strings.TrimSuffix(strings.TrimSuffix(value, "\n"), "\r")
+	if strings.ContainsFunc(value, func(c rune) bool { return c < ' ' || c == 0x7f }) {
+		r.errs = append(r.errs, fmt.Errorf("%s holds a control character: set it to the value alone", variable))
+		return ""
+	}
+	return value
 }
 
 // flag reads an on-off property.

@@ -263,3 +263,29 @@ func FuzzParseEndpoint(f *testing.F) {
 		}
 	})
 }
+
+func TestLoadPair(t *testing.T) {
+	tests := []struct {
+		name, identity, token   string
+		wantIdentity, wantToken string
+		wantErr                 string
+	}{
+		{"both", "id", "token", "id", "token", ""},
+		{"I22 line end", "id\n", "token\r\n", "id", "token", ""},
+		{"one alone", "", "token", "", "", ""},
+		{"I22 control character", "id", "to\nken", "", "", "CHAINGUARD_TOKEN holds a control character"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			c, err := Load(func(name string) string {
+				return map[string]string{"CHAINGUARD_IDENTITY_ID": test.identity, "CHAINGUARD_TOKEN": test.token}[name]
+			})
+			if (err != nil) != (test.wantErr != "") || err != nil && !strings.Contains(err.Error(), test.wantErr) {
+				t.Errorf("got %v, want an error with %q", err, test.wantErr)
+			}
+			if c.IdentityID != test.wantIdentity || c.Token != test.wantToken {
+				t.Errorf("got %q, %q, want %q, %q", c.IdentityID, c.Token, test.wantIdentity, test.wantToken)
+			}
+		})
+	}
+}

@@ -36,44 +36,53 @@ func (h Holder) String() string {
 
 // TryLock takes the lock called name, alone, or answers ErrBusy at once.
 func (k *Keychain) TryLock(name string) (*Lock, error) {
-	return k.tryLock(name, (*flock.Flock).TryLock)
+	return k.lock(name, func(f *flock.Flock) error {
+		ok, err := f.TryLock()
+		if err == nil && !ok {
+			return ErrBusy
+		}
+		return err
+	})
 }
 
 // WaitLock waits until nobody holds the lock called name alone, and takes it
 // together with whoever else waits, so that all can look at the same time at
 // what the holder left. It gives up with ctx's error.
 func (k *Keychain) WaitLock(ctx context.Context, name string) (*Lock, error) {
-	// Asking again is cheap, and unlike a blocked flock(2) it can be stopped.
-	const every = 20 * time.Millisecond
-	for {
-		lock, err := k.tryLock(name, (*flock.Flock).TryRLock)
-		if !errors.Is(err, ErrBusy) {
-			return lock, err
-		}
+	return k.lock(name, func(f *flock.Flock) error {
+		// A blocked flock(2) cannot be called off, but it can be left behind; a
+		// hundred waiters that ask again and again would keep the holder from
+		// its work.
+		taken := make(chan error, 1)
+		go func() { taken <- f.RLock() }()
 		select {
+		case err := <-taken:
+			return err
 		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(every):
+			go func() {
+				if <-taken == nil {
+					_ = f.Close()
+				}
+			}()
+			return ctx.Err()
 		}
-	}
+	})
 }
 
-// tryLock tries until the file that it locked is the file that is there: another
-// process could have replaced it in between.
-func (k *Keychain) tryLock(name string, try func(*flock.Flock) (bool, error)) (*Lock, error) {
+// lock takes the lock until the file that it took is the file that is there:
+// another process could have replaced it in between.
+func (k *Keychain) lock(name string, take func(*flock.Flock) error) (*Lock, error) {
 	path, err := k.path(name + ".lock")
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the lock: %w", err)
 	}
 	for range 10 {
 		file := flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR|openFlags), flock.SetPermissions(0o600))
-		ok, err := try(file)
-		if err != nil {
+		switch err := take(file); {
+		case errors.Is(err, ErrBusy), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+			return nil, err
+		case err != nil:
 			return nil, fmt.Errorf("cannot take the lock %s: %w", path, err)
-		}
-		if !ok {
-			_ = file.Close()
-			return nil, ErrBusy
 		}
 		held, err := file.Stat()
 		if err == nil {

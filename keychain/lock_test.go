@@ -16,11 +16,11 @@ import (
 func TestLockFileReplaced(t *testing.T) {
 	unixOnly(t)
 	// replacing is a try that does something to the lock's file once it has it.
-	replacing := func(do func()) func(*flock.Flock) (bool, error) {
-		return func(f *flock.Flock) (bool, error) {
-			ok, err := f.TryLock()
+	replacing := func(do func()) func(*flock.Flock) error {
+		return func(f *flock.Flock) error {
+			_, err := f.TryLock()
 			do()
-			return ok, err
+			return err
 		}
 	}
 	replace := func(t *testing.T, path string) {
@@ -37,7 +37,7 @@ func TestLockFileReplaced(t *testing.T) {
 			path, err := k.path("session.lock")
 			must(t, err)
 			tries := 0
-			lock, err := k.tryLock("session", replacing(func() {
+			lock, err := k.lock("session", replacing(func() {
 				if tries++; tries == 1 {
 					once(t, path)
 				}
@@ -59,7 +59,7 @@ func TestLockFileReplaced(t *testing.T) {
 		k := keychainOf(t, newMemory(0))
 		path, err := k.path("session.lock")
 		must(t, err)
-		_, err = k.tryLock("session", replacing(func() { replace(t, path) }))
+		_, err = k.lock("session", replacing(func() { replace(t, path) }))
 		if err == nil || errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), path) {
 			t.Errorf("got %v, want an error that names the file", err)
 		}

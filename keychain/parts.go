@@ -151,29 +151,31 @@ func (p parts) set(name, value string, until time.Time) error {
 	return nil
 }
 
+// delete removes the parts in both slots, also where no head names them: a write
+// or a removal that was killed may have left some.
 func (p parts) delete(name string) error {
-	value, err := p.store.get(name)
-	if err != nil {
+	err := p.store.delete(name)
+	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	if err := p.store.delete(name); err != nil && !errors.Is(err, ErrNotFound) {
-		return err
-	}
-	if !strings.HasPrefix(value, headPrefix) {
-		return nil
-	}
-	// Both slots: a write that was killed may have left parts in the other.
-	return errors.Join(p.deleteParts(name, "a"), p.deleteParts(name, "b"))
+	return errors.Join(err, p.deleteParts(name, "a"), p.deleteParts(name, "b"))
 }
 
-// deleteParts deletes a slot's parts, from the first to where there are no more.
+// deleteParts removes a slot's parts, the last one first, so that what is left
+// when it breaks off still begins with part 0, where the next removal looks.
 func (p parts) deleteParts(name, slot string) error {
-	for i := range maxParts {
-		err := p.store.delete(partName(name, slot, i))
+	count := 0
+	for ; count < maxParts; count++ {
+		_, err := p.store.get(partName(name, slot, count))
 		if errors.Is(err, ErrNotFound) {
-			return nil
+			break
 		}
 		if err != nil {
+			return err
+		}
+	}
+	for i := count - 1; i >= 0; i-- {
+		if err := p.store.delete(partName(name, slot, i)); err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
 	}

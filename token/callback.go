@@ -79,7 +79,7 @@ type listener struct {
 }
 
 // maxSilent bounds the connections that have sent no request: whoever opens
-// more pushes out their own oldest, not the browser's, which sends at once.
+// more pushes out their own, not the browser's, which sends at once.
 const maxSilent = 128
 
 // listen opens the listener on 127.0.0.1 and, where the machine has one, on ::1,
@@ -192,7 +192,7 @@ func (l *listener) close() {
 	}
 }
 
-// connState drops the oldest connections that stay silent.
+// connState drops connections that stay silent where there are too many.
 func (l *listener) connState(conn net.Conn, state http.ConnState) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

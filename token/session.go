@@ -158,6 +158,20 @@ func (s *Session) Store(ctx context.Context, host, username, secret string) erro
 		return fmt.Errorf("the secret given for %s expired at %s: nothing was stored", host, time.Unix(r.Expires, 0).Format(time.RFC3339))
 	}
 	defer s.lockToWrite(ctx)()
+	if host != s.Registry {
+		// Listed, so that Usernames and Forget find it.
+		session, err := s.readSession()
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(session.Hosts, host) {
+			session.Version, session.Issuer, session.Identity = recordVersion, s.Issuer, s.Identity
+			session.addHost(host)
+			if _, err := s.writeSession(session, session.Refresh); err != nil {
+				return err
+			}
+		}
+	}
 	// The slot of no identity is looked at whatever identity is configured.
 	return s.write(credentialName(s.Issuer, host, ""), r, r.Expires)
 }
