@@ -10,17 +10,17 @@ import (
 // banned are packages that must not be in the binary, which runs for every image
 // that is pulled, and why.
 var banned = map[string]string{
-	"text/template":                              "once executed it keeps every exported method: 2.3 MB; pages are constants",
-	"html/template":                              "as text/template",
-	"encoding/gob":                               "its init is heavy, and it walks maps in random order",
-	"expvar":                                     "it adds itself to the default HTTP server",
-	"net/http/pprof":                             "as expvar",
-	"testing":                                    "tests do not belong into the program",
-	"google.golang.org/protobuf/proto":           "2.4 times an empty program's start",
-	"google.golang.org/grpc":                     "as protobuf; the token service speaks forms and JSON",
-	"chainguard.dev/sdk/sts":                     "pulls grpc; the stand-in of the tests is built on it instead",
-	"k8s.io/api/core/v1":                         "2.4 times an empty program's start",
-	"github.com/moby/buildkit":                   "as k8s.io/api",
+	"text/template":                    "once executed it keeps every exported method: 2.3 MB; pages are constants",
+	"html/template":                    "as text/template",
+	"encoding/gob":                     "its init is heavy, and it walks maps in random order",
+	"expvar":                           "it adds itself to the default HTTP server",
+	"net/http/pprof":                   "as expvar",
+	"testing":                          "tests do not belong into the program",
+	"google.golang.org/protobuf/proto": "2.4 times an empty program's start",
+	"google.golang.org/grpc":           "as protobuf; the token service speaks forms and JSON",
+	"chainguard.dev/sdk/sts":           "pulls grpc; the stand-in of the tests is built on it instead",
+	"k8s.io/api/core/v1":               "2.4 times an empty program's start",
+	"github.com/moby/buildkit":         "as k8s.io/api",
 	"github.com/google/go-containerregistry/pkg": "as k8s.io/api",
 }
 

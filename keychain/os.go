@@ -39,6 +39,9 @@ func (s *osStore) get(name string) (string, error) {
 	if err := reachable(); err != nil {
 		return "", err
 	}
+	if value, hit := lookup(s.service, name); hit {
+		return value, nil
+	}
 	value, err := keyring.Get(s.service, name)
 	if errors.Is(err, keyring.ErrNotFound) {
 		return "", ErrNotFound
