@@ -32,6 +32,7 @@ const usage = `docker-credential-cgr gives Docker and other clients credentials 
 
 Usage:
   docker-credential-cgr login          sign in with a browser
+  docker logout cgr.dev                sign out
   docker-credential-cgr --version
 
 Docker and other clients run these, with their input on standard input:
@@ -41,8 +42,19 @@ Docker and other clients run these, with their input on standard input:
 To have Docker use it, put this into ~/.docker/config.json:
   {"credHelpers": {"cgr.dev": "cgr"}}
 
-CHAINGUARD_DEBUG=1 shows what is done, step by step.
+Settings, by environment variable (the README has them all):
+  CHAINGUARD_KEYCHAIN=auto|os|kernel|file|none    where secrets rest
+  CHAINGUARD_AUTH_AUTO_LOGIN=tty|always|never     when get may open a window
+  CHAINGUARD_DEBUG=1                              say what is done, step by step
 `
+
+// instead says what to run in place of what people of other tools type.
+var instead = map[string]string{
+	"logout": "to sign out, run: docker logout cgr.dev",
+	"auth":   "to sign in, run: docker-credential-cgr login",
+	"signin": "did you mean: docker-credential-cgr login",
+	"status": "to see for whom it answers, run: docker-credential-cgr list",
+}
 
 // Program is one run of the program.
 type Program struct {
@@ -58,18 +70,20 @@ func Run(ctx context.Context, p Program) int {
 	if len(p.Args) == 0 {
 		return p.misused("a command is missing")
 	}
-	switch command, rest := p.Args[0], p.Args[1:]; command {
+	command, rest := p.Args[0], p.Args[1:]
+	if len(rest) > 0 && (rest[0] == "--help" || rest[0] == "-h") && command != token.OpenVerb {
+		command = "help"
+	}
+	switch command {
 	case credentials.ActionGet, credentials.ActionStore, credentials.ActionErase, credentials.ActionList:
 		if len(rest) > 0 {
 			return p.misused(fmt.Sprintf("%s takes its input on standard input: echo cgr.dev | %s get", command, name))
 		}
 		return p.serve(ctx, command)
 	case credentials.ActionVersion, "--version", "-v":
-		fmt.Fprintf(p.Stdout, "%s %s\n", name, p.version())
-		return exitDone
+		return p.answer(fmt.Sprintf("%s %s\n", name, p.version()))
 	case "--help", "-h", "help":
-		fmt.Fprint(p.Stdout, usage)
-		return exitDone
+		return p.answer(usage)
 	case "login":
 		if len(rest) > 0 {
 			return p.misused("login takes no arguments")
@@ -83,7 +97,11 @@ func Run(ctx context.Context, p Program) int {
 		}
 		return exitDone
 	default:
-		return p.misused(fmt.Sprintf("unknown command %q", command))
+		what := fmt.Sprintf("unknown command %q", command)
+		if hint := instead[command]; hint != "" {
+			what += ": " + hint
+		}
+		return p.misused(what)
 	}
 }
 
@@ -113,8 +131,17 @@ func registryName(cfg config.Config) string {
 
 func (p Program) misused(what string) int {
 	p.warn("%s", what)
-	fmt.Fprint(p.Stderr, "\n"+usage)
+	p.warn("run %s --help for what there is", name)
 	return exitUsage
+}
+
+// answer prints what was asked for.
+func (p Program) answer(text string) int {
+	if _, err := p.Stdout.WriteString(text); err != nil {
+		p.warn("cannot write the answer: %v", err)
+		return exitFailed
+	}
+	return exitDone
 }
 
 // warn says one line to the user.

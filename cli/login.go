@@ -24,6 +24,9 @@ func (p Program) login(ctx context.Context) int {
 	if cfg.Keychain == config.KeychainNone {
 		return p.failed(ctx, errors.New("nothing would be kept of a sign-in: CHAINGUARD_KEYCHAIN is none"))
 	}
+	if cfg.IdentityID != "" {
+		p.warn("CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN are set and answer first: unset them to use this sign-in")
+	}
 	session, err := p.session(cfg)
 	if err != nil {
 		return p.failed(ctx, err)
@@ -43,6 +46,9 @@ func (p Program) login(ctx context.Context) int {
 		why = " (" + why + ")"
 	}
 	p.warn("kept in the %s%s", session.Keychain, why)
+	if session.Keychain.Volatile() {
+		p.warn("that is memory: it forgets when this machine restarts, or your last process here ends; CHAINGUARD_KEYCHAIN=file lasts")
+	}
 	p.warn("now pull, for example: docker pull %s/ORGANISATION/IMAGE", cfg.Registry.Host)
 	return exitDone
 }
@@ -59,7 +65,7 @@ func (p Program) forgetElsewhere(ctx context.Context, cfg config.Config, session
 		}
 		session.Keychain = other
 		if err := session.Forget(ctx, session.Registry); err != nil {
-			p.debug(cfg, "not cleared: %v", err)
+			p.debug(cfg, "the %s was not cleared", other)
 		}
 	}
 }

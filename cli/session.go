@@ -31,19 +31,35 @@ func (p Program) helperSession(cfg config.Config) (*token.Session, error) {
 	}
 	s.Patience = patienceNobody
 	s.Watch = p.watchClient
-	switch {
-	case cfg.Keychain == config.KeychainNone:
-		// It would open a window for each image.
-		s.NoSignIn = "CHAINGUARD_KEYCHAIN=none keeps no session"
-	case cfg.AutoLogin == config.AutoLoginNever:
-		s.NoSignIn = "auth.auto-login is never; run: docker-credential-cgr login"
-	case cfg.AutoLogin == config.AutoLoginTTY && !p.personThere():
-		s.NoSignIn = "run: docker-credential-cgr login"
-	default:
+	if why := p.noWindow(cfg); why != "" {
+		s.NoSignIn = why
+		p.debug(cfg, "no window: %s", why)
+	} else {
 		s.SignIn = p.browser(cfg).SignIn
 		s.Patience = patiencePerson
 	}
 	return s, nil
+}
+
+// noWindow says why no window may open for a client that asks, and what to do, or
+// "" where one may.
+func (p Program) noWindow(cfg config.Config) string {
+	const login = "run: docker-credential-cgr login"
+	switch {
+	case cfg.Unpaired != "":
+		return cfg.Unpaired + " is missing beside its pair: set both CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN, or neither"
+	case cfg.Keychain == config.KeychainNone: // it would open one for each image
+		return "CHAINGUARD_KEYCHAIN=none keeps no session"
+	case cfg.AutoLogin == config.AutoLoginNever:
+		return "CHAINGUARD_AUTH_AUTO_LOGIN is never; " + login
+	case cfg.AutoLogin == config.AutoLoginAlways:
+		return ""
+	case inCI():
+		return "CI is set, so no window opens; set CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN to a pull token"
+	case !p.personThere():
+		return "nobody is at a terminal here; " + login
+	}
+	return ""
 }
 
 // session is the person's session with the configured issuer.
@@ -94,8 +110,13 @@ func (p Program) browser(cfg config.Config) *token.Browser {
 // personThere says whether somebody sits at a terminal and would see a window:
 // not an editor, a daemon or a CI job that runs Docker in the background.
 func (p Program) personThere() bool {
+	return term.IsTerminal(int(p.Stderr.Fd())) && !inCI()
+}
+
+// inCI says whether this is a CI job: every system of note sets CI.
+func inCI() bool {
 	ci := os.Getenv("CI")
-	return term.IsTerminal(int(p.Stderr.Fd())) && (ci == "" || ci == "false" || ci == "0")
+	return ci != "" && ci != "false" && ci != "0"
 }
 
 // debug says what is done, when that is asked for. No secret is among args.

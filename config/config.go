@@ -51,6 +51,9 @@ type Config struct {
 	// IdentityID and Token are a pull token given by the environment
 	// (CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN). Both are set or neither.
 	IdentityID, Token string
+	// Unpaired says which of the two is missing, where one alone is set. That is
+	// no error: other tools of the field use CHAINGUARD_TOKEN alone.
+	Unpaired string
 }
 
 // Variable is the name of the environment variable that sets property.
@@ -81,8 +84,12 @@ func Load(getenv func(string) string) (Config, error) {
 
 	c.IdentityID, c.Token = r.secret("CHAINGUARD_IDENTITY_ID"), r.secret("CHAINGUARD_TOKEN")
 	if c.IdentityID == "" || c.Token == "" {
-		// One without the other is no pair. Other tools of the field use
-		// CHAINGUARD_TOKEN alone, so that is no error.
+		switch {
+		case c.Token != "":
+			c.Unpaired = "CHAINGUARD_IDENTITY_ID"
+		case c.IdentityID != "":
+			c.Unpaired = "CHAINGUARD_TOKEN"
+		}
 		c.IdentityID, c.Token = "", ""
 	}
 	return c, errors.Join(r.errs...)
@@ -144,7 +151,7 @@ func (r *reader) endpoint(property, standard string) *url.URL {
 	if text == "" {
 		text = standard
 	}
-	u, why := parseEndpoint(text)
+	u, why := parseEndpoint(text, standard)
 	if why != "" {
 		// Not the value itself where it may hold a password.
 		shown := text
@@ -159,8 +166,9 @@ func (r *reader) endpoint(property, standard string) *url.URL {
 
 // parseEndpoint checks that text is a URL which a bearer token may be sent to:
 // https, or http on the loopback interface (RFC 8252, section 8.3, draws the
-// same line), with nothing in it that could send a reader astray.
-func parseEndpoint(text string) (u *url.URL, why string) {
+// same line), with nothing in it that could send a reader astray. The example is
+// for whoever gave another.
+func parseEndpoint(text, example string) (u *url.URL, why string) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil:
@@ -168,7 +176,7 @@ func parseEndpoint(text string) (u *url.URL, why string) {
 	case u.User != nil:
 		return nil, "must hold no user name or password"
 	case u.Hostname() == "":
-		return nil, "must be a full URL, such as https://cgr.dev"
+		return nil, "must be a full URL, such as " + example
 	case u.Scheme != "https" && u.Scheme != "http":
 		return nil, "must start with https://"
 	case u.Scheme == "http" && !loopback(u.Hostname()):

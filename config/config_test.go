@@ -229,7 +229,7 @@ func FuzzParseEndpoint(f *testing.F) {
 		"https://cgr.dev", "https://CGR.dev:443/", "http://localhost:80/x/", "http://[::1]:1", "https://a@b", "https://h/%2F",
 		"https://h%C3%A9.dev", "https://h:", "https://h/a?b#c", "http://127.0.0.1.evil", "https://h\x00", "https://[::1%25lo]/",
 	} {
-		if u, _ := parseEndpoint(seed); u != nil {
+		if u, _ := parseEndpoint(seed, "https://cgr.dev"); u != nil {
 			accepted++
 		}
 		f.Add(seed)
@@ -238,14 +238,14 @@ func FuzzParseEndpoint(f *testing.F) {
 		f.Fatal("no seed is accepted: the property would be of nothing")
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		u, why := parseEndpoint(text)
+		u, why := parseEndpoint(text, "https://cgr.dev")
 		if (u == nil) == (why == "") {
 			t.Fatalf("parseEndpoint(%q): got %v and reason %q, want exactly one", text, u, why)
 		}
 		if u == nil {
 			return
 		}
-		again, why := parseEndpoint(u.String())
+		again, why := parseEndpoint(u.String(), "https://cgr.dev")
 		if why != "" || again.String() != u.String() {
 			t.Errorf("parseEndpoint(%q) gave %q, which reads as %v (%s)", text, u, again, why)
 		}

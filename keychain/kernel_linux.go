@@ -18,7 +18,7 @@ type kernelStore struct{ service string }
 
 func newKernelStore(service string) store { return newParts(&kernelStore{service}) }
 
-func (s *kernelStore) name() string { return "kernel keyring" }
+func (s *kernelStore) name() string { return kernelName }
 
 // limit is what a key of type "user" holds: 32,767 bytes (keyctl(2)).
 func (s *kernelStore) limit() int { return 32767 }

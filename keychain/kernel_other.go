@@ -14,7 +14,7 @@ func newKernelStore(string) store { return kernelStore{} }
 
 var errNoKernelKeyring = errors.New("only Linux has one")
 
-func (kernelStore) name() string                        { return "kernel keyring" }
+func (kernelStore) name() string                        { return kernelName }
 func (kernelStore) limit() int                          { return 0 }
 func (kernelStore) get(string) (string, error)          { return "", errNoKernelKeyring }
 func (kernelStore) set(string, string, time.Time) error { return errNoKernelKeyring }

@@ -121,6 +121,9 @@ func Kinds() []Kind { return []Kind{OS, Kernel, File} }
 // String says which store it is, for messages.
 func (k *Keychain) String() string { return k.store.name() }
 
+// Volatile says whether the store is memory alone.
+func (k *Keychain) Volatile() bool { return k.String() == kernelName }
+
 // Why says why it is that store, where that was not asked for: one clause for
 // each stronger one that is not here.
 func (k *Keychain) Why() string {
@@ -133,6 +136,9 @@ func (k *Keychain) Why() string {
 	defer auto.mu.Unlock()
 	return strings.Join(auto.passed, "; ")
 }
+
+// kernelName is what the kernel store is called.
+const kernelName = "kernel keyring"
 
 // noStore keeps nothing.
 type noStore struct{}
@@ -168,6 +174,16 @@ func (k *Keychain) Set(name, value string, until time.Time) error {
 		}
 	}
 	return k.explain("write to", err)
+}
+
+// Probe keeps a value, reads it back and removes it: nil means that the store can
+// be written.
+func (k *Keychain) Probe() error {
+	const name = "probe"
+	if err := k.Set(name, "probe", time.Now().Add(time.Minute)); err != nil {
+		return err
+	}
+	return k.Delete(name)
 }
 
 // Delete removes the secret kept under name. Nothing there is no error.

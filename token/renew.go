@@ -132,8 +132,11 @@ func (s *Session) obtainLocked(ctx context.Context, host string) (Credential, er
 		defer cancel()
 		s.Keychain.SayHolder(s.lockName(), "refreshing")
 		r, err := s.refresh(fetch, host, session, fetchTries)
-		if !sessionEnded(err) {
-			return r.credential(), err
+		if err != nil && !sessionEnded(err) {
+			return Credential{}, fmt.Errorf("cannot renew the credential for %s: %w", host, err)
+		}
+		if err == nil {
+			return r.credential(), nil
 		}
 		s.Warn("the session of %s has ended", session.account())
 		// What refresh marked as ended is the one to replace.
@@ -183,6 +186,16 @@ func (s *Session) Login(ctx context.Context) (Account, error) {
 	if err != nil {
 		return Account{}, err
 	}
+	// Before a person goes through a sign-in for nothing.
+	if err := s.Keychain.Probe(); err != nil {
+		return Account{}, fmt.Errorf("a sign-in could not be kept: %w", err)
+	}
+	if before.alive(s.Now()) {
+		s.Warn("%s is signed in already; signing in again", before.account())
+	}
+	if r, err := s.readSlot(s.Registry, ""); err == nil && r.Stored && r.usable(s.Now()) {
+		s.Warn("a credential that was stored for %s (user %s) answers first; to use a sign-in in its place, run: docker logout %s", s.Registry, Printable(r.Username), s.Registry)
+	}
 	unlock, err := s.lockToLogin(ctx)
 	if err != nil {
 		return Account{}, err
@@ -198,7 +211,9 @@ func (s *Session) Login(ctx context.Context) (Account, error) {
 	if _, err := s.signIn(ctx, s.Registry, session); err != nil {
 		return Account{}, err
 	}
-	session, err = s.readSession()
+	if session, err = s.readSession(); err == nil && session.Subject == "" {
+		err = errors.New("signed in, but nothing was kept of it")
+	}
 	return session.account(), err
 }
 
@@ -406,11 +421,8 @@ func (s *Session) keep(host, accessToken string, expires time.Time) credentialRe
 	r.Renew = expires.Add(-min(maxMargin, expires.Sub(now)/5)).Unix()
 
 	// What a user stored meanwhile in the same place stays.
-	if there, err := s.readSlot(host, ""); err == nil && there.Stored && there.usable(now) {
-		s.Warn("the credential stored for %s (user %s) still answers first; docker logout %s removes it and the session", host, Printable(there.Username), host)
-		if s.Identity == "" {
-			return r
-		}
+	if there, err := s.readSlot(host, s.Identity); err == nil && there.Stored && there.usable(now) {
+		return r
 	}
 	if err := s.write(credentialName(s.Issuer, host, s.Identity), r, r.Expires); err != nil {
 		s.Warn("%v: the next run has to refresh", err)

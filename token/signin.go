@@ -75,7 +75,7 @@ func (b *Browser) SignIn(ctx context.Context, audiences []string) (*Grant, error
 	}
 	defer l.close()
 
-	b.invite(b.address(l.url(), audiences), start)
+	b.invite(b.address(l.url(), audiences), l.port, start)
 
 	// The clock on the wall counts, which goes on while a laptop sleeps.
 	tick := time.NewTicker(time.Second)
@@ -93,7 +93,7 @@ func (b *Browser) SignIn(ctx context.Context, audiences []string) (*Grant, error
 				return nil, &SignInError{Why: "was not finished within " + minutes(b.Wait), Hint: "to try again, run: docker-credential-cgr login"}
 			}
 		case <-ctx.Done():
-			return nil, fmt.Errorf("the sign-in was stopped: %w", context.Cause(ctx))
+			return nil, fmt.Errorf("the sign-in was stopped: %w; to sign in, run: docker-credential-cgr login", context.Cause(ctx))
 		}
 	}
 }
@@ -111,11 +111,15 @@ func (b *Browser) address(redirect string, audiences []string) string {
 }
 
 // invite shows the address and opens a browser on it where there seems to be one.
-func (b *Browser) invite(address string, start time.Time) {
+func (b *Browser) invite(address string, port int, start time.Time) {
 	opens := b.Force || browserUsable(os.Getenv)
-	if opens {
+	switch {
+	case opens:
 		b.say("opening your browser to sign in; if no window comes, open this address yourself:")
-	} else {
+	case os.Getenv("SSH_CONNECTION") != "":
+		b.say("to sign in over SSH, run on your own machine: ssh -N -L %d:localhost:%d %s", port, port, sshServer(os.Getenv("SSH_CONNECTION")))
+		b.say("then open this address in the browser there:")
+	default:
 		b.say("to sign in, open this address in a browser on this machine:")
 	}
 	fmt.Fprintf(b.Out, "\n    %s\n\n", address)
@@ -188,6 +192,15 @@ func (b *Browser) refusal(c callback) error {
 		why += fmt.Sprintf(" (status %d)", c.status)
 	}
 	return &SignInError{Why: why, Hint: "to try again, run: docker-credential-cgr login"}
+}
+
+// sshServer names this machine as the other end of an SSH session knows it:
+// SSH_CONNECTION holds the client's address and port, then the server's (ssh(1)).
+func sshServer(connection string) string {
+	if fields := strings.Fields(connection); len(fields) == 4 {
+		return Printable(fields[2])
+	}
+	return "THIS-HOST"
 }
 
 func minutes(d time.Duration) string {
