@@ -114,6 +114,7 @@ func (p Program) serve(ctx context.Context, verb string) int {
 		Context:   ctx,
 		Warn:      p.warn,
 		Session:   func() (*token.Session, error) { return p.helperSession(cfg) },
+		Elsewhere: func(s *token.Session) { p.forgetElsewhere(ctx, *s) },
 	}
 	waits := term.IsTerminal(int(p.Stdin.Fd()))
 	if waits && verb == credentials.ActionGet {

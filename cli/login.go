@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -33,13 +34,13 @@ func (p Program) login(ctx context.Context) int {
 	}
 	session.SignIn = p.browser(cfg).SignIn
 	session.Patience = patiencePerson
-	session.ConfirmAccount = p.confirmAccount
+	session.ConfirmAccount = func(last, now token.Account) bool { return p.confirmAccount(ctx, last, now) }
 
 	account, err := session.Login(ctx)
 	if err != nil {
 		return p.failed(ctx, err)
 	}
-	p.forgetElsewhere(ctx, cfg, *session)
+	p.forgetElsewhere(ctx, *session)
 	fmt.Fprintf(p.Stdout, "Signed in as %s%s.\n", account, until(account.Until))
 	why := session.Keychain.Why()
 	if why != "" {
@@ -53,10 +54,10 @@ func (p Program) login(ctx context.Context) int {
 	return exitDone
 }
 
-// forgetElsewhere clears the stores other than the one that a sign-in was kept in:
-// what lies there is of an earlier one, and would come back as soon as the choice
-// of store falls on it, as in a cron job that has no session bus.
-func (p Program) forgetElsewhere(ctx context.Context, cfg config.Config, session token.Session) {
+// forgetElsewhere clears the stores other than the one that session uses: what
+// lies there is of an earlier one, and would come back as soon as the choice of
+// store falls on it, as in a cron job that has no session bus.
+func (p Program) forgetElsewhere(ctx context.Context, session token.Session) {
 	used := session.Keychain.String()
 	for _, kind := range keychain.Kinds() {
 		other, err := keychain.Open(kind, name, 0)
@@ -64,23 +65,37 @@ func (p Program) forgetElsewhere(ctx context.Context, cfg config.Config, session
 			continue
 		}
 		session.Keychain = other
-		if err := session.Forget(ctx, session.Registry); err != nil {
-			p.debug(cfg, "the %s was not cleared", other)
+		var failed *keychain.Error
+		if err := session.ForgetElsewhere(ctx); err != nil && !(errors.As(err, &failed) && failed.Absent) {
+			p.warn("the %s, which is not in use, could not be cleared: %v", other, err)
 		}
 	}
 }
 
+// confirmPatience is how long the question about another account waits.
+const confirmPatience = time.Minute
+
 // confirmAccount asks at a terminal whether another account than the last one is
 // meant; a script that signs in as another means it.
-func (p Program) confirmAccount(last, now token.Account) bool {
+func (p Program) confirmAccount(ctx context.Context, last, now token.Account) bool {
 	if !term.IsTerminal(int(p.Stdin.Fd())) {
 		p.warn("signed in as %s, where %s was before", now, last)
 		return true
 	}
 	fmt.Fprintf(p.Stderr, "%s: signed in as %s, where %s was before. Change to %s? [y/N] ", name, now, last, now)
-	answer, _ := bufio.NewReader(p.Stdin).ReadString('\n')
-	answer = strings.ToLower(strings.TrimSpace(answer))
-	return answer == "y" || answer == "yes"
+	typed := make(chan string, 1)
+	go func() { // left behind, reading, when nobody answers
+		answer, _ := bufio.NewReader(p.Stdin).ReadString('\n')
+		typed <- strings.ToLower(strings.TrimSpace(answer))
+	}()
+	select {
+	case answer := <-typed:
+		return answer == "y" || answer == "yes"
+	case <-ctx.Done():
+	case <-time.After(confirmPatience):
+	}
+	fmt.Fprintln(p.Stderr)
+	return false
 }
 
 // failed says what failed, and gives the exit code for it.

@@ -23,7 +23,10 @@ type Helper struct {
 	ConfigErr error // what is wrong in Config, for whoever needs it
 	// Session is opened when it is first needed: a foreign server never does.
 	Session func() (*token.Session, error)
-	Warn    func(format string, args ...any)
+	// Elsewhere forgets what former choices of the store have left in others.
+	// Nil where there are none.
+	Elsewhere func(*token.Session)
+	Warn      func(format string, args ...any)
 
 	// The interface's methods take no context, so the Helper carries the one of
 	// the command it was made for.
@@ -81,6 +84,9 @@ func (h *Helper) Add(pair *credentials.Credentials) error {
 		return fmt.Errorf(`docker-credential-cgr keeps credentials for %s only, not for %q: register it in Docker's config under "credHelpers", not "credsStore"`,
 			h.Config.Registry.Host, pair.ServerURL)
 	}
+	if h.Config.IdentityID != "" && pair.Username == h.Config.IdentityID && pair.Secret == h.Config.Token {
+		return nil // what Get gave from the environment: it would outlive that
+	}
 	session, err := h.Session()
 	if err != nil {
 		return err
@@ -99,7 +105,11 @@ func (h *Helper) Delete(server string) error {
 	if err != nil {
 		return err
 	}
-	return session.Forget(h.Context, host)
+	err = session.Forget(h.Context, host)
+	if host == h.Config.Registry.Host && h.Elsewhere != nil {
+		h.Elsewhere(session)
+	}
+	return err
 }
 
 // List gives the user name for each host that Get can answer for now, without

@@ -63,6 +63,9 @@ func ensurePrivateDir(dir string) error {
 	if err := checkPrivateDir(dir); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
+	if err := checkParent(dir); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}

@@ -47,7 +47,19 @@ func possess(do func() error) error {
 	return <-done
 }
 
-func (s *kernelStore) get(name string) (string, error) {
+func (s *kernelStore) get(name string) (value string, err error) {
+	value, err = s.read(name)
+	if errors.Is(err, unix.EACCES) {
+		// Its writer was killed before it could set the permissions.
+		err = possess(func() error {
+			value, err = s.read(name)
+			return err
+		})
+	}
+	return value, err
+}
+
+func (s *kernelStore) read(name string) (string, error) {
 	id, err := unix.KeyctlSearch(unix.KEY_SPEC_USER_KEYRING, "user", s.describe(name), 0)
 	if err != nil {
 		return "", keyError(err)
@@ -81,12 +93,14 @@ func (s *kernelStore) set(name, value string, until time.Time) error {
 }
 
 func (s *kernelStore) delete(name string) error {
-	id, err := unix.KeyctlSearch(unix.KEY_SPEC_USER_KEYRING, "user", s.describe(name), 0)
-	if err != nil {
+	return possess(func() error {
+		id, err := unix.KeyctlSearch(unix.KEY_SPEC_USER_KEYRING, "user", s.describe(name), 0)
+		if err != nil {
+			return keyError(err)
+		}
+		_, err = unix.KeyctlInt(unix.KEYCTL_UNLINK, id, unix.KEY_SPEC_USER_KEYRING, 0, 0)
 		return keyError(err)
-	}
-	_, err = unix.KeyctlInt(unix.KEYCTL_UNLINK, id, unix.KEY_SPEC_USER_KEYRING, 0, 0)
-	return keyError(err)
+	})
 }
 
 // keyError turns the kernel's words for "not there, or not any more" into this

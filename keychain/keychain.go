@@ -23,6 +23,8 @@ type Error struct {
 	Do    string // "read", "write to" or "delete from"
 	Err   error
 	Hint  string // what the user can do about it
+	// Absent says that there is no such store on this system at all.
+	Absent bool
 }
 
 func (e *Error) Error() string {
@@ -53,6 +55,8 @@ type store interface {
 type Keychain struct {
 	store store
 	dir   func() (string, error) // where locks and notes lie
+	// absent says whether an error means that there is no such store; may be nil.
+	absent func(error) bool
 }
 
 // A Kind names a store, or how to choose one.
@@ -86,9 +90,9 @@ func Open(kind Kind, service string, patience time.Duration) (*Keychain, error) 
 	system := bound(newParts(secrets), patience)
 	switch kind {
 	case OS:
-		return &Keychain{store: system, dir: home}, nil
+		return &Keychain{store: system, dir: home, absent: secrets.absent}, nil
 	case Kernel:
-		return &Keychain{store: newKernelStore(service), dir: home}, nil
+		return &Keychain{store: newKernelStore(service), dir: home, absent: kernelAbsent}, nil
 	case File:
 		dir, err := state()
 		if err != nil {
@@ -244,5 +248,8 @@ func (k *Keychain) explain(do string, err error) error {
 	if err == nil || errors.Is(err, ErrNotFound) {
 		return err
 	}
-	return &Error{Store: k.store.name(), Do: do, Err: err, Hint: k.store.hint(err)}
+	return &Error{
+		Store: k.store.name(), Do: do, Err: err, Hint: k.store.hint(err),
+		Absent: k.absent != nil && k.absent(err),
+	}
 }

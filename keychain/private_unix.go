@@ -5,6 +5,7 @@ package keychain
 import (
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -25,6 +26,26 @@ func checkPrivate(path string, info fs.FileInfo, want fs.FileMode) error {
 		return notPrivate("%s is open to other users (mode %04o): see who changed it, then run: chmod %o %s", path, perm, want, path)
 	}
 	return nil
+}
+
+// checkParent refuses to make dir below a folder of another user, as root would
+// with that user's HOME: the folder would be root's, and its place the user's to
+// change.
+func checkParent(dir string) error {
+	for parent := filepath.Dir(dir); ; parent = filepath.Dir(parent) {
+		info, err := os.Stat(parent)
+		if err != nil {
+			if parent == filepath.Dir(parent) {
+				return err
+			}
+			continue
+		}
+		stat, ok := info.Sys().(*syscall.Stat_t)
+		if ok && int(stat.Uid) != os.Geteuid() && stat.Uid != 0 {
+			return notPrivate("%s belongs to user %d, and you are user %d: run it as that user, or set HOME to your own", parent, stat.Uid, os.Geteuid())
+		}
+		return nil
+	}
 }
 
 // syncDir makes a rename in dir last through a power cut.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -75,7 +76,7 @@ type listener struct {
 	taken  bool
 	result outcome
 	shown  chan struct{} // closed when the page was shown
-	first  map[net.Conn]struct{}
+	first  []net.Conn    // that have sent no request, the oldest first
 }
 
 // maxSilent bounds the connections that have sent no request: whoever opens
@@ -104,7 +105,6 @@ func listen(take func(callback) (outcome, error), overTLS func()) (*listener, er
 		port:  sockets[0].Addr().(*net.TCPAddr).Port,
 		take:  take,
 		shown: make(chan struct{}),
-		first: map[net.Conn]struct{}{},
 	}
 	l.server = &http.Server{
 		Handler:           l,
@@ -192,22 +192,19 @@ func (l *listener) close() {
 	}
 }
 
-// connState drops connections that stay silent where there are too many.
+// connState drops the oldest connection that stays silent where there are too many.
 func (l *listener) connState(conn net.Conn, state http.ConnState) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if state != http.StateNew {
-		delete(l.first, conn)
+		l.first = slices.DeleteFunc(l.first, func(c net.Conn) bool { return c == conn })
 		return
 	}
 	if len(l.first) >= maxSilent {
-		for other := range l.first { // any: all of them are a stranger's
-			_ = other.Close()
-			delete(l.first, other)
-			break
-		}
+		_ = l.first[0].Close()
+		l.first = l.first[1:]
 	}
-	l.first[conn] = struct{}{}
+	l.first = append(l.first, conn)
 }
 
 func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -89,7 +89,8 @@ type sessionRecord struct {
 	// Generation grows with every write. Who comes to write compares it with the
 	// one that was read: another means that the work was overtaken.
 	Generation     int64    `json:"generation"`
-	Refresh        string   `json:"refresh"` // empty once the issuer has ended the session
+	SignedIn       int64    `json:"signed_in,omitempty"` // when, in Unix milliseconds: tells one sign-in from the next
+	Refresh        string   `json:"refresh"`             // empty once the issuer has ended the session
 	RefreshExpires int64    `json:"refresh_expires,omitempty"`
 	Subject        string   `json:"subject"`
 	Email          string   `json:"email,omitempty"`
@@ -126,6 +127,22 @@ func (r *sessionRecord) addHost(host string) {
 	}
 }
 
+// hostsRecord lists the hosts below the registry for which the user has stored a
+// pair, so that they are found again. It is apart from the session, which storing
+// a pair must not touch.
+type hostsRecord struct {
+	Version int      `json:"v"`
+	Issuer  string   `json:"issuer"`
+	Hosts   []string `json:"hosts"`
+}
+
+func (r hostsRecord) valid(issuer string) error {
+	if r.Issuer != issuer {
+		return errors.New("it is of another issuer")
+	}
+	return nil
+}
+
 // nextGeneration is later than both g and the records of an earlier life, which
 // a logout has removed.
 func nextGeneration(g int64, now time.Time) int64 { return max(g+1, now.UnixMilli()) }
@@ -157,6 +174,8 @@ func credentialName(issuer, host, identity string) string {
 func sessionName(issuer, identity string) string {
 	return withIdentity("session "+issuer, identity)
 }
+
+func hostsName(issuer string) string { return "hosts " + issuer }
 
 func withIdentity(name, identity string) string {
 	if identity == "" {

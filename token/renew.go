@@ -5,14 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http/httptrace"
 	"time"
 
 	"docker-credential-cgr/keychain"
 )
 
 const (
-	// earlyLimit bounds the refresh that is tried while a kept token still
-	// serves: whoever asked need not wait for it.
+	// earlyLimit is how long a refresh that is tried while a kept token still
+	// serves may take to reach the issuer.
 	earlyLimit = 3 * time.Second
 	// earlyPause is how long nobody tries again after that failed.
 	earlyPause = 30 * time.Second
@@ -21,6 +22,8 @@ const (
 	// writePatience is how long store and erase wait for a process that is at
 	// work. They go on without it: what it then writes is compared first.
 	writePatience = 5 * time.Second
+	// nobodyLimit bounds all of a `get` where nobody may be asked.
+	nobodyLimit = 28 * time.Second
 	// stopPatience is how long a refresh may go on when we are told to stop.
 	stopPatience = 5 * time.Second
 	// fetchTries is how often the issuer is asked while there is nothing to give.
@@ -49,7 +52,8 @@ func (s *Session) renewEarly(ctx context.Context, host string, r credentialRecor
 	if err == nil && session.alive(s.Now()) {
 		watched, stop := s.watch(ctx)
 		defer stop()
-		limited, cancel := finishing(watched, earlyLimit)
+		s.Keychain.SayHolder(s.lockName(), "refreshing")
+		limited, cancel := untilSent(watched, earlyLimit)
 		defer cancel()
 		var renewed credentialRecord
 		if renewed, err = s.refresh(limited, host, session, 1); err == nil {
@@ -61,7 +65,7 @@ func (s *Session) renewEarly(ctx context.Context, host string, r credentialRecor
 	// or removed meanwhile stays so.
 	if again, readErr := s.readCredential(host); readErr == nil && again == r {
 		again.Renew = s.Now().Add(earlyPause).Unix()
-		if err == nil || sessionEnded(err) {
+		if err == nil || s.ended(host, err) {
 			again.Renew = 0 // there is nothing to refresh with
 		}
 		if err := s.write(credentialName(s.Issuer, host, s.Identity), again, again.Expires); err != nil {
@@ -76,6 +80,12 @@ func (s *Session) renewEarly(ctx context.Context, host string, r credentialRecor
 func (s *Session) obtain(ctx context.Context, host string) (Credential, error) {
 	ctx, stop := s.watch(ctx)
 	defer stop()
+	if s.SignIn == nil {
+		// Waiting and fetching together: clients have no patience for both.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, nobodyLimit)
+		defer cancel()
+	}
 	name := s.lockName()
 	var waiting context.Context
 	for {
@@ -132,7 +142,7 @@ func (s *Session) obtainLocked(ctx context.Context, host string) (Credential, er
 		defer cancel()
 		s.Keychain.SayHolder(s.lockName(), "refreshing")
 		r, err := s.refresh(fetch, host, session, fetchTries)
-		if err != nil && !sessionEnded(err) {
+		if err != nil && !s.ended(host, err) {
 			return Credential{}, fmt.Errorf("cannot renew the credential for %s: %w", host, err)
 		}
 		if err == nil {
@@ -159,9 +169,34 @@ func (s *Session) obtainLocked(ctx context.Context, host string) (Credential, er
 // when somebody wants us to stop: its answer may hold the only refresh token that
 // is still good.
 func finishing(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	if end, ok := ctx.Deadline(); ok {
+		limit = min(limit, time.Until(end))
+	}
 	fetch, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(stopPatience, cancel) })
 	return fetch, func() { stop(); cancel() }
+}
+
+// untilSent bounds an early refresh: briefly until the request has gone out, since
+// whoever asked need not wait for it, and as any request from then on, since the
+// issuer may have spent the refresh token by then.
+func untilSent(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	fetch, cancel := finishing(ctx, stepLimit)
+	unsent := time.AfterFunc(limit, cancel)
+	fetch = httptrace.WithClientTrace(fetch, &httptrace.ClientTrace{
+		WroteRequest: func(httptrace.WroteRequestInfo) { unsent.Stop() },
+	})
+	return fetch, func() { unsent.Stop(); cancel() }
+}
+
+// ended says whether err means that the session's refresh token is good for
+// nothing any more. That the issuer finds the audience of a host below the
+// registry wrong says nothing of the session: anybody can name such a host.
+func (s *Session) ended(host string, err error) bool {
+	if s.audience(host) != s.Registry {
+		return refused(err, codeUnauthenticated)
+	}
+	return refused(err, codeUnauthenticated, codeInvalidArgument, codeFailedPrecondition)
 }
 
 // Account is who signed in.
@@ -205,8 +240,8 @@ func (s *Session) Login(ctx context.Context) (Account, error) {
 	if err != nil {
 		return Account{}, err
 	}
-	if session.Generation != before.Generation && session.alive(s.Now()) {
-		return session.account(), nil
+	if session.SignedIn != before.SignedIn && session.alive(s.Now()) {
+		return session.account(), nil // somebody else's sign-in, while we waited
 	}
 	if _, err := s.signIn(ctx, s.Registry, session); err != nil {
 		return Account{}, err
@@ -277,19 +312,61 @@ func (s *Session) signIn(ctx context.Context, host string, session sessionRecord
 		}
 		return credentialRecord{}, err
 	}
-	if session.Subject != "" && session.Subject != grant.Subject {
-		if s.ConfirmAccount == nil || !s.ConfirmAccount(session.account(), grant.account()) {
-			s.restoreClosed(closed)
-			return credentialRecord{}, fmt.Errorf("%s signed in, but the session here is %s's: nothing was changed; to change the account, run: docker-credential-cgr login",
-				grant.account(), session.account())
-		}
+	defer grant.finish()
+	r, err := s.begin(ctx, host, session, grant)
+	var other *otherAccountError
+	switch {
+	case err == nil:
+		s.clearClosed() // else the note stays: the next window would end as this one
+	case errors.As(err, &other):
+		s.noteClosed(closed, "was by another account")
 	}
-	s.clearClosed()
-	return s.begin(ctx, host, session, grant)
+	return r, err
 }
 
-// begin starts a session with what a sign-in brought.
+// otherAccountError is a sign-in by another account than the session's, which was
+// not meant.
+type otherAccountError struct{ now, last Account }
+
+func (e *otherAccountError) Error() string {
+	return fmt.Sprintf("%s signed in, but the session here is %s's: nothing was changed; to change the account, run: docker-credential-cgr login", e.now, e.last)
+}
+
+// begin starts a session with what a sign-in brought, in place of former.
 func (s *Session) begin(ctx context.Context, host string, former sessionRecord, grant *Grant) (credentialRecord, error) {
+	if grant.RefreshToken == "" && former.alive(s.Now()) {
+		return credentialRecord{}, errors.New("the sign-in brought no refresh token, although one was asked for: the session here stays as it was")
+	}
+	session := sessionRecord{
+		Version: recordVersion, Issuer: s.Issuer, Identity: s.Identity,
+		Generation: former.Generation, SignedIn: s.Now().UnixMilli(), Subject: grant.Subject, Email: grant.Email,
+		Refresh: grant.RefreshToken,
+	}
+	token := grant.Token
+	if grant.RefreshToken != "" {
+		// It came in the address of a page, which browsers remember: spent at
+		// once, it is of no use to who finds it there.
+		fetch, cancel := finishing(ctx, fetchLimit)
+		defer cancel()
+		exchanged, err := s.STS.Refresh(fetch, grant.RefreshToken, s.audience(host), fetchTries)
+		if exchanged != nil && exchanged.RefreshToken != "" {
+			session.Refresh = exchanged.RefreshToken
+		}
+		if err != nil {
+			return credentialRecord{}, s.beginLater(host, former, session, err)
+		}
+		// Whoever reaches the listener can write the token in the address; this
+		// one is the issuer's own word.
+		if c, _ := parseClaims(exchanged.AccessToken); c.Subject != grant.Subject {
+			return credentialRecord{}, fmt.Errorf("the answer to the sign-in names %s, but is of %s: nothing was kept", grant.account(), Printable(c.Subject))
+		}
+		token = exchanged
+	}
+	if former.Subject != "" && former.Subject != grant.Subject {
+		if s.ConfirmAccount == nil || !s.ConfirmAccount(former.account(), grant.account()) {
+			return credentialRecord{}, &otherAccountError{now: grant.account(), last: former.account()}
+		}
+	}
 	for _, h := range former.Hosts { // they may be somebody else's
 		if r, err := s.readSlot(h, s.Identity); err == nil && !r.Stored {
 			if err := s.Keychain.Delete(credentialName(s.Issuer, h, s.Identity)); err != nil {
@@ -297,43 +374,23 @@ func (s *Session) begin(ctx context.Context, host string, former sessionRecord, 
 			}
 		}
 	}
-	session := sessionRecord{
-		Version: recordVersion, Issuer: s.Issuer, Identity: s.Identity,
-		Generation: former.Generation, Subject: grant.Subject, Email: grant.Email,
-	}
-	if grant.RefreshToken == "" {
-		// The deployment gives none: the access token is all there is.
-		session.addHost(host)
-		if _, err := s.writeSession(session, ""); err != nil {
-			s.Warn("%v: the next run has to sign in again", err)
-		}
-		return s.keep(host, grant.AccessToken, grant.Expiry), nil
-	}
-
-	// The refresh token came in the address of a page, which browsers remember:
-	// spent at once, it is of no use to who finds it there.
-	fetch, cancel := finishing(ctx, fetchLimit)
-	defer cancel()
-	session.Refresh = grant.RefreshToken
-	token, err := s.STS.Refresh(fetch, grant.RefreshToken, s.audience(host), fetchTries)
-	if token != nil && token.RefreshToken != "" {
-		session.Refresh = token.RefreshToken
-	}
-	if err == nil {
-		session.addHost(host)
-	} else if sessionEnded(err) {
-		session.Refresh = ""
-	}
-	if _, writeErr := s.writeSession(session, session.Refresh); writeErr != nil {
-		if err != nil {
-			return credentialRecord{}, errors.Join(err, writeErr)
-		}
-		s.Warn("%v: the next run has to sign in again", writeErr)
-	}
-	if err != nil {
-		return credentialRecord{}, fmt.Errorf("signed in as %s, but %w; to try again, run: docker-credential-cgr login", session.account(), err)
+	session.addHost(host)
+	if _, err := s.writeSession(session, session.Refresh); err != nil {
+		s.Warn("%v: the next run has to sign in again", err)
 	}
 	return s.keep(host, token.AccessToken, token.Expiry), nil
+}
+
+// beginLater keeps a sign-in whose refresh token could not be exchanged for the
+// reason err, so that the next run can, and gives the error for it. A session that
+// is there and lives is worth more.
+func (s *Session) beginLater(host string, former, session sessionRecord, err error) error {
+	if !s.ended(host, err) && !former.alive(s.Now()) && (former.Subject == "" || former.Subject == session.Subject) {
+		if _, writeErr := s.writeSession(session, session.Refresh); writeErr != nil {
+			err = errors.Join(err, writeErr)
+		}
+	}
+	return fmt.Errorf("signed in as %s, but %w; to try again, run: docker-credential-cgr login", session.account(), err)
 }
 
 // refresh spends session's refresh token for an access token for host, with the
@@ -349,8 +406,11 @@ func (s *Session) refresh(ctx context.Context, host string, session sessionRecor
 		return credentialRecord{}, errors.Join(err, readErr)
 	}
 	overtaken := readErr == nil && current.Generation != session.Generation
+	if overtaken && current.Refresh == session.Refresh && current.Refresh != "" {
+		overtaken, session = false, current // what we spent is what is there
+	}
 	switch {
-	case overtaken && sessionEnded(err) && current.alive(s.Now()) && current.Refresh != session.Refresh:
+	case overtaken && s.ended(host, err) && current.alive(s.Now()) && current.Refresh != session.Refresh:
 		return s.refresh(ctx, host, current, tries)
 	case overtaken && err == nil:
 		if r, err := s.readCredential(host); err == nil && r.usable(s.Now()) {
@@ -359,7 +419,7 @@ func (s *Session) refresh(ctx context.Context, host string, session sessionRecor
 		return credentialRecord{}, errOvertaken
 	case overtaken:
 		return credentialRecord{}, err
-	case sessionEnded(err):
+	case s.ended(host, err):
 		session.Refresh, session.RefreshExpires = "", 0
 		if _, writeErr := s.writeSession(session, ""); writeErr != nil {
 			s.Debug("cannot note that the session has ended: %v", writeErr)
@@ -438,6 +498,7 @@ func (s *Session) lockToWrite(ctx context.Context) (unlock func()) {
 	for {
 		lock, err := s.Keychain.TryLock(s.lockName())
 		if err == nil {
+			s.Keychain.SayHolder(s.lockName(), "storing or removing a credential")
 			return lock.Unlock
 		}
 		if !errors.Is(err, keychain.ErrBusy) || ctx.Err() != nil {

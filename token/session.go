@@ -78,6 +78,15 @@ type Grant struct {
 	*oauth2.Token
 	Subject string // UIDP of who signed in
 	Email   string // may be empty
+	// Finish is called when what the sign-in brought has been spent: it waits
+	// for the page to be shown. May be nil.
+	Finish func()
+}
+
+func (g *Grant) finish() {
+	if g.Finish != nil {
+		g.Finish()
+	}
 }
 
 func (g *Grant) account() Account { return Account{Subject: g.Subject, Email: g.Email} }
@@ -159,15 +168,13 @@ func (s *Session) Store(ctx context.Context, host, username, secret string) erro
 	}
 	defer s.lockToWrite(ctx)()
 	if host != s.Registry {
-		// Listed, so that Usernames and Forget find it.
-		session, err := s.readSession()
+		stored, err := s.readHosts()
 		if err != nil {
 			return err
 		}
-		if !slices.Contains(session.Hosts, host) {
-			session.Version, session.Issuer, session.Identity = recordVersion, s.Issuer, s.Identity
-			session.addHost(host)
-			if _, err := s.writeSession(session, session.Refresh); err != nil {
+		if !slices.Contains(stored.Hosts, host) {
+			stored.Hosts = append(stored.Hosts, host)
+			if err := s.write(hostsName(s.Issuer), stored, 0); err != nil {
 				return err
 			}
 		}
@@ -188,6 +195,11 @@ func (s *Session) Forget(ctx context.Context, host string) error {
 			errs = append(errs, err)
 		}
 		hosts = append(hosts, session.Hosts...)
+		stored, err := s.readHosts()
+		if err != nil {
+			errs = append(errs, err)
+		}
+		hosts = append(hosts, stored.Hosts...)
 		// First what could bring the rest back.
 		errs = append(errs, s.Keychain.Delete(sessionName(s.Issuer, s.Identity)))
 	}
@@ -197,7 +209,19 @@ func (s *Session) Forget(ctx context.Context, host string) error {
 			errs = append(errs, s.Keychain.Delete(credentialName(s.Issuer, h, s.Identity)))
 		}
 	}
+	if host == s.Registry {
+		errs = append(errs, s.Keychain.Delete(hostsName(s.Issuer)))
+	}
 	return errors.Join(errs...)
+}
+
+// ForgetElsewhere is Forget for a store that is not the one in use, where a former
+// session may rest. It gives up at the first sign that the store is not there.
+func (s *Session) ForgetElsewhere(ctx context.Context) error {
+	if _, err := s.readSession(); err != nil {
+		return err
+	}
+	return s.Forget(ctx, s.Registry)
 }
 
 // Usernames gives, for each host that Credential could answer for without asking
@@ -208,7 +232,11 @@ func (s *Session) Usernames() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	hosts := append([]string{s.Registry}, session.Hosts...)
+	stored, err := s.readHosts()
+	if err != nil {
+		return nil, err
+	}
+	hosts := slices.Concat([]string{s.Registry}, session.Hosts, stored.Hosts)
 	slices.Sort(hosts)
 	for _, host := range slices.Compact(hosts) {
 		r, err := s.readCredential(host)
@@ -250,6 +278,16 @@ func (s *Session) readSession() (sessionRecord, error) {
 	err := s.read(name, &r, func() error { return r.valid(s.Issuer, s.Identity) })
 	if err != nil {
 		return sessionRecord{}, hideNotFound(err)
+	}
+	return r, nil
+}
+
+// readHosts reads the list of hosts with stored pairs; an absent one is empty.
+func (s *Session) readHosts() (hostsRecord, error) {
+	var r hostsRecord
+	err := s.read(hostsName(s.Issuer), &r, func() error { return r.valid(s.Issuer) })
+	if err != nil {
+		return hostsRecord{Version: recordVersion, Issuer: s.Issuer}, hideNotFound(err)
 	}
 	return r, nil
 }

@@ -87,13 +87,19 @@ func TestLifecycle(t *testing.T) {
 	f.clock.add(4*time.Minute + time.Second)
 
 	// Then one sign-in; somebody else's needs a yes.
-	f.signsIn(bob, "R10")
+	f.signsIn(bob, "R8")
+	f.wants("R8", gives(f.access(bob, "B0"), "R9")) // spent, so that nobody finds it
 	_, err = f.get()
 	if err == nil || !strings.Contains(err.Error(), "b@example.com signed in, but the session here is a@example.com's") {
 		t.Errorf("T2 other account: got %v, want it refused, with both names", err)
 	}
 	f.wantSession("T2 other account refused", "", alice)
 	f.counts()
+	if _, err := f.get(); err == nil || !strings.Contains(err.Error(), "was by another account") {
+		t.Errorf("P6 after another account: got %v, want no window for a while", err)
+	}
+	f.clock.add(firstPause)
+	f.signsIn(bob, "R10")
 	f.confirm = func(last, now Account) bool { return last.Subject == alice && now.Subject == bob }
 	b1 := f.access(bob, "B1")
 	f.wants("R10", gives(b1, ""))

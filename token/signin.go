@@ -73,7 +73,12 @@ func (b *Browser) SignIn(ctx context.Context, audiences []string) (*Grant, error
 	if err != nil {
 		return nil, err
 	}
-	defer l.close()
+	closing := true
+	defer func() {
+		if closing {
+			l.close()
+		}
+	}()
 
 	b.invite(b.address(l.url(), audiences), l.port, start)
 
@@ -83,7 +88,8 @@ func (b *Browser) SignIn(ctx context.Context, audiences []string) (*Grant, error
 	for {
 		select {
 		case grant := <-granted:
-			b.awaitShown(ctx, l)
+			closing = false
+			grant.Finish = func() { b.awaitShown(ctx, l); l.close() }
 			return grant, nil
 		case err := <-refused:
 			b.awaitShown(ctx, l)
@@ -93,6 +99,11 @@ func (b *Browser) SignIn(ctx context.Context, audiences []string) (*Grant, error
 				return nil, &SignInError{Why: "was not finished within " + minutes(b.Wait), Hint: "to try again, run: docker-credential-cgr login"}
 			}
 		case <-ctx.Done():
+			select {
+			case grant := <-granted: // at the same instant: it is not thrown away
+				return grant, nil
+			default:
+			}
 			return nil, fmt.Errorf("the sign-in was stopped: %w; to sign in, run: docker-credential-cgr login", context.Cause(ctx))
 		}
 	}

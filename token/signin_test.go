@@ -164,6 +164,7 @@ func TestSignIn(t *testing.T) {
 	if strings.Contains(s.screen.String(), token) {
 		t.Errorf("P13 got %s, want no token", s.screen)
 	}
+	got.grant.finish()
 	waitFor(t, "the listener to close", func() bool {
 		conn, err := net.Dial("tcp4", "127.0.0.1:"+s.redir.Port())
 		if err == nil {

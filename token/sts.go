@@ -132,18 +132,11 @@ func worthRetrying(err error) bool {
 	return errors.As(err, &network)
 }
 
-// sessionEnded says whether err means that the refresh token is good for nothing
-// any more, in the service's own words: a page of some proxy says nothing of it.
-func sessionEnded(err error) bool {
+// refused says whether the service itself, and not some proxy's page, answered
+// with one of codes.
+func refused(err error, codes ...int) bool {
 	var answer *answerError
-	if !errors.As(err, &answer) {
-		return false
-	}
-	switch answer.Code {
-	case codeUnauthenticated, codeInvalidArgument, codeFailedPrecondition:
-		return true
-	}
-	return false
+	return errors.As(err, &answer) && slices.Contains(codes, answer.Code)
 }
 
 // hasControl finds what would break, or add to, an HTTP header.

@@ -239,3 +239,6 @@ func TestLocalTime(t *testing.T) {
 		t.Errorf("of no time: got %v, want none", got)
 	}
 }
+
+// sessionEnded is Session.ended for the registry itself.
+func sessionEnded(err error) bool { return (&Session{Registry: registry}).ended(registry, err) }
