@@ -26,7 +26,12 @@ test: ## Unit tests, fuzz seeds and scripts; needs Go alone
 .PHONY: e2e
 e2e: ## Tests with real Docker, Podman, Skopeo, Chromium, Secret Service
 	sh e2e/install.sh
-	cd e2e && $(GO) test $(RACE) -count=1 -tags e2e ./clients/...
+	cd e2e && $(GO) test $(RACE) -count=1 -p 1 -timeout 30m -tags e2e ./clients/ ./faults/
+
+.PHONY: bench
+bench: ## Measure against the budgets; writes docs/benchmarks.md
+	sh e2e/install.sh
+	cd e2e && $(GO) run ./bench
 
 .PHONY: lint
 lint: ## Formatting, vet and staticcheck, for every system that is shipped

@@ -48,7 +48,7 @@ func (p Program) login(ctx context.Context) int {
 	}
 	p.warn("kept in the %s%s", session.Keychain, why)
 	if session.Keychain.Volatile() {
-		p.warn("that is memory: it forgets when this machine restarts, or your last process here ends; CHAINGUARD_KEYCHAIN=file lasts")
+		p.warn("that is memory, which a restart empties; CHAINGUARD_KEYCHAIN=file lasts")
 	}
 	p.warn("now pull, for example: docker pull %s/ORGANISATION/IMAGE", cfg.Registry.Host)
 	return exitDone

@@ -32,6 +32,9 @@ func (p Program) helperSession(cfg config.Config) (*token.Session, error) {
 	s.Patience = patienceNobody
 	s.Watch = p.watchClient
 	if why := p.noWindow(cfg); why != "" {
+		if cfg.Unpaired != "" {
+			why += "; " + cfg.Unpaired + " is missing beside its pair: set both CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN"
+		}
 		s.NoSignIn = why
 		p.debug(cfg, "no window: %s", why)
 	} else {
@@ -46,8 +49,6 @@ func (p Program) helperSession(cfg config.Config) (*token.Session, error) {
 func (p Program) noWindow(cfg config.Config) string {
 	const login = "run: docker-credential-cgr login"
 	switch {
-	case cfg.Unpaired != "":
-		return cfg.Unpaired + " is missing beside its pair: set both CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN, or neither"
 	case cfg.Keychain == config.KeychainNone: // it would open one for each image
 		return "CHAINGUARD_KEYCHAIN=none keeps no session"
 	case cfg.AutoLogin == config.AutoLoginNever:

@@ -11,9 +11,9 @@ import (
 )
 
 // kernelStore keeps secrets as keys of type "user" in the user keyring of the
-// Linux kernel (keyrings(7)). They are in memory alone, and gone when the last
-// process of the user is. The user keyring, unlike the session keyring, is the
-// same under SSH, su, cron and systemd.
+// Linux kernel (keyrings(7)). They are in memory alone, and gone at the latest with
+// a restart. The user keyring, unlike the session keyring, is the same under SSH,
+// su, cron and systemd.
 type kernelStore struct{ service string }
 
 func newKernelStore(service string) store { return newParts(&kernelStore{service}) }

@@ -39,15 +39,22 @@ func (s *osStore) get(name string) (string, error) {
 	if err := reachable(); err != nil {
 		return "", err
 	}
-	if value, hit := lookup(s.service, name); hit {
+	value, hit, there := lookup(s.service, name)
+	if hit {
 		return value, nil
 	}
 	value, err := keyring.Get(s.service, name)
-	if errors.Is(err, keyring.ErrNotFound) {
+	switch {
+	case errors.Is(err, keyring.ErrNotFound):
 		return "", ErrNotFound
+	case err != nil && there && s.absent(err):
+		return "", errLeft // not the same as never having been there
 	}
 	return value, err
 }
+
+// errLeft says that the Secret Service ended while it was asked.
+var errLeft = errors.New("it left in the middle of the call (to unlock it again, sign in to the desktop)")
 
 func (s *osStore) set(name, value string, _ time.Time) error {
 	if err := reachable(); err != nil {

@@ -13,8 +13,11 @@ import (
 
 const (
 	// earlyLimit is how long a refresh that is tried while a kept token still
-	// serves may take to reach the issuer.
-	earlyLimit = 3 * time.Second
+	// serves may take to reach the issuer, and answerLimit how long the answer
+	// is then waited for: less than the five seconds after which some wrappers
+	// kill a helper, which would be left without even the kept token.
+	earlyLimit  = 2 * time.Second
+	answerLimit = 4 * time.Second
 	// earlyPause is how long nobody tries again after that failed.
 	earlyPause = 30 * time.Second
 	// fetchLimit bounds everything that needs no person.
@@ -53,7 +56,7 @@ func (s *Session) renewEarly(ctx context.Context, host string, r credentialRecor
 		watched, stop := s.watch(ctx)
 		defer stop()
 		s.Keychain.SayHolder(s.lockName(), "refreshing")
-		limited, cancel := untilSent(watched, earlyLimit)
+		limited, cancel := untilSent(watched)
 		defer cancel()
 		var renewed credentialRecord
 		if renewed, err = s.refresh(limited, host, session, 1); err == nil {
@@ -178,11 +181,11 @@ func finishing(ctx context.Context, limit time.Duration) (context.Context, conte
 }
 
 // untilSent bounds an early refresh: briefly until the request has gone out, since
-// whoever asked need not wait for it, and as any request from then on, since the
-// issuer may have spent the refresh token by then.
-func untilSent(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	fetch, cancel := finishing(ctx, stepLimit)
-	unsent := time.AfterFunc(limit, cancel)
+// whoever asked need not wait for it, and longer from then on, since the issuer may
+// have spent the refresh token by then.
+func untilSent(ctx context.Context) (context.Context, context.CancelFunc) {
+	fetch, cancel := finishing(ctx, answerLimit)
+	unsent := time.AfterFunc(earlyLimit, cancel)
 	fetch = httptrace.WithClientTrace(fetch, &httptrace.ClientTrace{
 		WroteRequest: func(httptrace.WroteRequestInfo) { unsent.Stop() },
 	})

@@ -1,0 +1,243 @@
+//go:build e2e && linux
+
+package faults
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/standin"
+)
+
+// Many processes and nobody signed in: one window, and all are served by it.
+func TestC1_OneWindow(t *testing.T) {
+	p := newPlace(t)
+	v := p.with(alwaysSignsIn)
+	for round := range rounds(t) {
+		p.forget()
+		p.platform.ResetCounts()
+		results := all(v.crowd(60))
+		p.sameAnswer(results)
+		// The token that came through the browser is spent at once: one refresh.
+		p.want(round, p.totals(), totals{windows: 1, refreshes: 1})
+		if n := p.platform.Count("signin"); n != 1 {
+			t.Errorf("got %d sign-ins, want 1", n)
+		}
+	}
+}
+
+// A window in which somebody says no, or that is left, answers for all who wait.
+func TestC1_OneWindowIsAnAnswer(t *testing.T) {
+	t.Run("denied", func(t *testing.T) {
+		p := newPlace(t, standin.WithBehaviour(func(b *standin.Behaviour) { b.AutoApprove = false }))
+		v := p.with(alwaysSignsIn, deniesWindow)
+		for round := range rounds(t) {
+			p.forget()
+			p.platform.ResetCounts()
+			for _, r := range all(v.crowd(60)) {
+				p.refused(r, "denied")
+			}
+			p.want(round, p.counted(), totals{windows: 1})
+		}
+	})
+	t.Run("left by a client that is ended", func(t *testing.T) {
+		p := newPlace(t)
+		v := p.with(alwaysSignsIn, leavesWindow)
+		for round := range rounds(t) {
+			p.forget()
+			p.platform.ResetCounts()
+			started := v.crowd(60)
+			holder := p.holderOf(started)
+			if err := holder.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			for i, r := range all(started) {
+				if started[i] == holder {
+					p.broken(r, "stopped")
+				} else {
+					p.refused(r, "left")
+				}
+			}
+			p.want(round, p.counted(), totals{windows: 1})
+		}
+	})
+}
+
+// holderOf waits until one of many processes has a window open, and the others
+// wait for it.
+func (p *place) holderOf(started []*running) (holder *running) {
+	p.t.Helper()
+	await(p.t, "one process signs in and the others wait for it", func() bool {
+		holder = nil
+		waiting := 0
+		for _, r := range started {
+			switch said := r.stderr.String(); {
+			case strings.Contains(said, "waiting for the sign-in until"):
+				holder = r
+			case strings.Contains(said, "waiting for "):
+				waiting++
+			}
+		}
+		return holder != nil && waiting == len(started)-1 && len(p.windows()) == 1
+	})
+	return holder
+}
+
+// Many processes and an access token that has expired: one refresh.
+func TestC2_Expired(t *testing.T) {
+	p := newPlace(t)
+	p.platform.Change(func(b *standin.Behaviour) { b.Latency["sts.refresh"] = 200 * time.Millisecond })
+	for round := range rounds(t) {
+		p.forget()
+		p.platform.Change(shortLife)
+		p.login()
+		p.platform.Change(longLife)
+		p.forgetWindows()
+		p.platform.ResetCounts()
+		results := all(p.here().crowd(100))
+		p.sameAnswer(results)
+		t.Logf("the slowest of 100 took %s", slowest(results).Round(time.Millisecond))
+		p.want(round, p.totals(), totals{refreshes: 1})
+	}
+}
+
+func (p *place) forgetWindows() { _ = os.Remove(p.path("windows")) }
+
+// The same with a refresh token that the issuer has ended: it is asked once, and
+// one window opens.
+func TestC2_SessionEnded(t *testing.T) {
+	p := newPlace(t)
+	v := p.with(alwaysSignsIn)
+	for round := range rounds(t) {
+		p.forget()
+		p.login()
+		p.expire()
+		p.platform.RevokeSessions()
+		p.forgetWindows()
+		p.platform.ResetCounts()
+		p.sameAnswer(all(v.crowd(50)))
+		p.want(round, p.totals(), totals{windows: 1, refreshes: 2})
+	}
+}
+
+// Many processes and a good token: no lock is touched, nothing is asked.
+func TestC3_Warm(t *testing.T) {
+	p := newPlace(t)
+	p.login()
+	for _, kind := range []string{"*.lock", "*.holder"} {
+		found, _ := filepath.Glob(filepath.Join(p.store(), kind))
+		for _, path := range found {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	before := p.folder()
+	p.forgetWindows()
+	p.platform.ResetCounts()
+	p.sameAnswer(all(p.here().crowd(100)))
+	if after := p.folder(); after != before {
+		t.Errorf("the folder has changed from\n%s\nto\n%s", before, after)
+	}
+	if n := p.platform.Count(""); n != 0 {
+		t.Errorf("got %d requests, want 0", n)
+	}
+	trace := p.strace("flock,fcntl,connect,socket,openat", program.Name, "get")
+	p.served(trace.result)
+	for _, line := range trace.lines {
+		switch {
+		case strings.Contains(line, "flock("), strings.Contains(line, "F_SETLK"), strings.Contains(line, "F_OFD_SETLK"),
+			strings.Contains(line, "socket("), strings.Contains(line, "connect("), strings.Contains(line, ".lock\""):
+			t.Errorf("a warm get does this: %s", line)
+		}
+	}
+	p.want(0, p.totals(), totals{})
+}
+
+// folder describes the state folder: names, sizes and times.
+func (p *place) folder() string {
+	p.t.Helper()
+	entries, err := os.ReadDir(p.store())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var text strings.Builder
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		text.WriteString(entry.Name() + " " + info.ModTime().Format(time.RFC3339Nano) + "\n")
+	}
+	return text.String()
+}
+
+// Two issuers at once do not wait for each other.
+func TestC12_TwoIssuers(t *testing.T) {
+	slow, quick := newPlace(t), newPlace(t)
+	// One user, one file store, two issuers.
+	other := slow.with(quick.platform.Environ()...)
+	other.login()
+	slow.login()
+	slow.expire()
+	slow.platform.Change(func(b *standin.Behaviour) { b.Latency["sts.refresh"] = time.Hour })
+	slow.platform.ResetCounts()
+	waits := slow.here().startGet()
+	await(t, "the first issuer is asked", func() bool { return slow.platform.Count("sts.refresh") == 1 })
+	r := other.run(quick.host+"\n", program.Name, "get")
+	slow.served(r)
+	if strings.Contains(r.stderr, "waiting") || !waits.alive() {
+		t.Errorf("one issuer's get waits for the other's: %s", r)
+	}
+	_ = waits.cmd.Process.Kill()
+	waits.wait()
+}
+
+// While the next window may not open yet, get answers at once and opens none.
+func TestC14_Cooldown(t *testing.T) {
+	p := newPlace(t, standin.WithBehaviour(func(b *standin.Behaviour) { b.AutoApprove = false }))
+	v := p.with(alwaysSignsIn, deniesWindow)
+	p.refused(v.get(), "denied")
+	p.forgetWindows()
+	alone := v.get()
+	p.refused(alone, "may open by itself at", "docker-credential-cgr login")
+	for round := range rounds(t) {
+		p.platform.ResetCounts()
+		results := all(v.crowd(100))
+		for _, r := range results {
+			p.refused(r, "may open by itself at")
+		}
+		if n := p.platform.Count(""); n != 0 || len(p.windows()) != 0 {
+			t.Errorf("got %d requests and %d windows, want none", n, len(p.windows()))
+		}
+		t.Logf("round %d: windows %d, alone %s, the slowest of 100 at once %s", round, len(p.windows()),
+			alone.took.Round(time.Millisecond), slowest(results).Round(time.Millisecond))
+		warm := p.warmCrowd()
+		if limit := 3*warm + time.Second; slowest(results) > limit {
+			t.Errorf("the slowest of 100 took %s, where 100 that are warm take %s: they wait for each other", slowest(results), warm)
+		}
+	}
+	p.forgetWindows()
+	// login always may.
+	if r := p.with("VISIT=sign-in").run("", program.Name, "login"); r.code != 0 || len(p.windows()) != 1 {
+		t.Errorf("login opens %d windows: %s", len(p.windows()), r)
+	}
+	p.served(v.get())
+}
+
+// warmCrowd says how long 100 processes at once take here that have nothing to
+// wait for: the measure for those that should not.
+func (p *place) warmCrowd() time.Duration {
+	p.t.Helper()
+	v := p.with("CHAINGUARD_IDENTITY_ID=an-identity", "CHAINGUARD_TOKEN=a-token-of-nobody")
+	results := all(v.crowd(100))
+	for _, r := range results {
+		p.served(r)
+	}
+	return slowest(results)
+}
