@@ -47,9 +47,16 @@ func (k *Keychain) TryLock(name string) (*Lock, error) {
 
 // WaitLock waits until nobody holds the lock called name alone, and takes it
 // together with whoever else waits, so that all can look at the same time at
-// what the holder left. It gives up with ctx's error.
-func (k *Keychain) WaitLock(ctx context.Context, name string) (*Lock, error) {
+// what the holder left. If it has to wait it calls busy first, where that is not
+// nil. It gives up with ctx's error.
+func (k *Keychain) WaitLock(ctx context.Context, name string, busy func()) (*Lock, error) {
 	return k.lock(name, func(f *flock.Flock) error {
+		if ok, err := f.TryRLock(); ok || err != nil {
+			return err
+		}
+		if busy != nil {
+			busy()
+		}
 		// A blocked flock(2) cannot be called off, but it can be left behind; a
 		// hundred waiters that ask again and again would keep the holder from
 		// its work.

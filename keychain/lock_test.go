@@ -72,7 +72,7 @@ func TestLockFileReplaced(t *testing.T) {
 		if _, err := k.TryLock("session"); err == nil || errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), path) {
 			t.Errorf("got %v, want an error that names the file", err)
 		}
-		if _, err := k.WaitLock(t.Context(), "session"); err == nil || !strings.Contains(err.Error(), path) {
+		if _, err := k.WaitLock(t.Context(), "session", nil); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("WaitLock: got %v, want an error at once", err)
 		}
 	})
@@ -115,7 +115,7 @@ func TestLockFileRefused(t *testing.T) {
 			if _, err := k.TryLock("session"); !errors.Is(err, ErrNotPrivate) {
 				t.Errorf("TryLock: got %v, want ErrNotPrivate", err)
 			}
-			if _, err := k.WaitLock(t.Context(), "session"); !errors.Is(err, ErrNotPrivate) {
+			if _, err := k.WaitLock(t.Context(), "session", nil); !errors.Is(err, ErrNotPrivate) {
 				t.Errorf("WaitLock: got %v, want ErrNotPrivate", err)
 			}
 		})
@@ -143,7 +143,7 @@ func TestWaitLock(t *testing.T) {
 	t.Run("P11 ends at its limit", func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 		defer cancel()
-		if _, err := k.WaitLock(ctx, "session"); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := k.WaitLock(ctx, "session", nil); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want the context's error", err)
 		}
 	})
@@ -158,7 +158,7 @@ func TestWaitLock(t *testing.T) {
 			got.Add(1)
 			go func() {
 				defer got.Done()
-				lock, err := k.WaitLock(ctx, "session")
+				lock, err := k.WaitLock(ctx, "session", nil)
 				all.Done()
 				if err != nil {
 					t.Errorf("got %v, want the lock", err)

@@ -19,6 +19,9 @@ type closedWindow struct {
 	At    time.Time `json:"at"`
 	Until time.Time `json:"until"` // when `get` may open the next window
 	Why   string    `json:"why"`
+	// Open says that the window may still be open: the note was made beforehand,
+	// and counts only once the lock is free.
+	Open bool `json:"open,omitempty"`
 }
 
 // active says whether the note still holds. One from a clock that was ahead does
@@ -42,8 +45,14 @@ func (s *Session) readClosed() closedWindow {
 	return c
 }
 
+// noteOpen writes the note of a window that is about to open, for the case that
+// its process is killed: that writes no note.
+func (s *Session) noteOpen(before closedWindow) { s.note(before, "was left", true) }
+
 // noteClosed writes the note of one more sign-in that ended for the reason why.
-func (s *Session) noteClosed(before closedWindow, why string) {
+func (s *Session) noteClosed(before closedWindow, why string) { s.note(before, why, false) }
+
+func (s *Session) note(before closedWindow, why string, open bool) {
 	now := s.Now()
 	pause := firstPause
 	// After a quiet day the count starts anew.
@@ -52,7 +61,7 @@ func (s *Session) noteClosed(before closedWindow, why string) {
 	} else {
 		before.Count = 0
 	}
-	text, _ := json.Marshal(closedWindow{Count: before.Count + 1, At: now, Until: now.Add(pause), Why: why})
+	text, _ := json.Marshal(closedWindow{Count: before.Count + 1, At: now, Until: now.Add(pause), Why: why, Open: open})
 	if err := s.Keychain.WriteNote(s.lockName()+".closed", text); err != nil {
 		s.Debug("cannot note the closed window: %v", err)
 	}

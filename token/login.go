@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"docker-credential-cgr/keychain"
@@ -68,7 +69,8 @@ func (s *Session) lockToLogin(ctx context.Context) (unlock func(), err error) {
 	waiting, cancel := context.WithTimeout(ctx, s.Patience)
 	defer cancel()
 	name := s.lockName()
-	for said := false; ; said = true {
+	said := sync.OnceFunc(func() { s.sayWaiting(name) })
+	for {
 		lock, err := s.Keychain.TryLock(name)
 		switch {
 		case err == nil:
@@ -79,16 +81,17 @@ func (s *Session) lockToLogin(ctx context.Context) (unlock func(), err error) {
 			s.Warn("going on without a lock: %v", err)
 			return func() {}, nil
 		}
-		if !said {
-			s.Warn("waiting for %s, for %s at most", s.Keychain.ReadHolder(name), s.Patience)
-		}
-		shared, err := s.Keychain.WaitLock(waiting, name)
+		shared, err := s.Keychain.WaitLock(waiting, name, said)
 		if err != nil {
 			return nil, s.waitedInVain(err)
 		}
 		shared.Unlock()
 		time.Sleep(rand.N(20 * time.Millisecond))
 	}
+}
+
+func (s *Session) sayWaiting(name string) {
+	s.Warn("waiting for %s, for %s at most", s.Keychain.ReadHolder(name), s.Patience)
 }
 
 // waitedInVain says for whom the wait that ended with err was.
@@ -104,8 +107,7 @@ func (s *Session) waitedInVain(err error) error {
 func (s *Session) signIn(ctx context.Context, host string, session sessionRecord) (credentialRecord, error) {
 	s.Keychain.SayHolder(s.lockName(), "signing in")
 	closed := s.readClosed()
-	// Noted before it is so: a process that is killed writes no note.
-	s.noteClosed(closed, "was left")
+	s.noteOpen(closed)
 
 	audiences := []string{s.audience(s.Registry), s.API}
 	if a := s.audience(host); a != s.Registry {
@@ -120,6 +122,8 @@ func (s *Session) signIn(ctx context.Context, host string, session sessionRecord
 		case ctx.Err() == nil || errors.Is(context.Cause(ctx), ErrInterrupted):
 			// It never came to a window, or the person stopped it and knows.
 			s.restoreClosed(closed)
+		default:
+			s.noteClosed(closed, "was left")
 		}
 		return credentialRecord{}, err
 	}
@@ -128,9 +132,11 @@ func (s *Session) signIn(ctx context.Context, host string, session sessionRecord
 	var other *otherAccountError
 	switch {
 	case err == nil:
-		s.clearClosed() // else the note stays: the next window would end as this one
+		s.clearClosed()
 	case errors.As(err, &other):
 		s.noteClosed(closed, "was by another account")
+	default: // the next window would end as this one
+		s.noteClosed(closed, "failed")
 	}
 	return r, err
 }

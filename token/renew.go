@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http/httptrace"
+	"sync"
 	"time"
 
 	"docker-credential-cgr/keychain"
@@ -85,12 +86,38 @@ func (s *Session) obtain(ctx context.Context, host string) (Credential, error) {
 	defer stop()
 	if s.SignIn == nil {
 		// Waiting and fetching together: clients have no patience for both.
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, nobodyLimit)
+		limited, cancel := context.WithTimeout(ctx, nobodyLimit)
 		defer cancel()
+		ctx = limited
 	}
 	name := s.lockName()
-	var waiting context.Context
+	waiting, cancel := context.WithTimeout(ctx, s.Patience)
+	defer cancel()
+	said := sync.OnceFunc(func() { s.sayWaiting(name) })
+
+	if s.hopeless() != nil {
+		// There is no work to do, only somebody else's to wait for. All who can
+		// do no more look side by side, where one after the other would take
+		// seconds for a hundred.
+		shared, err := s.Keychain.WaitLock(waiting, name, said)
+		if err != nil && waiting.Err() != nil {
+			return Credential{}, s.waitedInVain(err)
+		}
+		if errors.Is(err, keychain.ErrNotPrivate) {
+			return Credential{}, err
+		}
+		r, readErr := s.readCredential(host)
+		hopeless := s.hopeless()
+		if err == nil {
+			shared.Unlock()
+		}
+		switch {
+		case readErr != nil || r.usable(s.Now()):
+			return r.credential(), readErr
+		case hopeless != nil:
+			return Credential{}, hopeless
+		}
+	}
 	for {
 		lock, err := s.Keychain.TryLock(name)
 		switch {
@@ -106,13 +133,7 @@ func (s *Session) obtain(ctx context.Context, host string) (Credential, error) {
 			return s.obtainLocked(ctx, host)
 		}
 
-		if waiting == nil {
-			s.Warn("waiting for %s, for %s at most", s.Keychain.ReadHolder(name), s.Patience)
-			var cancel context.CancelFunc
-			waiting, cancel = context.WithTimeout(ctx, s.Patience)
-			defer cancel()
-		}
-		shared, err := s.Keychain.WaitLock(waiting, name)
+		shared, err := s.Keychain.WaitLock(waiting, name, said)
 		if err != nil {
 			return Credential{}, s.waitedInVain(err)
 		}
@@ -128,6 +149,22 @@ func (s *Session) obtain(ctx context.Context, host string) (Credential, error) {
 		// same instant, since the shared lock of one keeps out the next.
 		time.Sleep(rand.N(20 * time.Millisecond))
 	}
+}
+
+// hopeless gives the reason for which this process could do nothing even with the
+// lock: no session lives, and no window may open; or nil.
+func (s *Session) hopeless() error {
+	session, err := s.readSession()
+	if err != nil || session.alive(s.Now()) {
+		return nil // not that, or the work will tell
+	}
+	if s.SignIn == nil {
+		return &NotSignedInError{s.NoSignIn}
+	}
+	if closed := s.readClosed(); closed.active(s.Now()) && !closed.Open {
+		return &NotSignedInError{closed.reason() + "; to sign in now, run: docker-credential-cgr login"}
+	}
+	return nil
 }
 
 // obtainLocked does the work of obtain, with the lock.
