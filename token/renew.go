@@ -95,29 +95,6 @@ func (s *Session) obtain(ctx context.Context, host string) (Credential, error) {
 	defer cancel()
 	said := sync.OnceFunc(func() { s.sayWaiting(name) })
 
-	if s.hopeless() != nil {
-		// There is no work to do, only somebody else's to wait for. All who can
-		// do no more look side by side, where one after the other would take
-		// seconds for a hundred.
-		shared, err := s.Keychain.WaitLock(waiting, name, said)
-		if err != nil && waiting.Err() != nil {
-			return Credential{}, s.waitedInVain(err)
-		}
-		if errors.Is(err, keychain.ErrNotPrivate) {
-			return Credential{}, err
-		}
-		r, readErr := s.readCredential(host)
-		hopeless := s.hopeless()
-		if err == nil {
-			shared.Unlock()
-		}
-		switch {
-		case readErr != nil || r.usable(s.Now()):
-			return r.credential(), readErr
-		case hopeless != nil:
-			return Credential{}, hopeless
-		}
-	}
 	for {
 		lock, err := s.Keychain.TryLock(name)
 		switch {
@@ -138,6 +115,11 @@ func (s *Session) obtain(ctx context.Context, host string) (Credential, error) {
 			return Credential{}, s.waitedInVain(err)
 		}
 		r, err := s.readCredential(host)
+		if err == nil && !r.usable(s.Now()) {
+			// It left nothing. All who can do no more see so side by side, where
+			// one after the other would take seconds for a hundred.
+			err = s.hopeless()
+		}
 		shared.Unlock()
 		if err != nil {
 			return Credential{}, err
@@ -145,8 +127,8 @@ func (s *Session) obtain(ctx context.Context, host string) (Credential, error) {
 		if r.usable(s.Now()) {
 			return r.credential(), nil
 		}
-		// It left nothing: one of those who waited takes over. Not all at the
-		// same instant, since the shared lock of one keeps out the next.
+		// One of those who waited takes over. Not all at the same instant, since
+		// the shared lock of one keeps out the next.
 		time.Sleep(rand.N(20 * time.Millisecond))
 	}
 }

@@ -1,0 +1,119 @@
+//go:build linux
+
+// Command bench measures docker-credential-cgr in whole processes, from start to
+// exit, beside other helpers and the least that any program could do, in one run
+// on one machine. It prints tables and writes docs/benchmarks.md:
+//
+//	go run ./bench
+//	go run ./bench -check   # exit 1 unless every budget is met
+//
+// Files with the build tag "ignore" are the programs to compare with.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/visitor"
+)
+
+// issuerDelay is how long the issuer takes for a refresh in the bursts with an
+// expired token.
+const issuerDelay = 200 * time.Millisecond
+
+// options are the command's flags.
+type options struct {
+	rounds, bursts, crowd int
+	check                 bool
+	date, out             string
+}
+
+func main() {
+	if filepath.Base(os.Args[0]) == visitorName {
+		visitor.Main() // as $BROWSER
+		return
+	}
+	var o options
+	flag.IntVar(&o.rounds, "rounds", 200, "measure each single process that often")
+	flag.IntVar(&o.bursts, "bursts", 20, "measure each burst that often")
+	flag.IntVar(&o.crowd, "crowd", 100, "processes in a burst")
+	flag.BoolVar(&o.check, "check", false, "exit 1 unless every budget is met")
+	flag.StringVar(&o.date, "date", "", "date to put into the report")
+	flag.StringVar(&o.out, "o", filepath.Join(program.Root(), "docs", "benchmarks.md"), "file to write; empty for none")
+	flag.Parse()
+	if flag.NArg() > 0 || o.rounds < 1 || o.bursts < 1 || o.crowd < 1 {
+		flag.Usage()
+		os.Exit(2)
+	}
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	met, err := run(ctx, o)
+	stop()
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	case o.check && !met:
+		fmt.Fprintln(os.Stderr, "bench: not every budget is met")
+		os.Exit(1)
+	}
+}
+
+// run measures everything, and says whether every budget is met.
+func run(ctx context.Context, o options) (met bool, err error) {
+	p, err := newPlace()
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, p.leave()) }()
+	r := &report{options: o, command: commandLine(), machine: describeMachine()}
+
+	say("single processes, %d rounds", o.rounds)
+	singles, err := p.singles(ctx)
+	if err != nil {
+		return false, err
+	}
+	if err := measureSingles(ctx, singles, o.rounds); err != nil {
+		return false, err
+	}
+	say("peak memory")
+	if err := p.measurePeaks(ctx, singles); err != nil {
+		return false, err
+	}
+	say("bursts of %d, %d rounds", o.crowd, o.bursts)
+	bursts, err := p.bursts()
+	if err != nil {
+		return false, err
+	}
+	if err := measureBursts(ctx, bursts, o); err != nil {
+		return false, err
+	}
+	r.singles, r.bursts, r.skipped = singles, bursts, p.skipped
+
+	fmt.Print(r.text())
+	if o.out != "" {
+		if err := os.WriteFile(o.out, []byte(r.markdown()), 0o644); err != nil {
+			return false, err
+		}
+	}
+	return r.met(), nil
+}
+
+// commandLine is how to run it again.
+func commandLine() string {
+	return strings.TrimSpace("go run ./bench " + strings.Join(os.Args[1:], " "))
+}
+
+// say tells whoever waits what goes on.
+func say(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "bench: "+format+"\n", args...)
+}
