@@ -30,6 +30,8 @@ strace strace
 ip iproute2
 iptables iptables
 jq jq
+pass pass
+gpg gnupg
 curl curl
 LIST
 has crun || has runc || missing="$missing crun"
