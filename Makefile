@@ -3,6 +3,8 @@
 
 GO      ?= go
 BIN     := bin/docker-credential-cgr
+# Flags for go test, such as -v.
+TESTFLAGS ?=
 # The race detector needs cgo, and cgo a C compiler.
 RACE    := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
 
@@ -20,13 +22,13 @@ demo: ## Sign in and pull a private image, on a stand-in for the platform
 
 .PHONY: test
 test: ## Unit tests, fuzz seeds and scripts; needs Go alone
-	$(GO) test $(RACE) ./...
-	cd e2e && $(GO) test $(RACE) ./...
+	$(GO) test $(RACE) $(TESTFLAGS) ./...
+	cd e2e && $(GO) test $(RACE) $(TESTFLAGS) ./...
 
 .PHONY: e2e
 e2e: ## Tests with real Docker, Podman, Skopeo, Chromium, Secret Service
 	sh e2e/install.sh
-	cd e2e && $(GO) test $(RACE) -count=1 -p 1 -timeout 30m -tags e2e ./clients/ ./faults/
+	cd e2e && $(GO) test $(RACE) $(TESTFLAGS) -count=1 -p 1 -timeout 30m -tags e2e ./clients/ ./faults/
 
 .PHONY: bench
 bench: ## Measure against the budgets; writes docs/benchmarks.md
