@@ -118,7 +118,18 @@ func (l *Lock) Unlock() {
 // process, is doing. It is for messages alone, so it may fail in silence.
 func (k *Keychain) SayHolder(name, doing string) {
 	text, _ := json.Marshal(Holder{PID: os.Getpid(), Doing: doing, Since: time.Now()})
-	_ = k.WriteNote(name+".holder", text)
+	path, err := k.path(name + ".holder")
+	if err != nil {
+		return
+	}
+	// In place, and not made to last: it is of no use after a power cut, and the
+	// disk would keep everybody who waits from the token for so long.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC|openFlags, 0o600)
+	if err != nil {
+		return
+	}
+	_, _ = f.Write(text)
+	_ = f.Close()
 }
 
 // ReadHolder gives the word that the holder of the lock called name left. It is

@@ -137,17 +137,19 @@ func TestLockFileRefused(t *testing.T) {
 
 func TestWaitLock(t *testing.T) {
 	k := keychainOf(t, newMemory(0))
-	holder, err := k.TryLock("session")
-	must(t, err)
-
 	t.Run("P11 ends at its limit", func(t *testing.T) {
+		holder, err := k.TryLock("held")
+		must(t, err)
+		defer holder.Unlock()
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 		defer cancel()
-		if _, err := k.WaitLock(ctx, "session", nil); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := k.WaitLock(ctx, "held", nil); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want the context's error", err)
 		}
 	})
 	t.Run("waiters look together", func(t *testing.T) {
+		holder, err := k.TryLock("session")
+		must(t, err)
 		const waiters = 5
 		var all, got sync.WaitGroup
 		all.Add(waiters)

@@ -2,6 +2,7 @@ package keychain
 
 import (
 	"errors"
+	"sync"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -21,36 +22,73 @@ type secret struct {
 // a failure) is go-keyring's to tell apart. There says that a Secret Service was
 // on the bus, whatever became of the question.
 func lookup(service, name string) (value string, hit, there bool) {
-	// Not the shared connection, which would start a bus where there is none.
-	conn, err := dbus.SessionBusPrivateNoAutoStartup()
-	if err != nil {
-		return "", false, false
-	}
-	defer conn.Close()
-	if conn.Auth(nil) != nil || conn.Hello() != nil {
-		return "", false, false
+	kept.Lock()
+	defer kept.Unlock()
+	b := kept.secretBus
+	kept.secretBus = nil // until it has answered: a dead one is not asked again
+	if b == nil {
+		if b = dialSecrets(); b == nil {
+			return "", false, false
+		}
 	}
 	const of = "org.freedesktop.Secret.Service."
-	secrets := conn.Object("org.freedesktop.secrets", "/org/freedesktop/secrets")
 	// Both at once: neither needs the other's answer.
-	opened := secrets.Go(of+"OpenSession", 0, nil, "plain", dbus.MakeVariant(""))
-	found := secrets.Go(of+"SearchItems", 0, nil, map[string]string{"service": service, "username": name})
-
-	var output dbus.Variant
-	var session dbus.ObjectPath
-	if err := (<-opened.Done).Store(&output, &session); err != nil {
-		return "", false, !nobodyThere(err)
+	var opened *dbus.Call
+	if b.session == "" {
+		opened = b.secrets.Go(of+"OpenSession", 0, nil, "plain", dbus.MakeVariant(""))
+	}
+	found := b.secrets.Go(of+"SearchItems", 0, nil, map[string]string{"service": service, "username": name})
+	if opened != nil {
+		var output dbus.Variant
+		if err := (<-opened.Done).Store(&output, &b.session); err != nil {
+			_ = b.conn.Close()
+			return "", false, !nobodyThere(err)
+		}
 	}
 	var unlocked, locked []dbus.ObjectPath
-	if (<-found.Done).Store(&unlocked, &locked) != nil || len(unlocked) != 1 || len(locked) != 0 {
+	if (<-found.Done).Store(&unlocked, &locked) != nil {
+		_ = b.conn.Close()
+		return "", false, true
+	}
+	if len(unlocked) != 1 || len(locked) != 0 {
+		kept.secretBus = b
 		return "", false, true
 	}
 	var values map[dbus.ObjectPath]secret
-	if secrets.Call(of+"GetSecrets", 0, unlocked, session).Store(&values) != nil {
+	if b.secrets.Call(of+"GetSecrets", 0, unlocked, b.session).Store(&values) != nil {
+		_ = b.conn.Close()
 		return "", false, true
 	}
+	kept.secretBus = b
 	got, ok := values[unlocked[0]]
 	return string(got.Value), ok, true
+}
+
+// secretBus is a connection to the Secret Service with a session.
+type secretBus struct {
+	conn    *dbus.Conn
+	secrets dbus.BusObject
+	session dbus.ObjectPath
+}
+
+// kept is the connection of the last look-up: a process that waits for another
+// one's refresh looks up to four times.
+var kept struct {
+	sync.Mutex
+	*secretBus
+}
+
+func dialSecrets() *secretBus {
+	// Not the shared connection, which would start a bus where there is none.
+	conn, err := dbus.SessionBusPrivateNoAutoStartup()
+	if err != nil {
+		return nil
+	}
+	if conn.Auth(nil) != nil || conn.Hello() != nil {
+		_ = conn.Close()
+		return nil
+	}
+	return &secretBus{conn: conn, secrets: conn.Object("org.freedesktop.secrets", "/org/freedesktop/secrets")}
 }
 
 // nobodyThere says whether err is the bus's word that no Secret Service is there
