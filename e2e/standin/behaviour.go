@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"docker-credential-cgr/e2e/standin/page"
+	"docker-credential-cgr/e2e/standin/provider"
 )
 
 // Behaviour is how the platform behaves. Its zero value is a healthy platform.
@@ -15,6 +18,9 @@ type Behaviour struct {
 	AccessLifetime time.Duration
 	// RefreshLifetime is the life of a refresh token; zero means 30 days.
 	RefreshLifetime time.Duration
+	// IDTokenLifetime is the life of an ID token, of whatever issuer; zero means ten minutes. Less than zero makes tokens
+	// that have expired.
+	IDTokenLifetime time.Duration
 	// RegistryTokenLifetime is the life of a token of the registry's /token; zero means five minutes.
 	RegistryTokenLifetime time.Duration
 	// MaxPullTokenLifetime is the most that a static identity may live; zero means 8760h. Some plans have less.
@@ -26,12 +32,14 @@ type Behaviour struct {
 	OmitRefreshToken bool
 	// Reuse is what becomes of a session whose spent refresh token is presented again.
 	Reuse ReusePolicy
-	// SingleAudience refuses to refresh for another audience than the sign-in's, as older deployments may.
+	// SingleAudience refuses to refresh for another audience than those of the sign-in or the exchange that opened the
+	// session, as older deployments may.
 	SingleAudience bool
 	// OmitExpiry leaves expiry out of the answers of an exchange.
 	OmitExpiry bool
 
-	// AutoApprove sends every sign-in straight back as Person, without a page.
+	// AutoApprove sends every sign-in straight back as Person, without a page. A device is approved by a visit of its
+	// page.
 	AutoApprove bool
 	// Person is the email address of the default person; empty means Ada.
 	Person string
@@ -47,6 +55,9 @@ type Behaviour struct {
 	TokenPadding int
 	// WrongAudience, WrongIssuer and WrongSubject are put into new access tokens in place of what was asked for.
 	WrongAudience, WrongIssuer, WrongSubject string
+
+	// Provider is what the identity provider gets wrong; answers of another status are among Faults.
+	Provider provider.Faults
 
 	// Faults are looked through in order at every request; the first one that matches answers it.
 	Faults []Fault
@@ -117,11 +128,14 @@ func (p *Platform) takeFault(names []string) (Fault, bool) {
 
 // Count says how many requests of a name were seen, over HTTP and before any fault:
 //
-//   - "" all of them; "issuer", "api", "registry" those to one server
-//   - "oauth" sign-in pages asked for, "oauth.form" forms posted, "orgcheck", "discovery", "jwks", "ci" (the test issuer)
+//   - "" all of them; "issuer", "api", "registry", "provider", "ci" those to one server
+//   - "oauth" sign-in pages asked for, "oauth.form" forms posted, "oauth.callback" browsers back from the identity
+//     provider, "orgcheck", "discovery", "jwks"
 //   - "sts" both of "sts.exchange" and "sts.refresh"; "headless" polls
 //   - "api.ok", "api.groups", "api.roles", "api.identities", "api.rolebindings", each also with ".list", ".create",
 //     ".update" or ".delete" behind it
+//   - "ci.github", "ci.google", "ci.generic" ID tokens asked for, "ci.discovery", "ci.jwks"
+//   - those of the identity provider: see provider.Names
 //   - "registry.token", "registry.v2" (all below /v2/), "registry.manifest", "registry.blob", "registry.history"
 //
 // "signin" is not a request: it counts sign-ins that ended with a token.
@@ -179,6 +193,10 @@ func requestNames(server string, r *http.Request) []string {
 		return issuerNames(r.Method, path)
 	case "api":
 		return apiNames(r.Method, path)
+	case "provider":
+		return provider.Names(r)
+	case "ci":
+		return ciNames(path)
 	}
 	switch {
 	case path == "/token":
@@ -199,16 +217,16 @@ func issuerNames(method, path string) []string {
 	switch {
 	case path == "/oauth" && method == http.MethodGet:
 		return []string{"oauth"}
-	case path == "/oauth/signin":
+	case path == page.FormPath:
 		return []string{"oauth.form"}
+	case path == brokerPath:
+		return []string{"oauth.callback"}
 	case path == "/orgcheck":
 		return []string{"orgcheck"}
 	case path == "/.well-known/openid-configuration":
 		return []string{"discovery"}
 	case path == "/jwks":
 		return []string{"jwks"}
-	case strings.HasPrefix(path, "/ci/"):
-		return []string{"ci"}
 	// The second of each pair is the path of the same call over gRPC.
 	case path == "/sts/exchange", strings.HasSuffix(path, ".SecurityTokenService/Exchange"):
 		return []string{"sts", "sts.exchange"}

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"docker-credential-cgr/e2e/standin/page"
 )
 
 // SignInURL is where a client sends the browser, for the default providers, with a refresh token and without making an
@@ -26,60 +28,97 @@ func (p *Platform) SignInURL(redirect string, audience ...string) string {
 	}.Encode()
 }
 
-// SignIn goes through the page at a sign-in URL as a person would, and gives the URL that the browser is sent back to,
-// without going there. Every password is tried in turn, as long as the page asks.
+// SignIn goes through the pages at a sign-in URL as a person would, the identity provider's too, and gives the URL that
+// the browser is sent back to, without going there. Every password is tried in turn, as long as a page asks. The URL is
+// one of the issuer or of the identity provider: where it ends is its redirect or redirect_uri.
 func SignIn(ctx context.Context, signInURL, email string, passwords ...string) (*url.URL, error) {
-	forms := make([]url.Values, len(passwords))
-	for i, password := range passwords {
-		forms[i] = url.Values{"email": {email}, "password": {password}, "action": {"signin"}}
-	}
-	return fillForms(ctx, signInURL, forms)
+	return goBack(ctx, signInURL, fillIn(email, passwords))
 }
 
 // Deny presses the button that refuses a sign-in, and gives the URL that the browser is sent back to.
 func Deny(ctx context.Context, signInURL string) (*url.URL, error) {
-	return fillForms(ctx, signInURL, []url.Values{{"action": {"deny"}}})
+	return goBack(ctx, signInURL, []url.Values{{"action": {"deny"}}})
 }
 
-var signInID = regexp.MustCompile(`name="signin_id" value="([0-9a-f]+)"`)
-
-func fillForms(ctx context.Context, signInURL string, forms []url.Values) (*url.URL, error) {
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	page, err := http.NewRequestWithContext(ctx, http.MethodGet, signInURL, nil)
-	if err != nil {
-		return nil, err
+// Approve signs in at a URL that ends on a page of its own: that of a headless sign-in, or of a device.
+func Approve(ctx context.Context, address, email string, passwords ...string) error {
+	_, text, err := walk(ctx, address, fillIn(email, passwords))
+	if err == nil && !strings.Contains(text, `id="done"`) {
+		err = fmt.Errorf("the sign-in ends with %s", text)
 	}
-	for {
-		back, text, err := visit(client, page)
-		if back != nil || err != nil {
-			return back, err
+	return err
+}
+
+func fillIn(email string, passwords []string) []url.Values {
+	forms := make([]url.Values, len(passwords))
+	for i, password := range passwords {
+		forms[i] = url.Values{"email": {email}, "password": {password}, "action": {"signin"}}
+	}
+	return forms
+}
+
+func goBack(ctx context.Context, signInURL string, forms []url.Values) (*url.URL, error) {
+	back, text, err := walk(ctx, signInURL, forms)
+	if err == nil && back == nil {
+		err = fmt.Errorf("the browser stays here: %s", text)
+	}
+	return back, err
+}
+
+var signInID = regexp.MustCompile(`name="signin_id" value="([^"]+)"`)
+
+// walk goes from page to page and sends the forms, one after the other. It gives where the browser is sent back to, or
+// else the page on which it stays.
+func walk(ctx context.Context, address string, forms []url.Values) (back *url.URL, text string, err error) {
+	start, err := url.Parse(address)
+	if err != nil {
+		return nil, "", err
+	}
+	client := &http.Client{CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+		if !leaves(start, r.URL) {
+			return nil
 		}
+		back = r.URL
+		return http.ErrUseLastResponse
+	}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	for err == nil {
+		var at *url.URL
+		at, text, err = read(client, request)
 		id := signInID.FindStringSubmatch(text)
-		if id == nil || len(forms) == 0 {
-			return nil, fmt.Errorf("the browser stays at %s: %s", page.URL.Redacted(), text)
+		if back != nil || err != nil || id == nil || len(forms) == 0 {
+			break
 		}
 		form := forms[0]
 		forms = forms[1:]
 		form.Set("signin_id", id[1])
-		action := page.URL.ResolveReference(&url.URL{Path: "/oauth/signin"})
-		page, err = http.NewRequestWithContext(ctx, http.MethodPost, action.String(), strings.NewReader(form.Encode()))
-		if err != nil {
-			return nil, err
+		action := at.ResolveReference(&url.URL{Path: page.FormPath})
+		request, err = http.NewRequestWithContext(ctx, http.MethodPost, action.String(), strings.NewReader(form.Encode()))
+		if err == nil {
+			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		}
-		page.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
+	return back, text, err
 }
 
-// visit gives where a page sends the browser, or else its text.
-func visit(client *http.Client, page *http.Request) (*url.URL, string, error) {
-	answer, err := client.Do(page)
+// leaves reports whether a URL is the one that a sign-in URL asks to be sent back to.
+func leaves(start, to *url.URL) bool {
+	for _, name := range []string{"redirect", "redirect_uri"} {
+		home, err := url.Parse(start.Query().Get(name))
+		if err == nil && home.Host == to.Host && home.Path == to.Path {
+			return true
+		}
+	}
+	return false
+}
+
+// read gives a page, and where it is.
+func read(client *http.Client, request *http.Request) (*url.URL, string, error) {
+	answer, err := client.Do(request)
 	if err != nil {
 		return nil, "", err
 	}
 	defer func() { _ = answer.Body.Close() }()
-	if back, err := answer.Location(); err == nil {
-		return back, "", nil
-	}
 	text, err := io.ReadAll(answer.Body)
-	return nil, string(text), err
+	return answer.Request.URL, string(text), err
 }

@@ -57,6 +57,12 @@ func StatusFault(on string, code codes.Code, message string) Fault {
 	return Fault{On: on, Status: runtime.HTTPStatusFromCode(code), ContentType: "application/json", Body: string(body)}
 }
 
+// OAuthFault answers as the token endpoint of the identity provider answers an error (RFC 6749 section 5.2): slow_down,
+// invalid_grant and the like, with the status 400 as a rule.
+func OAuthFault(on string, status int, code string) Fault {
+	return Fault{On: on, Status: status, ContentType: "application/json", Body: `{"error":` + strconv.Quote(code) + `}`}
+}
+
 // PageFault answers as a captive portal or a proxy does: with a page, whatever was asked.
 func PageFault(on string, status int) Fault {
 	return Fault{

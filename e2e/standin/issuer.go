@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"time"
 
 	"chainguard.dev/sdk/auth/headless"
 	authv1 "chainguard.dev/sdk/proto/platform/auth/v1"
@@ -12,14 +11,12 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"docker-credential-cgr/e2e/standin/page"
 )
 
-const (
-	// upstreamPath is where people's own ID tokens come from, below the issuer; the real ones are Auth0's.
-	upstreamPath = "/upstream"
-	// workloadPath is the test issuer of workloads' ID tokens, below the issuer; it stands for a CI system's.
-	workloadPath = "/ci"
-)
+// upstreamPath is where people's own ID tokens come from, below the issuer; the real ones are Auth0's.
+const upstreamPath = "/upstream"
 
 // issuerHandler serves sign-in, discovery and the security token service.
 func (p *Platform) issuerHandler(ctx context.Context) (http.Handler, error) {
@@ -37,17 +34,14 @@ func (p *Platform) issuerHandler(ctx context.Context) (http.Handler, error) {
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /oauth", p.serveOAuth)
-	mux.HandleFunc("POST /oauth/signin", p.serveForm)
+	mux.HandleFunc("POST "+page.FormPath, p.serveForm)
+	mux.HandleFunc("GET "+brokerPath, p.serveBrokered)
 	mux.HandleFunc("GET /orgcheck", p.serveOrgCheck)
 	mux.HandleFunc("GET /console", func(w http.ResponseWriter, _ *http.Request) {
-		writePage(w, http.StatusOK, "Console", "<p>Nothing to see here.</p>")
+		page.Write(w, http.StatusOK, "Console", "<p>Nothing to see here.</p>")
 	})
-	mux.Handle("GET /.well-known/openid-configuration", p.discovery("", jose.RS256))
+	mux.Handle("GET /.well-known/openid-configuration", discovery(p.Issuer, jose.RS256))
 	mux.HandleFunc("GET /jwks", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, p.publicKeys()) })
-	mux.Handle("GET "+workloadPath+"/.well-known/openid-configuration", p.discovery(workloadPath, jose.ES256))
-	mux.HandleFunc("GET "+workloadPath+"/jwks", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{p.keys.workload.Public()}})
-	})
 	mux.Handle("/", g)
 	return mux, nil
 }
@@ -58,9 +52,8 @@ func (p *Platform) serveOrgCheck(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, r.URL.Query().Get("name") == Organisation)
 }
 
-// discovery is the OpenID Connect discovery document of an issuer at a path.
-func (p *Platform) discovery(path string, algorithm jose.SignatureAlgorithm) http.Handler {
-	issuer := p.Issuer + path
+// discovery is the OpenID Connect discovery document of an issuer.
+func discovery(issuer string, algorithm jose.SignatureAlgorithm) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]any{
 			"issuer":                                issuer,
@@ -99,7 +92,7 @@ func (p *Platform) personIDToken(who subject) string {
 	now := p.now()
 	return p.hand(sign(p.keys.workload, map[string]any{
 		"iss": p.Issuer + upstreamPath, "sub": who.id, "email": who.email, "aud": p.IssuerHost(),
-		"iat": now.Unix(), "exp": now.Add(10 * time.Minute).Unix(), "jti": randomHex(16),
+		"iat": now.Unix(), "exp": now.Add(p.idTokenLifetime()).Unix(), "jti": randomHex(16),
 	}))
 }
 

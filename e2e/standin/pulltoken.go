@@ -42,18 +42,6 @@ func (p *Platform) PullToken(ttl time.Duration) (identityID, secret string) {
 	return identityID, p.hand(secret)
 }
 
-// WorkloadIdentity makes an identity of Organisation that ID tokens of WorkloadIssuer with this subject may assume, and
-// gives its UIDP.
-func (p *Platform) WorkloadIdentity(subject string, roles ...string) string {
-	return p.addIdentity(&iamv1.Identity{
-		Name: "workload", Description: "Workload " + subject,
-		Relationship: &iamv1.Identity_ClaimMatch_{ClaimMatch: &iamv1.Identity_ClaimMatch{
-			Iss: &iamv1.Identity_ClaimMatch_Issuer{Issuer: p.WorkloadIssuer()},
-			Sub: &iamv1.Identity_ClaimMatch_Subject{Subject: subject},
-		}},
-	}, roles...)
-}
-
 func (p *Platform) addIdentity(identity *iamv1.Identity, roles ...string) string {
 	org := p.OrganisationID(Organisation)
 	now := timestamppb.New(p.now())

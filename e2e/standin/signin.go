@@ -3,7 +3,6 @@ package standin
 import (
 	"errors"
 	"fmt"
-	"html"
 	"net"
 	"net/http"
 	"net/url"
@@ -12,7 +11,11 @@ import (
 	"strings"
 
 	"chainguard.dev/sdk/auth/headless"
+
+	"docker-credential-cgr/e2e/standin/page"
 )
+
+const signInTitle = "Sign in"
 
 // maxWrongPasswords is how often a password may be wrong before the sign-in is sent back as failed.
 const maxWrongPasswords = 3
@@ -133,7 +136,11 @@ func (p *Platform) serveOAuth(w http.ResponseWriter, r *http.Request) {
 	s, err := p.parseSignIn(r.URL.Query())
 	if err != nil {
 		// The redirect cannot be trusted with anything yet, so the browser stays here.
-		writePage(w, http.StatusBadRequest, "This sign-in cannot go on", "<p id=\"error\">"+html.EscapeString(err.Error())+"</p>")
+		page.WriteError(w, http.StatusBadRequest, "This sign-in cannot go on", err.Error())
+		return
+	}
+	if s.provider != "" {
+		p.sendToProvider(w, s)
 		return
 	}
 	if b := p.snapshot(); b.AutoApprove {
@@ -144,7 +151,11 @@ func (p *Platform) serveOAuth(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	p.signIns[id] = s
 	p.mu.Unlock()
-	writeForm(w, http.StatusOK, id, "", "")
+	page.WriteForm(w, http.StatusOK, page.Form{Title: signInTitle, ID: id})
+}
+
+func writeOver(w http.ResponseWriter) {
+	page.WriteError(w, http.StatusNotFound, "This sign-in is over", "Start again from your program.")
 }
 
 // serveForm takes the sign-in page's form. The sign-in is named in the form itself: a browser that keeps no cookies
@@ -156,7 +167,7 @@ func (p *Platform) serveForm(w http.ResponseWriter, r *http.Request) {
 	s, known := p.signIns[id]
 	if !known {
 		p.mu.Unlock()
-		writePage(w, http.StatusNotFound, "This sign-in is over", "<p id=\"error\">Start again from your program.</p>")
+		writeOver(w)
 		return
 	}
 	if r.PostFormValue("action") == "deny" {
@@ -177,7 +188,8 @@ func (p *Platform) serveForm(w http.ResponseWriter, r *http.Request) {
 			p.refuse(w, s, refusal{http.StatusUnauthorized, "unauthorized: wrong email or password"})
 			return
 		}
-		writeForm(w, http.StatusUnauthorized, id, email, "Wrong email or password.")
+		page.WriteForm(w, http.StatusUnauthorized,
+			page.Form{Title: signInTitle, ID: id, Email: email, Problem: "Wrong email or password."})
 		return
 	}
 	delete(p.signIns, id)
@@ -195,10 +207,10 @@ func (p *Platform) finish(w http.ResponseWriter, s *signIn, email string) {
 	p.count("signin")
 	if s.redirect == nil {
 		if err := p.openHeadlessSession(s.headlessCode, who); err != nil {
-			writePage(w, http.StatusInternalServerError, "Sign-in failed", html.EscapeString(err.Error()))
+			page.WriteError(w, http.StatusInternalServerError, "Sign-in failed", err.Error())
 			return
 		}
-		writePage(w, http.StatusOK, "Signed in", "<p id=\"done\">Go back to your terminal.</p>")
+		page.Write(w, http.StatusOK, "Signed in", "<p id=\"done\">Go back to your terminal.</p>")
 		return
 	}
 	access, _ := p.mintAccess(who, s.audiences)
@@ -240,7 +252,7 @@ func (p *Platform) admit(s *signIn, email string) (subject, *refusal) {
 // refuse ends a sign-in without a token. A denied headless sign-in has no sign of its own: its poll goes on with 404.
 func (p *Platform) refuse(w http.ResponseWriter, s *signIn, why refusal) {
 	if s.redirect == nil {
-		writePage(w, why.status, "Not signed in", "<p id=\"error\">"+html.EscapeString(why.text)+"</p>")
+		page.WriteError(w, why.status, "Not signed in", why.text)
 		return
 	}
 	q := p.callbackQuery(s)

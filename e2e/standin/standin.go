@@ -1,5 +1,6 @@
 // Package standin is a Chainguard platform small enough to start in a test: issuer and security token service, platform
-// API, and a registry with real images, each on a loopback port of its own.
+// API, a registry with real images, the identity provider of an organisation and the token services of CI systems, each
+// on a loopback port of its own.
 //
 // Paths, JSON and errors of the token service and the API come from the vendor's generated gateway code
 // (chainguard.dev/sdk), and the registry is distribution's own, so what a client meets here is what it meets outside.
@@ -21,6 +22,8 @@ import (
 
 	authv1 "chainguard.dev/sdk/proto/platform/auth/v1"
 	"github.com/go-jose/go-jose/v4"
+
+	"docker-credential-cgr/e2e/standin/provider"
 )
 
 // Platform is a running stand-in. Its methods may be called from any goroutine.
@@ -33,8 +36,12 @@ type Platform struct {
 	Registry string
 	// Console is the URL of a page for people.
 	Console string
+	// Provider is the identity provider of Organisation. The issuer brokers it, and its people may use it themselves.
+	Provider *provider.Provider
 
 	keys    keys
+	ci      string // URL of what stands for CI systems
+	broker  provider.Broker
 	started time.Time
 	stop    context.CancelFunc
 	servers []*http.Server
@@ -54,8 +61,10 @@ type Platform struct {
 	mu       sync.Mutex
 	people   map[string]*person
 	signIns  map[string]*signIn
+	brokered map[string]brokered                // by state
 	headless map[string]*authv1.HeadlessSession // by code
 	refresh  map[string]*refreshToken
+	jobs     map[string]string // subjects of GitHub's jobs, by the bearer of their token requests
 	iam      iamState
 }
 
@@ -72,7 +81,7 @@ func WithBehaviour(change func(*Behaviour)) Option {
 	return change
 }
 
-// Start runs issuer, API and registry, each on a port of 127.0.0.1 that the system picks, until Close.
+// Start runs every server, each on a port of 127.0.0.1 that the system picks, until Close.
 func Start(opts ...Option) (_ *Platform, err error) {
 	keys, err := loadKeys()
 	if err != nil {
@@ -86,8 +95,10 @@ func Start(opts ...Option) (_ *Platform, err error) {
 		counts:   make(map[string]int),
 		people:   knownPeople(),
 		signIns:  make(map[string]*signIn),
+		brokered: make(map[string]brokered),
 		headless: make(map[string]*authv1.HeadlessSession),
 		refresh:  make(map[string]*refreshToken),
+		jobs:     make(map[string]string),
 		iam:      newIAMState(),
 	}
 	defer func() {
@@ -99,30 +110,37 @@ func Start(opts ...Option) (_ *Platform, err error) {
 		p.Change(opt)
 	}
 
-	listeners := make([]net.Listener, 3)
-	for i, u := range []*string{&p.Issuer, &p.API, &p.Registry} {
+	var idp string
+	servers := []struct {
+		name    string
+		url     *string
+		handler func(context.Context) (http.Handler, error)
+	}{
+		{"issuer", &p.Issuer, p.issuerHandler},
+		{"api", &p.API, p.apiHandler},
+		{"registry", &p.Registry, p.registryHandler},
+		{"provider", &idp, func(context.Context) (http.Handler, error) { return p.providerHandler(idp) }},
+		{"ci", &p.ci, func(context.Context) (http.Handler, error) { return p.ciHandler(), nil }},
+	}
+	listeners := make([]net.Listener, len(servers))
+	for i, server := range servers {
 		if listeners[i], err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 			closeAll(listeners[:i])
 			return nil, err
 		}
-		*u = "http://" + listeners[i].Addr().String()
+		*server.url = "http://" + listeners[i].Addr().String()
 	}
 	p.Console = p.Issuer + "/console"
 
-	handlers := make([]http.Handler, len(listeners))
-	handlers[0], err = p.issuerHandler(ctx)
-	if err == nil {
-		handlers[1], err = p.apiHandler(ctx)
+	handlers := make([]http.Handler, len(servers))
+	for i, server := range servers {
+		if handlers[i], err = server.handler(ctx); err != nil {
+			closeAll(listeners)
+			return nil, err
+		}
 	}
-	if err == nil {
-		handlers[2], err = p.registryHandler(ctx)
-	}
-	if err != nil {
-		closeAll(listeners)
-		return nil, err
-	}
-	for i, server := range []string{"issuer", "api", "registry"} {
-		p.serve(ctx, listeners[i], p.behave(server, handlers[i]))
+	for i, server := range servers {
+		p.serve(ctx, listeners[i], p.behave(server.name, handlers[i]))
 	}
 	return p, nil
 }

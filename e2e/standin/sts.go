@@ -7,7 +7,6 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"time"
 
 	"chainguard.dev/sdk/proto/capabilities"
 	iamv1 "chainguard.dev/sdk/proto/platform/iam/v1"
@@ -18,6 +17,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"docker-credential-cgr/e2e/standin/provider"
 )
 
 // tokenService is the security token service.
@@ -95,7 +96,7 @@ func (s *tokenService) checkRequest(audiences, scopes, caps []string) error {
 		}
 	}
 	for _, name := range caps {
-		if _, err := capabilities.Parse(name); err != nil {
+		if c, err := capabilities.Parse(name); err != nil || c == capabilities.Capability_UNKNOWN {
 			return status.Errorf(codes.InvalidArgument, "no capability %q", name)
 		}
 	}
@@ -133,28 +134,36 @@ func (p *Platform) spend(raw string, audiences []string) (*session, error) {
 }
 
 // identify says which person an ID token is of: one from upstream, or from the identity provider of an organisation.
-func (p *Platform) identify(raw, provider string) (subject, error) {
+func (p *Platform) identify(raw, providerID string) (subject, error) {
+	issuer, audience := p.Issuer+upstreamPath, p.IssuerHost()
+	switch providerID {
+	case "":
+	case p.IdentityProviderID():
+		issuer, audience = p.Provider.Issuer, provider.ClientID
+	default:
+		return subject{}, status.Errorf(codes.NotFound, "no identity provider %q", providerID)
+	}
 	claims, err := p.verifyIDToken(raw)
-	if err != nil {
-		return subject{}, status.Error(codes.Unauthenticated, err.Error())
-	}
-	if !claims.has("aud", p.IssuerHost()) {
-		return subject{}, status.Errorf(codes.Unauthenticated, "ID token is not for audience %q", p.IssuerHost())
-	}
-	email := claims.text("email")
 	switch {
-	case provider != "" && provider != p.IdentityProviderID():
-		return subject{}, status.Errorf(codes.NotFound, "no identity provider %q", provider)
-	case provider != "" && email == "":
-		email = claims.text("sub") // the test issuer knows people by their address
-	case provider == "" && claims.text("iss") != p.Issuer+upstreamPath:
+	case err != nil:
+		return subject{}, status.Error(codes.Unauthenticated, err.Error())
+	case claims.text("iss") != issuer && providerID == "":
 		return subject{}, status.Error(codes.PermissionDenied, "ID token of this issuer needs an identity")
+	case claims.text("iss") != issuer:
+		return subject{}, status.Error(codes.PermissionDenied, "ID token is not of this identity provider")
+	case !claims.has("aud", audience):
+		return subject{}, status.Errorf(codes.Unauthenticated, "ID token is not for audience %q", audience)
+	case claims.text("email") == "":
+		return subject{}, status.Error(codes.InvalidArgument, "ID token has no email")
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	who, ok := p.people[email]
+	who, ok := p.people[claims.text("email")]
 	if !ok || !who.registered {
 		return subject{}, status.Error(codes.NotFound, "account not found, registration required")
+	}
+	if providerID != "" && !p.iam.member(who.id, providerID) {
+		return subject{}, status.Error(codes.PermissionDenied, "not a member of this organisation")
 	}
 	return who.subject(), nil
 }
@@ -214,17 +223,21 @@ func (c idClaims) has(name, want string) bool {
 
 // verifyIDToken checks an ID token of the issuers that the platform knows.
 func (p *Platform) verifyIDToken(raw string) (idClaims, error) {
-	token, err := jwt.ParseSigned(raw, []jose.SignatureAlgorithm{jose.ES256})
+	token, err := jwt.ParseSigned(raw, []jose.SignatureAlgorithm{jose.ES256, jose.RS256})
 	if err != nil {
 		return nil, errors.New("ID token is not a JWT of a known issuer")
 	}
 	var claims idClaims
 	var times jwt.Claims
-	if err := token.Claims(p.keys.workload.Public().Key, &claims, &times); err != nil {
-		return nil, errors.New("ID token has a wrong signature")
+	if err := token.UnsafeClaimsWithoutVerification(&times); err != nil {
+		return nil, errors.New("ID token is not a JWT of a known issuer")
 	}
-	if iss := claims.text("iss"); iss != p.Issuer+upstreamPath && iss != p.Issuer+workloadPath {
-		return nil, fmt.Errorf("ID token is of an unknown issuer %q", iss)
+	key, ok := p.issuerKey(times.Issuer)
+	if !ok {
+		return nil, fmt.Errorf("ID token is of an unknown issuer %q", times.Issuer)
+	}
+	if err := token.Claims(key, &claims, &times); err != nil {
+		return nil, errors.New("ID token has a wrong signature")
 	}
 	if times.Expiry == nil {
 		return nil, errors.New("ID token has no expiry")
@@ -233,6 +246,17 @@ func (p *Platform) verifyIDToken(raw string) (idClaims, error) {
 		return nil, fmt.Errorf("ID token: %w", err)
 	}
 	return claims, nil
+}
+
+// issuerKey is the key of an issuer whose ID tokens the platform takes. Outside it is fetched.
+func (p *Platform) issuerKey(issuer string) (key any, known bool) {
+	switch issuer {
+	case p.Issuer + upstreamPath, p.WorkloadIssuer():
+		return p.keys.workload.Public().Key, true
+	case p.Provider.Issuer:
+		return p.Provider.Key(), true
+	}
+	return nil, false
 }
 
 // matchClaims checks an ID token against what an identity asks for.
@@ -267,29 +291,4 @@ func matchClaims(m *iamv1.Identity_ClaimMatch, claims idClaims, defaultAudience 
 		}
 	}
 	return nil
-}
-
-// IDToken makes an ID token of a workload, as a CI system would. Its issuer is WorkloadIssuer. Without an audience it is
-// for the issuer's host.
-func (p *Platform) IDToken(subject string, audience ...string) string {
-	return p.IDTokenWith(map[string]any{"sub": subject}, audience...)
-}
-
-// IDTokenWith is IDToken with claims of the caller's choice; they take precedence over the usual ones.
-func (p *Platform) IDTokenWith(claims map[string]any, audience ...string) string {
-	if len(audience) == 0 {
-		audience = []string{p.IssuerHost()}
-	}
-	now := p.now()
-	all := map[string]any{
-		"iss": p.WorkloadIssuer(), "aud": audienceClaim(audience),
-		"iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(), "jti": randomHex(16),
-	}
-	maps.Copy(all, claims)
-	return p.hand(sign(p.keys.workload, all))
-}
-
-// WorkloadIssuer is the URL of the test issuer of ID tokens. It has discovery and keys of its own.
-func (p *Platform) WorkloadIssuer() string {
-	return p.Issuer + workloadPath
 }
