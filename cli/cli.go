@@ -15,6 +15,7 @@ import (
 
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/helper"
+	"docker-credential-cgr/signin"
 	"docker-credential-cgr/token"
 )
 
@@ -25,36 +26,9 @@ const (
 	exitDone        = 0
 	exitFailed      = 1
 	exitUsage       = 2
+	exitSignedOut   = 3
 	exitInterrupted = 130
 )
-
-const usage = `docker-credential-cgr gives Docker and other clients credentials for the Chainguard registry.
-
-Usage:
-  docker-credential-cgr login          sign in with a browser
-  docker logout cgr.dev                sign out
-  docker-credential-cgr --version
-
-Docker and other clients run these, with their input on standard input:
-  docker-credential-cgr get            echo cgr.dev | docker-credential-cgr get
-  docker-credential-cgr store|erase|list|version
-
-To have Docker use it, put this into ~/.docker/config.json:
-  {"credHelpers": {"cgr.dev": "cgr"}}
-
-Settings, by environment variable (the README has them all):
-  CHAINGUARD_KEYCHAIN=auto|os|kernel|file|none    where secrets rest
-  CHAINGUARD_AUTH_AUTO_LOGIN=tty|always|never     when get may open a window
-  CHAINGUARD_DEBUG=1                              say what is done, step by step
-`
-
-// instead says what to run in place of what people of other tools type.
-var instead = map[string]string{
-	"logout": "to sign out, run: docker logout cgr.dev",
-	"auth":   "to sign in, run: docker-credential-cgr login",
-	"signin": "did you mean: docker-credential-cgr login",
-	"status": "to see for whom it answers, run: docker-credential-cgr list",
-}
 
 // Program is one run of the program.
 type Program struct {
@@ -68,46 +42,36 @@ type Program struct {
 func Run(ctx context.Context, p Program) int {
 	harden()
 	if len(p.Args) == 0 {
-		return p.misused("a command is missing")
+		return p.commands(ctx)
 	}
 	command, rest := p.Args[0], p.Args[1:]
-	if len(rest) > 0 && (rest[0] == "--help" || rest[0] == "-h") && command != token.OpenVerb {
-		command = "help"
-	}
 	switch command {
 	case credentials.ActionGet, credentials.ActionStore, credentials.ActionErase, credentials.ActionList:
-		if len(rest) > 0 {
-			return p.misused(fmt.Sprintf("%s takes its input on standard input: echo cgr.dev | %s get", command, name))
+		// Not through the command line's library, which takes its time.
+		switch {
+		case len(rest) == 0:
+			return p.serve(ctx, command)
+		case rest[0] == "--help" || rest[0] == "-h":
+			p.Args = []string{"--help"}
+		default:
+			return p.exit(ctx, misuse("%s takes its input on standard input: echo cgr.dev | %s get", command, name))
 		}
-		return p.serve(ctx, command)
 	case credentials.ActionVersion, "--version", "-v":
-		return p.answer(fmt.Sprintf("%s %s\n", name, p.version()))
-	case "--help", "-h", "help":
-		return p.answer(usage)
-	case "login":
-		if len(rest) > 0 {
-			return p.misused("login takes no arguments")
+		if len(rest) == 0 {
+			return p.exit(ctx, p.answer("%s %s\n", name, p.version()))
 		}
-		ctx, stop := p.watch(ctx)
-		defer stop()
-		return p.login(ctx)
-	case token.OpenVerb: // our own child, with the null device for standard streams
-		if len(rest) != 1 || token.OpenBrowser(rest[0]) != nil {
+	case signin.OpenVerb: // our own child, with the null device for standard streams
+		if len(rest) != 1 || signin.OpenBrowser(rest[0]) != nil {
 			return exitFailed
 		}
 		return exitDone
-	default:
-		what := fmt.Sprintf("unknown command %q", command)
-		if hint := instead[command]; hint != "" {
-			what += ": " + hint
-		}
-		return p.misused(what)
 	}
+	return p.commands(ctx)
 }
 
 // serve carries out a verb of Docker's protocol.
 func (p Program) serve(ctx context.Context, verb string) int {
-	cfg, err := config.Load(os.Getenv)
+	cfg, err := config.Read(config.Sources{Getenv: os.Getenv})
 	h := &helper.Helper{
 		Config:    cfg,
 		ConfigErr: err,
@@ -128,21 +92,6 @@ func registryName(cfg config.Config) string {
 		return "cgr.dev"
 	}
 	return cfg.Registry.Host
-}
-
-func (p Program) misused(what string) int {
-	p.warn("%s", what)
-	p.warn("run %s --help for what there is", name)
-	return exitUsage
-}
-
-// answer prints what was asked for.
-func (p Program) answer(text string) int {
-	if _, err := p.Stdout.WriteString(text); err != nil {
-		p.warn("cannot write the answer: %v", err)
-		return exitFailed
-	}
-	return exitDone
 }
 
 // warn says one line to the user.

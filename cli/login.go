@@ -1,109 +1,134 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"time"
 
-	"golang.org/x/term"
+	"github.com/spf13/cobra"
 
-	"docker-credential-cgr/config"
-	"docker-credential-cgr/keychain"
+	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
 )
 
-// login signs in, whatever is kept, and says who it was and what to type next.
-func (p Program) login(ctx context.Context) int {
-	cfg, err := config.Load(os.Getenv)
-	if err != nil {
-		return p.failed(ctx, err)
-	}
-	if cfg.Keychain == config.KeychainNone {
-		return p.failed(ctx, errors.New("nothing would be kept of a sign-in: CHAINGUARD_KEYCHAIN is none"))
-	}
-	if cfg.IdentityID != "" {
-		p.warn("CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN are set and answer first: unset them to use this sign-in")
-	}
-	session, err := p.session(cfg)
-	if err != nil {
-		return p.failed(ctx, err)
-	}
-	session.SignIn = p.browser(cfg).SignIn
-	session.Patience = patiencePerson
-	session.ConfirmAccount = func(last, now token.Account) bool { return p.confirmAccount(ctx, last, now) }
+func (a *app) newLogin() *cobra.Command {
+	var f signInFlags
+	var keepFresh bool
+	c := formats(&cobra.Command{
+		Use:   "login",
+		Short: "Sign in",
+		Long: `Signs in, in the browser, whatever is kept; or, without one, on any device. With an
+identity, exchanges an ID token of this machine.`,
+		Example: `  ` + name + ` login
+  ` + name + ` login --headless
+  ` + name + ` login --org-name example.com
+  ` + name + ` login --identity ID --identity-token-env MY_ID_TOKEN`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := a.login(c.Context(), c, &f)
+			if err != nil || !keepFresh {
+				return err
+			}
+			return a.keepFresh(c.Context(), s)
+		},
+	}, "text", "json")
+	f.add(c)
+	c.Flags().StringArrayVar(&f.audiences, "audience", nil, "another `AUDIENCE` to have a token for (repeatable)")
+	c.Flags().StringVar(&f.invite, "invite-code", "", "`CODE` of an invitation to an organisation")
+	c.Flags().BoolVar(&keepFresh, "refresh", false, "go on and keep the tokens fresh until stopped")
+	return c
+}
 
-	account, err := session.Login(ctx)
+// login signs in, and says who it was and what to type next.
+func (a *app) login(ctx context.Context, c *cobra.Command, f *signInFlags) (*token.Session, error) {
+	s, err := a.planSignIn(ctx, c, f)
 	if err != nil {
-		return p.failed(ctx, err)
+		return nil, err
 	}
-	p.forgetElsewhere(ctx, *session)
-	fmt.Fprintf(p.Stdout, "Signed in as %s%s.\n", account, until(account.Until))
-	why := session.Keychain.Why()
+	account, err := a.signIn(ctx, c, s)
+	if err != nil {
+		return nil, err
+	}
+	return s, a.saySignedIn(s, account)
+}
+
+// signIn signs in, gets a token for each audience that was asked for, and makes
+// what it did last.
+func (a *app) signIn(ctx context.Context, c *cobra.Command, s *token.Session) (token.Account, error) {
+	if a.cfg.IdentityID != "" {
+		a.warn("CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN are set and answer first: unset them to use this sign-in")
+	}
+	account, err := s.Login(ctx)
+	if err != nil {
+		return account, err
+	}
+	for _, audience := range s.Audiences {
+		if _, err := s.Credential(ctx, audience); err != nil {
+			return account, fmt.Errorf("signed in as %s, but there is no token for %s: %w", account, platform.Printable(audience), err)
+		}
+	}
+	a.forgetElsewhere(ctx, *s)
+	return account, a.remember(c)
+}
+
+// saySignedIn answers a sign-in.
+func (a *app) saySignedIn(s *token.Session, account token.Account) error {
+	if a.output == "json" {
+		return a.answerJSON(struct {
+			Identity string     `json:"identity"`
+			Email    string     `json:"email,omitempty"`
+			Until    *time.Time `json:"until,omitempty"` // when somebody has to sign in again
+			Store    string     `json:"store"`
+		}{account.Subject, account.Email, moment(account.Until), s.Keychain.String()})
+	}
+	if err := a.answer("Signed in as %s%s.\n", account, until(account.Until)); err != nil {
+		return err
+	}
+	why := s.Keychain.Why()
 	if why != "" {
 		why = " (" + why + ")"
 	}
-	p.warn("kept in the %s%s", session.Keychain, why)
-	if session.Keychain.Volatile() {
-		p.warn("that is memory, which a restart empties; CHAINGUARD_KEYCHAIN=file lasts")
+	a.warn("kept in the %s%s", s.Keychain, why)
+	if s.Keychain.Volatile() {
+		a.warn("that is memory, which a restart empties; CHAINGUARD_KEYCHAIN=file lasts")
 	}
-	p.warn("now pull, for example: docker pull %s/ORGANISATION/IMAGE", cfg.Registry.Host)
-	return exitDone
+	a.warn("now pull, for example: docker pull %s/ORGANISATION/IMAGE", a.cfg.Registry.Host)
+	return nil
 }
 
-// forgetElsewhere clears the stores other than the one that session uses: what
-// lies there is of an earlier one, and would come back as soon as the choice of
-// store falls on it, as in a cron job that has no session bus.
-func (p Program) forgetElsewhere(ctx context.Context, session token.Session) {
-	used := session.Keychain.String()
-	for _, kind := range keychain.Kinds() {
-		other, err := keychain.Open(kind, name, 0)
-		if err != nil || other.String() == used {
-			continue
+// retryPause is how long keepFresh waits after a failure.
+const retryPause = 30 * time.Second
+
+// keepFresh renews the session's tokens whenever they are due, as a companion of
+// programs that read them, until it is stopped.
+func (a *app) keepFresh(ctx context.Context, s *token.Session) error {
+	s.SignIn, s.NoSignIn = nil, "sign in again: "+name+" login"
+	a.warn("keeping the tokens fresh; Ctrl-C stops it")
+	for {
+		next := s.Now().Add(time.Hour)
+		for _, host := range append([]string{s.Registry}, s.Audiences...) {
+			credential, err := s.Credential(ctx, host)
+			var ended *token.NotSignedInError
+			switch {
+			case errors.As(err, &ended):
+				return err
+			case ctx.Err() != nil:
+			case err != nil:
+				a.warn("%v; trying again in %s", err, retryPause)
+				credential.Renew = s.Now().Add(retryPause)
+			}
+			if at := credential.Renew; !at.IsZero() && at.Before(next) {
+				next = at
+			}
 		}
-		session.Keychain = other
-		var failed *keychain.Error
-		if err := session.ForgetElsewhere(ctx); err != nil && !(errors.As(err, &failed) && failed.Absent) {
-			p.warn("the %s, which is not in use, could not be cleared: %v", other, err)
+		select {
+		case <-ctx.Done():
+			if cause := context.Cause(ctx); errors.Is(cause, token.ErrInterrupted) {
+				return cause
+			}
+			return nil // asked to stop, it has done its work
+		case <-time.After(max(next.Sub(s.Now()), time.Second)):
 		}
 	}
-}
-
-// confirmPatience is how long the question about another account waits.
-const confirmPatience = time.Minute
-
-// confirmAccount asks at a terminal whether another account than the last one is
-// meant; a script that signs in as another means it.
-func (p Program) confirmAccount(ctx context.Context, last, now token.Account) bool {
-	if !term.IsTerminal(int(p.Stdin.Fd())) {
-		p.warn("signed in as %s, where %s was before", now, last)
-		return true
-	}
-	fmt.Fprintf(p.Stderr, "%s: signed in as %s, where %s was before. Change to %s? [y/N] ", name, now, last, now)
-	typed := make(chan string, 1)
-	go func() { // left behind, reading, when nobody answers
-		answer, _ := bufio.NewReader(p.Stdin).ReadString('\n')
-		typed <- strings.ToLower(strings.TrimSpace(answer))
-	}()
-	select {
-	case answer := <-typed:
-		return answer == "y" || answer == "yes"
-	case <-ctx.Done():
-	case <-time.After(confirmPatience):
-	}
-	fmt.Fprintln(p.Stderr)
-	return false
-}
-
-// failed says what failed, and gives the exit code for it.
-func (p Program) failed(ctx context.Context, err error) int {
-	if ctx.Err() != nil {
-		p.warn("%v", err)
-		return exitInterrupted
-	}
-	p.warn("%v", err)
-	return exitFailed
 }

@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"fmt"
+	"context"
 	"os"
 	"time"
 
@@ -9,16 +9,20 @@ import (
 
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/keychain"
+	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
 )
 
-// signInWait is how long a person may take to sign in.
-const signInWait = 5 * time.Minute
+// How long a person may take to sign in: here, or with another device at hand.
+const (
+	signInWait   = 5 * time.Minute
+	headlessWait = 10 * time.Minute
+)
 
 // How long to wait for another process. One that has a person sign in may take
 // as long as a sign-in may; where nobody is there, clients have no such patience.
 const (
-	patiencePerson = signInWait + 30*time.Second
+	patiencePerson = headlessWait + 30*time.Second
 	patienceNobody = 30 * time.Second
 )
 
@@ -31,16 +35,28 @@ func (p Program) helperSession(cfg config.Config) (*token.Session, error) {
 	}
 	s.Patience = patienceNobody
 	s.Watch = p.watchClient
+	if s.IDToken != nil {
+		return s, nil // nobody need be asked
+	}
 	if why := p.noWindow(cfg); why != "" {
 		if cfg.Unpaired != "" {
 			why += "; " + cfg.Unpaired + " is missing beside its pair: set both CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN"
 		}
 		s.NoSignIn = why
 		p.debug(cfg, "no window: %s", why)
-	} else {
-		s.SignIn = p.browser(cfg).SignIn
-		s.Patience = patiencePerson
+		return s, nil
 	}
+	signIn, err := p.person(cfg, s.STS, "")
+	if err != nil {
+		return nil, err
+	}
+	s.SignIn = func(ctx context.Context, audiences []string) (*token.Grant, error) {
+		if err := p.checkOrganisation(ctx, cfg); err != nil {
+			return nil, err
+		}
+		return signIn(ctx, audiences)
+	}
+	s.Patience = patiencePerson
 	return s, nil
 }
 
@@ -51,19 +67,21 @@ func (p Program) noWindow(cfg config.Config) string {
 	switch {
 	case cfg.Keychain == config.KeychainNone: // it would open one for each image
 		return "CHAINGUARD_KEYCHAIN=none keeps no session"
+	case cfg.Identity != "" && !p.personThere():
+		return "there is no ID token for the identity " + cfg.Identity + " here; " + p.noIDToken()
 	case cfg.AutoLogin == config.AutoLoginNever:
 		return "CHAINGUARD_AUTH_AUTO_LOGIN is never; " + login
 	case cfg.AutoLogin == config.AutoLoginAlways:
 		return ""
 	case inCI():
-		return "CI is set, so no window opens; set CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN to a pull token"
+		return "CI is set, so no window opens; set CHAINGUARD_AUTH_IDENTITY to an identity that this job may assume, or CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN to a pull token"
 	case !p.personThere():
 		return "nobody is at a terminal here; " + login
 	}
 	return ""
 }
 
-// session is the person's session with the configured issuer.
+// session is the session with the configured issuer, of the configured identity.
 func (p Program) session(cfg config.Config) (*token.Session, error) {
 	// A person may have a prompt of the keychain to answer.
 	var patience time.Duration
@@ -74,14 +92,15 @@ func (p Program) session(cfg config.Config) (*token.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &token.Session{
+	s := &token.Session{
 		Issuer:   cfg.Issuer.String(),
+		Identity: cfg.Identity,
 		Registry: cfg.Registry.Host,
 		API:      cfg.API.String(),
 		Keychain: store,
-		STS: &token.STS{
+		STS: &platform.STS{
 			Issuer:    cfg.Issuer.String(),
-			Transport: token.NewTransport(),
+			Transport: platform.NewTransport(),
 			Now:       wallClock,
 			Warn:      p.warn,
 			Debug:     p.debugger(cfg),
@@ -89,24 +108,17 @@ func (p Program) session(cfg config.Config) (*token.Session, error) {
 		Now:   wallClock,
 		Warn:  p.warn,
 		Debug: p.debugger(cfg),
-	}, nil
+	}
+	if source, found := p.idToken(cfg); found && cfg.Identity != "" {
+		p.debug(cfg, "ID tokens come from %s", source.Name)
+		s.IDToken = source.Token
+	}
+	return s, nil
 }
 
 // wallClock is the time without Go's monotonic reading, which stands still while
 // a laptop sleeps.
 func wallClock() time.Time { return time.Now().Round(0) }
-
-func (p Program) browser(cfg config.Config) *token.Browser {
-	return &token.Browser{
-		Issuer:  cfg.Issuer.String(),
-		Console: cfg.Console.String(),
-		Force:   cfg.Mode == config.ModeBrowser,
-		Wait:    signInWait,
-		Out:     p.Stderr,
-		Now:     wallClock,
-		Debug:   p.debugger(cfg),
-	}
-}
 
 // personThere says whether somebody sits at a terminal and would see a window:
 // not an editor, a daemon or a CI job that runs Docker in the background.
@@ -129,12 +141,4 @@ func (p Program) debug(cfg config.Config, format string, args ...any) {
 
 func (p Program) debugger(cfg config.Config) func(string, ...any) {
 	return func(format string, args ...any) { p.debug(cfg, format, args...) }
-}
-
-// until says when something ends, for people.
-func until(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return fmt.Sprintf(" until %s", t.Local().Format("2 January 2006 15:04"))
 }

@@ -2,9 +2,12 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -34,7 +37,14 @@ type platformKey struct{}
 //	requests NAME N           fails unless the platform has seen N requests called NAME ("all": any)
 //	issued FILE...            fails if a file holds a secret that the platform has issued
 //	windows N                 fails unless N browser windows were opened
+//	exits CODE COMMAND...     runs a command, and fails unless that is its exit code
+//	identity SUBJECT ROLE...  makes an identity that ID tokens of SUBJECT may assume: $IDENTITY
+//	id-token FILE SUBJECT     writes an ID token of SUBJECT, as a CI system would make it
+//	job SYSTEM SUBJECT        sets the variables that a job of that CI system has
+//	sign-in FILE              waits for a headless address in FILE, and signs in there, as on another device
 //	envsubst FILE...          replaces ${NAME} in files by the variable's value
+//
+// The condition [root] says that the tests are run by root.
 func TestScripts(t *testing.T) {
 	bin := t.TempDir()
 	if _, err := program.Build(bin); err != nil {
@@ -76,11 +86,22 @@ func TestScripts(t *testing.T) {
 			env.Setenv("GOCOVERDIR", os.Getenv("GOCOVERDIR"))
 			return nil
 		},
+		Condition: func(condition string) (bool, error) {
+			if condition == "root" {
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("no condition %q", condition)
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"platform": changePlatform,
 			"requests": countRequests,
 			"issued":   findIssued,
 			"windows":  countWindows,
+			"exits":    exits,
+			"identity": makeIdentity,
+			"id-token": makeIDToken,
+			"job":      beJob,
+			"sign-in":  signIn,
 			"envsubst": substitute,
 		},
 	})
@@ -111,6 +132,10 @@ func changePlatform(ts *testscript.TestScript, neg bool, args []string) {
 		platform.Change(func(b *standin.Behaviour) { b.AutoApprove = false })
 	case "person":
 		platform.Change(func(b *standin.Behaviour) { b.Person = value })
+	case "id-token-life":
+		platform.Change(func(b *standin.Behaviour) { b.IDTokenLifetime = duration() })
+	case "single-audience": // as an older deployment
+		platform.Change(func(b *standin.Behaviour) { b.SingleAudience = true })
 	case "no-rotation":
 		platform.Change(func(b *standin.Behaviour) { b.NoRotation = true })
 	case "revoke-sessions":
@@ -182,6 +207,75 @@ func findIssued(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if found == "" && neg {
 		ts.Fatalf("no secret that the platform issued is in %v", args)
+	}
+}
+
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND...")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if fmt.Sprint(got) != args[0] {
+		ts.Fatalf("%v: got exit code %d, want %s", args[1:], got, args[0])
+	}
+}
+
+func makeIdentity(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: identity SUBJECT ROLE...")
+	}
+	ts.Setenv("IDENTITY", platformOf(ts).WorkloadIdentity(args[0], args[1:]...))
+}
+
+func makeIDToken(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: id-token FILE SUBJECT")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(platformOf(ts).IDToken(args[1])+"\n"), 0o600))
+}
+
+func beJob(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: job SYSTEM SUBJECT")
+	}
+	var environ []string
+	switch args[0] {
+	case "github":
+		environ = platformOf(ts).GitHubEnviron(args[1])
+	case "google":
+		environ = platformOf(ts).GoogleEnviron()
+	default:
+		ts.Fatalf("no CI system %q is stood in for", args[0])
+	}
+	for _, entry := range append(environ, "CI=true") {
+		key, value, _ := strings.Cut(entry, "=")
+		ts.Setenv(key, value)
+	}
+}
+
+var address = regexp.MustCompile(`(?m)^ +(http\S+headless_code=\S+)$`)
+
+func signIn(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: sign-in FILE")
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		text, _ := os.ReadFile(ts.MkAbs(args[0])) // it is written by somebody else
+		if found := address.FindSubmatch(text); found != nil {
+			_, _, err := visitor.Person{}.Visit(string(found[1]))
+			ts.Check(err)
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("no address in %s:\n%s", args[0], text)
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/keychain"
+	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
 )
 
@@ -64,7 +65,7 @@ func (f *fixture) session() (*token.Session, error) {
 	s := &token.Session{
 		Issuer: issuer, Registry: "cgr.dev", API: "https://console-api.enforce.dev",
 		Keychain: store,
-		STS:      &token.STS{Issuer: issuer, Transport: token.NewTransport(), Now: time.Now, Warn: f.warn, Debug: func(string, ...any) {}},
+		STS:      &platform.STS{Issuer: issuer, Transport: platform.NewTransport(), Now: time.Now, Warn: f.warn, Debug: func(string, ...any) {}},
 		NoSignIn: "run: docker-credential-cgr login",
 		Patience: time.Second,
 		Now:      time.Now, Warn: f.warn, Debug: func(string, ...any) {},

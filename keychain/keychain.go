@@ -147,13 +147,14 @@ const kernelName = "kernel keyring"
 // noStore keeps nothing.
 type noStore struct{}
 
-var errKeepsNothing = errors.New("nothing is kept, by CHAINGUARD_KEYCHAIN=none")
+// ErrKeepsNothing says that the keychain is none.
+var ErrKeepsNothing = errors.New("nothing is kept, by CHAINGUARD_KEYCHAIN=none")
 
 func (noStore) name() string                        { return "keychain" }
 func (noStore) limit() int                          { return 0 }
 func (noStore) hint(error) string                   { return "" }
 func (noStore) get(string) (string, error)          { return "", ErrNotFound }
-func (noStore) set(string, string, time.Time) error { return errKeepsNothing }
+func (noStore) set(string, string, time.Time) error { return ErrKeepsNothing }
 func (noStore) delete(string) error                 { return ErrNotFound }
 
 // Get gives the secret kept under name, or ErrNotFound, or an *Error.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"docker-credential-cgr/platform"
 )
 
 // Anybody can name a host below the registry in a Dockerfile. That the issuer
@@ -15,7 +17,7 @@ func TestUnknownHostEndsNoSession(t *testing.T) {
 	f := newFixture(t)
 	f.signedIn()
 	f.mu.Lock()
-	f.steps = append(f.steps, step{"R1", "nosuch." + registry, fails(400, codeInvalidArgument, "unknown audience")})
+	f.steps = append(f.steps, step{"R1", "nosuch." + registry, fails(400, platform.CodeInvalidArgument, "unknown audience")})
 	f.mu.Unlock()
 	if c, err := f.session().Credential(t.Context(), "nosuch."+registry); err == nil {
 		t.Errorf("got %q, want an error", c.Secret)
@@ -29,7 +31,7 @@ func TestForgedCallback(t *testing.T) {
 	f := newFixture(t)
 	f.signedIn()
 	f.clock.add(2 * time.Hour)
-	f.wants("R1", fails(401, codeUnauthenticated, "revoked"))
+	f.wants("R1", fails(401, platform.CodeUnauthenticated, "revoked"))
 	f.signsIn(alice, "R-of-bob")
 	f.wants("R-of-bob", gives(f.access(bob, "B1"), "R-of-bob-2"))
 	c, err := f.get()

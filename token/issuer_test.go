@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"docker-credential-cgr/keychain"
+	"docker-credential-cgr/platform"
 )
 
 const (
@@ -188,7 +188,7 @@ func (f *fixture) signsIn(subject, refresh string) {
 func (f *fixture) session() *Session {
 	s := &Session{
 		Issuer: f.url, Registry: registry, API: api, Keychain: f.store,
-		STS:            &STS{Issuer: f.url, Transport: NewTransport(), Now: f.clock.Now, Warn: f.warn, Debug: f.debug},
+		STS:            &platform.STS{Issuer: f.url, Transport: platform.NewTransport(), Now: f.clock.Now, Warn: f.warn, Debug: f.debug},
 		NoSignIn:       "run: docker-credential-cgr login",
 		ConfirmAccount: f.confirm,
 		Patience:       10 * time.Second,
@@ -268,34 +268,6 @@ func (f *fixture) signedIn() (accessToken string) {
 func (f *fixture) openToOthers() {
 	if err := os.Chmod(strings.TrimPrefix(f.store.String(), "file store "), 0o755); err != nil {
 		f.t.Error(err)
-	}
-}
-
-// inVain has a request fail the test if it carries a secret of ours.
-func inVain(t *testing.T) *httptest.Server {
-	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		t.Errorf("P15 a redirect was followed: %s %s, Authorization %q, body %q", r.Method, r.URL, r.Header.Get("Authorization"), body)
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, "{}")
-	}))
-	t.Cleanup(server.Close)
-	return server
-}
-
-// waitFor waits until done says so.
-func waitFor(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	deadline := time.After(10 * time.Second)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited in vain for %s", what)
-		}
 	}
 }
 

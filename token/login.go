@@ -5,11 +5,27 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
 	"docker-credential-cgr/keychain"
+	"docker-credential-cgr/platform"
 )
+
+// SignInError is a sign-in to which somebody, or the clock, said no.
+type SignInError struct {
+	Why  string // ends a sentence that begins "the sign-in at 12:00"
+	Hint string
+}
+
+func (e *SignInError) Error() string {
+	text := "the sign-in " + e.Why
+	if e.Hint != "" {
+		text += "; " + e.Hint
+	}
+	return text
+}
 
 // Account is who signed in.
 type Account struct {
@@ -21,27 +37,28 @@ type Account struct {
 // String is the name that people know the account by.
 func (a Account) String() string {
 	if a.Email != "" {
-		return Printable(a.Email)
+		return platform.Printable(a.Email)
 	}
-	return Printable(a.Subject)
+	return platform.Printable(a.Subject)
 }
 
-// Login has a person sign in, whatever is kept, and gives who it was. If another
-// process is at a sign-in already, that one's outcome counts.
+// Login has a person sign in, whatever is kept, or exchanges an ID token where
+// there is one, and gives who it was. If another process is at a sign-in already,
+// that one's outcome counts.
 func (s *Session) Login(ctx context.Context) (Account, error) {
 	before, err := s.readSession()
 	if err != nil {
 		return Account{}, err
 	}
 	// Before a person goes through a sign-in for nothing.
-	if err := s.Keychain.Probe(); err != nil {
+	if err := s.Keychain.Probe(); err != nil && !(errors.Is(err, keychain.ErrKeepsNothing) && s.IDToken != nil) {
 		return Account{}, fmt.Errorf("a sign-in could not be kept: %w", err)
 	}
 	if before.alive(s.Now()) {
 		s.Warn("%s is signed in already; signing in again", before.account())
 	}
 	if r, err := s.readSlot(s.Registry, ""); err == nil && r.Stored && r.usable(s.Now()) {
-		s.Warn("a credential that was stored for %s (user %s) answers first; to use a sign-in in its place, run: docker logout %s", s.Registry, Printable(r.Username), s.Registry)
+		s.Warn("a credential that was stored for %s (user %s) answers first; to use a sign-in in its place, run: docker logout %s", s.Registry, platform.Printable(r.Username), s.Registry)
 	}
 	unlock, err := s.lockToLogin(ctx)
 	if err != nil {
@@ -51,6 +68,10 @@ func (s *Session) Login(ctx context.Context) (Account, error) {
 	session, err := s.readSession()
 	if err != nil {
 		return Account{}, err
+	}
+	if s.IDToken != nil {
+		_, err := s.assume(ctx, s.Registry, session, fetchTries)
+		return Account{Subject: s.Identity}, err
 	}
 	if session.SignedIn != before.SignedIn && session.alive(s.Now()) {
 		return session.account(), nil // somebody else's sign-in, while we waited
@@ -103,17 +124,25 @@ func (s *Session) waitedInVain(err error) error {
 		s.Patience, s.Keychain.ReadHolder(s.lockName()))
 }
 
+// signInAudiences are what a sign-in on behalf of host is for: all that session
+// was used for too, since it is replaced.
+func (s *Session) signInAudiences(host string, session sessionRecord) []string {
+	audiences := []string{s.Registry, s.API}
+	for _, h := range slices.Concat([]string{host}, s.Audiences, session.Hosts) {
+		if a := s.audience(h); !slices.Contains(audiences, a) {
+			audiences = append(audiences, a)
+		}
+	}
+	return audiences
+}
+
 // signIn opens a window, with the lock held, in place of session.
 func (s *Session) signIn(ctx context.Context, host string, session sessionRecord) (credentialRecord, error) {
 	s.Keychain.SayHolder(s.lockName(), "signing in")
 	closed := s.readClosed()
 	s.noteOpen(closed)
 
-	audiences := []string{s.audience(s.Registry), s.API}
-	if a := s.audience(host); a != s.Registry {
-		audiences = append(audiences, a)
-	}
-	grant, err := s.SignIn(ctx, audiences)
+	grant, err := s.SignIn(ctx, s.signInAudiences(host, session))
 	if err != nil {
 		var left *SignInError
 		switch {
@@ -165,7 +194,7 @@ func (s *Session) begin(ctx context.Context, host string, former sessionRecord, 
 		// once, it is of no use to who finds it there.
 		fetch, cancel := finishing(ctx, fetchLimit)
 		defer cancel()
-		exchanged, err := s.STS.Refresh(fetch, grant.RefreshToken, s.audience(host), fetchTries)
+		exchanged, err := s.STS.Refresh(fetch, grant.RefreshToken, s.ask(host), fetchTries)
 		if exchanged != nil && exchanged.RefreshToken != "" {
 			session.Refresh = exchanged.RefreshToken
 		}
@@ -174,15 +203,21 @@ func (s *Session) begin(ctx context.Context, host string, former sessionRecord, 
 		}
 		// Whoever reaches the listener can write the token in the address; this
 		// one is the issuer's own word.
-		if c, _ := parseClaims(exchanged.AccessToken); c.Subject != grant.Subject {
-			return credentialRecord{}, fmt.Errorf("the answer to the sign-in names %s, but is of %s: nothing was kept", grant.account(), Printable(c.Subject))
+		if c, _ := platform.ParseClaims(exchanged.AccessToken); c.Subject != grant.Subject {
+			return credentialRecord{}, fmt.Errorf("the answer to the sign-in names %s, but is of %s: nothing was kept", grant.Account(), platform.Printable(c.Subject))
 		}
 		token = exchanged
 	}
 	if former.Subject != "" && former.Subject != grant.Subject {
-		if s.ConfirmAccount == nil || !s.ConfirmAccount(former.account(), grant.account()) {
-			return credentialRecord{}, &otherAccountError{now: grant.account(), last: former.account()}
+		if s.ConfirmAccount == nil || !s.ConfirmAccount(former.account(), grant.Account()) {
+			return credentialRecord{}, &otherAccountError{now: grant.Account(), last: former.account()}
 		}
+	}
+	if s.Identity != "" && grant.Subject != s.Identity {
+		return credentialRecord{}, fmt.Errorf("the sign-in was for the identity %s, but brought a token of %s: nothing was kept", s.Identity, grant.Account())
+	}
+	if err := s.noteIdentity(); err != nil {
+		s.Debug("signing out will not find all that is kept: %v", err)
 	}
 	for _, h := range former.Hosts { // they may be somebody else's
 		if r, err := s.readSlot(h, s.Identity); err == nil && !r.Stored {

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"docker-credential-cgr/platform"
 )
 
 // recordVersion is the version of the records below. A reader takes no other.
@@ -23,9 +25,6 @@ const (
 	maxMargin = 10 * time.Minute
 	// maxKept is how long an access token is kept at most, whatever it claims.
 	maxKept = 24 * time.Hour
-	// clockSlack is how far a clock may be set back before a record from the
-	// future counts as one whose times say nothing.
-	clockSlack = 5 * time.Minute
 )
 
 // credentialRecord is the hot record: what `get` prints for one host and
@@ -43,7 +42,8 @@ type credentialRecord struct {
 	Expires  int64  `json:"expires,omitempty"`
 }
 
-// usable says whether the credential may be given at now.
+// usable says whether the credential may be given at now. The times of one that
+// was kept in the future say nothing, but for a clock that was set back a little.
 func (r credentialRecord) usable(now time.Time) bool {
 	if r.Secret == "" {
 		return false
@@ -51,7 +51,7 @@ func (r credentialRecord) usable(now time.Time) bool {
 	if r.Stored {
 		return r.Expires == 0 || now.Unix() < r.Expires
 	}
-	return now.Before(time.Unix(r.Expires, 0).Add(-lastUse)) && now.After(time.Unix(r.Kept, 0).Add(-clockSlack))
+	return now.Before(time.Unix(r.Expires, 0).Add(-lastUse)) && now.After(time.Unix(r.Kept, 0).Add(-platform.ClockSlack))
 }
 
 // fresh says whether the credential is usable and no refresh is due.
@@ -64,6 +64,9 @@ func (r credentialRecord) credential() Credential {
 	if r.Expires != 0 {
 		c.Expires = time.Unix(r.Expires, 0)
 	}
+	if r.Renew != 0 {
+		c.Renew = time.Unix(r.Renew, 0)
+	}
 	return c
 }
 
@@ -73,7 +76,7 @@ func (r credentialRecord) valid(issuer, host, identity string) error {
 	switch {
 	case r.Issuer != issuer || r.Host != host || r.Identity != identity:
 		return errors.New("it is of another issuer, host or identity")
-	case r.Username == "" || r.Secret == "" || hasControl(r.Username) || hasControl(r.Secret):
+	case r.Username == "" || r.Secret == "" || platform.HasControl(r.Username) || platform.HasControl(r.Secret):
 		return errors.New("it has no user name and secret that can be used")
 	case !r.Stored && (r.Expires <= 0 || r.Expires > r.Kept+int64(maxKept/time.Second)):
 		return errors.New("its times cannot be right")
@@ -100,7 +103,7 @@ type sessionRecord struct {
 // alive says whether there is a refresh token to try. By a clock that is a
 // little off, an ended one is tried all the same: the issuer knows.
 func (r sessionRecord) alive(now time.Time) bool {
-	return r.Refresh != "" && (r.RefreshExpires == 0 || now.Before(time.Unix(r.RefreshExpires, 0).Add(clockSlack)))
+	return r.Refresh != "" && (r.RefreshExpires == 0 || now.Before(time.Unix(r.RefreshExpires, 0).Add(platform.ClockSlack)))
 }
 
 func (r sessionRecord) account() Account {
@@ -115,25 +118,29 @@ func (r sessionRecord) valid(issuer, identity string) error {
 	switch {
 	case r.Issuer != issuer || r.Identity != identity:
 		return errors.New("it is of another issuer or identity")
-	case hasControl(r.Refresh):
+	case platform.HasControl(r.Refresh):
 		return errors.New("its refresh token holds control characters")
 	}
 	return nil
 }
 
-func (r *sessionRecord) addHost(host string) {
-	if !slices.Contains(r.Hosts, host) {
-		r.Hosts = append(r.Hosts, host)
+// addHost notes host, and says whether it was new.
+func (r *sessionRecord) addHost(host string) bool {
+	if slices.Contains(r.Hosts, host) {
+		return false
 	}
+	r.Hosts = append(r.Hosts, host)
+	return true
 }
 
 // hostsRecord lists the hosts below the registry for which the user has stored a
-// pair, so that they are found again. It is apart from the session, which storing
-// a pair must not touch.
+// pair, and the identities that were assumed, so that signing out finds them all.
+// It is apart from the session, which storing a pair must not touch.
 type hostsRecord struct {
-	Version int      `json:"v"`
-	Issuer  string   `json:"issuer"`
-	Hosts   []string `json:"hosts"`
+	Version    int      `json:"v"`
+	Issuer     string   `json:"issuer"`
+	Hosts      []string `json:"hosts"`
+	Identities []string `json:"identities,omitempty"`
 }
 
 func (r hostsRecord) valid(issuer string) error {

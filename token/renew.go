@@ -9,7 +9,10 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/oauth2"
+
 	"docker-credential-cgr/keychain"
+	"docker-credential-cgr/platform"
 )
 
 const (
@@ -53,14 +56,19 @@ func (s *Session) renewEarly(ctx context.Context, host string, r credentialRecor
 		}
 	}
 	session, err := s.readSession()
-	if err == nil && session.alive(s.Now()) {
+	if err == nil && s.renewable(session) {
 		watched, stop := s.watch(ctx)
 		defer stop()
 		s.Keychain.SayHolder(s.lockName(), "refreshing")
 		limited, cancel := untilSent(watched)
 		defer cancel()
 		var renewed credentialRecord
-		if renewed, err = s.refresh(limited, host, session, 1); err == nil {
+		if session.alive(s.Now()) {
+			renewed, err = s.refresh(limited, host, session, 1)
+		} else {
+			renewed, err = s.assume(limited, host, session, 1)
+		}
+		if err == nil {
 			return renewed
 		}
 	}
@@ -69,7 +77,7 @@ func (s *Session) renewEarly(ctx context.Context, host string, r credentialRecor
 	// or removed meanwhile stays so.
 	if again, readErr := s.readCredential(host); readErr == nil && again == r {
 		again.Renew = s.Now().Add(earlyPause).Unix()
-		if err == nil || s.ended(host, err) {
+		if err == nil || s.ended(host, err) && s.IDToken == nil {
 			again.Renew = 0 // there is nothing to refresh with
 		}
 		if err := s.write(credentialName(s.Issuer, host, s.Identity), again, again.Expires); err != nil {
@@ -137,7 +145,7 @@ func (s *Session) obtain(ctx context.Context, host string) (Credential, error) {
 // lock: no session lives, and no window may open; or nil.
 func (s *Session) hopeless() error {
 	session, err := s.readSession()
-	if err != nil || session.alive(s.Now()) {
+	if err != nil || s.renewable(session) {
 		return nil // not that, or the work will tell
 	}
 	if s.SignIn == nil {
@@ -164,17 +172,25 @@ func (s *Session) obtainLocked(ctx context.Context, host string) (Credential, er
 		defer cancel()
 		s.Keychain.SayHolder(s.lockName(), "refreshing")
 		r, err := s.refresh(fetch, host, session, fetchTries)
-		if err != nil && !s.ended(host, err) {
+		switch {
+		case err == nil:
+			return r.credential(), nil
+		case s.ended(host, err):
+			s.Warn("the session of %s has ended", session.account())
+			// What refresh marked as ended is the one to replace.
+			if session, err = s.readSession(); err != nil {
+				return Credential{}, err
+			}
+		case s.SignIn != nil && platform.Refused(err, platform.CodePermissionDenied):
+			// Issuers of before autumn 2026 refuse what the sign-in was not for.
+			s.Debug("another sign-in, for %s too: %v", host, err)
+		default:
 			return Credential{}, fmt.Errorf("cannot renew the credential for %s: %w", host, err)
 		}
-		if err == nil {
-			return r.credential(), nil
-		}
-		s.Warn("the session of %s has ended", session.account())
-		// What refresh marked as ended is the one to replace.
-		if session, err = s.readSession(); err != nil {
-			return Credential{}, err
-		}
+	}
+	if s.IDToken != nil {
+		r, err := s.assume(ctx, host, session, fetchTries)
+		return r.credential(), err
 	}
 	if s.SignIn == nil {
 		return Credential{}, &NotSignedInError{s.NoSignIn}
@@ -216,54 +232,72 @@ func untilSent(ctx context.Context) (context.Context, context.CancelFunc) {
 // registry wrong says nothing of the session: anybody can name such a host.
 func (s *Session) ended(host string, err error) bool {
 	if s.audience(host) != s.Registry {
-		return refused(err, codeUnauthenticated)
+		return platform.Refused(err, platform.CodeUnauthenticated)
 	}
-	return refused(err, codeUnauthenticated, codeInvalidArgument, codeFailedPrecondition)
+	return platform.Refused(err, platform.CodeUnauthenticated, platform.CodeInvalidArgument, platform.CodeFailedPrecondition)
+}
+
+// renewable says whether a credential can be had without asking anybody.
+func (s *Session) renewable(session sessionRecord) bool {
+	return session.alive(s.Now()) || s.IDToken != nil
 }
 
 // refresh spends session's refresh token for an access token for host, with the
 // lock held, and keeps both: the new refresh token first, before anybody gets
 // the access token that came with it.
 func (s *Session) refresh(ctx context.Context, host string, session sessionRecord, tries int) (credentialRecord, error) {
-	token, err := s.STS.Refresh(ctx, session.Refresh, s.audience(host), tries)
+	token, err := s.spend(ctx, s.ask(host), host, session, tries)
+	if errors.Is(err, errOvertaken) {
+		if r, err := s.readCredential(host); err == nil && r.usable(s.Now()) {
+			return r, nil
+		}
+	}
+	if err != nil {
+		return credentialRecord{}, err
+	}
+	return s.keep(host, token.AccessToken, token.Expiry), nil
+}
+
+// spend spends session's refresh token, with the lock held, and keeps the one
+// that came for it. The session notes that it has a token for host, if one is
+// named.
+func (s *Session) spend(ctx context.Context, ask platform.Ask, host string, session sessionRecord, tries int) (*oauth2.Token, error) {
+	token, err := s.STS.Refresh(ctx, session.Refresh, ask, tries)
 
 	// Whatever came back belongs to the session we read. If another is there
 	// now, somebody signed in or out without our lock, and theirs counts.
 	current, readErr := s.readSession()
 	if readErr != nil && token == nil {
-		return credentialRecord{}, errors.Join(err, readErr)
+		return nil, errors.Join(err, readErr)
 	}
 	overtaken := readErr == nil && current.Generation != session.Generation
 	if overtaken && current.Refresh == session.Refresh && current.Refresh != "" {
 		overtaken, session = false, current // what we spent is what is there
 	}
+	ended := s.ended(ask.Audiences[0], err)
 	switch {
-	case overtaken && s.ended(host, err) && current.alive(s.Now()) && current.Refresh != session.Refresh:
-		return s.refresh(ctx, host, current, tries)
+	case overtaken && ended && current.alive(s.Now()) && current.Refresh != session.Refresh:
+		return s.spend(ctx, ask, host, current, tries)
 	case overtaken && err == nil:
-		if r, err := s.readCredential(host); err == nil && r.usable(s.Now()) {
-			return r, nil
-		}
-		return credentialRecord{}, errOvertaken
+		return nil, errOvertaken
 	case overtaken:
-		return credentialRecord{}, err
-	case s.ended(host, err):
+		return nil, err
+	case ended:
 		session.Refresh, session.RefreshExpires = "", 0
 		if _, writeErr := s.writeSession(session, ""); writeErr != nil {
 			s.Debug("cannot note that the session has ended: %v", writeErr)
 		}
-		return credentialRecord{}, err
+		return nil, err
 	case token == nil:
-		return credentialRecord{}, err
+		return nil, err
 	}
 
 	changed := false
 	if token.RefreshToken != "" && token.RefreshToken != session.Refresh {
 		session.Refresh, changed = token.RefreshToken, true
 	}
-	if hosts := len(session.Hosts); err == nil {
-		session.addHost(host)
-		changed = changed || len(session.Hosts) != hosts
+	if err == nil && host != "" {
+		changed = session.addHost(host) || changed
 	}
 	if changed {
 		if _, writeErr := s.writeSession(session, session.Refresh); writeErr != nil {
@@ -271,19 +305,19 @@ func (s *Session) refresh(ctx context.Context, host string, session sessionRecor
 		}
 	}
 	if err != nil {
-		return credentialRecord{}, err
+		return nil, err
 	}
-	if c, _ := parseClaims(token.AccessToken); session.Subject != "" && c.Subject != session.Subject {
-		return credentialRecord{}, fmt.Errorf("%s gave a token of %s, where %s is signed in: not used", s.STS.host(), Printable(c.Subject), session.Subject)
+	if c, _ := platform.ParseClaims(token.AccessToken); session.Subject != "" && c.Subject != session.Subject {
+		return nil, fmt.Errorf("%s gave a token of %s, where %s is signed in: not used", s.STS.Host(), platform.Printable(c.Subject), session.Subject)
 	}
-	return s.keep(host, token.AccessToken, token.Expiry), nil
+	return token, nil
 }
 
 // writeSession writes the session's record as its next generation.
 func (s *Session) writeSession(session sessionRecord, refresh string) (sessionRecord, error) {
 	session.Generation = nextGeneration(session.Generation, s.Now())
 	session.Refresh, session.RefreshExpires = refresh, 0
-	if end := refreshExpiry(refresh); !end.IsZero() {
+	if end := platform.RefreshExpiry(refresh); !end.IsZero() {
 		session.RefreshExpires = end.Unix()
 	}
 	return session, s.write(sessionName(s.Issuer, s.Identity), session, session.RefreshExpires)
@@ -312,7 +346,8 @@ func (s *Session) keep(host, accessToken string, expires time.Time) credentialRe
 	if there, err := s.readSlot(host, s.Identity); err == nil && there.Stored && there.usable(now) {
 		return r
 	}
-	if err := s.write(credentialName(s.Issuer, host, s.Identity), r, r.Expires); err != nil {
+	err := s.write(credentialName(s.Issuer, host, s.Identity), r, r.Expires)
+	if err != nil && !errors.Is(err, keychain.ErrKeepsNothing) {
 		s.Warn("%v: the next run has to refresh", err)
 	}
 	return r

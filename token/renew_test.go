@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"docker-credential-cgr/platform"
 )
 
 // logout removes all that there is, as a process without our lock does.
@@ -70,7 +72,7 @@ func TestLogoutMeanwhile(t *testing.T) {
 		f := newFixture(t)
 		f.signedIn()
 		f.clock.add(55 * time.Minute)
-		f.wants("R1", first(f.logout, fails(503, codeUnavailable, "")))
+		f.wants("R1", first(f.logout, fails(503, platform.CodeUnavailable, "")))
 		if _, err := f.get(); err != nil {
 			t.Errorf("got %v, want the token that was kept when it was asked", err)
 		}
@@ -100,7 +102,7 @@ func TestLoginMeanwhile(t *testing.T) {
 		for how, answer := range map[string]func(f *fixture) http.HandlerFunc{
 			"that succeeds": func(f *fixture) http.HandlerFunc { return gives(f.access(alice, "A2"), "R2") },
 			"that fails":    func(*fixture) http.HandlerFunc { return fails(403, 7, "no") },
-			"that ends":     func(*fixture) http.HandlerFunc { return fails(401, codeUnauthenticated, "spent") },
+			"that ends":     func(*fixture) http.HandlerFunc { return fails(401, platform.CodeUnauthenticated, "spent") },
 		} {
 			t.Run(name+" "+how, func(t *testing.T) {
 				f := newFixture(t)
@@ -131,7 +133,7 @@ func TestRefreshMeanwhile(t *testing.T) {
 	f.signedIn()
 	f.clock.add(2 * time.Hour)
 	a3 := f.access(alice, "A3")
-	f.wants("R1", first(func() { f.replaceSession(alice, "R2", "") }, fails(401, codeUnauthenticated, "already used")))
+	f.wants("R1", first(func() { f.replaceSession(alice, "R2", "") }, fails(401, platform.CodeUnauthenticated, "already used")))
 	f.wants("R2", gives(a3, "R3"))
 	f.wantGet("C9 the newer one is used", a3, 2, 0)
 	f.wantSession("C9 and not deleted", "R3", alice)
@@ -310,8 +312,8 @@ func TestClock(t *testing.T) {
 			if c, err := f.get(); err != nil || c.Secret != a2 {
 				t.Errorf("over, by our clock: got %q, %v, want a new token", c.Secret, err)
 			}
-			if _, _, said := f.counts(); contains(said, "clock") != (skew.Abs() > clockSlack) {
-				t.Errorf("got %q said, want a word about the clock beyond %v alone", said, clockSlack)
+			if _, _, said := f.counts(); contains(said, "clock") != (skew.Abs() > platform.ClockSlack) {
+				t.Errorf("got %q said, want a word about the clock beyond %v alone", said, platform.ClockSlack)
 			}
 		})
 	}
@@ -344,7 +346,7 @@ func TestRefreshTokenOver(t *testing.T) {
 	f.wants("R0", gives(a1, f.refreshToken("R1", 3*time.Hour)))
 	f.wantGet("sign-in", a1, 1, 1)
 	f.person = nil
-	f.clock.add(3*time.Hour + clockSlack + time.Second)
+	f.clock.add(3*time.Hour + platform.ClockSlack + time.Second)
 	var nobody *NotSignedInError
 	if _, err := f.get(); !errors.As(err, &nobody) {
 		t.Errorf("got %v, want a *NotSignedInError", err)

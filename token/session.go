@@ -14,6 +14,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"docker-credential-cgr/keychain"
+	"docker-credential-cgr/platform"
 )
 
 // Username is the user name that goes with an access token as a password.
@@ -24,6 +25,7 @@ type Credential struct {
 	Username string
 	Secret   string
 	Expires  time.Time // by this machine's clock; zero where not known
+	Renew    time.Time // from when on a new one is tried for; zero: never
 	Stored   bool      // the user gave it to us (docker login)
 }
 
@@ -42,11 +44,16 @@ type Session struct {
 	API      string // audience of the platform API
 
 	Keychain *keychain.Keychain
-	STS      *STS
+	STS      *platform.STS
+	// IDToken gives an ID token of this machine, which may assume Identity. Nil
+	// where there is none.
+	IDToken func(context.Context) (string, error)
 	// SignIn asks a person to sign in, for the audiences given. Nil where
 	// nobody may be asked; NoSignIn then says why, and what to do.
 	SignIn   func(ctx context.Context, audiences []string) (*Grant, error)
 	NoSignIn string
+	// Audiences are what a sign-in is for beside the registry and the API.
+	Audiences []string
 	// ConfirmAccount asks whether a sign-in by another account than the last one
 	// is meant. Nil refuses it.
 	ConfirmAccount func(last, now Account) bool
@@ -89,7 +96,8 @@ func (g *Grant) finish() {
 	}
 }
 
-func (g *Grant) account() Account { return Account{Subject: g.Subject, Email: g.Email} }
+// Account is who signed in.
+func (g *Grant) Account() Account { return Account{Subject: g.Subject, Email: g.Email} }
 
 func (s *Session) lockName() string { return lockName(s.Issuer, s.Identity) }
 
@@ -100,6 +108,11 @@ func (s *Session) audience(host string) string {
 		return s.Registry
 	}
 	return host
+}
+
+// ask is what a token for host is refreshed with.
+func (s *Session) ask(host string) platform.Ask {
+	return platform.Ask{Audiences: []string{s.audience(host)}}
 }
 
 // Credential gives a credential for host: what is kept, else a refreshed one,
@@ -121,27 +134,6 @@ func (s *Session) Credential(ctx context.Context, host string) (Credential, erro
 	}
 }
 
-// TokenSource gives access tokens for host, for use with golang.org/x/oauth2.
-func (s *Session) TokenSource(ctx context.Context, host string) oauth2.TokenSource {
-	return tokenSource{ctx, s, host}
-}
-
-type tokenSource struct {
-	// A TokenSource's method takes no context, so the source carries the one of
-	// the work that it was made for.
-	ctx  context.Context
-	s    *Session
-	host string
-}
-
-func (t tokenSource) Token() (*oauth2.Token, error) {
-	c, err := t.s.Credential(t.ctx, t.host)
-	if err != nil {
-		return nil, err
-	}
-	return &oauth2.Token{AccessToken: c.Secret, TokenType: "Bearer", Expiry: c.Expires}, nil
-}
-
 // Store keeps a credential that the user gave for host; it is given from then on,
 // until it expires. An access token of the session's own account is not kept:
 // `docker login` stores what it just got from us, and a copy would outlive it.
@@ -150,7 +142,7 @@ func (s *Session) Store(ctx context.Context, host, username, secret string) erro
 		Version: recordVersion, Issuer: s.Issuer, Host: host, Username: username, Secret: secret,
 		Stored: true, Kept: s.Now().Unix(),
 	}
-	if c, err := parseClaims(secret); err == nil {
+	if c, err := platform.ParseClaims(secret); err == nil {
 		if username == Username {
 			session, _ := s.readSession()
 			kept, _ := s.readCredential(host)
@@ -183,36 +175,46 @@ func (s *Session) Store(ctx context.Context, host, username, secret string) erro
 	return s.write(credentialName(s.Issuer, host, ""), r, r.Expires)
 }
 
-// Forget removes the credential for host and, where host is the registry, the
-// session with all that it left. Nothing there is no error.
+// Forget removes the credential for host and, where host is the registry,
+// everything: the person's session, those of assumed identities, and all that was
+// stored. Nothing there is no error.
 func (s *Session) Forget(ctx context.Context, host string) error {
 	defer s.lockToWrite(ctx)()
-	hosts := []string{host}
-	var errs []error
-	if host == s.Registry {
-		session, err := s.readSession()
-		if err != nil {
-			errs = append(errs, err)
-		}
-		hosts = append(hosts, session.Hosts...)
-		stored, err := s.readHosts()
-		if err != nil {
-			errs = append(errs, err)
-		}
-		hosts = append(hosts, stored.Hosts...)
+	if host != s.Registry {
+		return errors.Join(
+			s.Keychain.Delete(credentialName(s.Issuer, host, "")),
+			s.forgetToken(host))
+	}
+	known, err := s.readHosts()
+	errs := []error{err}
+	identities := append([]string{"", s.Identity}, known.Identities...)
+	slices.Sort(identities)
+	for _, identity := range slices.Compact(identities) {
+		of := *s
+		of.Identity = identity
+		session, err := of.readSession()
 		// First what could bring the rest back.
-		errs = append(errs, s.Keychain.Delete(sessionName(s.Issuer, s.Identity)))
-	}
-	for _, h := range hosts {
-		errs = append(errs, s.Keychain.Delete(credentialName(s.Issuer, h, "")))
-		if s.Identity != "" {
-			errs = append(errs, s.Keychain.Delete(credentialName(s.Issuer, h, s.Identity)))
+		errs = append(errs, err, s.Keychain.Delete(sessionName(s.Issuer, identity)))
+		for _, h := range slices.Concat([]string{host}, session.Hosts, known.Hosts) {
+			errs = append(errs, s.Keychain.Delete(credentialName(s.Issuer, h, identity)))
 		}
 	}
-	if host == s.Registry {
-		errs = append(errs, s.Keychain.Delete(hostsName(s.Issuer)))
-	}
+	errs = append(errs, s.Keychain.Delete(hostsName(s.Issuer)))
 	return errors.Join(errs...)
+}
+
+// ForgetToken removes the access token for host alone. The session stays, and
+// what the user stored.
+func (s *Session) ForgetToken(ctx context.Context, host string) error {
+	defer s.lockToWrite(ctx)()
+	return s.forgetToken(host)
+}
+
+func (s *Session) forgetToken(host string) error {
+	if r, err := s.readSlot(host, s.Identity); err != nil || r.Stored {
+		return err
+	}
+	return s.Keychain.Delete(credentialName(s.Issuer, host, s.Identity))
 }
 
 // ForgetElsewhere is Forget for a store that is not the one in use, where a former
@@ -245,7 +247,7 @@ func (s *Session) Usernames() (map[string]string, error) {
 		}
 		if r.usable(s.Now()) {
 			names[host] = r.Username
-		} else if session.alive(s.Now()) {
+		} else if s.renewable(session) {
 			names[host] = Username
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"docker-credential-cgr/keychain"
+	"docker-credential-cgr/platform"
 )
 
 // TestLifecycle takes one session through its life, step by step (T2).
@@ -51,7 +52,7 @@ func TestLifecycle(t *testing.T) {
 	lock.Unlock()
 
 	// The issuer cannot say: the kept one serves, and nobody tries for 30 s.
-	f.wants("R1", fails(503, codeUnavailable, "try later"))
+	f.wants("R1", fails(503, platform.CodeUnavailable, "try later"))
 	f.wantGet("T2 early renewal fails", a1, 1, 0)
 	f.clock.add(29 * time.Second)
 	f.wantGet("T2 early renewal put off", a1, 0, 0)
@@ -66,7 +67,7 @@ func TestLifecycle(t *testing.T) {
 
 	// Used until a minute before its end, refreshed after that.
 	f.clock.add(59*time.Minute - time.Second)
-	f.wants("R1", fails(503, codeUnavailable, "try later"))
+	f.wants("R1", fails(503, platform.CodeUnavailable, "try later"))
 	f.wantGet("T2 a minute and a second before the end", a2, 1, 0)
 	f.clock.add(time.Second)
 	a3 := f.access(alice, "A3")
@@ -80,7 +81,7 @@ func TestLifecycle(t *testing.T) {
 
 	// Revoked while the access token lives: it serves to its end, without retries.
 	f.clock.add(55 * time.Minute)
-	f.wants("R3", fails(401, codeUnauthenticated, "token revoked"))
+	f.wants("R3", fails(401, platform.CodeUnauthenticated, "token revoked"))
 	f.wantGet("I53 revoked early", a4, 1, 0)
 	f.wantGet("I53 revoked early, asked once", a4, 0, 0)
 	f.wantSession("I53 revoked", "", alice)
@@ -110,7 +111,7 @@ func TestLifecycle(t *testing.T) {
 	f.clock.add(2 * time.Hour)
 	b2 := f.access(bob, "B2")
 	f.signsIn(bob, "R20")
-	f.wants("R10", fails(400, codeInvalidArgument, "invalid refresh token"))
+	f.wants("R10", fails(400, platform.CodeInvalidArgument, "invalid refresh token"))
 	f.wants("R20", gives(b2, "R21"))
 	c, err := f.get()
 	asked, windows, said := f.counts()

@@ -69,18 +69,15 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 
-	tell("Docker is told to ask us for this registry; on your machine the name is cgr.dev:")
-	if err := d.show(ctx, "cat ~/.docker/config.json"); err != nil {
-		return err
-	}
-
 	who := "The sign-in page approves by itself here; DEMO_BROWSER=1 opens your own browser instead."
 	if realBrowser() {
 		who = "Sign in as " + standin.Ada + " with the password lovelace."
 	}
-	tell("Nobody is signed in yet, so the first question leads to a browser.", who)
-	get := "echo " + platform.RegistryHost() + " | docker-credential-cgr get"
-	if err := d.show(ctx, get); err != nil {
+	tell("One command has Docker ask us for this registry, and signs in; on your machine the registry is cgr.dev.", who)
+	if err := d.show(ctx, "docker-credential-cgr configure-docker"); err != nil {
+		return err
+	}
+	if err := d.show(ctx, "cat ~/.docker/config.json"); err != nil {
 		return err
 	}
 
@@ -90,9 +87,9 @@ func run(ctx context.Context) (err error) {
 	}
 
 	before := platform.Count("issuer")
-	tell("Asked again, it answers from what it kept:")
+	tell("What Docker runs, and scripts can too, answers from what is kept:")
 	start := time.Now()
-	if err := d.show(ctx, get); err != nil {
+	if err := d.show(ctx, "echo "+platform.RegistryHost()+" | docker-credential-cgr get"); err != nil {
 		return err
 	}
 	if after := platform.Count("issuer"); after != before {
@@ -100,9 +97,17 @@ func run(ctx context.Context) (err error) {
 	}
 	tell(fmt.Sprintf("That took %d ms and no request to the issuer.", time.Since(start).Milliseconds()))
 
-	tell("Signing out:")
-	if err := d.show(ctx, "echo "+platform.RegistryHost()+" | docker-credential-cgr erase"); err != nil {
-		return err
+	for _, step := range []struct{ what, line string }{
+		{"Who is signed in, and what is kept:", "docker-credential-cgr status"},
+		{"Signing out, and Docker's configuration as it was:", "docker-credential-cgr logout"},
+		{"", "docker-credential-cgr configure-docker --remove"},
+	} {
+		if step.what != "" {
+			tell(step.what)
+		}
+		if err := d.show(ctx, step.line); err != nil {
+			return err
+		}
 	}
 	tell("Done: the private image "+d.image+" was pulled, with one sign-in and no password typed.",
 		"Everything that this demo made is gone again.")
@@ -137,16 +142,15 @@ func (d *demo) prepare() error {
 	if err := copyFile(self, d.visitor()); err != nil {
 		return err
 	}
-	config := fmt.Sprintf("{\"credHelpers\": {%q: \"cgr\"}}\n", d.platform.RegistryHost())
-	if err := os.WriteFile(filepath.Join(docker, "config.json"), []byte(config), 0o600); err != nil {
-		return err
-	}
 
 	settings := map[string]string{
 		"HOME":                       filepath.Join(d.dir, "home"),
 		"USERPROFILE":                filepath.Join(d.dir, "home"),
 		"DOCKER_CONFIG":              docker,
 		"XDG_STATE_HOME":             "",
+		"XDG_CONFIG_HOME":            "",
+		"AppData":                    filepath.Join(d.dir, "home"),
+		"REGISTRY_AUTH_FILE":         "",
 		"LocalAppData":               filepath.Join(d.dir, "home"),
 		"PATH":                       bin + string(os.PathListSeparator) + os.Getenv("PATH"),
 		"CHAINGUARD_KEYCHAIN":        "file",   // not the keychain of whoever runs this

@@ -1,0 +1,245 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"docker-credential-cgr/config"
+	"docker-credential-cgr/dockerconfig"
+	"docker-credential-cgr/token"
+)
+
+// helperName is what Docker's config calls us: what comes behind
+// "docker-credential-".
+var helperName = strings.TrimPrefix(name, "docker-credential-")
+
+// configureFlags are those of configure-docker beside the ones for signing in.
+type configureFlags struct {
+	signInFlags
+	podman, remove, dryRun, noLogin, replace bool
+}
+
+func (a *app) newConfigureDocker() *cobra.Command {
+	var f configureFlags
+	c := &cobra.Command{
+		Use:     "configure-docker",
+		Aliases: []string{"configure"},
+		Short:   "Have Docker ask us for the registry's credentials, and sign in",
+		Long: `Registers this program for the registry in Docker's configuration, and in Podman's
+where that has a file of its own, and signs in if nobody is. Everything else in these
+files stays as it is.`,
+		Example: `  ` + name + ` configure-docker
+  ` + name + ` configure-docker --dry-run
+  ` + name + ` configure-docker --identity ID      # in a CI job
+  ` + name + ` configure-docker --remove`,
+		Args: func(c *cobra.Command, args []string) error {
+			// chainctl also takes "configure docker".
+			if c.CalledAs() == "configure" {
+				if len(args) == 1 && args[0] == "docker" {
+					return nil
+				}
+				return misuse("unknown command; did you mean: %s configure-docker", name)
+			}
+			return noArguments(c, args)
+		},
+		RunE: func(c *cobra.Command, _ []string) error { return a.configureDocker(c.Context(), c, &f) },
+	}
+	f.add(c)
+	flags := c.Flags()
+	flags.BoolVar(&f.podman, "podman", false, "make Podman's own file too, if there is none")
+	flags.BoolVar(&f.remove, "remove", false, "take the registration out again")
+	flags.BoolVar(&f.replace, "replace", false, "take the place of another helper for the registry")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "show the change, and make none")
+	flags.BoolVar(&f.noLogin, "no-login", false, "do not sign in")
+	return c
+}
+
+func (a *app) configureDocker(ctx context.Context, c *cobra.Command, f *configureFlags) error {
+	if err := a.checkUser(); err != nil {
+		return err
+	}
+	files, err := a.clientFiles(f)
+	if err != nil {
+		return err
+	}
+	var session *token.Session
+	if !f.remove && !f.noLogin {
+		if session, err = a.planSignIn(ctx, c, &f.signInFlags); err != nil {
+			return err
+		}
+	}
+	if err := a.changeFiles(files, f); err != nil {
+		return err
+	}
+	if f.dryRun || f.remove {
+		return nil
+	}
+	a.checkHelper()
+	if session == nil {
+		return a.remember(c)
+	}
+	return a.signInOnce(ctx, c, session, &f.signInFlags)
+}
+
+// clientFiles reads the files of all clients that are to ask us, and edits them in
+// memory, so that one that is broken stops the change of any.
+func (a *app) clientFiles(f *configureFlags) ([]*dockerconfig.File, error) {
+	home, _ := os.UserHomeDir() // what needs one says so
+	docker, err := dockerconfig.DockerPath(os.Getenv, home)
+	if err != nil {
+		return nil, err
+	}
+	paths := []string{docker}
+	podman, err := dockerconfig.PodmanPath(os.Getenv, home)
+	if err != nil && f.podman {
+		return nil, err
+	}
+	if err == nil && (f.podman || exists(podman)) {
+		paths = append(paths, podman)
+	}
+	var files []*dockerconfig.File
+	var errs []error
+	for _, path := range paths {
+		file, err := a.editFile(path, f)
+		errs = append(errs, err)
+		files = append(files, file)
+	}
+	return files, errors.Join(errs...)
+}
+
+func (a *app) editFile(path string, f *configureFlags) (*dockerconfig.File, error) {
+	file, err := dockerconfig.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	if f.remove {
+		_, err = file.Remove(a.cfg.Registry.Host, helperName)
+	} else {
+		_, err = file.Add(a.cfg.Registry.Host, helperName, f.replace)
+	}
+	var other *dockerconfig.OtherHelperError
+	if errors.As(err, &other) {
+		err = fmt.Errorf("%w; to take its place, run: %s configure-docker --replace", err, name)
+	}
+	if err == nil && file.Changed() {
+		err = file.Check()
+	}
+	return file, err
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// changeFiles writes what has changed, or shows it.
+func (a *app) changeFiles(files []*dockerconfig.File, f *configureFlags) error {
+	host := a.cfg.Registry.Host
+	for _, file := range files {
+		for _, finding := range file.Findings(host, helperName) {
+			a.warn("%s:%d: %s", file.Path, finding.Line, finding.Text)
+		}
+		var err error
+		switch {
+		case !file.Changed() && f.remove:
+			a.warn("nothing of ours is in %s", file.Path)
+		case !file.Changed():
+			err = a.answer("%s asks us for %s already\n", file.Path, host)
+		case f.dryRun:
+			err = a.answer("%s", file.Diff())
+		default:
+			if err = file.Save(); err == nil {
+				err = a.answer("Updated auth config for %s in %s\n", host, file.Path)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkUser notices whose Docker is configured when it is run with another
+// user's rights.
+func (a *app) checkUser() error {
+	who := os.Getenv("SUDO_USER")
+	if os.Geteuid() != 0 || who == "" || who == "root" {
+		return nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return err
+	}
+	if owner, known := ownerOf(home); known && owner != 0 {
+		return fmt.Errorf("run by sudo, but HOME is %s, which is not root's: its files would become root's; run it without sudo for %s's own Docker, or with sudo -H for root's", home, who)
+	}
+	a.warn("run by sudo: this is for root's Docker (%s), which sudo docker uses; for %s's own run it without sudo", home, who)
+	return nil
+}
+
+// checkHelper warns where Docker will not find this program, or another one by
+// its name.
+func (a *app) checkHelper() {
+	self, err := os.Executable()
+	if err != nil {
+		return
+	}
+	found, err := exec.LookPath(name)
+	if err != nil {
+		a.warn("Docker will not find %s: add %s to PATH, or run: sudo install %s /usr/local/bin/%s", name, filepath.Dir(self), self, name)
+		return
+	}
+	if same, err := sameFile(self, found); err != nil || same {
+		return
+	}
+	what := "another program"
+	if target, err := filepath.EvalSymlinks(found); err == nil && strings.HasPrefix(filepath.Base(target), "chainctl") {
+		what = "chainctl"
+	}
+	a.warn("Docker will run %s (%s), not this program (%s): remove it, or put %s before it in PATH", found, what, self, filepath.Dir(self))
+}
+
+func sameFile(a, b string) (bool, error) {
+	infoA, err := os.Stat(a)
+	if err != nil {
+		return false, err
+	}
+	infoB, err := os.Stat(b)
+	if err != nil {
+		return false, err
+	}
+	return os.SameFile(infoA, infoB), nil
+}
+
+// signInOnce signs in, unless there is a token already or nobody could.
+func (a *app) signInOnce(ctx context.Context, c *cobra.Command, s *token.Session, f *signInFlags) error {
+	if s.IDToken == nil && !f.headless {
+		asks := s.SignIn
+		s.SignIn, s.NoSignIn = nil, "nobody was asked"
+		_, err := s.Credential(ctx, s.Registry)
+		s.SignIn = asks
+		var nobody *token.NotSignedInError
+		switch {
+		case err == nil:
+			a.warn("you are signed in already; now pull, for example: docker pull %s/ORGANISATION/IMAGE", s.Registry)
+			return a.remember(c)
+		case !errors.As(err, &nobody):
+			return err
+		case !f.givesToken(a.cfg) && !a.personThere() && a.cfg.AutoLogin != config.AutoLoginAlways:
+			a.warn("nobody is at a terminal here, so nobody was signed in; run: %s login", name)
+			return a.remember(c)
+		}
+	}
+	account, err := a.signIn(ctx, c, s)
+	if err != nil {
+		return err
+	}
+	return a.saySignedIn(s, account)
+}

@@ -1,0 +1,199 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"docker-credential-cgr/config"
+	"docker-credential-cgr/token"
+)
+
+// app is what the commands that people type share: what the flags said, and the
+// settings that follow from it.
+type app struct {
+	Program
+	file    string // --config
+	output  string // --output
+	verbose int    // --verbose, how often
+	cfg     config.Config
+}
+
+// usageError is a command line that cannot be right: exit code 2.
+type usageError struct{ error }
+
+func misuse(format string, args ...any) error {
+	return usageError{fmt.Errorf(format, args...)}
+}
+
+// errSignedOut is the answer of a command that needs a session where there is
+// none: exit code 3. What is wrong was said already.
+var errSignedOut = errors.New("not signed in")
+
+// errFound is the answer of a command that looked for what is wrong and found
+// some, and has said so: exit code 1.
+var errFound = errors.New("something is wrong")
+
+// commands runs everything but the verbs of Docker's protocol.
+func (p Program) commands(ctx context.Context) int {
+	ctx, stop := p.watch(ctx)
+	defer stop()
+	root := newRoot(&app{Program: p})
+	root.SetArgs(p.Args)
+	root.SetIn(p.Stdin)
+	root.SetOut(p.Stdout)
+	root.SetErr(p.Stderr)
+	return p.exit(ctx, root.ExecuteContext(ctx))
+}
+
+// exit says what failed, and gives the exit code for it.
+func (p Program) exit(ctx context.Context, err error) int {
+	var usage usageError
+	var nobody *token.NotSignedInError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errFound):
+		return exitFailed
+	case errors.Is(err, errSignedOut):
+		return exitSignedOut
+	case errors.As(err, &usage):
+		p.warn("%v", err)
+		return exitUsage
+	case errors.As(err, &nobody):
+		p.warn("%v", err)
+		return exitSignedOut
+	case ctx.Err() != nil:
+		p.warn("%v", err)
+		return exitInterrupted
+	}
+	p.warn("%v", err)
+	return exitFailed
+}
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   name,
+		Short: "Credentials for the Chainguard registry, for Docker and other clients",
+		Long: `Gives Docker, Podman and other clients short-lived credentials for the Chainguard
+registry. Sign in once; secrets rest in the keychain of your system.
+
+Docker and other clients run these, with their input on standard input:
+  get, store, erase, list, version     such as: echo cgr.dev | ` + name + ` get`,
+		Example: `  ` + name + ` configure-docker        # once: Docker asks us, and you sign in
+  docker pull cgr.dev/ORGANISATION/python
+  ` + name + ` status`,
+		Version:           a.version(),
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		PersistentPreRunE: a.load,
+		Args:              cobra.ArbitraryArgs,
+		RunE:              a.unknown,
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return misuse("%w; run: %s --help", err, c.CommandPath())
+	})
+	flags := root.PersistentFlags()
+	property(flags, "issuer", "platform.issuer", "URL of the issuer")
+	property(flags, "api", "platform.api", "URL of the platform API")
+	property(flags, "registry", "platform.registry", "URL of the registry")
+	flags.StringVar(&a.file, "config", "", "settings file, in place of the user's own")
+	flags.StringVarP(&a.output, "output", "o", "", "how to print the answer, such as json")
+	flags.CountVarP(&a.verbose, "verbose", "v", "say what is done, step by step")
+
+	root.AddCommand(append(a.signingCommands(), a.newConfig(), a.newDoctor())...)
+	// chainctl has what signs in below "auth", and people's hands know it.
+	auth := &cobra.Command{
+		Use: "auth", Short: "The commands by chainctl's names", Hidden: true,
+		Args: cobra.ArbitraryArgs, RunE: a.unknown,
+	}
+	auth.AddCommand(a.signingCommands()...)
+	root.AddCommand(auth)
+	return root
+}
+
+func (a *app) signingCommands() []*cobra.Command {
+	return []*cobra.Command{a.newConfigureDocker(), a.newLogin(), a.newLogout(), a.newStatus(), a.newToken()}
+}
+
+// unknown answers for a command that has commands below it and was given none of
+// them.
+func (a *app) unknown(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return misuse("a command is missing; run: %s --help", c.CommandPath())
+	}
+	what := fmt.Sprintf("unknown command %q", args[0])
+	c.SuggestionsMinimumDistance = 2
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		what += "; did you mean: " + c.CommandPath() + " " + strings.Join(near, ", or ")
+	} else {
+		what += "; run: " + c.CommandPath() + " --help"
+	}
+	return misuse("%s", what)
+}
+
+// noArguments refuses arguments, which cobra's own check calls unknown commands.
+func noArguments(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return misuse("%s takes no argument, and was given %q; run: %s --help", c.Name(), args[0], c.CommandPath())
+	}
+	return nil
+}
+
+// propertyOf marks a flag that sets a property for this one command.
+const propertyOf = "property"
+
+// property adds a flag for a property.
+func property(flags *pflag.FlagSet, flag, property, usage string) {
+	flags.String(flag, "", usage)
+	_ = flags.SetAnnotation(flag, propertyOf, []string{property}) // it was added above
+}
+
+// formats marks a command with the values that its --output takes; the first is
+// what it does without.
+func formats(c *cobra.Command, values ...string) *cobra.Command {
+	if c.Annotations == nil {
+		c.Annotations = map[string]string{}
+	}
+	c.Annotations["formats"] = strings.Join(values, " ")
+	return c
+}
+
+// load checks the flags that all commands have, and reads the settings. It runs
+// before each command, so that nothing is done where something is wrong.
+func (a *app) load(c *cobra.Command, _ []string) error {
+	values := strings.Fields(c.Annotations["formats"])
+	switch {
+	case a.output == "" && len(values) > 0:
+		a.output = values[0]
+	case a.output != "" && !slices.Contains(values, a.output):
+		if len(values) == 0 {
+			return misuse("%s has no --output", c.CommandPath())
+		}
+		return misuse("--output %q: %s prints %s", a.output, c.Name(), strings.Join(values, " or "))
+	}
+	sources := config.Sources{Getenv: os.Getenv, File: a.file, Flags: map[string]string{}}
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if of := f.Annotations[propertyOf]; len(of) == 1 {
+			sources.Flags[of[0]] = f.Value.String()
+		}
+	})
+	var err error
+	a.cfg, err = config.Read(sources)
+	if a.verbose > 0 {
+		a.cfg.Debug = true
+	}
+	if c.Annotations[mends] != "" {
+		return nil // what it mends must not be in its way
+	}
+	return err
+}
+
+// mends marks a command that is of use where the settings are wrong.
+const mends = "mends"

@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"docker-credential-cgr/config"
+	"docker-credential-cgr/platform"
+)
+
+func (a *app) newConfig() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "config",
+		Short: "View and change the settings",
+		Long: `Views and changes the settings. A flag goes before the environment, that before the
+file, and that before the default. Properties have chainctl's names.`,
+		Example: `  ` + name + ` config view
+  ` + name + ` config set auth.mode headless
+  ` + name + ` config unset auth.mode`,
+		Args: cobra.ArbitraryArgs,
+		RunE: a.unknown,
+	}
+	view := formats(&cobra.Command{
+		Use:   "view",
+		Short: "Print each setting and where it comes from",
+		Args:  noArguments,
+		RunE:  func(*cobra.Command, []string) error { return a.viewConfig() },
+	}, "text", "json")
+	mending := map[string]string{mends: "settings"}
+	set := &cobra.Command{
+		Use:               "set PROPERTY VALUE",
+		Short:             "Keep a setting in the file",
+		Example:           `  ` + name + ` config set auth.mode headless`,
+		Annotations:       mending,
+		Args:              arguments("PROPERTY", "VALUE"),
+		ValidArgsFunction: completeProperty,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if args[1] == "" {
+				return misuse("the value is empty; to take the setting out, run: %s config unset %s", name, args[0])
+			}
+			return config.Update(a.cfg.File, map[string]string{args[0]: args[1]})
+		},
+	}
+	unset := &cobra.Command{
+		Use:               "unset PROPERTY",
+		Short:             "Remove a setting from the file",
+		Example:           `  ` + name + ` config unset auth.mode`,
+		Annotations:       mending,
+		Args:              arguments("PROPERTY"),
+		ValidArgsFunction: completeProperty,
+		RunE: func(_ *cobra.Command, args []string) error {
+			return config.Update(a.cfg.File, map[string]string{args[0]: ""})
+		},
+	}
+	path := &cobra.Command{
+		Use:         "path",
+		Short:       "Print the path of the settings file",
+		Annotations: mending,
+		Args:        noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			if a.cfg.File == "" {
+				return errors.New("there is no folder for a settings file: set HOME, or name a file with --config")
+			}
+			return a.answer("%s\n", a.cfg.File)
+		},
+	}
+	c.AddCommand(view, set, unset, path)
+	return c
+}
+
+// arguments wants exactly the arguments named.
+func arguments(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) != len(names) || len(args) > 0 && args[0] == "" {
+			return misuse("usage: %s %s", c.CommandPath(), strings.Join(names, " "))
+		}
+		return nil
+	}
+}
+
+func completeProperty(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return config.Properties(), cobra.ShellCompDirectiveNoFileComp
+}
+
+func (a *app) viewConfig() error {
+	var settings []settingFrom
+	var b strings.Builder
+	for _, s := range a.cfg.Settings {
+		settings = append(settings, settingFrom{s.Property, s.Value, s.Source})
+		fmt.Fprintf(&b, "%-26s %-36s %s\n", s.Property, platform.Printable(s.Value), s.Source)
+	}
+	if a.output == "json" {
+		return a.answerJSON(settings)
+	}
+	return a.answer("%s", b.String())
+}

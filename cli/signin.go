@@ -1,0 +1,190 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"docker-credential-cgr/config"
+	"docker-credential-cgr/platform"
+	"docker-credential-cgr/signin"
+	"docker-credential-cgr/token"
+	"docker-credential-cgr/workload"
+)
+
+// signInFlags are those of the commands that sign in.
+type signInFlags struct {
+	headless      bool
+	identityToken string
+	invite        string
+	audiences     []string
+}
+
+func (f *signInFlags) add(c *cobra.Command) {
+	flags := c.Flags()
+	flags.BoolVar(&f.headless, "headless", false, "sign in on any device with a browser, this once")
+	flags.StringVar(&f.identityToken, "identity-token", "", "ID token to sign in with: a `PATH`, - for standard input, or the token itself")
+	property(flags, "identity-token-env", "auth.identity-token-env", "`NAME` of the variable that holds the ID token")
+	property(flags, "identity", "auth.identity", "`ID` of the identity to assume, remembered until logout")
+	property(flags, "identity-provider", "default.identity-provider", "`ID` of the identity provider to sign in with")
+	property(flags, "org-name", "default.org-name", "verified `NAME` of the organisation whose provider to sign in with")
+	property(flags, "social-login", "default.social-login", "sign in with `WHAT`: email, google, github or gitlab")
+}
+
+// givesToken says whether an ID token is given, so that nobody need be there.
+func (f *signInFlags) givesToken(cfg config.Config) bool {
+	return f.identityToken != "" || cfg.IdentityToken != "" || cfg.IdentityTokenEnv != ""
+}
+
+// planSignIn checks all that flags and settings say of a sign-in, before anything
+// is changed, and gives the session for it.
+func (a *app) planSignIn(ctx context.Context, c *cobra.Command, f *signInFlags) (*token.Session, error) {
+	if f.headless {
+		a.cfg.Mode = config.ModeHeadless
+	}
+	given, err := a.givenToken(c, f)
+	if err != nil {
+		return nil, err
+	}
+	if a.cfg.Keychain == config.KeychainNone && a.cfg.Identity == "" {
+		return nil, errors.New("nothing would be kept of a sign-in: CHAINGUARD_KEYCHAIN is none")
+	}
+	s, err := a.session(a.cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.Patience = patiencePerson
+	s.ConfirmAccount = func(last, now token.Account) bool { return a.confirmAccount(ctx, last, now) }
+	s.Audiences = f.audiences
+	source, found := a.idToken(a.cfg)
+	switch {
+	case given != nil && a.cfg.Identity != "":
+		s.IDToken = given.Token
+	case given != nil:
+		s.SignIn = signin.WithToken(s.STS, a.cfg.IdentityProvider, given.Token)
+	case found && a.cfg.Identity == "":
+		s.SignIn = signin.WithToken(s.STS, a.cfg.IdentityProvider, source.Token)
+	case !found && a.cfg.Identity != "" && !a.personThere() && a.cfg.AutoLogin != config.AutoLoginAlways:
+		return nil, fmt.Errorf("there is no ID token for the identity %s here; %s", a.cfg.Identity, a.noIDToken())
+	case !found:
+		if err := a.checkOrganisation(ctx, a.cfg); err != nil {
+			return nil, err
+		}
+		s.SignIn, err = a.person(a.cfg, s.STS, f.invite)
+	}
+	return s, err
+}
+
+// givenToken gives the ID token of --identity-token, or nil. Its path counts as
+// the setting from then on.
+func (a *app) givenToken(c *cobra.Command, f *signInFlags) (*workload.Source, error) {
+	if !c.Flags().Changed("identity-token") {
+		return nil, nil
+	}
+	if c.Flags().Changed("identity-token-env") {
+		return nil, misuse("--identity-token and --identity-token-env exclude each other: give one of them")
+	}
+	source, err := workload.Given(f.identityToken, a.Stdin)
+	if err != nil {
+		return nil, misuse("--identity-token: %w", err)
+	}
+	if source.Exposed {
+		a.warn("--identity-token: the list of processes shows the token to others on this machine; a path, -, or --identity-token-env NAME does not")
+	}
+	a.cfg.IdentityToken, a.cfg.IdentityTokenEnv = source.Path, ""
+	return &source, nil
+}
+
+// remember keeps the identity that was asked for on the command line, and where
+// its ID token comes from, so that a later `get` answers for the same one with a
+// new ID token. A token given by its value is not kept.
+func (a *app) remember(c *cobra.Command) error {
+	changed := func(flag string) bool { return c.Flags().Changed(flag) }
+	if a.cfg.Identity == "" || !changed("identity") && !changed("identity-token") && !changed("identity-token-env") {
+		return nil
+	}
+	return config.Update(a.cfg.File, map[string]string{
+		"auth.identity":           a.cfg.Identity,
+		"auth.identity-token":     a.cfg.IdentityToken,
+		"auth.identity-token-env": a.cfg.IdentityTokenEnv,
+	})
+}
+
+// idToken finds where ID tokens come from: the configured place, or, for an
+// identity, what the machine itself offers.
+func (p Program) idToken(cfg config.Config) (workload.Source, bool) {
+	switch {
+	case cfg.IdentityToken != "":
+		return workload.File(cfg.IdentityToken), true
+	case cfg.IdentityTokenEnv != "":
+		source, err := workload.Variable(cfg.IdentityTokenEnv, os.Getenv)
+		return source, err == nil // its name was checked with the settings
+	case cfg.Identity != "":
+		return workload.ThisHost().Ambient(cfg.Issuer.Host)
+	}
+	return workload.Source{}, false
+}
+
+// noIDToken says what to do where an identity is configured and no ID token is
+// found.
+func (p Program) noIDToken() string {
+	text := "set auth.identity-token to the path of one, or auth.identity-token-env to the name of its variable"
+	if hint := workload.ThisHost().Hint(); hint != "" {
+		text = hint + ", or " + text
+	}
+	return text
+}
+
+// checkOrganisation asks the issuer whether the configured organisation can be
+// signed in through.
+func (p Program) checkOrganisation(ctx context.Context, cfg config.Config) error {
+	if cfg.OrgName == "" {
+		return nil
+	}
+	return signin.CheckOrganisation(ctx, platform.NewTransport(), cfg.Issuer.String(), cfg.OrgName)
+}
+
+// person gives the way in which a person signs in here: with the organisation's
+// own provider where one is configured, in a browser on this machine, or on
+// another device.
+func (p Program) person(cfg config.Config, sts *platform.STS, invite string) (func(context.Context, []string) (*token.Grant, error), error) {
+	if cfg.OIDC.Issuer != "" {
+		if cfg.IdentityProvider == "" {
+			return nil, errors.New("auth.oidc.issuer needs default.identity-provider beside it: the id that the platform knows this provider by")
+		}
+		return p.provider(cfg, sts).SignIn, nil
+	}
+	provider := cfg.IdentityProvider
+	if provider == "" {
+		provider = cfg.OrgName
+	}
+	browser := &signin.Browser{
+		Issuer: cfg.Issuer.String(), Console: cfg.Console.String(),
+		Provider: provider, Connection: cfg.SocialLogin, Identity: cfg.Identity, Invite: invite,
+		NoRefreshToken: !cfg.UseRefreshToken,
+		Wait:           signInWait, Out: p.Stderr, Now: wallClock, Debug: p.debugger(cfg),
+	}
+	headless := &signin.Headless{
+		STS:      sts,
+		Provider: provider, Connection: cfg.SocialLogin, Identity: cfg.Identity,
+		Wait: headlessWait, Out: p.Stderr, Terminal: p.personThere(), Now: wallClock, Debug: p.debugger(cfg),
+	}
+	if cfg.Mode == config.ModeBrowser {
+		browser.Force = true
+		return browser.SignIn, nil
+	}
+	if cfg.Mode == config.ModeHeadless || !signin.Usable(os.Getenv, os.Geteuid()) {
+		return headless.SignIn, nil
+	}
+	browser.GiveUp = true
+	return func(ctx context.Context, audiences []string) (*token.Grant, error) {
+		grant, err := browser.SignIn(ctx, audiences)
+		if errors.Is(err, signin.ErrNoBrowser) {
+			return headless.SignIn(ctx, audiences)
+		}
+		return grant, err
+	}, nil
+}

@@ -1,0 +1,202 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"docker-credential-cgr/iam"
+	"docker-credential-cgr/platform"
+	"docker-credential-cgr/token"
+)
+
+func (a *app) newStatus() *cobra.Command {
+	var quick bool
+	c := formats(&cobra.Command{
+		Use:   "status",
+		Short: "Say who is signed in, until when, and which settings apply",
+		Long: `Says who is signed in, with which roles, what is kept and where, and which settings
+apply. It signs nobody in. Exit code 3: nobody is signed in.`,
+		Example: `  ` + name + ` status
+  ` + name + ` status --quick -o json`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return a.status(c.Context(), quick) },
+	}, "text", "json")
+	c.Flags().BoolVar(&quick, "quick", false, "ask nobody: tell from what is kept")
+	return c
+}
+
+// standing is the answer of status.
+type standing struct {
+	Valid         bool           `json:"valid"` // get has an answer without asking anybody
+	Identity      string         `json:"identity,omitempty"`
+	Email         string         `json:"email,omitempty"`
+	From          string         `json:"from,omitempty"` // what get answers with
+	Organizations []organisation `json:"organizations,omitempty"`
+	Capabilities  []string       `json:"capabilities,omitempty"`
+	SessionUntil  *time.Time     `json:"session_until,omitempty"` // when somebody has to sign in again
+	Tokens        []tokenLeft    `json:"tokens,omitempty"`
+	Store         string         `json:"store"`
+	StoreReason   string         `json:"store_reason,omitempty"`
+	Problem       string         `json:"problem,omitempty"` // why the platform could not say more
+	Settings      []settingFrom  `json:"settings,omitempty"`
+}
+
+type organisation struct {
+	ID    string   `json:"id"`
+	Name  string   `json:"name"`
+	Roles []string `json:"roles"`
+}
+
+type tokenLeft struct {
+	Audience string     `json:"audience"`
+	Username string     `json:"username"`
+	Stored   bool       `json:"stored,omitempty"` // by docker login
+	Expires  *time.Time `json:"expires,omitempty"`
+}
+
+type settingFrom struct {
+	Property string `json:"property"`
+	Value    string `json:"value"`
+	Source   string `json:"source"`
+}
+
+func (a *app) status(ctx context.Context, quick bool) error {
+	s, err := a.session(a.cfg)
+	if err != nil {
+		return err
+	}
+	s.NoSignIn = "run: " + name + " login"
+	kept, err := s.Kept()
+	if err != nil {
+		return err
+	}
+	st := standing{
+		Identity: kept.Account.Subject, Email: kept.Account.Email, SessionUntil: moment(kept.Account.Until),
+		Store: s.Keychain.String(), StoreReason: s.Keychain.Why(),
+	}
+	for _, t := range kept.Tokens {
+		st.Tokens = append(st.Tokens, tokenLeft{t.Host, t.Username, t.Stored, moment(t.Expires)})
+		if t.Stored && t.Host == s.Registry {
+			st.From, st.Valid = "a pair stored by docker login (user "+t.Username+")", true
+		}
+	}
+	switch {
+	case a.cfg.IdentityID != "":
+		st.From, st.Valid, st.Identity, st.Email = "CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN", true, a.cfg.IdentityID, ""
+	case st.Valid:
+	case s.IDToken != nil:
+		st.From, st.Identity, st.Valid = "the identity of auth.identity", a.cfg.Identity, true
+	case kept.Alive:
+		st.From, st.Valid = "the session", true
+	}
+	if st.Valid && !quick && a.cfg.IdentityID == "" {
+		if _, err := s.Credential(ctx, s.Registry); err != nil {
+			st.Valid, st.Problem = false, err.Error()
+		} else {
+			a.askStanding(ctx, s, &st)
+		}
+	}
+	for _, setting := range a.cfg.Settings {
+		if setting.Source != "default" {
+			st.Settings = append(st.Settings, settingFrom{setting.Property, setting.Value, setting.Source})
+		}
+	}
+	if err := a.sayStanding(st); err != nil {
+		return err
+	}
+	if !st.Valid {
+		a.warn("not signed in; run: %s login", name)
+		return errSignedOut
+	}
+	return nil
+}
+
+// askStanding asks the platform who is signed in, and with which rights.
+func (a *app) askStanding(ctx context.Context, s *token.Session, st *standing) {
+	client := &iam.Client{URL: a.cfg.API.String(), Transport: platform.NewTransport(), Tokens: s.TokenSource(ctx, s.API)}
+	who, err := client.WhoAmI(ctx)
+	if err != nil {
+		st.Problem = err.Error()
+		return
+	}
+	st.Identity, st.Email = who.Subject, who.Email
+	for _, c := range who.Capabilities {
+		i := slices.IndexFunc(st.Organizations, func(o organisation) bool { return o.ID == c.Group.ID })
+		if i < 0 {
+			i = len(st.Organizations)
+			st.Organizations = append(st.Organizations, organisation{ID: c.Group.ID, Name: c.Group.Name})
+		}
+		st.Organizations[i].Roles = append(st.Organizations[i].Roles, c.Role.Name)
+		st.Capabilities = append(st.Capabilities, c.Role.Capabilities...)
+	}
+	slices.Sort(st.Capabilities)
+	st.Capabilities = slices.Compact(st.Capabilities)
+}
+
+func (a *app) sayStanding(st standing) error {
+	if a.output == "json" {
+		return a.answerJSON(st)
+	}
+	var b strings.Builder
+	// The words of the first line are what scripts look for.
+	line := func(label, format string, args ...any) {
+		fmt.Fprintf(&b, "%-14s%s\n", label+":", fmt.Sprintf(format, args...))
+	}
+	valid := "False"
+	if st.Valid {
+		valid = "True"
+	}
+	line("Valid", "%s", valid)
+	if st.Identity != "" {
+		who := platform.Printable(st.Identity)
+		if st.Email != "" {
+			who = platform.Printable(st.Email) + " (" + who + ")"
+		}
+		line("Identity", "%s", who)
+	}
+	if st.From != "" {
+		line("Answers with", "%s", platform.Printable(st.From))
+	}
+	for _, o := range st.Organizations {
+		line("Organisation", "%s (%s)", platform.Printable(o.Name), platform.Printable(strings.Join(o.Roles, ", ")))
+	}
+	if st.SessionUntil != nil {
+		line("Session", "until %s, without signing in again", st.SessionUntil.Local().Format(dayAndTime))
+	}
+	for _, t := range st.Tokens {
+		what := "no end known"
+		if t.Expires != nil {
+			what = left(t.Expires.Sub(wallClock()))
+		}
+		if t.Stored {
+			what += ", stored by docker login, user " + platform.Printable(t.Username)
+		}
+		line("Token", "%s, %s", platform.Printable(t.Audience), what)
+	}
+	line("Kept in", "%s", strings.TrimSuffix(st.Store+", since there is "+st.StoreReason, ", since there is "))
+	for _, s := range st.Settings {
+		line("Setting", "%s = %s (%s)", s.Property, platform.Printable(s.Value), s.Source)
+	}
+	if st.Problem != "" {
+		line("Problem", "%s", st.Problem)
+	}
+	return a.answer("%s", b.String())
+}
+
+// left says how long something has still to go, for people.
+func left(d time.Duration) string {
+	switch {
+	case d <= 0:
+		return "expired"
+	case d < time.Hour:
+		return fmt.Sprintf("%d min left", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h left", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days left", int(d.Hours()/24))
+}

@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"docker-credential-cgr/platform"
+)
+
+func (a *app) newToken() *cobra.Command {
+	var audience string
+	var scopes, capabilities []string
+	c := formats(&cobra.Command{
+		Use:   "token",
+		Short: "Print an access token",
+		Long: `Prints the bare access token, by default the registry's, for scripts. A token with a
+scope or capabilities is made anew each time and is not kept.`,
+		Example: `  curl -H "Authorization: Bearer $(` + name + ` token)" \
+    "https://cgr.dev/token?scope=repository:ORGANISATION/python:pull"
+  ` + name + ` token --audience https://console-api.enforce.dev`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.token(c.Context(), platform.Ask{Audiences: []string{audience}, Scopes: scopes, Capabilities: capabilities})
+		},
+	}, "text", "json")
+	c.Flags().StringVar(&audience, "audience", "", "`AUDIENCE` of the token (default: the registry's host)")
+	c.Flags().StringArrayVar(&scopes, "scope", nil, "`ID` of an organisation or folder to narrow the token to (repeatable)")
+	c.Flags().StringArrayVar(&capabilities, "capabilities", nil, "`CAPABILITY` to narrow the token to (repeatable)")
+	return c
+}
+
+func (a *app) token(ctx context.Context, ask platform.Ask) error {
+	s, err := a.helperSession(a.cfg)
+	if err != nil {
+		return err
+	}
+	if ask.Audiences[0] == "" {
+		ask.Audiences[0] = s.Registry
+	}
+	t, err := s.AccessToken(ctx, ask)
+	if err != nil {
+		return err
+	}
+	// The runner looks for commands in both streams; standard output may be
+	// caught in a variable.
+	if os.Getenv("GITHUB_ACTIONS") == "true" {
+		fmt.Fprintf(a.Stderr, "::add-mask::%s\n", t.AccessToken)
+	}
+	if a.output == "json" {
+		return a.answerJSON(struct {
+			Token   string     `json:"token"`
+			Expires *time.Time `json:"expires,omitempty"`
+		}{t.AccessToken, moment(t.Expiry)})
+	}
+	return a.answer("%s\n", t.AccessToken)
+}

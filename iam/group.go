@@ -1,0 +1,131 @@
+package iam
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Group is an organisation, or a folder in one.
+type Group struct {
+	ID          string `json:"id"`
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"`
+	Verified    bool   `json:"verified,omitempty"` // the name is a domain that the organisation has proved
+	Kind        string `json:"kind,omitempty"`     // newer deployments only
+	Status      string `json:"status,omitempty"`   // newer deployments only
+}
+
+// GroupFilter limits a list of groups; what is empty does not.
+type GroupFilter struct {
+	ID            string // exactly
+	Name          string // exactly
+	InRoot        bool   // organisations only
+	DescendantsOf string // id of the group that they are below of
+}
+
+// Groups lists the groups that the caller may see.
+func (c *Client) Groups(ctx context.Context, f GroupFilter) ([]Group, error) {
+	inRoot := ""
+	if f.InRoot {
+		inRoot = "true"
+	}
+	return list[Group](ctx, c, call{
+		doing: "list organisations and folders", capability: CapabilityListGroups,
+		path:  "/iam/v1/groups",
+		query: filter("id", f.ID, "name", f.Name, "uidp.inRoot", inRoot, "uidp.descendantsOf", f.DescendantsOf),
+	})
+}
+
+// Organizations lists the organisations that the caller may see.
+func (c *Client) Organizations(ctx context.Context) ([]Group, error) {
+	groups, err := c.Groups(ctx, GroupFilter{InRoot: true})
+	return slices.DeleteFunc(groups, func(g Group) bool { return strings.Contains(g.ID, "/") }), err
+}
+
+// Organization finds an organisation by what somebody typed: its name, its id (a
+// folder's will do), or nothing where there is only one. A *NotFoundError names the
+// organisations that come near; a *ManyError has those that fit, for somebody to
+// choose from.
+func (c *Client) Organization(ctx context.Context, nameOrID string) (Group, error) {
+	if len(nameOrID) > maxName && !ValidID(nameOrID) {
+		return Group{}, fmt.Errorf("an organisation's name of %d bytes is too long: at most %d", len(nameOrID), maxName)
+	}
+	if ValidID(nameOrID) {
+		return c.groupByID(ctx, nameOrID)
+	}
+	organizations, err := c.Organizations(ctx)
+	if err != nil {
+		return Group{}, err
+	}
+	fit := organizations
+	if nameOrID != "" {
+		fit = slices.DeleteFunc(slices.Clone(organizations), func(g Group) bool { return g.Name != nameOrID })
+	}
+	switch len(fit) {
+	case 0:
+		return Group{}, &NotFoundError{What: "organisation", Name: nameOrID, Near: near(nameOrID, organizations)}
+	case 1:
+		return fit[0], nil
+	}
+	return Group{}, &ManyError{Name: nameOrID, Groups: fit}
+}
+
+func (c *Client) groupByID(ctx context.Context, id string) (Group, error) {
+	groups, err := c.Groups(ctx, GroupFilter{ID: id})
+	if err != nil {
+		return Group{}, err
+	}
+	for _, g := range groups {
+		if g.ID == id {
+			return g, nil
+		}
+	}
+	return Group{}, &NotFoundError{What: "organisation", Name: id}
+}
+
+// near gives the names of the three groups that come nearest to name.
+func near(name string, groups []Group) []string {
+	type candidate struct {
+		name     string
+		distance int
+	}
+	name = strings.ToLower(name)
+	var candidates []candidate
+	for _, g := range groups {
+		if len(g.Name) > maxName {
+			continue // costs time, and cannot be near
+		}
+		candidates = append(candidates, candidate{g.Name, distance(name, strings.ToLower(g.Name))})
+	}
+	slices.SortStableFunc(candidates, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) })
+	var names []string
+	for _, c := range candidates[:min(3, len(candidates))] {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// distance is how many bytes have to be put in, taken out or replaced to make b of a
+// (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

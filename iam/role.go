@@ -1,0 +1,93 @@
+package iam
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Role is a set of capabilities. The built-in ones belong to no organisation.
+type Role struct {
+	ID           string   `json:"id"`
+	Name         string   `json:"name"`
+	Description  string   `json:"description,omitempty"`
+	Capabilities []string `json:"capabilities,omitempty"`
+}
+
+// builtIn says whether the role is the platform's own: its id is a root one.
+func (r Role) builtIn() bool { return !strings.Contains(r.ID, "/") }
+
+// Roles lists the roles that the caller may see, those called name where that is not
+// empty.
+func (c *Client) Roles(ctx context.Context, name string) ([]Role, error) {
+	return list[Role](ctx, c, call{
+		doing: "list roles", capability: CapabilityListRoles,
+		path: "/iam/v1/roles", query: filter("name", name),
+	})
+}
+
+// Role finds a role by its name. A built-in one comes before an organisation's own of
+// that name, which somebody else may have made.
+func (c *Client) Role(ctx context.Context, name string) (Role, error) {
+	if name == "" {
+		return Role{}, fmt.Errorf("the name of a role is empty")
+	}
+	roles, err := c.Roles(ctx, name)
+	if err != nil {
+		return Role{}, err
+	}
+	roles = slices.DeleteFunc(roles, func(r Role) bool { return r.Name != name })
+	if i := slices.IndexFunc(roles, Role.builtIn); i >= 0 {
+		return roles[i], nil
+	}
+	switch len(roles) {
+	case 0:
+		return Role{}, &NotFoundError{What: "role", Name: name}
+	case 1:
+		return roles[0], nil
+	}
+	return Role{}, fmt.Errorf("%d organisations have a role called %s: it cannot be told which is meant", len(roles), quote(name))
+}
+
+// RoleBinding is a role that an identity has in a group and all that is below it.
+type RoleBinding struct {
+	ID                string `json:"id"`
+	Group             Group  `json:"group"`
+	Identity          string `json:"identity"` // id
+	Role              Role   `json:"role"`
+	Email             string `json:"email,omitempty"`             // verified; a person's
+	EmailUnverified   string `json:"emailUnverified,omitempty"`   // a person's
+	ClaimMatchIssuer  string `json:"claimMatchIssuer,omitempty"`  // a workload's
+	ClaimMatchSubject string `json:"claimMatchSubject,omitempty"` // a workload's
+	CreatedAt         Time   `json:"createdAt,omitzero"`
+}
+
+// RoleBindings lists the role bindings in the group of an id and below it; with an
+// empty id, all that the caller may see.
+func (c *Client) RoleBindings(ctx context.Context, descendantsOf string) ([]RoleBinding, error) {
+	return list[RoleBinding](ctx, c, call{
+		doing: "list role bindings", capability: CapabilityListBindings,
+		path: "/iam/v1/rolebindings", query: filter("uidp.descendantsOf", descendantsOf),
+	})
+}
+
+// Bind gives an identity a role in a group; all three are ids. It gives the id of the
+// role binding.
+func (c *Client) Bind(ctx context.Context, group, identity, role string) (string, error) {
+	for _, id := range []struct{ what, id string }{{"a group", group}, {"an identity", identity}, {"a role", role}} {
+		if err := checkID(id.what, id.id); err != nil {
+			return "", err
+		}
+	}
+	var binding struct {
+		ID string `json:"id"`
+	}
+	err := c.do(ctx, call{
+		doing: fmt.Sprintf("give the identity %s the role %s in %s", identity, role, group), capability: CapabilityCreateBindings,
+		method: http.MethodPost, path: "/iam/v1/rolebindings/" + group,
+		body: map[string]string{"identity": identity, "role": role},
+	}, &binding)
+	return binding.ID, err
+}

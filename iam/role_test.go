@@ -1,0 +1,96 @@
+package iam
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// roles is an answer to a list, of pairs of an id and a name.
+func roles(pairs ...string) string {
+	var items []string
+	for i := 0; i < len(pairs); i += 2 {
+		items = append(items, fmt.Sprintf(`{"id":%q,"name":%q,"description":"","capabilities":["groups.list"]}`, pairs[i], pairs[i+1]))
+	}
+	return `{"items":[` + strings.Join(items, ",") + `]}`
+}
+
+func TestRole(t *testing.T) {
+	own := org + "/1111111111111111"
+	for _, test := range []struct{ name, answer, want string }{
+		{"built in", roles(roleID, "registry.pull"), roleID},
+		{"built in before an organisation's own", roles(own, "registry.pull", roleID, "registry.pull"), roleID},
+		{"an organisation's own", roles(own, "registry.pull"), own},
+		{"among others, for a service that does not look at the name", roles(other, "owner", roleID, "registry.pull"), roleID},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a := answering(t, map[string]string{"GET /iam/v1/roles": test.answer})
+			got, err := a.Role(t.Context(), "registry.pull")
+			if err != nil || got.ID != test.want || len(got.Capabilities) != 1 {
+				t.Errorf("got %+v, %v, want %s", got, err, test.want)
+			}
+			if got := a.one(t).query; got != "name=registry.pull" {
+				t.Errorf("got the query %q, want the name", got)
+			}
+		})
+	}
+	t.Run("none", func(t *testing.T) {
+		_, err := answering(t, map[string]string{"GET /iam/v1/roles": roles(other, "owner")}).Role(t.Context(), "ownr")
+		oneLine(t, err)
+		var none *NotFoundError
+		if !errors.As(err, &none) || none.What != "role" || none.Name != "ownr" {
+			t.Errorf("got %#v, want that there is none", err)
+		}
+	})
+	t.Run("two organisations' own", func(t *testing.T) {
+		_, err := answering(t, map[string]string{"GET /iam/v1/roles": roles(own, "ci", other+"/1111111111111111", "ci")}).Role(t.Context(), "ci")
+		oneLine(t, err)
+	})
+	t.Run("no name", func(t *testing.T) {
+		_, err := answering(t, nil).Role(t.Context(), "")
+		oneLine(t, err)
+	})
+}
+
+func TestBind(t *testing.T) {
+	a := answering(t, map[string]string{"POST /iam/v1/rolebindings/" + folder: `{"id":"` + deepPID + `","identity":"` + pullID + `","group":"","role":"` + roleID + `"}`})
+	got, err := a.Bind(t.Context(), folder, pullID, roleID)
+	if err != nil || got != deepPID {
+		t.Errorf("got %q, %v, want %s", got, err, deepPID)
+	}
+	want := asked{"POST", "/iam/v1/rolebindings/" + folder, "", "Bearer " + bearer, `{"identity":"` + pullID + `","role":"` + roleID + `"}`}
+	if got := a.one(t); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	t.Run("no ids, no request", func(t *testing.T) {
+		a := answering(t, nil)
+		for _, ids := range [][3]string{{"", pullID, roleID}, {org, "pull-token", roleID}, {org, pullID, "registry.pull"}, {"../groups", pullID, roleID}} {
+			_, err := a.Bind(t.Context(), ids[0], ids[1], ids[2])
+			oneLine(t, err)
+		}
+		if len(a.asked) > 0 {
+			t.Errorf("got %d requests, want none", len(a.asked))
+		}
+	})
+}
+
+func TestRoleBindings(t *testing.T) {
+	a := answering(t, map[string]string{"GET /iam/v1/rolebindings": `{"items":[
+		{"id":"` + deepPID + `","group":{"id":"` + org + `","name":"example.com"},"identity":"` + pullID + `",
+		 "role":{"id":"` + roleID + `","name":"registry.pull","capabilities":[]},"email":"","createdAt":"2026-01-02T03:04:05.6Z"},
+		{"id":"` + pullID + `","group":null,"identity":"","role":null,"createdAt":null,"claimMatchIssuer":"https://example.com"}]}`})
+	got, err := a.RoleBindings(t.Context(), org)
+	if err != nil || len(got) != 2 {
+		t.Fatalf("got %+v, %v, want two", got, err)
+	}
+	if b := got[0]; b.Group.Name != "example.com" || b.Role.Name != "registry.pull" || b.Identity != pullID || b.CreatedAt.Year() != 2026 {
+		t.Errorf("got %+v, want what the service said", b)
+	}
+	if b := got[1]; b.Group.ID != "" || !b.CreatedAt.IsZero() || b.ClaimMatchIssuer != "https://example.com" {
+		t.Errorf("got %+v, want nothing where it said null", b)
+	}
+	if got := a.one(t).query; got != "uidp.descendantsOf="+org {
+		t.Errorf("got the query %q, want the group", got)
+	}
+}

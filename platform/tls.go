@@ -1,0 +1,97 @@
+package platform
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// explainTLS says, of an error about a server's certificate, who signed that and
+// what can be done: most often it is a proxy that looks into the traffic, whose
+// authority this machine does not know. It gives "" for other errors.
+func explainTLS(err error) string {
+	var noRoots x509.SystemRootsError
+	if errors.As(err, &noRoots) {
+		return "this machine's list of certificate authorities cannot be read: " + Printable(noRoots.Error()) + certFile()
+	}
+	var bad *tls.CertificateVerificationError
+	if !errors.As(err, &bad) {
+		return ""
+	}
+	signer := "somebody unnamed"
+	if len(bad.UnverifiedCertificates) > 0 {
+		name := bad.UnverifiedCertificates[0].Issuer
+		if signer = name.CommonName; signer == "" {
+			signer = name.String()
+		}
+	}
+	text := fmt.Sprintf("its certificate, signed by %q, is not good: %s", Printable(signer), Printable(bad.Err.Error()))
+	var unknown x509.UnknownAuthorityError
+	if errors.As(err, &unknown) {
+		text += "; if that is your organisation's proxy, add its authority to "
+		if runtime.GOOS == "linux" {
+			text += "this system's, or name its PEM file in SSL_CERT_FILE"
+		} else {
+			text += "this system's (SSL_CERT_FILE is not read here)"
+		}
+	}
+	return text + certFile()
+}
+
+// certFile names the file that $SSL_CERT_FILE puts in the place of the system's
+// authorities, which is the first thing to look at.
+func certFile() string {
+	if file := os.Getenv("SSL_CERT_FILE"); file != "" {
+		return fmt.Sprintf(" (SSL_CERT_FILE is %q)", file)
+	}
+	return ""
+}
+
+// proxy is http.ProxyFromEnvironment, but for values that cannot be right: it
+// ignores some of them, and quotes others, with the password in them.
+func proxy(req *http.Request) (*url.URL, error) {
+	u, err := http.ProxyFromEnvironment(req)
+	if u == nil && isLoopback(req.URL.Hostname()) {
+		return nil, nil // never through a proxy
+	}
+	names := []string{"HTTPS_PROXY", "https_proxy"}
+	if req.URL.Scheme == "http" {
+		names = []string{"HTTP_PROXY", "http_proxy"}
+	}
+	for _, name := range names {
+		value := os.Getenv(name)
+		if value == "" {
+			continue
+		}
+		if err != nil || !proxyAddress(value) {
+			return nil, fmt.Errorf("%s is no address of a proxy, such as http://proxy.example:3128", name)
+		}
+		break
+	}
+	return u, err
+}
+
+// proxyAddress says whether value names a proxy that net/http can use.
+func proxyAddress(value string) bool {
+	if !strings.Contains(value, "://") {
+		value = "http://" + value
+	}
+	u, err := url.Parse(value)
+	if err != nil || u.Hostname() == "" {
+		return false
+	}
+	return slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme)
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

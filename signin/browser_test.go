@@ -1,0 +1,338 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"docker-credential-cgr/token"
+)
+
+// signing is a sign-in on its way, on a machine without a browser.
+type signing struct {
+	t       *testing.T
+	browser *Browser
+	clock   *testClock
+	screen  *screen
+	redir   *url.URL // where the issuer sends the browser
+	page    *url.URL // where the person signs in
+	cancel  context.CancelFunc
+	result  chan signedIn
+}
+
+type signedIn struct {
+	grant *token.Grant
+	err   error
+}
+
+const issuerURL = "https://issuer.example"
+
+func newSigning(t *testing.T, wait time.Duration) *signing {
+	t.Helper()
+	noBrowserHere(t)
+	s := &signing{
+		t: t, screen: &screen{}, result: make(chan signedIn, 1),
+		clock: &testClock{now: time.Date(2026, 10, 5, 9, 0, 0, 0, time.UTC)},
+	}
+	s.browser = &Browser{
+		Issuer: issuerURL, Console: "https://console.example", Wait: wait, Out: s.screen, Now: s.clock.Now,
+		Debug: func(format string, args ...any) { t.Logf("debug: "+format, args...) },
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	t.Cleanup(cancel)
+	go func() {
+		grant, err := s.browser.SignIn(ctx, []string{registry, api})
+		s.result <- signedIn{grant, err}
+	}()
+	waitFor(t, "the address", func() bool { return strings.Contains(s.screen.String(), "waiting for the sign-in") })
+	for line := range strings.Lines(s.screen.String()) {
+		if address := strings.TrimSpace(line); strings.HasPrefix(address, issuerURL) {
+			s.page = parse(t, address)
+			s.redir = parse(t, s.page.Query().Get("redirect"))
+		}
+	}
+	if s.redir == nil {
+		t.Fatalf("got %s, want an address to open", s.screen)
+	}
+	return s
+}
+
+// noBrowserHere hides whatever a browser could be shown with.
+func noBrowserHere(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME", "SSH_CONNECTION"} {
+		t.Setenv(name, "")
+	}
+}
+
+func parse(t *testing.T, text string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// comesBack sends the browser to the callback as the issuer does, and gives the
+// page that it ends at.
+func (s *signing) comesBack(parameters url.Values) (status int, page string) {
+	s.t.Helper()
+	resp, err := http.Get("http://" + s.redir.Host + s.redir.Path + "?" + parameters.Encode())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if resp.Request.URL.RawQuery != "" && resp.StatusCode == 200 {
+		s.t.Errorf("I69 the page's address: got %s, want it without a query", resp.Request.URL)
+	}
+	return resp.StatusCode, string(body)
+}
+
+// ends waits for the sign-in's end.
+func (s *signing) ends() signedIn {
+	s.t.Helper()
+	select {
+	case result := <-s.result:
+		return result
+	case <-time.After(10 * time.Second):
+		s.t.Fatal("P11 got no end of the sign-in, want one")
+		return signedIn{}
+	}
+}
+
+// token makes an access token for this sign-in, with some claims changed.
+func (s *signing) token(changed map[string]any) string {
+	now := s.clock.Now()
+	claims := map[string]any{
+		"iss": issuerURL, "sub": alice, "aud": []string{registry, api}, "email": "a@example.com",
+		"iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+	}
+	for name, value := range changed {
+		claims[name] = value
+		if value == nil {
+			delete(claims, name)
+		}
+	}
+	return jwt(s.t, claims)
+}
+
+func TestSignIn(t *testing.T) {
+	s := newSigning(t, time.Minute)
+	want := url.Values{
+		"exit": {"redirect"}, "client_id": {"auth0"}, "audience": {"cgr.dev,https://console-api.enforce.dev"},
+		"create_refresh_token": {"true"}, "skip_registration": {"true"}, "redirect": {s.redir.String()},
+	}
+	if got := s.page.Query(); got.Encode() != want.Encode() || s.page.Path != "/oauth" {
+		t.Errorf("the page: got %s, want /oauth with %v", s.page, want)
+	}
+	if s.redir.Scheme != "http" || s.redir.Hostname() != "localhost" || s.redir.Path != callbackPath || s.redir.RawQuery != "token=true&error=true" {
+		t.Errorf("S5 the redirect: got %s, want http://localhost:PORT/callback?token=true&error=true", s.redir)
+	}
+	token := s.token(nil)
+	status, page := s.comesBack(url.Values{"token": {token}, "refresh_token": {"x+y/z=="}})
+	if status != 200 || !strings.Contains(page, "a@example.com") || strings.Contains(page, token) || strings.Contains(page, "x+y") {
+		t.Errorf("P18 the page: got %d, %s, want who signed in, without a token", status, page)
+	}
+	got := s.ends()
+	if got.err != nil || got.grant.AccessToken != token || got.grant.RefreshToken != "x+y/z==" || got.grant.Subject != alice || got.grant.Email != "a@example.com" {
+		t.Errorf("got %+v, %v, want what the callback held", got.grant, got.err)
+	}
+	if strings.Contains(s.screen.String(), token) {
+		t.Errorf("P13 got %s, want no token", s.screen)
+	}
+	got.grant.Finish()
+	waitFor(t, "the listener to close", func() bool {
+		conn, err := net.Dial("tcp4", "127.0.0.1:"+s.redir.Port())
+		if err == nil {
+			conn.Close()
+		}
+		return err != nil
+	})
+}
+
+// A callback with a token that is not of this sign-in is no answer to it.
+func TestSignInForeignTokens(t *testing.T) {
+	s := newSigning(t, time.Minute)
+	now := s.clock.Now()
+	for name, token := range map[string]string{
+		"I66 another issuer":              s.token(map[string]any{"iss": "https://evil.example"}),
+		"I66 an issuer that begins alike": s.token(map[string]any{"iss": issuerURL + ".evil.example"}),
+		"I66 no issuer":                   s.token(map[string]any{"iss": nil}),
+		"I66 another audience":            s.token(map[string]any{"aud": "https://other.example"}),
+		"I66 the second audience alone":   s.token(map[string]any{"aud": api}),
+		"I66 no audience":                 s.token(map[string]any{"aud": nil}),
+		"I66 nobody":                      s.token(map[string]any{"sub": ""}),
+		"I66 from before this sign-in":    s.token(map[string]any{"iat": now.Add(-time.Hour).Unix()}),
+		"I66 expired":                     s.token(map[string]any{"exp": now.Add(-time.Hour).Unix()}),
+		"I49 no JWT":                      "opaque-token",
+		"I49 empty parts":                 "..",
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, page := s.comesBack(url.Values{"token": {token}})
+			if status != http.StatusBadRequest || strings.Contains(page, token) {
+				t.Errorf("got %d, %s, want 400 without the token", status, page)
+			}
+			select {
+			case got := <-s.result:
+				t.Fatalf("got the sign-in ended with %+v, %v, want it to go on", got.grant, got.err)
+			default:
+			}
+		})
+	}
+	token := s.token(map[string]any{"iss": issuerURL + "/", "iat": now.Add(-4 * time.Minute).Unix()})
+	s.comesBack(url.Values{"token": {token}})
+	if got := s.ends(); got.err != nil || got.grant.AccessToken != token {
+		t.Errorf("the real callback: got %+v, %v, want it", got.grant, got.err)
+	}
+}
+
+func TestSignInRefused(t *testing.T) {
+	tests := []struct {
+		name       string
+		parameters url.Values
+		want, page string
+	}{
+		{"no account", url.Values{"token": {"true"}, "error": {"not found"}, "status_code": {"404"}}, "https://console.example", "Not signed in"},
+		{"P14 terminal sequence", url.Values{"error": {"no\x1b]52;c;aGk=\a\nroot# "}}, `no\x1b]52;c;aGk=\a root#`, "Not signed in"},
+		{"I71 script", url.Values{"error": {"<script>alert(1)</script>"}}, "<script>", "&lt;script&gt;"},
+		{"I71 60 KB", url.Values{"error": {strings.Repeat("x", 60_000)}}, "xxx…", "xxx…"},
+		{"I71 status that is no number", url.Values{"error": {"denied"}, "status_code": {"abc"}}, "was refused: denied", "denied"},
+		{"status alone", url.Values{"status_code": {"403"}}, "(status 403)", "Not signed in"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := newSigning(t, time.Minute)
+			status, page := s.comesBack(test.parameters)
+			if status != 200 || !strings.Contains(page, test.page) || strings.Contains(page, "<script") {
+				t.Errorf("the page: got %d, %.2000s, want %q in it", status, page, test.page)
+			}
+			got := s.ends()
+			var left *token.SignInError
+			if !errors.As(got.err, &left) || !strings.Contains(got.err.Error(), test.want) {
+				t.Fatalf("got %v, want a *token.SignInError with %q", got.err, test.want)
+			}
+			if strings.ContainsAny(got.err.Error(), "\x1b\a\n\r") || len(got.err.Error()) > 600 {
+				t.Errorf("I71 got %q, want one short printable line", got.err)
+			}
+		})
+	}
+}
+
+// The person never comes back, or stops it.
+func TestSignInEnds(t *testing.T) {
+	t.Run("F24 the time is up", func(t *testing.T) {
+		s := newSigning(t, 5*time.Minute)
+		s.clock.add(5 * time.Minute) // awake, or asleep
+		got := s.ends()
+		var left *token.SignInError
+		if !errors.As(got.err, &left) || !strings.Contains(got.err.Error(), "5 minutes") || !strings.Contains(got.err.Error(), "docker-credential-cgr login") {
+			t.Errorf("got %v, want a *token.SignInError that says how long and what to do", got.err)
+		}
+	})
+	t.Run("F25 stopped", func(t *testing.T) {
+		s := newSigning(t, time.Minute)
+		s.cancel()
+		got := s.ends()
+		var left *token.SignInError
+		if !errors.Is(got.err, context.Canceled) || errors.As(got.err, &left) {
+			t.Errorf("got %v, want the context's error, which is no answer", got.err)
+		}
+		if conn, err := net.Dial("tcp4", "127.0.0.1:"+s.redir.Port()); err == nil {
+			conn.Close()
+			t.Error("got the listener open, want it closed")
+		}
+	})
+	t.Run("F29 garbage keeps nobody out", func(t *testing.T) {
+		s := newSigning(t, time.Minute)
+		var strangers []net.Conn
+		for range 200 {
+			conn, err := net.Dial("tcp4", "127.0.0.1:"+s.redir.Port())
+			if err != nil {
+				t.Fatal(err)
+			}
+			strangers = append(strangers, conn)
+		}
+		token := s.token(nil)
+		s.comesBack(url.Values{"token": {token}})
+		for _, conn := range strangers {
+			conn.Close()
+		}
+		if got := s.ends(); got.err != nil || got.grant.AccessToken != token {
+			t.Errorf("got %+v, %v, want the sign-in", got.grant, got.err)
+		}
+	})
+}
+
+// A browser that knows localhost as https alone cannot show the callback: the
+// terminal says so, since the browser cannot.
+func TestSignInMeetsTLS(t *testing.T) {
+	s := newSigning(t, 30*time.Second)
+	conn, err := net.Dial("tcp4", "127.0.0.1:"+s.redir.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	// The beginning of a ClientHello.
+	if _, err := conn.Write([]byte{0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3, 0, 0, 0, 0, 0}); err != nil {
+		t.Fatal(err)
+	}
+	noticed := func() bool {
+		text := s.screen.String()
+		_, after, _ := strings.Cut(text, "waiting for the sign-in")
+		return strings.Contains(strings.ToLower(after), "https")
+	}
+	deadline := time.After(2 * time.Second)
+	for tick := time.NewTicker(5 * time.Millisecond); !noticed(); {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("I70 got %s, want a word about https after a TLS handshake", s.screen)
+		}
+	}
+	token := s.token(nil)
+	s.comesBack(url.Values{"token": {token}})
+	if got := s.ends(); got.err != nil || got.grant.AccessToken != token {
+		t.Errorf("I70 after it: got %+v, %v, want the sign-in", got.grant, got.err)
+	}
+}
+
+// A clock that is far off cannot be told from an old token: the person is told
+// why the sign-in does not end.
+func TestSignInByAWrongClock(t *testing.T) {
+	for name, skew := range map[string]time.Duration{"F21 5 min ahead": 5*time.Minute - time.Second, "F21 5 min behind": -5*time.Minute + time.Second} {
+		t.Run(name, func(t *testing.T) {
+			s := newSigning(t, time.Minute)
+			issued := s.clock.Now().Add(-skew)
+			token := s.token(map[string]any{"iat": issued.Unix(), "exp": issued.Add(time.Hour).Unix()})
+			s.comesBack(url.Values{"token": {token}})
+			if got := s.ends(); got.err != nil || got.grant.AccessToken != token {
+				t.Errorf("got %+v, %v, want the sign-in", got.grant, got.err)
+			}
+		})
+	}
+	t.Run("F21 a day ahead", func(t *testing.T) {
+		s := newSigning(t, time.Minute)
+		issued := s.clock.Now().Add(-24 * time.Hour)
+		s.comesBack(url.Values{"token": {s.token(map[string]any{"iat": issued.Unix(), "exp": issued.Add(time.Hour).Unix()})}})
+		if said := s.screen.String(); !strings.Contains(said, "clock") {
+			t.Errorf("got %q, want a word about the clock", said)
+		}
+		select {
+		case got := <-s.result:
+			t.Errorf("got %+v, %v, want the sign-in to go on", got.grant, got.err)
+		default:
+		}
+	})
+}

@@ -1,0 +1,276 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"docker-credential-cgr/platform"
+)
+
+// The paths of the listener.
+const (
+	callbackPath = "/callback"
+	donePath     = "/done"
+)
+
+// callback is what the issuer sent the browser back with. Exactly one of token
+// and error is set.
+type callback struct {
+	token, refreshToken string
+	err                 string // the issuer's words
+	status              int    // 0 where it gave none
+}
+
+// parseCallback reads the query of a callback. A parameter that comes twice, or
+// both of token and error, is no answer of the issuer.
+func parseCallback(rawQuery string) (callback, error) {
+	q, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return callback{}, errors.New("the query cannot be read")
+	}
+	for name, values := range q {
+		if len(values) > 1 {
+			return callback{}, fmt.Errorf("%s comes twice", strconv.Quote(name))
+		}
+	}
+	c := callback{token: q.Get("token"), refreshToken: q.Get("refresh_token"), err: q.Get("error")}
+	// "true" is what the redirect that we gave the issuer has for both: it says
+	// which of them we take, and is no answer.
+	if c.token == "true" {
+		c.token = ""
+	}
+	if c.err == "true" {
+		c.err = ""
+	}
+	c.status, _ = strconv.Atoi(q.Get("status_code"))
+	switch {
+	case c.token != "" && (c.err != "" || c.status != 0):
+		return callback{}, errors.New("it holds a token and an error")
+	case c.token == "" && c.err == "" && c.status == 0:
+		return callback{}, errors.New("it holds neither a token nor an error")
+	case platform.HasControl(c.token) || platform.HasControl(c.refreshToken):
+		return callback{}, errors.New("its token holds control characters")
+	case len(c.token) > platform.MaxToken || len(c.refreshToken) > platform.MaxToken:
+		return callback{}, errors.New("its token is too long")
+	}
+	return c, nil
+}
+
+// listener waits on the loopback interface for the one callback of a sign-in.
+type listener struct {
+	port   int
+	server *http.Server
+	// take looks at a callback: an error leaves the sign-in waiting for another,
+	// since anybody on this machine can send one. The outcome is what the page
+	// then says.
+	take func(callback) (outcome, error)
+
+	mu     sync.Mutex
+	taken  bool
+	result outcome
+	shown  chan struct{} // closed when the page was shown
+	first  []net.Conn    // that have sent no request, the oldest first
+}
+
+// maxSilent bounds the connections that have sent no request: whoever opens
+// more pushes out their own, not the browser's, which sends at once.
+const maxSilent = 128
+
+// listen opens the listener on 127.0.0.1 and, where the machine has one, on ::1,
+// at the same port: the redirect names "localhost", and a browser may take either.
+// Both must be ours, since whoever has the port on the other could be handed the
+// token.
+//
+// overTLS is called when a browser speaks TLS, as it does where it is told to use
+// https alone: it cannot be answered, since nobody certifies "localhost".
+func listen(take func(callback) (outcome, error), overTLS func()) (*listener, error) {
+	var sockets []net.Listener
+	var err error
+	for range 100 { // a port that is free on both is likely at the first
+		if sockets, err = listenBoth(); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on the loopback interface for the sign-in: %w", err)
+	}
+	l := &listener{
+		port:  sockets[0].Addr().(*net.TCPAddr).Port,
+		take:  take,
+		shown: make(chan struct{}),
+	}
+	l.server = &http.Server{
+		Handler:           l,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      10 * time.Second,
+		MaxHeaderBytes:    64 << 10,
+		ConnState:         l.connState,
+		ErrorLog:          silent,
+	}
+	for _, socket := range sockets {
+		go func() { _ = l.server.Serve(sniffer{socket, overTLS}) }() // ends with close
+	}
+	return l, nil
+}
+
+func listenBoth() ([]net.Listener, error) {
+	four, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil { // no IPv4 here
+		six, err6 := net.Listen("tcp6", "[::1]:0")
+		if err6 != nil {
+			return nil, err
+		}
+		return []net.Listener{six}, nil
+	}
+	six, err := net.Listen("tcp6", fmt.Sprintf("[::1]:%d", four.Addr().(*net.TCPAddr).Port))
+	if err == nil {
+		return []net.Listener{four, six}, nil
+	}
+	// Has somebody else this port, or is there no IPv6 here?
+	const wsaeAddrInUse = syscall.Errno(10048) // Windows' own number for it
+	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, wsaeAddrInUse) {
+		_ = four.Close()
+		return nil, err
+	}
+	return []net.Listener{four}, nil
+}
+
+// sniffer looks at the first byte that each connection sends.
+type sniffer struct {
+	net.Listener
+	overTLS func()
+}
+
+func (s sniffer) Accept() (net.Conn, error) {
+	conn, err := s.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &sniffed{Conn: conn, overTLS: s.overTLS}, nil
+}
+
+type sniffed struct {
+	net.Conn
+	overTLS func()
+	looked  bool
+}
+
+// tlsHandshake is the first byte of a ClientHello (RFC 8446, section 5.1), and of
+// no HTTP request.
+const tlsHandshake = 22
+
+func (c *sniffed) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 && !c.looked {
+		if c.looked = true; b[0] == tlsHandshake {
+			c.overTLS()
+		}
+	}
+	return n, err
+}
+
+// url is where the issuer has to send the browser; the parameters tell it what
+// the callback takes.
+func (l *listener) url() string {
+	return fmt.Sprintf("http://localhost:%d%s?token=true&error=true", l.port, callbackPath)
+}
+
+// close ends the listener, once an answer that is going out has gone.
+func (l *listener) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if l.server.Shutdown(ctx) != nil {
+		_ = l.server.Close()
+	}
+}
+
+// connState drops the oldest connection that stays silent where there are too many.
+func (l *listener) connState(conn net.Conn, state http.ConnState) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if state != http.StateNew {
+		l.first = slices.DeleteFunc(l.first, func(c net.Conn) bool { return c == conn })
+		return
+	}
+	if len(l.first) >= maxSilent {
+		_ = l.first[0].Close()
+		l.first = l.first[1:]
+	}
+	l.first = append(l.first, conn)
+}
+
+func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	setHeaders(w.Header())
+	switch {
+	case !l.ownHost(r.Host):
+		// Another name for this address: DNS rebinding (RFC 9110, section 15.5.20).
+		w.WriteHeader(http.StatusMisdirectedRequest)
+	case r.Method == http.MethodOptions:
+		w.WriteHeader(http.StatusNoContent) // a preflight, granted nothing
+	case r.URL.Path != callbackPath && r.URL.Path != donePath:
+		w.WriteHeader(http.StatusNotFound)
+	case r.Method != http.MethodGet:
+		w.Header().Set("Allow", http.MethodGet)
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	case r.URL.Path == callbackPath:
+		l.deliver(w, r)
+	default:
+		l.done(w)
+	}
+}
+
+func (l *listener) ownHost(host string) bool {
+	name, port, err := net.SplitHostPort(host)
+	return err == nil && port == strconv.Itoa(l.port) && (name == "localhost" || name == "127.0.0.1" || name == "::1")
+}
+
+// deliver takes a callback and sends the browser on to an address without its
+// query, before anything is shown. 303 is not cached, as 301 and 308 would be.
+func (l *listener) deliver(w http.ResponseWriter, r *http.Request) {
+	if dest := r.Header.Get("Sec-Fetch-Dest"); dest != "" && dest != "document" {
+		w.WriteHeader(http.StatusBadRequest) // a script, an image, a frame: no sign-in ends so
+		return
+	}
+	c, err := parseCallback(r.URL.RawQuery)
+	if err == nil {
+		l.mu.Lock()
+		if !l.taken {
+			if l.result, err = l.take(c); err == nil {
+				l.taken = true
+			}
+		}
+		l.mu.Unlock()
+	}
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		writePage(w, outcome{title: "That was no answer to this sign-in", text: "Go back to the window that the sign-in began in."})
+		return
+	}
+	w.Header().Set("Location", donePath)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+func (l *listener) done(w http.ResponseWriter) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.taken {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	writePage(w, l.result)
+	select {
+	case <-l.shown:
+	default:
+		close(l.shown)
+	}
+}

@@ -1,0 +1,8 @@
+package signin
+
+import "syscall"
+
+const detachedProcess = 0x00000008 // DETACHED_PROCESS of CreateProcess
+
+// detached keeps a child off our console.
+var detached = &syscall.SysProcAttr{CreationFlags: detachedProcess | syscall.CREATE_NEW_PROCESS_GROUP}

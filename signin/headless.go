@@ -1,0 +1,216 @@
+package signin
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/ecdh"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"docker-credential-cgr/platform"
+	"docker-credential-cgr/token"
+)
+
+// Headless signs a person in with a browser on any device: it shows an address
+// that names a key made for the occasion, and the issuer seals the outcome for
+// that key.
+type Headless struct {
+	STS *platform.STS // of the issuer, which is polled through its transport
+	// Provider and Connection are as in Browser.
+	Provider   string
+	Connection string
+	// Identity is the UIDP of the identity to assume; empty for the person's own.
+	Identity string
+	Wait     time.Duration // for the person
+	Every    time.Duration // between two polls; 0 means 2 s
+	Out      io.Writer     // where the person reads
+	Terminal bool          // Out is one: a QR code and the time left are shown there
+	Now      func() time.Time
+	Debug    func(format string, args ...any)
+}
+
+const (
+	pollEvery = 2 * time.Second
+	pollLimit = 8 * time.Second // of one poll
+	// exchangeTries is how often the ID token is presented: the person has done
+	// their part, and should not have to again.
+	exchangeTries = 3
+)
+
+// SignIn has a person sign in, and exchanges the ID token that they get for an
+// access token of all audiences. Its errors for what the person or the issuer did
+// are *token.SignInError. A sign-in that is denied looks like one that nobody
+// finishes.
+func (h *Headless) SignIn(ctx context.Context, audiences []string) (*token.Grant, error) {
+	key, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a key for the sign-in: %w", err)
+	}
+	code := base64.RawURLEncoding.EncodeToString(key.PublicKey().Bytes())
+	parameters := url.Values{"headless_code": {code}}
+	if err := choose(parameters, h.Provider, h.Connection); err != nil {
+		return nil, err
+	}
+	start := h.Now()
+	h.invite(h.STS.Issuer+"/oauth?"+parameters.Encode(), start.Add(h.Wait))
+	sealed, err := h.await(ctx, code, start.Add(h.Wait))
+	if err != nil {
+		return nil, err
+	}
+	idToken, err := sealed.open(key)
+	if err != nil {
+		return nil, failed(err)
+	}
+	return exchange(ctx, h.STS, idToken, platform.Ask{Audiences: audiences, Identity: h.Identity})
+}
+
+// failed is a sign-in that a person did their part in. It counts as an answer, so
+// that nobody is asked again at once.
+func failed(err error) error {
+	return &token.SignInError{Why: "failed: " + err.Error(), Hint: retryHint}
+}
+
+// invite shows the address. The code in it is a whole public key: nobody can guess
+// another's, but who opens a stranger's address signs the stranger in (RFC 8628,
+// section 5.4).
+func (h *Headless) invite(address string, end time.Time) {
+	if drawing, width, err := drawQR(address); err == nil && width <= h.columns() {
+		fmt.Fprintf(h.Out, "\n%s\n", drawing)
+	}
+	say(h.Out, "to sign in, open this address in a browser on any device; only sign in there if you started this yourself:")
+	showAddress(h.Out, address, end, h.Wait)
+}
+
+// polled is what one poll brought.
+type polled struct {
+	sealed sealedToken
+	err    error
+}
+
+// await polls until the sign-in is finished or its time is up at end. What may
+// pass by itself does not end it.
+func (h *Headless) await(ctx context.Context, code string, end time.Time) (sealedToken, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	polls := make(chan polled)
+	go h.poll(ctx, code, polls)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	left := timeLeft{out: h.Out}
+	defer left.clear()
+	said := false
+	for {
+		select {
+		case p := <-polls:
+			switch {
+			case p.err == nil:
+				return p.sealed, nil
+			case ctx.Err() != nil:
+				return sealedToken{}, stopped(ctx)
+			case !mayPass(p.err):
+				return sealedToken{}, failed(p.err)
+			case !notYet(p.err):
+				left.clear()
+				if !said {
+					say(h.Out, "%v; going on until the time is up", p.err)
+				}
+				said = true
+				h.Debug("a poll failed: %v", p.err)
+			}
+		case <-tick.C:
+			left.show(end.Sub(h.Now()), h.columns())
+		case <-ctx.Done():
+			return sealedToken{}, stopped(ctx)
+		}
+		// The clock on the wall counts, which goes on while a laptop sleeps.
+		if !h.Now().Before(end) {
+			return sealedToken{}, timeUp(h.Wait)
+		}
+	}
+}
+
+// poll asks for the outcome time and again until ctx ends, and sends what came.
+func (h *Headless) poll(ctx context.Context, code string, polls chan<- polled) {
+	every := h.Every
+	if every == 0 {
+		every = pollEvery
+	}
+	for {
+		select {
+		case <-time.After(every):
+		case <-ctx.Done():
+			return
+		}
+		var p polled
+		limited, cancel := context.WithTimeout(ctx, pollLimit)
+		_, p.err = platform.Send(limited, h.STS.Transport, platform.Request{
+			Method: http.MethodGet,
+			URL:    h.STS.Issuer + "/sts/headless_sessions?" + url.Values{"code": {code}}.Encode(),
+		}, &p.sealed)
+		cancel()
+		select {
+		case polls <- p:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// mayPass says whether polling can go on after err: nobody has signed in yet, or
+// the issuer could not say.
+func mayPass(err error) bool {
+	var answer *platform.AnswerError
+	if errors.As(err, &answer) {
+		return notYet(err) || answer.Status == http.StatusTooManyRequests || answer.Status >= 500
+	}
+	return platform.Unanswered(err)
+}
+
+func notYet(err error) bool {
+	var answer *platform.AnswerError
+	return errors.As(err, &answer) && answer.Status == http.StatusNotFound
+}
+
+// sealedToken is the outcome of a headless sign-in: an ID token that only the
+// holder of the code's private key can read.
+type sealedToken struct {
+	PublicKey []byte `json:"ecdhPublicKey"`    // the issuer's, as text: unpadded base64url
+	Sealed    []byte `json:"encryptedIdtoken"` // a nonce of 12 bytes, then AES-256-GCM
+}
+
+// open gives the ID token. Its errors hold nothing of it.
+func (s sealedToken) open(key *ecdh.PrivateKey) (idToken string, err error) {
+	const broken = "the issuer's answer cannot be opened: "
+	point, err := base64.RawURLEncoding.DecodeString(string(s.PublicKey))
+	if err != nil {
+		return "", errors.New(broken + "its public key is not base64url")
+	}
+	public, err := ecdh.X25519().NewPublicKey(point)
+	if err != nil {
+		return "", fmt.Errorf(broken+"its public key has %d bytes, where X25519 has 32", len(point))
+	}
+	shared, err := key.ECDH(public)
+	if err != nil {
+		return "", errors.New(broken + "its public key is a point of low order, which keeps no secret")
+	}
+	block, err := aes.NewCipher(shared)
+	if err != nil {
+		return "", err // not possible: the secret has 32 bytes
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block) // which reads the nonce before the text
+	if err != nil {
+		return "", err // not possible: it is AES
+	}
+	text, err := aead.Open(nil, nil, s.Sealed, nil)
+	if err != nil {
+		return "", errors.New(broken + "it is of another sign-in, or was changed on its way")
+	}
+	return string(text), nil
+}

@@ -1,0 +1,103 @@
+package signin
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pkg/browser"
+)
+
+// OpenVerb is the verb under which this program runs itself to open a browser.
+const OpenVerb = "open-browser"
+
+// startBrowser opens target in the user's browser, in a process of its own: this
+// program again, in a session of its own, with nothing of ours on its standard
+// streams and no secret in its environment. pkg/browser sets none of that, and
+// some openers stay in front until the window is closed. failed is called, from
+// another goroutine, if the browser could not be started.
+func startBrowser(target string, failed func()) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(self, OpenVerb, target) // nil streams are the null device
+	cmd.Env = slices.DeleteFunc(os.Environ(), secretVariable)
+	cmd.SysProcAttr = detached
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	go func() {
+		if cmd.Wait() != nil {
+			failed()
+		}
+	}()
+	return nil
+}
+
+// secretVariable says whether an entry of the environment may hold a credential
+// of ours. The rest stays: a browser needs it.
+func secretVariable(entry string) bool {
+	name, _, _ := strings.Cut(strings.ToUpper(entry), "=")
+	for _, prefix := range []string{"CHAINGUARD_", "ACTIONS_ID_TOKEN_", "CIRCLE_OIDC_TOKEN", "BITBUCKET_STEP_OIDC_TOKEN"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// OpenBrowser shows target in $BROWSER where that is set, else in the system's
+// browser. It runs in the process that startBrowser made.
+func OpenBrowser(target string) error {
+	u, err := url.Parse(target)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" {
+		return errors.New("only http and https addresses are opened")
+	}
+	list := os.Getenv("BROWSER")
+	if list == "" {
+		return browser.OpenURL(target)
+	}
+	var errs []error
+	for _, entry := range filepath.SplitList(list) {
+		words := browserCommand(entry, target)
+		if len(words) == 0 {
+			continue
+		}
+		if name := filepath.Base(words[0]); textBrowser(name) {
+			errs = append(errs, fmt.Errorf("%s needs a terminal of its own", name))
+			continue
+		}
+		err := exec.Command(words[0], words[1:]...).Run()
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(append(errs, errors.New("nothing in BROWSER opened it"))...)
+}
+
+// browserCommand makes a command of an entry of $BROWSER: words, without a shell.
+// %s stands for the address, which comes last where there is none.
+func browserCommand(entry, target string) []string {
+	words := strings.Fields(entry)
+	placed := false
+	for i, word := range words {
+		if strings.Contains(word, "%s") {
+			words[i], placed = strings.ReplaceAll(word, "%s", target), true
+		}
+	}
+	if len(words) > 0 && !placed {
+		words = append(words, target)
+	}
+	return words
+}
+
+func textBrowser(name string) bool {
+	return slices.Contains([]string{"lynx", "links", "links2", "elinks", "w3m", "www-browser"}, name)
+}

@@ -1,0 +1,83 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"docker-credential-cgr/platform"
+	"docker-credential-cgr/token"
+)
+
+// connections are the names by which the issuer knows the ways that people name.
+var connections = map[string]string{"": "", "email": "", "google": "google-oauth2", "github": "github", "gitlab": "gitlab"}
+
+// choose adds to the parameters of the issuer's page where the person signs in.
+func choose(q url.Values, provider, way string) error {
+	connection, known := connections[way]
+	switch {
+	case !known:
+		return fmt.Errorf("there is no way to sign in called %q; use email, google, github or gitlab", way)
+	case provider != "":
+		q.Set("idp_id", provider)
+	case connection != "":
+		q.Set("connection", connection)
+	}
+	return nil
+}
+
+// CheckOrganisation asks the issuer (GET /orgcheck) whether name can be the
+// Provider of a sign-in. Its error says what the name must be, or why the issuer
+// could not be asked.
+func CheckOrganisation(ctx context.Context, transport http.RoundTripper, issuer, name string) error {
+	if name == "" {
+		return errors.New("the organisation's name is empty; give its verified domain, such as example.com")
+	}
+	var found bool
+	_, err := platform.Send(ctx, transport, platform.Request{
+		Method: http.MethodGet,
+		URL:    issuer + "/orgcheck?" + url.Values{"name": {name}}.Encode(),
+		Plain:  true,
+	}, &found)
+	if err != nil {
+		return fmt.Errorf("cannot check the organisation %s: %w", platform.Printable(name), err)
+	}
+	if !found {
+		return fmt.Errorf("the organisation %s was not found, is not verified, or has no identity provider; give its verified domain, such as example.com", platform.Printable(name))
+	}
+	return nil
+}
+
+func say(out io.Writer, format string, args ...any) {
+	fmt.Fprintf(out, "docker-credential-cgr: "+format+"\n", args...)
+}
+
+// showAddress shows where to sign in, alone on its line so that it can be copied
+// whole, and how long that is waited for.
+func showAddress(out io.Writer, address string, end time.Time, wait time.Duration) {
+	fmt.Fprintf(out, "\n    %s\n\n", address)
+	say(out, "waiting for the sign-in until %s (%s); Ctrl-C stops it", end.Local().Format("15:04:05"), minutes(wait))
+}
+
+// timeUp is the end of a sign-in that nobody finished.
+func timeUp(wait time.Duration) error {
+	return &token.SignInError{Why: "was not finished within " + minutes(wait), Hint: retryHint}
+}
+
+// stopped is the end of a sign-in whose context ended.
+func stopped(ctx context.Context) error {
+	return fmt.Errorf("the sign-in was stopped: %w; to sign in, run: docker-credential-cgr login", context.Cause(ctx))
+}
+
+const retryHint = "to try again, run: docker-credential-cgr login"
+
+func minutes(d time.Duration) string {
+	if d%time.Minute == 0 {
+		return fmt.Sprintf("%d minutes", d/time.Minute)
+	}
+	return d.String()
+}

@@ -1,0 +1,74 @@
+package signin
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"rsc.io/qr"
+)
+
+// Read back, the drawing is the code, with a quiet zone around it.
+func TestDrawQR(t *testing.T) {
+	const address = "https://issuer.enforce.dev/oauth?headless_code=hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo"
+	drawing, columns, err := drawQR(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := qr.Encode(address, qr.L)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := code.Size + 8; columns != want || columns > 60 {
+		t.Errorf("got %d columns, want %d", columns, want)
+	}
+	lines := strings.Split(strings.TrimSuffix(drawing, "\n"), "\n")
+	if want := (columns + 1) / 2; len(lines) != want {
+		t.Fatalf("got %d lines, want %d", len(lines), want)
+	}
+	for row, line := range lines {
+		characters := []rune(line)
+		if len(characters) != columns {
+			t.Fatalf("line %d: got %d columns, want %d", row, len(characters), columns)
+		}
+		for x, character := range characters {
+			for half, light := range map[int]string{0: "█▀", 1: "█▄"} {
+				y := 2*row + half
+				got := strings.ContainsRune(light, character)
+				if want := y < columns && !code.Black(x-4, y-4); got != want {
+					t.Errorf("module %d,%d: got light %v, want %v", x, y, got, want)
+				}
+			}
+		}
+	}
+	if _, _, err := drawQR(strings.Repeat("x", 10_000)); err == nil {
+		t.Error("10 KB: got no error, want one")
+	}
+}
+
+func TestTimeLeft(t *testing.T) {
+	out := &screen{}
+	left := timeLeft{out: out}
+	for _, test := range []struct {
+		name    string
+		left    time.Duration
+		columns int
+		want    string // what is written
+	}{
+		{"none shown yet", 10 * time.Minute, 80, "10:00 left"},
+		{"shorter", 9*time.Minute + 59*time.Second, 80, "\r          \r9:59 left"},
+		{"rounded", 61*time.Second + 600*time.Millisecond, 80, "\r         \r1:02 left"},
+		{"F33 a terminal that is just too narrow", time.Minute, 9, "\r         \r"},
+		{"F33 one column", time.Minute, 1, ""},
+		{"no terminal", time.Minute, 0, ""},
+		{"just wide enough", time.Minute, 10, "1:00 left"},
+		{"over", 0, 80, "\r         \r"},
+		{"long over", -time.Hour, 80, ""},
+	} {
+		before := len(out.String())
+		left.show(test.left, test.columns)
+		if got := out.String()[before:]; got != test.want {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package token
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"docker-credential-cgr/platform"
+)
+
+// TokenSource gives access tokens for host, for use with golang.org/x/oauth2.
+func (s *Session) TokenSource(ctx context.Context, host string) oauth2.TokenSource {
+	return tokenSource{ctx, s, host}
+}
+
+type tokenSource struct {
+	// A TokenSource's method takes no context, so the source carries the one of
+	// the work that it was made for.
+	ctx  context.Context
+	s    *Session
+	host string
+}
+
+func (t tokenSource) Token() (*oauth2.Token, error) {
+	c, err := t.s.Credential(t.ctx, t.host)
+	if err != nil {
+		return nil, err
+	}
+	return &oauth2.Token{AccessToken: c.Secret, TokenType: "Bearer", Expiry: c.Expires}, nil
+}
+
+// AccessToken gives an access token for ask's audience: the one that Credential
+// gives, or a new one that is not kept where ask narrows it by scopes or
+// capabilities, or where a pair that the user stored has the place of the kept
+// one. Its errors are Credential's.
+func (s *Session) AccessToken(ctx context.Context, ask platform.Ask) (*oauth2.Token, error) {
+	narrow := len(ask.Scopes)+len(ask.Capabilities) > 0
+	session, err := s.readSession()
+	if err != nil {
+		return nil, err
+	}
+	if !narrow || !s.renewable(session) {
+		c, err := s.Credential(ctx, ask.Audiences[0])
+		if err != nil {
+			return nil, err
+		}
+		if !narrow && !c.Stored {
+			return &oauth2.Token{AccessToken: c.Secret, TokenType: "Bearer", Expiry: c.Expires}, nil
+		}
+	}
+	ctx, stop := s.watch(ctx)
+	defer stop()
+	unlock, err := s.lockToLogin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if session, err = s.readSession(); err != nil {
+		return nil, err
+	}
+	fetch, cancel := finishing(ctx, fetchLimit)
+	defer cancel()
+	s.Keychain.SayHolder(s.lockName(), "refreshing")
+	switch {
+	case session.alive(s.Now()):
+		return s.spend(fetch, ask, "", session, fetchTries)
+	case s.IDToken != nil:
+		return s.exchange(fetch, ask, fetchTries)
+	}
+	return nil, &NotSignedInError{"there is no session beside what is stored for " + ask.Audiences[0] + "; run: docker-credential-cgr login"}
+}
+
+// assume exchanges an ID token of this machine for an access token of Identity
+// for host, with the lock held, and keeps it. Another one is had in the same way,
+// so no refresh token is kept.
+func (s *Session) assume(ctx context.Context, host string, session sessionRecord, tries int) (credentialRecord, error) {
+	fetch, cancel := context.WithTimeout(ctx, fetchLimit)
+	defer cancel()
+	s.Keychain.SayHolder(s.lockName(), "exchanging an ID token")
+	token, err := s.exchange(fetch, s.ask(host), tries)
+	if err != nil {
+		return credentialRecord{}, err
+	}
+	if session.addHost(host) {
+		if err := s.beginAssumed(session); err != nil {
+			s.Debug("signing out will not find all that is kept: %v", err)
+		}
+	}
+	return s.keep(host, token.AccessToken, token.Expiry), nil
+}
+
+// exchange gets a token of Identity for an ID token of this machine.
+func (s *Session) exchange(ctx context.Context, ask platform.Ask, tries int) (*oauth2.Token, error) {
+	idToken, err := s.IDToken(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("no ID token to assume the identity %s with: %w", s.Identity, err)
+	}
+	ask.Identity = s.Identity
+	token, err := s.STS.Exchange(ctx, idToken, ask, tries)
+	if err != nil {
+		return nil, fmt.Errorf("cannot assume the identity %s: %w", s.Identity, err)
+	}
+	if c, _ := platform.ParseClaims(token.AccessToken); c.Subject != s.Identity {
+		return nil, fmt.Errorf("%s gave a token of %s, where one of the identity %s was asked: not used", s.STS.Host(), platform.Printable(c.Subject), s.Identity)
+	}
+	return token, nil
+}
+
+// beginAssumed keeps, for signing out, which identity has tokens for which hosts.
+func (s *Session) beginAssumed(session sessionRecord) error {
+	if err := s.noteIdentity(); err != nil {
+		return err
+	}
+	session.Version, session.Issuer, session.Identity, session.Subject = recordVersion, s.Issuer, s.Identity, s.Identity
+	_, err := s.writeSession(session, "")
+	return err
+}
+
+// noteIdentity sees to it that signing out finds what is kept for Identity, which
+// may not be configured any more by then.
+func (s *Session) noteIdentity() error {
+	known, err := s.readHosts()
+	if err != nil || s.Identity == "" || slices.Contains(known.Identities, s.Identity) {
+		return err
+	}
+	known.Identities = append(known.Identities, s.Identity)
+	return s.write(hostsName(s.Issuer), known, 0)
+}
+
+// Kept is what is kept of a session.
+type Kept struct {
+	Account Account     // zero where nobody is signed in
+	Alive   bool        // there is a refresh token to try
+	Tokens  []KeptToken // sorted by host
+}
+
+// KeptToken is a credential that is kept for a host, but for its secret.
+type KeptToken struct {
+	Host, Username string
+	Expires        time.Time // zero where not known
+	Stored         bool      // the user gave it to us (docker login)
+}
+
+// Kept gives what is kept, without asking anybody.
+func (s *Session) Kept() (Kept, error) {
+	session, err := s.readSession()
+	if err != nil {
+		return Kept{}, err
+	}
+	stored, err := s.readHosts()
+	if err != nil {
+		return Kept{}, err
+	}
+	k := Kept{Account: session.account(), Alive: session.alive(s.Now())}
+	hosts := slices.Concat([]string{s.Registry}, session.Hosts, stored.Hosts)
+	slices.Sort(hosts)
+	for _, host := range slices.Compact(hosts) {
+		r, err := s.readCredential(host)
+		if err != nil {
+			return Kept{}, err
+		}
+		if r.Secret != "" {
+			c := r.credential()
+			k.Tokens = append(k.Tokens, KeptToken{Host: host, Username: c.Username, Expires: c.Expires, Stored: c.Stored})
+		}
+	}
+	return k, nil
+}
