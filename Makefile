@@ -3,6 +3,8 @@
 
 GO      ?= go
 BIN     := bin/docker-credential-cgr
+# As it is shipped. Without net/http's HTTP/2, which nothing here speaks: half a megabyte.
+SHIPPED := -trimpath -tags=nethttpomithttp2 -ldflags="-s -w"
 # Flags for go test, such as -v.
 TESTFLAGS ?=
 # The race detector needs cgo, and cgo a C compiler.
@@ -10,11 +12,11 @@ RACE    := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
 
 .PHONY: build
 build: ## Build bin/docker-credential-cgr, as it is shipped
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o $(BIN) .
+	CGO_ENABLED=0 $(GO) build $(SHIPPED) -o $(BIN) .
 
 .PHONY: install
 install: ## Install into Go's bin folder, which has to be in PATH
-	CGO_ENABLED=0 $(GO) install -trimpath -ldflags="-s -w" .
+	CGO_ENABLED=0 $(GO) install $(SHIPPED) .
 
 .PHONY: demo
 demo: ## Sign in and pull a private image, on a stand-in for the platform

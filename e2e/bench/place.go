@@ -111,7 +111,7 @@ func (p *place) build() error {
 	for name, source := range map[string]string{
 		program.Name: ".", "empty": "e2e/bench/empty.go", "bare": "e2e/bench/bare.go", "peak": "e2e/bench/peak.go",
 	} {
-		cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(p.bin, name), source)
+		cmd := exec.Command("go", "build", "-trimpath", "-tags="+program.Tags, "-ldflags=-s -w", "-o", filepath.Join(p.bin, name), source)
 		cmd.Dir = program.Root()
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -18,6 +18,9 @@ func Root() string {
 	return filepath.Join(filepath.Dir(file), "..", "..")
 }
 
+// Tags are the build tags that the program is shipped with.
+const Tags = "nethttpomithttp2"
+
 // Build builds the program into the folder dir and gives its path. Where this
 // package was built with the race detector, so is the program.
 func Build(dir string) (string, error) {
@@ -25,7 +28,7 @@ func Build(dir string) (string, error) {
 	if runtime.GOOS == "windows" {
 		path += ".exe"
 	}
-	args := []string{"build", "-o", path}
+	args := []string{"build", "-tags=" + Tags, "-o", path}
 	if race {
 		args = append(args, "-race")
 	}
