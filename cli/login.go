@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"docker-credential-cgr/config"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
 )
@@ -26,6 +28,11 @@ identity, exchanges an ID token of this machine.`,
   ` + name + ` login --identity ID --identity-token-env MY_ID_TOKEN`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if keepFresh {
+				if err := a.checkKeepFresh(&f); err != nil {
+					return err
+				}
+			}
 			s, err := a.login(c.Context(), c, &f)
 			if err != nil || !keepFresh {
 				return err
@@ -97,6 +104,21 @@ func (a *app) saySignedIn(s *token.Session, account token.Account) error {
 	return nil
 }
 
+// checkKeepFresh refuses a --refresh that could not go on, or that nobody would
+// profit by.
+func (a *app) checkKeepFresh(f *signInFlags) error {
+	if a.cfg.Keychain == config.KeychainNone {
+		return errors.New("--refresh keeps tokens for other programs, and CHAINGUARD_KEYCHAIN=none keeps none")
+	}
+	if f.identityToken == "" || a.cfg.Identity == "" {
+		return nil
+	}
+	if info, err := os.Stat(f.identityToken); err != nil || !info.Mode().IsRegular() {
+		return misuse("--refresh needs an ID token that it can have again: give --identity-token the path of a file, or --identity-token-env NAME")
+	}
+	return nil
+}
+
 // retryPause is how long keepFresh waits after a failure.
 const retryPause = 30 * time.Second
 
@@ -118,7 +140,11 @@ func (a *app) keepFresh(ctx context.Context, s *token.Session) error {
 				a.warn("%v; trying again in %s", err, retryPause)
 				credential.Renew = s.Now().Add(retryPause)
 			}
-			if at := credential.Renew; !at.IsZero() && at.Before(next) {
+			at := credential.Renew
+			if at.IsZero() {
+				at = credential.Expires
+			}
+			if !at.IsZero() && at.Before(next) {
 				next = at
 			}
 		}

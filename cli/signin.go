@@ -131,7 +131,7 @@ func (p Program) idToken(cfg config.Config) (workload.Source, bool) {
 // noIDToken says what to do where an identity is configured and no ID token is
 // found.
 func (p Program) noIDToken() string {
-	text := "set auth.identity-token to the path of one, or auth.identity-token-env to the name of its variable"
+	text := "set auth.identity-token to the path of one, or auth.identity-token-env to the name of its variable, or hand one over: docker-credential-cgr login --identity-token -"
 	if hint := workload.ThisHost().Hint(); hint != "" {
 		text = hint + ", or " + text
 	}

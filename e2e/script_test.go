@@ -24,6 +24,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		// $BROWSER of the scripts: signs in, or does whatever else people do.
 		"visit": visitor.Main,
+		// The programs that CI jobs find on their machines.
+		"ci-tool": ciTool,
 	})
 }
 
@@ -42,6 +44,7 @@ type platformKey struct{}
 //	id-token FILE SUBJECT     writes an ID token of SUBJECT, as a CI system would make it
 //	job SYSTEM SUBJECT        sets the variables that a job of that CI system has
 //	sign-in FILE              waits for a headless address in FILE, and signs in there, as on another device
+//	pull-token LIFE           makes a pull token, which has expired where LIFE is below zero: $PULL_ID, $PULL_TOKEN
 //	envsubst FILE...          replaces ${NAME} in files by the variable's value
 //
 // The condition [root] says that the tests are run by root.
@@ -83,6 +86,7 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // a second at the end of each program
 			env.Setenv("GOCOVERDIR", os.Getenv("GOCOVERDIR"))
 			return nil
 		},
@@ -93,16 +97,17 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("no condition %q", condition)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"platform": changePlatform,
-			"requests": countRequests,
-			"issued":   findIssued,
-			"windows":  countWindows,
-			"exits":    exits,
-			"identity": makeIdentity,
-			"id-token": makeIDToken,
-			"job":      beJob,
-			"sign-in":  signIn,
-			"envsubst": substitute,
+			"platform":   changePlatform,
+			"requests":   countRequests,
+			"issued":     findIssued,
+			"windows":    countWindows,
+			"exits":      exits,
+			"identity":   makeIdentity,
+			"id-token":   makeIDToken,
+			"job":        beJob,
+			"sign-in":    signIn,
+			"envsubst":   substitute,
+			"pull-token": makePullToken,
 		},
 	})
 }
@@ -140,6 +145,8 @@ func changePlatform(ts *testscript.TestScript, neg bool, args []string) {
 		platform.Change(func(b *standin.Behaviour) { b.NoRotation = true })
 	case "revoke-sessions":
 		platform.RevokeSessions()
+	case "roles": // WHO ROLE...: all that somebody may do from now on
+		platform.SetRoles(args[1], args[2:]...)
 	case "fault":
 		platform.Change(func(b *standin.Behaviour) { b.Faults = append(b.Faults, fault(ts, args[1:])) })
 	case "well":
@@ -239,6 +246,17 @@ func makeIDToken(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: id-token FILE SUBJECT")
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(platformOf(ts).IDToken(args[1])+"\n"), 0o600))
+}
+
+func makePullToken(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: pull-token LIFE")
+	}
+	life, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	id, token := platformOf(ts).PullToken(life)
+	ts.Setenv("PULL_ID", id)
+	ts.Setenv("PULL_TOKEN", token)
 }
 
 func beJob(ts *testscript.TestScript, neg bool, args []string) {

@@ -1,0 +1,223 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/standin"
+)
+
+// machine is where one CI job runs: with homes, programs and a platform of its own.
+type machine struct {
+	t        *testing.T
+	platform *standin.Platform
+	built    string   // the folder of the program, which is not in PATH
+	dir      string   // all else lies below
+	store    string   // where secrets may lie, below a home; empty: nowhere
+	environ  []string // of every program, beside what the CI system and its pipeline say
+	output   string   // of all scripts
+}
+
+// newMachine makes a machine without the program, which was built into a folder.
+func newMachine(t *testing.T, built string) *machine {
+	t.Helper()
+	platform, err := standin.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &machine{
+		t: t, platform: platform, built: built, dir: t.TempDir(),
+		store: filepath.Join(".local", "state", program.Name) + string(filepath.Separator),
+	}
+	t.Cleanup(func() { _ = platform.Close() })
+	for _, name := range []string{"home", "root", "bin", "tools", "job"} {
+		if err := os.Mkdir(m.path(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// What stands for the settings that are built in: sudo cannot take those away.
+	settings := append(platform.Environ(), "CHAINGUARD_KEYCHAIN=file", "DBUS_SESSION_BUS_ADDRESS=",
+		"GORACE=atexit_sleep_ms=0") // the race detector's second at each exit is a minute here
+	if dir := os.Getenv("GOCOVERDIR"); dir != "" {
+		settings = append(settings, "GOCOVERDIR="+dir)
+	}
+	path := strings.Join([]string{m.path("tools"), m.path("bin"), os.Getenv("PATH")}, string(os.PathListSeparator))
+	m.environ = append(settings, "PATH="+path, "HOME="+m.path("home"), "CI=true", "BROWSER=visit", "WINDOWS="+m.path("windows"))
+
+	for _, name := range []string{"docker", "crane", "curl", "wget", "circleci", "buildkite-agent", "chainctl"} {
+		m.addTool(name, "exec ci-tool "+name+` "$@"`)
+	}
+	m.addTool("az", "echo "+clusterIssuer)
+	m.addTool("gcloud", "echo "+standin.GoogleSubject)
+	// As sudo does with env_reset, its default: root's home, and no variable of the job's.
+	m.addTool("sudo", `exec env -i SUDO_USER=ci USER=root HOME="`+m.path("root")+`" PATH="$PATH" `+strings.Join(settings, " ")+` "$@"`)
+	return m
+}
+
+func (m *machine) path(name string) string { return filepath.Join(m.dir, name) }
+
+func (m *machine) addTool(name, script string) {
+	m.t.Helper()
+	if err := os.WriteFile(filepath.Join(m.path("tools"), name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// serveProgram serves the program below an address, which it gives.
+func (m *machine) serveProgram() string {
+	files := httptest.NewServer(http.FileServer(http.Dir(m.built)))
+	m.t.Cleanup(files.Close)
+	return files.URL
+}
+
+// install puts the program into PATH, as whoever made the machine did.
+func (m *machine) install() {
+	m.t.Helper()
+	if err := os.Symlink(filepath.Join(m.built, program.Name), filepath.Join(m.path("bin"), program.Name)); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// command is a program that the job runs.
+func (m *machine) command(environ []string, name string, args ...string) *exec.Cmd {
+	ctx, cancel := context.WithTimeout(m.t.Context(), time.Minute)
+	m.t.Cleanup(cancel)
+	c := exec.CommandContext(ctx, name, args...)
+	c.Dir, c.WaitDelay = m.path("job"), time.Second
+	c.Env = append(m.environ[:len(m.environ):len(m.environ)], environ...)
+	return c
+}
+
+// run runs a script, gives what it printed and notes that. Each command is printed
+// too, unless the script is quiet: it is in some systems' logs.
+func (m *machine) run(environ []string, quiet bool, script string) (string, error) {
+	flags := "-eux"
+	if quiet {
+		flags = "-eu"
+	}
+	output, err := m.command(environ, "bash", flags, "-o", "pipefail", "-c", script).CombinedOutput()
+	m.output += string(output)
+	return string(output), err
+}
+
+// mustRun runs scripts that have to succeed.
+func (m *machine) mustRun(environ []string, quiet bool, scripts ...string) {
+	m.t.Helper()
+	for _, script := range scripts {
+		if output, err := m.run(environ, quiet, script); err != nil {
+			m.t.Fatalf("%v\n%s\nprinted:\n%s", err, script, output)
+		}
+	}
+}
+
+// identityFlags runs a page's chainctl command, and gives what it was told: its
+// flags, and below "subcommand" the words before them.
+func (m *machine) identityFlags(block string) map[string]string {
+	m.t.Helper()
+	output, err := m.command(nil, "bash", "-euc", block).Output()
+	if err != nil {
+		m.t.Fatalf("%v\n%s", err, block)
+	}
+	var args []string
+	if err := json.Unmarshal(output, &args); err != nil {
+		m.t.Fatalf("%v in %s", err, output)
+	}
+	flags := map[string]string{}
+	for _, arg := range args {
+		flag, isFlag := strings.CutPrefix(arg, "--")
+		if !isFlag {
+			flags["subcommand"] = strings.TrimSpace(flags["subcommand"] + " " + arg)
+			continue
+		}
+		name, value, ok := strings.Cut(flag, "=")
+		if !ok {
+			m.t.Errorf("chainctl was given %q, which has no value", arg)
+		}
+		flags[name] = value
+	}
+	return flags
+}
+
+// leaks gives where secrets lie that the platform issued: in what was printed, but
+// for what GitHub's runner was told to mask, and in files, but for the store's own.
+func (m *machine) leaks() (found []string) {
+	secrets := m.platform.Issued()
+	holds := func(text string) bool {
+		for _, secret := range secrets {
+			if strings.Contains(text, secret) {
+				return true
+			}
+		}
+		return false
+	}
+	if holds(m.log()) {
+		found = append(found, "what the job printed")
+	}
+	for _, folder := range []string{"home", "root", "job"} {
+		err := filepath.WalkDir(m.path(folder), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || !entry.Type().IsRegular() || m.store != "" && strings.Contains(path, m.store) {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			if holds(string(text)) {
+				found = append(found, path)
+			}
+			return err
+		})
+		if err != nil {
+			m.t.Error(err)
+		}
+	}
+	return found
+}
+
+// log is what was printed, as GitHub's runner writes it down: it blanks what it was
+// told to, from there on.
+func (m *machine) log() string {
+	var log strings.Builder
+	var masked []string
+	for line := range strings.Lines(m.output) {
+		if secret, ok := strings.CutPrefix(line, "::add-mask::"); ok {
+			masked = append(masked, strings.TrimSuffix(secret, "\n"), "***")
+			continue
+		}
+		log.WriteString(strings.NewReplacer(masked...).Replace(line))
+	}
+	return log.String()
+}
+
+// windows is how many sign-ins by a person were begun.
+func (m *machine) windows() int { return m.platform.Count("oauth") + m.platform.Count("headless") }
+
+// buildProgram builds the program for the tests of a job. Those need a shell.
+func buildProgram(t *testing.T) (binDir string) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("the pages' scripts are for Unix")
+	}
+	if _, err := exec.LookPath("bash"); err != nil {
+		t.Skip("bash is not installed")
+	}
+	binDir = t.TempDir()
+	if _, err := program.Build(binDir); err != nil {
+		t.Fatal(err)
+	}
+	return binDir
+}
+
+// digest is what the private image's tag points to.
+func (m *machine) digest() string {
+	records := m.platform.History(standin.Organisation+"/python", "latest")
+	return records[len(records)-1].Digest
+}

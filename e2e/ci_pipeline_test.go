@@ -1,0 +1,282 @@
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"docker-credential-cgr/e2e/program"
+)
+
+// block is a fenced block of a page.
+type block struct{ language, text string }
+
+var fence = regexp.MustCompile("(?ms)^```([a-z]+)\n(.*?)^```$")
+
+// readBlocks gives the fenced blocks of a page of docs/ci.
+func readBlocks(t *testing.T, page string) []block {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(program.Root(), "docs", "ci", page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks []block
+	for _, found := range fence.FindAllStringSubmatch(string(text), -1) {
+		blocks = append(blocks, block{found[1], found[2]})
+	}
+	if n := strings.Count(string(text), "```"); n != 2*len(blocks) {
+		t.Fatalf("%s has %d fences and %d blocks: one has no language, or no end", page, n, len(blocks))
+	}
+	return blocks
+}
+
+// makesIdentity says whether a block makes an identity, once and not in a job.
+func (b block) makesIdentity() bool { return strings.HasPrefix(b.text, "chainctl ") }
+
+// pipeline is what a CI system is told to run.
+type pipeline struct {
+	scripts  []string          // each runs in a shell of its own
+	environ  map[string]string // of all of them
+	idTokens map[string]string // audiences of the ID tokens asked for, by the variable or path they come in
+	// mayAskForIDTokens is the permission that some systems want.
+	mayAskForIDTokens bool
+}
+
+// decode reads a block of YAML, all of whose keys have to be known: one that is
+// misspelt does nothing in the real system.
+func decode[T any](text string) (file T, err error) {
+	decoder := yaml.NewDecoder(strings.NewReader(text))
+	decoder.KnownFields(true)
+	return file, decoder.Decode(&file)
+}
+
+func readShell(text string) (pipeline, error) {
+	return pipeline{scripts: []string{text}}, nil
+}
+
+func readGitHub(text string) (p pipeline, err error) {
+	file, err := decode[struct {
+		Name        string
+		On          any
+		Permissions map[string]string
+		Env         map[string]string
+		Jobs        map[string]struct {
+			RunsOn string `yaml:"runs-on"`
+			Steps  []struct{ Name, Run string }
+		}
+	}](text)
+	p.environ, p.mayAskForIDTokens = file.Env, file.Permissions["id-token"] == "write"
+	for _, step := range file.Jobs["pull"].Steps {
+		p.scripts = append(p.scripts, step.Run)
+	}
+	return p, err
+}
+
+func readGitLab(text string) (p pipeline, err error) {
+	file, err := decode[map[string]struct {
+		Image        string
+		Services     []string
+		IDTokens     map[string]struct{ Aud string } `yaml:"id_tokens"`
+		Variables    map[string]string
+		BeforeScript []string `yaml:"before_script"`
+		Script       []string
+	}](text)
+	job := file["pull"]
+	p.environ, p.idTokens = job.Variables, map[string]string{}
+	for variable, token := range job.IDTokens {
+		p.idTokens[variable] = token.Aud
+	}
+	p.scripts = []string{strings.Join(append(job.BeforeScript, job.Script...), "\n")}
+	return p, err
+}
+
+func readCircleCI(text string) (p pipeline, err error) {
+	file, err := decode[struct {
+		Version string
+		Jobs    map[string]struct {
+			Machine     any
+			Environment map[string]string
+			Steps       []struct {
+				Run struct{ Name, Command string }
+			}
+		}
+		Workflows map[string]struct{ Jobs []string }
+	}](text)
+	for _, workflow := range file.Workflows {
+		for _, name := range workflow.Jobs {
+			p.environ = file.Jobs[name].Environment
+			for _, step := range file.Jobs[name].Steps {
+				p.scripts = append(p.scripts, step.Run.Command)
+			}
+		}
+	}
+	return p, err
+}
+
+func readBitbucket(text string) (p pipeline, err error) {
+	file, err := decode[struct {
+		Image     string
+		Pipelines struct {
+			Default []struct {
+				Step struct {
+					OIDC     bool
+					Services []string
+					Script   []string
+				}
+			}
+		}
+	}](text)
+	for _, s := range file.Pipelines.Default {
+		p.mayAskForIDTokens = s.Step.OIDC
+		p.scripts = append(p.scripts, strings.Join(s.Step.Script, "\n"))
+	}
+	return p, err
+}
+
+func readBuildkite(text string) (p pipeline, err error) {
+	file, err := decode[struct {
+		Env   map[string]string
+		Steps []struct {
+			Label   string
+			Command []string
+		}
+	}](text)
+	p.environ = file.Env
+	for _, step := range file.Steps {
+		p.scripts = append(p.scripts, strings.Join(step.Command, "\n"))
+	}
+	return p, err
+}
+
+func readCloudBuild(text string) (p pipeline, err error) {
+	file, err := decode[struct {
+		ServiceAccount string `yaml:"serviceAccount"`
+		Options        map[string]string
+		Steps          []struct {
+			Name   string
+			Env    []string
+			Script string
+		}
+	}](text)
+	p.environ = map[string]string{}
+	for _, step := range file.Steps {
+		for _, entry := range step.Env {
+			name, value, _ := strings.Cut(entry, "=")
+			p.environ[name] = value
+		}
+		p.scripts = append(p.scripts, step.Script)
+	}
+	return p, err
+}
+
+var (
+	jenkinsVariable = regexp.MustCompile(`(?m)^ +([A-Z_]+) = '([^']*)'`)
+	jenkinsToken    = regexp.MustCompile(`withCredentials\(\[string\(credentialsId: '[^']+', variable: '([A-Z_]+)'\)\]\)`)
+	jenkinsScript   = regexp.MustCompile(`(?s)sh '''(.*?)'''`)
+)
+
+// readJenkins reads a Jenkinsfile as far as the page's goes.
+func readJenkins(text string) (p pipeline, err error) {
+	token, script := jenkinsToken.FindStringSubmatch(text), jenkinsScript.FindStringSubmatch(text)
+	if token == nil || script == nil || strings.Count(text, "{") != strings.Count(text, "}") {
+		return p, fmt.Errorf("a Jenkinsfile with no credential, no script or unpaired braces")
+	}
+	p.environ = map[string]string{}
+	for _, found := range jenkinsVariable.FindAllStringSubmatch(text, -1) {
+		p.environ[found[1]] = found[2]
+	}
+	p.idTokens = map[string]string{token[1]: ""} // the plugin's credential has the audience
+	p.scripts = []string{script[1]}
+	return p, nil
+}
+
+func readPod(text string) (p pipeline, err error) {
+	type variable struct{ Name, Value string }
+	type mount struct {
+		Name      string
+		MountPath string `yaml:"mountPath"`
+		ReadOnly  bool   `yaml:"readOnly"`
+	}
+	type volume struct {
+		Name      string
+		Projected struct {
+			Sources []struct {
+				ServiceAccountToken struct {
+					Path, Audience    string
+					ExpirationSeconds int `yaml:"expirationSeconds"`
+				} `yaml:"serviceAccountToken"`
+			}
+		}
+	}
+	file, err := decode[struct {
+		APIVersion string `yaml:"apiVersion"`
+		Kind       string
+		Metadata   map[string]string
+		Spec       struct {
+			ServiceAccountName string `yaml:"serviceAccountName"`
+			RestartPolicy      string `yaml:"restartPolicy"`
+			Containers         []struct {
+				Name, Image  string
+				Command      []string
+				Args         []string
+				Env          []variable
+				VolumeMounts []mount `yaml:"volumeMounts"`
+			}
+			Volumes []volume
+		}
+	}](text)
+	p.environ, p.idTokens = map[string]string{}, map[string]string{}
+	volumes := map[string]volume{}
+	for _, v := range file.Spec.Volumes {
+		volumes[v.Name] = v
+	}
+	for _, container := range file.Spec.Containers {
+		for _, v := range container.Env {
+			p.environ[v.Name] = v.Value
+		}
+		for _, m := range container.VolumeMounts {
+			for _, source := range volumes[m.Name].Projected.Sources {
+				token := source.ServiceAccountToken
+				p.idTokens[m.MountPath+"/"+token.Path] = token.Audience
+			}
+		}
+		p.scripts = append(p.scripts, container.Args...)
+	}
+	return p, err
+}
+
+// and is a pipeline that goes on with another.
+func (p pipeline) and(next pipeline) pipeline {
+	p.scripts = append(p.scripts, next.scripts...)
+	p.environ, p.idTokens = merge(p.environ, next.environ), merge(p.idTokens, next.idTokens)
+	p.mayAskForIDTokens = p.mayAskForIDTokens || next.mayAskForIDTokens
+	return p
+}
+
+func merge(a, b map[string]string) map[string]string {
+	all := map[string]string{}
+	maps.Copy(all, a)
+	maps.Copy(all, b)
+	return all
+}
+
+var pulls = regexp.MustCompile(`(?m)^.*\b(docker pull|crane digest) .*$`)
+
+// pulls are the lines that pull.
+func (p pipeline) pulls() []string {
+	return pulls.FindAllString(strings.Join(p.scripts, "\n"), -1)
+}
+
+// withoutPulls are the scripts without those lines.
+func (p pipeline) withoutPulls() (scripts []string) {
+	for _, script := range p.scripts {
+		scripts = append(scripts, pulls.ReplaceAllString(script, ""))
+	}
+	return scripts
+}

@@ -1,0 +1,243 @@
+package e2e
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/standin"
+)
+
+// keepsFresh is what a pod runs beside programs that pull, as kubernetes.md has it.
+const keepsFresh = "docker-credential-cgr login --refresh &\n"
+
+// TestLoginRefresh runs "login --refresh" beside programs that use what it keeps.
+func TestLoginRefresh(t *testing.T) {
+	bin := buildProgram(t)
+	t.Run("a pod's token over two lives", func(t *testing.T) {
+		t.Parallel()
+		const life = 5 * time.Second
+		m, r := newPod(t, bin)
+		m.platform.Change(func(b *standin.Behaviour) { b.AccessLifetime, b.IDTokenLifetime = life, life })
+		k := m.keepFresh(r.variables())
+		began, mounted := time.Now(), time.Now()
+		await(t, "two lives are over", func() bool {
+			if time.Since(mounted) > life/3 { // the kubelet replaces it in time
+				r.variables()
+				mounted = time.Now()
+			}
+			return time.Since(began) > 2*life
+		})
+		k.endsWith(syscall.SIGTERM, 0)
+		tokens := m.tokens(m.platform.Issuer)
+		for i, next := range tokens[1:] {
+			if next.IssuedAt.Time().After(tokens[i].Expiry.Time()) {
+				t.Errorf("token %d came at %s, when the one before was past its end at %s", i+2, next.IssuedAt.Time(), tokens[i].Expiry.Time())
+			}
+		}
+		newest := tokens[len(tokens)-1]
+		if newest.IssuedAt.Time().Before(began.Add(life)) || !m.keeps(newest.raw) {
+			t.Errorf("the newest token is of %s (%s after the start), and has to be in the store", newest.IssuedAt.Time(), newest.IssuedAt.Time().Sub(began))
+		}
+		if len(tokens) > 8 {
+			t.Errorf("it asked for %d tokens in two lives", len(tokens))
+		}
+		m.wantPulled(0)
+	})
+
+	t.Run("Ctrl-C", func(t *testing.T) {
+		t.Parallel()
+		m, r := newPod(t, bin)
+		k := m.keepFresh(r.variables())
+		await(t, "it keeps tokens fresh", func() bool { return k.said("keeping the tokens fresh") > 0 })
+		k.endsWith(os.Interrupt, 130)
+	})
+
+	t.Run("a session that ends", func(t *testing.T) {
+		t.Parallel()
+		m := newMachine(t, bin)
+		m.install()
+		m.platform.Change(func(b *standin.Behaviour) { b.AutoApprove, b.AccessLifetime = true, time.Second })
+		k := m.keepFresh([]string{"CI="})
+		await(t, "it keeps tokens fresh", func() bool { return k.said("keeping the tokens fresh") > 0 })
+		m.platform.RevokeSessions()
+		k.endsWith(nil, 3)
+		if k.said("sign in again: docker-credential-cgr login") == 0 {
+			t.Errorf("it did not say what to do:\n%s", k.log())
+		}
+		if got := m.windows(); got != 1 {
+			t.Errorf("got %d sign-ins, want 1", got)
+		}
+	})
+
+	t.Run("C20 a person's session, beside many who ask", func(t *testing.T) {
+		t.Parallel()
+		const crowd = 20
+		m := newMachine(t, bin)
+		m.install()
+		// No token serves twice, and a refresh token that is spent twice ends the session.
+		m.platform.Change(func(b *standin.Behaviour) {
+			b.AutoApprove, b.AccessLifetime, b.Reuse = true, time.Second, standin.ReuseRevokes
+		})
+		k := m.keepFresh([]string{"CI=", "CHAINGUARD_DEBUG=1"})
+		await(t, "it keeps tokens fresh", func() bool { return k.said("keeping the tokens fresh") > 0 })
+
+		before, asked := m.platform.Count("sts.refresh"), 0
+		await(t, "it refreshed beside those who ask", func() bool {
+			m.getAtOnce(crowd)
+			asked += crowd
+			return m.platform.Count("sts.refresh") > before+asked
+		})
+		// Each brings a refresh token, as the sign-in did; one that was refused brings none.
+		if got, want := m.refreshTokens(), 1+m.platform.Count("sts.refresh"); got != want {
+			t.Errorf("%d of %d refreshes were refused", want-got, want-1)
+		}
+
+		// Now one token serves all: whoever comes first asks for it, and the rest find it.
+		had := m.refreshTokens()
+		await(t, "it refreshed again", func() bool { return m.refreshTokens() > had })
+		m.platform.Change(func(b *standin.Behaviour) { b.AccessLifetime = time.Hour })
+		before = m.platform.Count("sts.refresh")
+		if answers := m.getAtOnce(crowd); len(slices.Compact(answers)) != 1 {
+			t.Error("those who asked at once got different answers")
+		}
+		// Its own turn comes within a second. It says nothing where that was meanwhile.
+		turn := time.Now().Add(2 * time.Second)
+		await(t, "it had its turn", func() bool { return k.said("is good") > 0 || time.Now().After(turn) })
+		k.endsWith(syscall.SIGTERM, 0)
+		m.getAtOnce(1)
+		if got := m.platform.Count("sts.refresh") - before; got != 1 {
+			t.Errorf("got %d refreshes for all, want 1", got)
+		}
+		if got := m.windows(); got != 1 {
+			t.Errorf("got %d sign-ins, want 1", got)
+		}
+		if leaks := m.leaks(); len(leaks) > 0 {
+			t.Errorf("a secret is in %v", leaks)
+		}
+	})
+}
+
+// newPod makes the pod of kubernetes.md.
+func newPod(t *testing.T, bin string) (*machine, *ciRun) {
+	t.Helper()
+	m := newMachine(t, bin)
+	i := slices.IndexFunc(ciJobs, func(j ciJob) bool { return j.name == "Kubernetes" })
+	if blocks := readBlocks(t, ciJobs[i].page); blocks[2].text != keepsFresh {
+		t.Fatalf("%s runs %q, want %q", ciJobs[i].page, blocks[2].text, keepsFresh)
+	}
+	return m, m.prepare(ciJobs[i])
+}
+
+// keeper is a running "login --refresh".
+type keeper struct {
+	m   *machine
+	cmd *exec.Cmd
+}
+
+func (m *machine) keepFresh(environ []string) *keeper {
+	m.t.Helper()
+	k := &keeper{m, m.command(environ, "bash", "-c", "exec "+strings.TrimSuffix(keepsFresh, "&\n"))}
+	log, err := os.Create(m.path("keeper.log"))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer func() { _ = log.Close() }() // the child has its own
+	k.cmd.Stdout, k.cmd.Stderr = log, log
+	if err := k.cmd.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(func() {
+		_ = k.cmd.Process.Kill() // an error where it has ended
+		_ = k.cmd.Wait()
+	})
+	return k
+}
+
+func (k *keeper) log() string {
+	k.m.t.Helper()
+	text, err := os.ReadFile(k.m.path("keeper.log"))
+	if err != nil {
+		k.m.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// said is how often it has said a thing.
+func (k *keeper) said(text string) int { return strings.Count(k.log(), text) }
+
+// endsWith fails unless it ends with an exit code, after a signal if there is one.
+func (k *keeper) endsWith(signal os.Signal, code int) {
+	k.m.t.Helper()
+	if signal != nil {
+		if err := k.cmd.Process.Signal(signal); err != nil {
+			k.m.t.Errorf("it is not there any more: %v", err)
+		}
+	}
+	err := k.cmd.Wait()
+	k.m.output += k.log()
+	if got := k.cmd.ProcessState.ExitCode(); got != code {
+		k.m.t.Errorf("got exit code %d (%v), want %d:\n%s", got, err, code, k.log())
+	}
+}
+
+// getAtOnce has n clients ask for the registry's credential at once, and gives
+// their answers.
+func (m *machine) getAtOnce(n int) []string {
+	m.t.Helper()
+	answers, errs := make([]string, n), make([]error, n)
+	var clients sync.WaitGroup
+	for i := range n {
+		get := m.command([]string{"CI="}, filepath.Join(m.built, program.Name), "get")
+		get.Stdin = strings.NewReader(m.platform.RegistryHost())
+		clients.Go(func() {
+			answer, err := get.Output()
+			answers[i], errs[i] = string(answer), err
+		})
+	}
+	clients.Wait()
+	for i, err := range errs {
+		if err != nil || !strings.Contains(answers[i], `"Username":"_token"`) {
+			var exit *exec.ExitError
+			errors.As(err, &exit)
+			m.t.Fatalf("get: %v: %s", err, exit.Stderr)
+		}
+	}
+	return answers
+}
+
+// refreshTokens is how many were issued: of all that is, they alone are no JWT.
+func (m *machine) refreshTokens() (n int) {
+	for _, secret := range m.platform.Issued() {
+		if !strings.Contains(secret, ".") {
+			n++
+		}
+	}
+	return n
+}
+
+// keeps says whether a secret is in the file store.
+func (m *machine) keeps(secret string) (found bool) {
+	store := filepath.Join(m.path("home"), m.store)
+	err := filepath.WalkDir(store, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		found = found || strings.Contains(string(text), secret)
+		return err
+	})
+	if err != nil {
+		m.t.Error(err)
+	}
+	return found
+}

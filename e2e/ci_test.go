@@ -1,0 +1,260 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/standin"
+)
+
+// TestPages runs the job of each page of docs/ci as it stands there, with the
+// variables and the token service of its system: the private image is pulled, with
+// one ID token, nobody is asked, and nothing secret is left behind.
+func TestPages(t *testing.T) {
+	bin := buildProgram(t)
+	for _, j := range ciJobs {
+		t.Run(j.name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t, bin)
+			r := m.prepare(j)
+			m.mustRun(r.variables(), j.argument, r.scripts...)
+			m.wantPulled(len(r.pulls()))
+			if got := m.platform.Count("sts.exchange"); got != 1 {
+				t.Errorf("got %d exchanges of an ID token, want 1", got)
+			}
+		})
+	}
+}
+
+// TestPagesPastTheHour pulls again in the same job when access token and ID token
+// are past their ends. An hour is a moment here: so short that no access token
+// serves twice.
+func TestPagesPastTheHour(t *testing.T) {
+	bin := buildProgram(t)
+	for _, j := range ciJobs {
+		t.Run(j.name, func(t *testing.T) {
+			t.Parallel()
+			const hour = 3 * time.Second
+			m := newMachine(t, bin)
+			m.platform.Change(func(b *standin.Behaviour) {
+				b.AccessLifetime = hour
+				if j.onDemand { // else it has to last until the job gets to it
+					b.IDTokenLifetime = hour
+				}
+			})
+			r := m.prepare(j)
+			scripts, pulled := r.scripts, len(r.pulls())
+			if j.handedOver { // no pull would have another token
+				scripts, pulled = r.withoutPulls(), 0
+			}
+			m.mustRun(r.variables(), j.argument, scripts...)
+			exchanged := m.platform.Count("sts.exchange")
+			if j.onDemand {
+				spent := append(m.tokens(m.platform.Issuer), m.tokens(m.platform.WorkloadIssuer())...)
+				await(t, "the tokens are past their ends", func() bool { return pastTheirEnds(spent) })
+			}
+
+			// The system has another ID token, where it was.
+			m.platform.Change(func(b *standin.Behaviour) { b.IDTokenLifetime = 0 })
+			environ := r.variables()
+			if !j.handedOver {
+				m.mustRun(environ, j.argument, r.pulls()...)
+				if got, want := m.platform.Count("sts.exchange"), exchanged+pulled; got != want {
+					t.Errorf("got %d exchanges of an ID token, want %d", got, want)
+				}
+			}
+
+			// It has one that is past its end, or no place for one.
+			m.platform.Change(func(b *standin.Behaviour) { b.IDTokenLifetime = -time.Minute })
+			environ = r.variables()
+			want := "expired"
+			if j.handedOver {
+				want = "there is no ID token for the identity " + r.identity
+			}
+			for _, pull := range r.pulls() {
+				output, err := m.run(environ, j.argument, pull)
+				if err == nil || !strings.Contains(output, want) {
+					t.Errorf("got %v, want an error with %q:\n%s", err, want, output)
+				}
+			}
+			m.wantPulled(2 * pulled)
+		})
+	}
+}
+
+// TestPagesAreRun has no page, and no block of one, that the tests above leave out.
+func TestPagesAreRun(t *testing.T) {
+	paths, err := filepath.Glob(filepath.Join(program.Root(), "docs", "ci", "*.md"))
+	if err != nil || len(paths) < 2 {
+		t.Fatalf("got the pages %v and %v", paths, err)
+	}
+	index, err := os.ReadFile(filepath.Join(program.Root(), "docs", "ci", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		page := filepath.Base(path)
+		if page == "README.md" {
+			continue
+		}
+		if !strings.Contains(string(index), "]("+page+")") {
+			t.Errorf("README.md has no link to %s", page)
+		}
+		for i, b := range readBlocks(t, page) {
+			run := slices.ContainsFunc(ciJobs, func(j ciJob) bool { return j.page == page && slices.Contains(j.blocks, i) })
+			if !run && !b.makesIdentity() && b.text != keepsFresh {
+				t.Errorf("%s: no job of the tests runs block %d:\n%s", page, i, b.text)
+			}
+		}
+	}
+	for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(string(index), -1) {
+		if _, err := os.Stat(filepath.Join(program.Root(), "docs", "ci", link[1])); err != nil {
+			t.Errorf("README.md has a link to nothing: %v", err)
+		}
+	}
+}
+
+// ciRun is a job on a machine.
+type ciRun struct {
+	ciJob
+	pipeline
+	m        *machine
+	identity string // UIDP
+}
+
+// prepare reads a job from its page, and makes the identity that the page makes.
+func (m *machine) prepare(j ciJob) *ciRun {
+	m.t.Helper()
+	blocks := readBlocks(m.t, j.page)
+	var identity block // the last one before the job
+	for _, b := range blocks[:j.blocks[0]] {
+		if b.makesIdentity() {
+			identity = b
+		}
+	}
+	r := &ciRun{ciJob: j, m: m, identity: m.makeIdentity(j, identity.text)}
+	if !j.installs {
+		m.install()
+	}
+	inPlace := strings.NewReplacer(
+		"https://cgr.dev/", m.platform.Registry+"/", "cgr.dev/", m.platform.RegistryHost()+"/",
+		"ORGANIZATION", standin.Organisation,
+		"YOUR_IDENTITY_ID", r.identity, "issuer.enforce.dev", m.platform.IssuerHost(),
+		"https://files.example.com", m.serveProgram(), "/usr/local/bin/", m.path("bin")+"/",
+		"GCE_METADATA_HOST=metadata.google.internal", m.platform.GoogleEnviron()[0])
+	for _, n := range j.blocks {
+		read := j.read
+		if blocks[n].language == "sh" {
+			read = readShell
+		}
+		next, err := read(inPlace.Replace(blocks[n].text))
+		if err != nil {
+			m.t.Fatalf("%s, block %d: %v", j.page, n, err)
+		}
+		r.pipeline = r.and(next)
+	}
+	if r.pipeline.environ["CHAINGUARD_KEYCHAIN"] == "none" {
+		m.store = ""
+	}
+	if len(r.pulls()) == 0 {
+		m.t.Fatalf("%s, blocks %v: nothing is pulled", j.page, j.blocks)
+	}
+	if blocks[j.blocks[0]].language == "sh" { // such a block goes on from the one before
+		r.pipeline.environ = map[string]string{"IDENTITY": r.identity}
+	}
+	return r
+}
+
+// variables are those of the job, as the system sets them when it starts, or
+// would set them now.
+func (r *ciRun) variables() []string {
+	environ := r.system(r.m, r.ciJob, r.pipeline)
+	for name, value := range r.environ {
+		environ = append(environ, name+"="+value)
+	}
+	return environ
+}
+
+// makeIdentity makes the identity that a page's chainctl command makes, after a
+// look at what it lets in.
+func (m *machine) makeIdentity(j ciJob, command string) string {
+	m.t.Helper()
+	flags := m.identityFlags(strings.ReplaceAll(command, "ORGANIZATION", standin.Organisation))
+	if strings.HasPrefix(flags["subcommand"], "iam identities create github ") {
+		flags["identity-issuer"] = githubIssuer
+		flags["subject"] = "repo:" + flags["github-repo"] + ":ref:" + flags["github-ref"]
+	}
+	for name, want := range map[string]string{
+		"identity-issuer": j.issuer, "role": "registry.pull", "parent": standin.Organisation,
+	} {
+		if flags[name] != want {
+			m.t.Errorf("%s: the identity has %s %q, want %q", j.page, name, flags[name], want)
+		}
+	}
+	pattern, isPattern := flags["subject-pattern"]
+	if !isPattern {
+		pattern = "^" + regexp.QuoteMeta(flags["subject"]) + "$"
+	}
+	subjects, err := regexp.Compile(pattern)
+	if err != nil {
+		m.t.Fatalf("%s: %v", j.page, err)
+	}
+	if !strings.HasPrefix(pattern, "^") || !strings.HasSuffix(pattern, "$") {
+		m.t.Errorf("%s: the pattern %s also fits a part of a subject", j.page, pattern)
+	}
+	if !subjects.MatchString(j.subject) || subjects.MatchString(j.stranger) {
+		m.t.Errorf("%s: the identity is for %s: it has to let in %q and not %q", j.page, pattern, j.subject, j.stranger)
+	}
+	match := standin.Match{Subject: j.subject, Audience: flags["audience"]}
+	if j.audience != "" {
+		match.Audience = j.audience
+	}
+	return m.platform.MatchingIdentity(match, flags["role"])
+}
+
+// wantPulled fails unless the private image was pulled so many times, with nobody
+// asked and nothing secret left behind.
+func (m *machine) wantPulled(times int) {
+	m.t.Helper()
+	if got := len(regexp.MustCompile(`(?m)^`+m.digest()+`$`).FindAllString(m.output, -1)); got != times {
+		m.t.Errorf("the image was pulled %d times, want %d:\n%s", got, times, m.output)
+	}
+	if n := m.windows(); n > 0 {
+		m.t.Errorf("%d sign-ins by a person were begun", n)
+	}
+	for _, place := range m.leaks() {
+		m.t.Errorf("a secret is in %s", place)
+	}
+}
+
+// jwtIssued is a token that the platform issued.
+type jwtIssued struct {
+	jwt.Claims
+	raw string
+}
+
+// tokens are the JWTs that an issuer has made so far.
+func (m *machine) tokens(issuer string) (all []jwtIssued) {
+	for _, secret := range m.platform.Issued() {
+		token, err := jwt.ParseSigned(secret, []jose.SignatureAlgorithm{jose.RS256, jose.ES256})
+		var claims jwt.Claims
+		if err == nil && token.UnsafeClaimsWithoutVerification(&claims) == nil && claims.Issuer == issuer {
+			all = append(all, jwtIssued{claims, secret})
+		}
+	}
+	return all
+}
+
+// pastTheirEnds says whether all tokens are.
+func pastTheirEnds(tokens []jwtIssued) bool {
+	return !slices.ContainsFunc(tokens, func(j jwtIssued) bool { return j.Expiry.Time().After(time.Now()) })
+}
