@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/dockerconfig"
+	"docker-credential-cgr/doctor"
 	"docker-credential-cgr/token"
 )
 
@@ -70,11 +70,22 @@ func (a *app) configureDocker(ctx context.Context, c *cobra.Command, f *configur
 		return err
 	}
 	var session *token.Session
-	if !f.remove && !f.noLogin {
+	switch {
+	case f.remove:
+	case f.noLogin:
+		given, err := a.givenToken(c, &f.signInFlags)
+		if err != nil {
+			return err
+		}
+		if given != nil && given.Path == "" {
+			return misuse("--no-login keeps no ID token, only where it comes from: give --identity-token PATH or --identity-token-env NAME")
+		}
+	default:
 		if session, err = a.planSignIn(ctx, c, &f.signInFlags); err != nil {
 			return err
 		}
 	}
+
 	if err := a.changeFiles(files, f); err != nil {
 		return err
 	}
@@ -169,18 +180,13 @@ func (a *app) changeFiles(files []*dockerconfig.File, f *configureFlags) error {
 // checkUser notices whose Docker is configured when it is run with another
 // user's rights.
 func (a *app) checkUser() error {
-	who := os.Getenv("SUDO_USER")
-	if os.Geteuid() != 0 || who == "" || who == "root" {
-		return nil
+	home, _ := os.UserHomeDir() // what needs one says so
+	switch r := doctor.Sudo(os.Getenv, os.Geteuid(), home); r.Status {
+	case doctor.Failure:
+		return errors.New(r.Says + "; " + r.Mend)
+	case doctor.Warning:
+		a.warn("%s; %s", r.Says, r.Mend)
 	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return err
-	}
-	if owner, known := ownerOf(home); known && owner != 0 {
-		return fmt.Errorf("run by sudo, but HOME is %s, which is not root's: its files would become root's; run it without sudo for %s's own Docker, or with sudo -H for root's", home, who)
-	}
-	a.warn("run by sudo: this is for root's Docker (%s), which sudo docker uses; for %s's own run it without sudo", home, who)
 	return nil
 }
 
@@ -191,31 +197,9 @@ func (a *app) checkHelper() {
 	if err != nil {
 		return
 	}
-	found, err := exec.LookPath(name)
-	if err != nil {
-		a.warn("Docker will not find %s: add %s to PATH, or run: sudo install %s /usr/local/bin/%s", name, filepath.Dir(self), self, name)
-		return
+	if r := doctor.Program(self, exec.LookPath); r.Status != doctor.OK {
+		a.warn("%s; %s", r.Says, r.Mend)
 	}
-	if same, err := sameFile(self, found); err != nil || same {
-		return
-	}
-	what := "another program"
-	if target, err := filepath.EvalSymlinks(found); err == nil && strings.HasPrefix(filepath.Base(target), "chainctl") {
-		what = "chainctl"
-	}
-	a.warn("Docker will run %s (%s), not this program (%s): remove it, or put %s before it in PATH", found, what, self, filepath.Dir(self))
-}
-
-func sameFile(a, b string) (bool, error) {
-	infoA, err := os.Stat(a)
-	if err != nil {
-		return false, err
-	}
-	infoB, err := os.Stat(b)
-	if err != nil {
-		return false, err
-	}
-	return os.SameFile(infoA, infoB), nil
 }
 
 // signInOnce signs in, unless there is a token already or nobody could.

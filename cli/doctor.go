@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"docker-credential-cgr/doctor"
+	"docker-credential-cgr/keychain"
+	"docker-credential-cgr/platform"
+)
+
+func (a *app) newDoctor() *cobra.Command {
+	var wrong error // with the settings
+	c := formats(&cobra.Command{
+		Use:   "doctor [IMAGE]",
+		Short: "Find what is wrong, and say what mends it",
+		Long: `Looks at the program's place, the settings, the files of Docker and Podman, the store,
+the network, the clock and the session, and says of what is wrong what mends it. With an
+image it makes the requests of a pull too, and names what stops them. It signs nobody in
+and changes no file. Exit code 1: something does not work.`,
+		Example: `  ` + name + ` doctor
+  ` + name + ` doctor cgr.dev/ORGANISATION/python:latest
+  ` + name + ` doctor -o json`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 1 || len(args) == 1 && args[0] == "" {
+				return misuse("usage: %s [IMAGE]", c.CommandPath())
+			}
+			return nil
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.doctor(c.Context(), wrong, strings.Join(args, ""))
+		},
+	}, "text", "json")
+	// Wrong settings are the first thing to find, and must not be in the way.
+	c.PersistentPreRunE = func(c *cobra.Command, args []string) error {
+		var usage usageError
+		if wrong = a.load(c, args); errors.As(wrong, &usage) {
+			return wrong
+		}
+		return nil
+	}
+	return c
+}
+
+// doctorPatience is how long the doctor waits for another process's work.
+const doctorPatience = 3 * time.Second
+
+func (a *app) doctor(ctx context.Context, wrong error, image string) error {
+	patient := &doctor.Patient{
+		Config: a.cfg, ConfigErr: wrong,
+		LookPath: exec.LookPath, Getenv: os.Getenv, EUID: os.Geteuid(),
+		Transport: platform.NewTransport(), Now: wallClock,
+	}
+	patient.Home, _ = os.UserHomeDir() // what needs them says so
+	patient.Program, _ = os.Executable()
+	if wrong == nil {
+		patient.Session, patient.SessionErr = a.session(a.cfg)
+	}
+	if s := patient.Session; s != nil {
+		s.Patience = doctorPatience
+		// A prompt that nobody answers is a finding, not a thing to wait for.
+		var err error
+		if s.Keychain, err = keychain.Open(keychain.Kind(a.cfg.Keychain), name, 0); err != nil {
+			return err
+		}
+	}
+	results := patient.Examine(ctx, image)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := a.sayResults(results); err != nil {
+		return err
+	}
+	if doctor.Failed(results) {
+		return errFound
+	}
+	return nil
+}
+
+func (a *app) sayResults(results []doctor.Result) error {
+	if a.output == "json" {
+		return a.answerJSON(results)
+	}
+	colour := a.colour()
+	var b strings.Builder
+	for _, r := range results {
+		fmt.Fprintf(&b, "%s %-9s %s\n", colour(r.Status), r.Check, r.Says)
+		if r.Mend != "" {
+			fmt.Fprintf(&b, "%8s mend: %s\n", "", r.Mend)
+		}
+	}
+	return a.answer("%s", b.String())
+}
+
+// colour gives what writes a status in a column: in colour at a terminal that shows
+// them, unless NO_COLOR asks for none (https://no-color.org).
+func (p Program) colour() func(doctor.Status) string {
+	plain := runtime.GOOS == "windows" || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" ||
+		!term.IsTerminal(int(p.Stdout.Fd()))
+	codes := map[doctor.Status]int{doctor.OK: 32, doctor.Warning: 33, doctor.Failure: 31}
+	return func(s doctor.Status) string {
+		column := fmt.Sprintf("%-8s", s)
+		if code, ok := codes[s]; ok && !plain {
+			return fmt.Sprintf("\x1b[%dm%s\x1b[0m", code, column)
+		}
+		return column
+	}
+}

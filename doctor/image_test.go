@@ -1,0 +1,155 @@
+package doctor
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"docker-credential-cgr/token"
+)
+
+// shop is a registry with one image, cgr.dev's way: org/python:latest, and the
+// public chainguard/python.
+type shop struct {
+	good       string // secret of the credential that it takes
+	mayPull    bool   // its owner, from org
+	tokenFault int    // status of the answers for tokens
+}
+
+func (s shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	deny := func(status int, code string) {
+		refuse(status, fmt.Sprintf(`{"errors":[{"code":%q,"message":"no"}]}`, code))(w, r)
+	}
+	given := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if _, password, basic := r.BasicAuth(); basic {
+		given = password
+	}
+	if r.URL.Path == "/token" {
+		repository := strings.TrimSuffix(strings.TrimPrefix(r.URL.Query().Get("scope"), "repository:"), ":pull")
+		organisation, _, _ := strings.Cut(repository, "/")
+		switch {
+		case s.tokenFault != 0:
+			w.WriteHeader(s.tokenFault)
+		case given != "" && given != s.good:
+			deny(403, "FORBIDDEN")
+		case organisation != "org" && organisation != "chainguard":
+			deny(400, "BAD_REQUEST")
+		case organisation == "org" && given == "":
+			deny(401, "UNAUTHORIZED")
+		case organisation == "org" && !s.mayPull:
+			deny(403, "FORBIDDEN")
+		default:
+			who := "anonymous"
+			if given != "" {
+				who = "known"
+			}
+			refuse(200, fmt.Sprintf(`{"token":%q}`, who))(w, r)
+		}
+		return
+	}
+	switch repository, tag, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v2/"), "/manifests/"); {
+	case given == "anonymous" && tag != "latest":
+		deny(403, "FORBIDDEN")
+	case repository != "org/python" && repository != "chainguard/python":
+		deny(404, "NAME_UNKNOWN")
+	case tag != "latest":
+		deny(404, "MANIFEST_UNKNOWN")
+	default:
+		w.Header().Set("Content-Type", "application/vnd.oci.image.index.v1+json")
+		w.Header().Set("Docker-Content-Digest", "sha256:"+strings.Repeat("0", 64))
+	}
+}
+
+func TestImage(t *testing.T) {
+	nobody := answer{}
+	pair := answer{credential: &token.Credential{Username: identity, Secret: "good"}, from: fromEnvironment, who: "user " + identity}
+	stored, ada := pair, pair
+	stored.from = fromStore
+	ada.credential, ada.from, ada.who = &token.Credential{Username: token.Username, Secret: "good"}, fromSession, "ada@example.com"
+	for _, test := range []struct {
+		name, image string
+		shop        shop
+		answer      answer
+		status      Status
+		says, mend  string
+	}{
+		{"public", "HOST/chainguard/python", shop{}, nobody, OK, "can be pulled: it is public", ""},
+		{"private", "HOST/org/python:latest", shop{"good", true, 0}, ada, OK, "can be pulled, by ada@example.com", ""},
+		{"with a pull token", "HOST/org/python", shop{"good", true, 0}, pair, OK, "can be pulled, by user " + identity, ""},
+		{"P21 none given", "HOST/org/python", shop{}, nobody, Failure, "it is not public, and nobody is signed in", "docker-credential-cgr login"},
+		{"P21 none given for that tag", "HOST/chainguard/python:3", shop{}, nobody, Failure, "the tags latest and latest-dev alone", "docker-credential-cgr login"},
+		{"P21 a bad session", "HOST/org/python", shop{"other", true, 0}, ada, Failure, "does not take the credential of ada@example.com", "docker-credential-cgr login"},
+		{"P21 a bad pull token", "HOST/org/python", shop{"other", true, 0}, pair, Failure, "does not take the credential of user " + identity, "unset CHAINGUARD_IDENTITY_ID CHAINGUARD_TOKEN"},
+		{"P21 a bad stored one", "HOST/org/python", shop{"other", true, 0}, stored, Failure, "does not take the credential", "docker login HOST with a new pull token, or: docker-credential-cgr login"},
+		{"P21 a bad one for a public image", "HOST/chainguard/python", shop{"other", true, 0}, ada, Failure, "does not take the credential", "docker-credential-cgr login"},
+		{"P21 no role, or no such image", "HOST/org/python", shop{"good", false, 0}, pair, Failure, "has no role that may pull from org, or there is no such image", "ask an owner of org for the role registry.pull"},
+		{"P21 unknown organisation", "HOST/gro/python", shop{"good", true, 0}, pair, Failure, `there is no organisation "gro"`, "correct the organisation's name"},
+		{"P21 unknown image", "HOST/org/pyton", shop{"good", true, 0}, pair, Failure, `there is no image "pyton" in the organisation org`, "correct the image's name"},
+		{"P21 unknown tag", "HOST/org/python:3", shop{"good", true, 0}, pair, Failure, `has no tag or digest "3"`, "correct the tag; there is HOST/org/python:latest"},
+		{"not well", "HOST/org/python", shop{tokenFault: 503}, pair, Failure, "it answered 503", "try again later"},
+		{"too many", "HOST/org/python", shop{tokenFault: 429}, pair, Failure, "429 Too Many Requests", "try again later"},
+		{"I44 a page", "HOST/org/python", shop{tokenFault: 200}, pair, Failure, "a captive portal may have answered", "sign in there"},
+
+		{"of Docker Hub", "python", shop{}, nobody, Failure, `"python" is an image of docker.io`, "HOST/ORGANISATION/IMAGE"},
+		{"of another registry", "ghcr.io/org/python", shop{}, nobody, Failure, "is an image of ghcr.io", "HOST/ORGANISATION/IMAGE"},
+		{"P2 a look-alike", "HOST.evil.example/org/python", shop{}, nobody, Failure, "is an image of 127.0.0.1:", "HOST/ORGANISATION/IMAGE"},
+		{"without an organisation", "HOST/python", shop{}, nobody, Failure, "is no image of", "HOST/ORGANISATION/IMAGE:TAG"},
+		{"P14 no name at all", "HOST/\x1b[31m", shop{}, nobody, Failure, "is no image of", "HOST/ORGANISATION/IMAGE:TAG"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := patient(t)
+			p.Config.Registry = serves(t, test.shop.ServeHTTP)
+			fill := func(text string) string { return strings.ReplaceAll(text, "HOST", p.Config.Registry.Host) }
+			got := only(t, p.image(t.Context(), fill(test.image), up, test.answer), "image")
+			want(t, got, test.status, fill(test.says), fill(test.mend))
+		})
+	}
+}
+
+func TestImageWithoutRegistry(t *testing.T) {
+	p := patient(t)
+	p.Config.Registry = serves(t, shop{}.ServeHTTP)
+	results := p.image(t.Context(), "chainguard/python", up, answer{})
+	want(t, results[0], Warning, `to Docker "chainguard/python" is an image of docker.io`, "write it as "+p.Config.Registry.Host+"/chainguard/python")
+	want(t, results[1], OK, "can be pulled", "")
+}
+
+func TestImageSkipped(t *testing.T) {
+	p := patient(t)
+	p.Transport = untouched(t)
+	image := p.Config.Registry.Host + "/org/python"
+	want(t, only(t, p.image(t.Context(), image, reached{issuer: true}, answer{}), "image"), Skipped, "the registry cannot be reached", "")
+	want(t, only(t, p.image(t.Context(), image, up, answer{unknown: "get fails"}), "image"), Skipped, "get fails", "")
+}
+
+// Whatever is given as an image, the results are printable, and a name that is not of
+// the registry comes to no request.
+func FuzzImage(f *testing.F) {
+	for _, image := range []string{"cgr.dev/org/image:tag", "python", "org/image@sha256:00", "cgr.dev@evil/x/y", "CGR.dev:443/a/b", "https://cgr.dev/a/b", "\x1b/\n", ""} {
+		f.Add(image)
+	}
+	f.Fuzz(func(t *testing.T, image string) {
+		var p Patient
+		p.Config.Registry = parse(t, "https://cgr.dev")
+		asked := false
+		p.Transport = transportFunc(func(r *http.Request) (*http.Response, error) {
+			asked = true
+			if r.URL.Host != "cgr.dev" {
+				t.Errorf("%q: got a request to %s", image, r.URL)
+			}
+			return nil, http.ErrHandlerTimeout
+		})
+		results := p.image(t.Context(), image, up, answer{})
+		if len(results) == 0 {
+			t.Errorf("%q: got no result", image)
+		}
+		for _, r := range results {
+			sound(t, r)
+		}
+		first, _, _ := strings.Cut(image, "/")
+		if foreign := strings.ContainsAny(first, ".:"); foreign && asked && !strings.EqualFold(strings.TrimSuffix(first, ":443"), "cgr.dev") {
+			t.Errorf("%q: got a request for an image of another registry", image)
+		}
+	})
+}

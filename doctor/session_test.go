@@ -1,0 +1,168 @@
+package doctor
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"docker-credential-cgr/config"
+	"docker-credential-cgr/platform"
+	"docker-credential-cgr/token"
+)
+
+const identity = "0123456789012345678901234567890123456789"
+
+// jwt is a token that ends at a time, or does not say when.
+func jwt(end time.Time) string {
+	payload := `{}`
+	if !end.IsZero() {
+		payload = fmt.Sprintf(`{"exp":%d}`, end.Unix())
+	}
+	return "eyJhbGciOiJSUzI1NiJ9." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".c2lnbmF0dXJl"
+}
+
+// up is a network in which everything answers.
+var up = reached{issuer: true, registry: true}
+
+func TestSessionPair(t *testing.T) {
+	for _, test := range []struct {
+		name, token string
+		status      Status
+		says, mend  string
+	}{
+		{"good", jwt(now.Add(time.Hour)), OK, "which is good until ", ""},
+		{"without an end", jwt(time.Time{}), OK, "CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN (user " + identity + ")", ""},
+		{"no JWT", "abc", OK, "CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN", ""},
+		{"expired", jwt(now.Add(-time.Hour)), Failure, "which expired on ", "unset CHAINGUARD_IDENTITY_ID CHAINGUARD_TOKEN"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := patient(t)
+			p.Config.IdentityID, p.Config.Token = identity, test.token
+			p.Transport = untouched(t)
+			a := p.session(t.Context(), up, OK)
+			want(t, only(t, a.results, "session"), test.status, test.says, test.mend)
+			if a.credential == nil || a.credential.Username != identity || a.from != fromEnvironment {
+				t.Errorf("got %+v, want the pair", a)
+			}
+			if strings.Contains(fmt.Sprint(a.results), test.token) {
+				t.Errorf("P13 got %+v, want no token in it", a.results)
+			}
+		})
+	}
+}
+
+func TestSessionSignedOut(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		env        map[string]string
+		change     func(*Patient)
+		status     Status
+		says, mend string
+	}{
+		{"nobody", nil, nil, Warning, "nobody is signed in", "docker-credential-cgr login"},
+		{"in CI", map[string]string{"CI": "true"}, nil, Warning, "in a CI job nobody can be asked", "set CHAINGUARD_AUTH_IDENTITY"},
+		{"CI is off", map[string]string{"CI": "false"}, nil, Warning, "nobody is signed in", "docker-credential-cgr login"},
+		{"an identity without an ID token", nil, func(p *Patient) { p.Config.Identity = identity }, Failure, "no ID token here to assume the identity " + identity, "set auth.identity-token"},
+		{"the same on GitHub", map[string]string{"GITHUB_ACTIONS": "true"}, func(p *Patient) { p.Config.Identity = identity }, Failure, "no ID token here", "permissions: id-token: write"},
+		{"nothing is kept", nil, func(p *Patient) { p.Config.Keychain = config.KeychainNone }, Warning, "nobody can be signed in", "docker-credential-cgr config unset keychain, then: docker-credential-cgr login"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := patient(t)
+			p.Getenv = getenv(test.env)
+			if test.change != nil {
+				test.change(p)
+			}
+			p.Session.Identity = p.Config.Identity
+			p.Session.STS.Transport = untouched(t)
+			a := p.session(t.Context(), up, OK)
+			want(t, only(t, a.results, "session"), test.status, test.says, test.mend)
+			if a.credential != nil || a.unknown != "" {
+				t.Errorf("got %+v, want that there is no credential", a)
+			}
+		})
+	}
+}
+
+func TestSessionEnded(t *testing.T) {
+	p := patient(t)
+	got := p.signedOut(token.Kept{
+		Account: token.Account{Subject: identity, Email: "ada@example.com"},
+		Tokens:  []token.KeptToken{{Host: p.Config.Registry.Host, Username: token.Username, Expires: now}},
+	})
+	want(t, got, Failure, "the session of ada@example.com has ended", "docker-credential-cgr login")
+}
+
+// What keeps an identity from being assumed is not mended by a person's sign-in.
+func TestSessionRefused(t *testing.T) {
+	answer := fmt.Errorf("cannot assume the identity: %w", &platform.AnswerError{Host: "issuer", Status: 403, Message: "no; run: evil"})
+	other := errors.New("no ID token: the variable X is not set")
+	p := patient(t)
+	want(t, p.refused(answer), Failure, "issuer answered 403", login)
+	p.Config.Identity = identity
+	want(t, p.refused(answer), Failure, "issuer answered 403", "compare what the identity lets in")
+	want(t, p.refused(other), Failure, "the variable X is not set", "auth.identity-token-env")
+	if got := p.refused(answer); strings.Contains(got.Mend, "evil") {
+		t.Errorf("P14 got %+v, want no advice from the server", got)
+	}
+}
+
+func TestSessionStored(t *testing.T) {
+	p := patient(t)
+	host := p.Config.Registry.Host
+	if err := p.Session.Store(t.Context(), host, identity, jwt(now.Add(time.Hour))); err != nil {
+		t.Fatal(err)
+	}
+	p.Session.STS.Transport = untouched(t)
+	// Without the issuer too: it needs none.
+	a := p.session(t.Context(), reached{registry: true}, OK)
+	want(t, only(t, a.results, "session"), OK, "get answers with what docker login stored (user "+identity+"), with a token until ", "")
+	if a.from != fromStore || a.credential == nil {
+		t.Errorf("got %+v, want what is stored", a)
+	}
+
+	p.Now = func() time.Time { return now.Add(2 * time.Hour) }
+	p.Session.Now = p.Now
+	a = p.session(t.Context(), up, OK)
+	want(t, only(t, a.results, "session"), Failure, "what docker login stored (user "+identity+") expired on ", "docker-credential-cgr login, or docker login "+host+" with a new pull token")
+}
+
+func TestSessionUnknown(t *testing.T) {
+	t.Run("F15 without the issuer", func(t *testing.T) {
+		p := patient(t)
+		p.Session.STS.Transport = untouched(t)
+		a := p.session(t.Context(), reached{registry: true}, OK)
+		want(t, only(t, a.results, "session"), Skipped, "without the issuer no credential can be had", "")
+		if a.unknown == "" {
+			t.Error("got that there is no credential, want that it is not known")
+		}
+	})
+	t.Run("F1 without the store", func(t *testing.T) {
+		p := patient(t)
+		a := p.session(t.Context(), up, Failure)
+		want(t, only(t, a.results, "session"), Skipped, "there is no store to look into", "")
+		p.Session = nil
+		a = p.session(t.Context(), up, OK)
+		want(t, only(t, a.results, "session"), Skipped, "there is no store to look into", "")
+	})
+	t.Run("I42 without the store, found only now", func(t *testing.T) {
+		if runtime.GOOS == "windows" {
+			t.Skip("access control lists decide there")
+		}
+		p := patient(t)
+		dir := filepath.Join(p.Home, ".local", "state", name)
+		if err := errors.Join(os.MkdirAll(dir, 0o700), os.Chmod(dir, 0o777)); err != nil {
+			t.Fatal(err)
+		}
+		a := p.session(t.Context(), up, OK)
+		want(t, a.results[0], Failure, "is open to other users", "chmod 700 "+dir)
+		if a.unknown == "" {
+			t.Error("got that there is no credential, want that it is not known")
+		}
+	})
+}
