@@ -26,6 +26,8 @@ docker-credential-secretservice golang-docker-credential-helpers
 keyctl keyutils
 chromium chromium
 tmux tmux
+ssh openssh-client
+sshd openssh-server
 strace strace
 ip iproute2
 iptables iptables
@@ -54,7 +56,16 @@ if [ "$(id -u)" != 0 ] || ! has apt-get; then
 fi
 
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+# Daemons that are installed are not to start by themselves: the tests start their
+# own, and nobody asked for an sshd that lets people in.
+policy=/usr/sbin/policy-rc.d
+if [ -e $policy ]; then
+	trap 'rm -f "$log"' EXIT
+else
+	trap 'rm -f "$log" $policy' EXIT
+	printf '#!/bin/sh\nexit 101\n' >$policy
+	chmod 755 $policy
+fi
 echo "installing$missing" >&2
 export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086 # its words are what is wanted

@@ -87,6 +87,9 @@ func (p *place) openTab() *tab {
 		p.t.Fatal(err)
 	}
 	p.profile = p.path("chromium")
+	if err := os.Mkdir(p.profile, 0o700); err != nil {
+		p.t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	p.t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:],
@@ -98,8 +101,8 @@ func (p *place) openTab() *tab {
 		// What is not on this machine does not exist.
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"),
 		chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) {
-			cmd.Env = []string{"DBUS_SESSION_BUS_ADDRESS=disabled:"}
-			for _, name := range []string{"HOME", "XDG_RUNTIME_DIR", "TMPDIR", "PATH", "LANG"} {
+			cmd.Env = []string{"DBUS_SESSION_BUS_ADDRESS=disabled:", "HOME=" + p.profile}
+			for _, name := range []string{"XDG_RUNTIME_DIR", "TMPDIR", "PATH", "LANG"} {
 				cmd.Env = append(cmd.Env, name+"="+p.environ[name])
 			}
 		}),
@@ -114,6 +117,8 @@ func (p *place) openTab() *tab {
 			p.t.Errorf("closing Chromium: %v", err)
 		}
 	})
+	// It starts with the first thing that it is to do, and cannot be closed before.
+	tab.do(chromedp.Navigate("about:blank"))
 	return tab
 }
 

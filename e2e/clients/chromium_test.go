@@ -10,6 +10,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"docker-credential-cgr/e2e/leaks"
 	"docker-credential-cgr/e2e/standin"
 )
 
@@ -55,7 +56,7 @@ func TestChromium(t *testing.T) {
 // showsNoSecret looks at all that the tab shows and keeps, and gives its address.
 func (b *tab) showsNoSecret() *url.URL {
 	b.p.t.Helper()
-	secrets := newNeedles(b.p.platform.Issued())
+	secrets := leaks.Of(b.p.platform.Issued())
 	if len(secrets) == 0 {
 		b.p.t.Fatal("the platform has issued nothing: there is nothing to look for")
 	}
@@ -74,7 +75,7 @@ func (b *tab) showsNoSecret() *url.URL {
 		seen[fmt.Sprintf("entry %d of the back list", i)] = entry.URL + " " + entry.UserTypedURL + " " + entry.Title
 	}
 	for what, text := range seen {
-		if secrets.in([]byte(text)) {
+		if secrets.In([]byte(text)) {
 			b.p.t.Errorf("a secret is in %s", what)
 		}
 	}

@@ -90,10 +90,16 @@ func eachOf(t *testing.T, clients []client, test func(t *testing.T, c client)) {
 func newPlaceFor(t *testing.T, c client, opts ...standin.Option) *place {
 	t.Helper()
 	p := newPlace(t, opts...)
-	if c.name == "docker" {
+	p.prepareFor(c)
+	return p
+}
+
+// prepareFor starts what the client needs.
+func (p *place) prepareFor(c client) {
+	p.t.Helper()
+	if c.name == docker.name {
 		p.useDocker()
 	}
-	return p
 }
 
 // tryPull pulls an image, and says how that went and where it went to.

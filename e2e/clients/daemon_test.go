@@ -48,6 +48,19 @@ func (p *place) useDocker() {
 	})
 }
 
+// lendDocker is useDocker for a user who is not root.
+func (p *place) lendDocker(uid int) {
+	p.t.Helper()
+	p.useDocker()
+	d, err := theDaemon()
+	if err == nil {
+		err = errors.Join(os.Chmod(d.dir, 0o711), os.Chown(d.socket, uid, -1))
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 func startDaemon() (*daemon, error) {
 	dir, err := os.MkdirTemp("", "cgr-e2e-")
 	if err != nil {

@@ -48,6 +48,10 @@ func runTests(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	// For a user who is not root.
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return 1, err
+	}
 	bin = filepath.Join(dir, "bin")
 	if err := makePrograms(); err != nil {
 		return 1, err
@@ -66,6 +70,7 @@ func ready() error {
 	for _, name := range []string{
 		"dockerd", "containerd", "docker", "podman", "skopeo",
 		"dbus-daemon", "dbus-launch", "gnome-keyring-daemon", "secret-tool", "chromium",
+		"tmux", "sshd", "ssh", "ssh-keygen",
 	} {
 		if _, err := exec.LookPath(name); err != nil {
 			missing = append(missing, name)

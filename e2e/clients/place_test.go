@@ -21,9 +21,8 @@ import (
 // slow and busy: nothing takes it when all is well.
 const patience = 90 * time.Second
 
-// place is where one test takes place: a platform, and a machine as a person who
-// has just registered the helper has it. When the test ends it is searched for
-// secrets, and nothing of it may be left.
+// place is where one test takes place: a platform, and a machine with a home on
+// it. When the test ends it is searched for secrets, and nothing of it may be left.
 type place struct {
 	t        *testing.T
 	platform *standin.Platform
@@ -36,10 +35,20 @@ type place struct {
 	profile  string   // Chromium's, if it runs: it is not searched
 }
 
-// newPlace starts a platform and makes a home in which Docker's configuration
-// registers the helper for it. Secrets are kept in the file store, and the
-// browser is one that signs in, unless the test sets something else.
+// newPlace makes the machine of a person who has just registered the helper in
+// Docker's configuration.
 func newPlace(t *testing.T, opts ...standin.Option) *place {
+	t.Helper()
+	p := newMachine(t, opts...)
+	p.set("DOCKER_CONFIG=" + filepath.Dir(p.configFile()))
+	p.writeConfig(fmt.Sprintf(`{"credHelpers": {%q: "cgr"}}`, p.host))
+	return p
+}
+
+// newMachine starts a platform and makes an empty home. Secrets are kept in the
+// file store, and the browser is one that signs in, unless the test sets
+// something else.
+func newMachine(t *testing.T, opts ...standin.Option) *place {
 	t.Helper()
 	platform, err := standin.Start(opts...)
 	if err != nil {
@@ -56,7 +65,6 @@ func newPlace(t *testing.T, opts ...standin.Option) *place {
 	}
 	p.environ = map[string]string{
 		"HOME":            p.home,
-		"DOCKER_CONFIG":   filepath.Join(p.home, ".docker"),
 		"XDG_RUNTIME_DIR": filepath.Join(dir, "run"),
 		"TMPDIR":          filepath.Join(dir, "tmp"),
 		"PATH":            bin + string(os.PathListSeparator) + os.Getenv("PATH"),
@@ -72,12 +80,11 @@ func newPlace(t *testing.T, opts ...standin.Option) *place {
 		name, value, _ := strings.Cut(setting, "=")
 		p.environ[name] = value
 	}
-	for _, name := range []string{"HOME", "DOCKER_CONFIG", "XDG_RUNTIME_DIR", "TMPDIR"} {
+	for _, name := range []string{"HOME", "XDG_RUNTIME_DIR", "TMPDIR"} {
 		if err := os.MkdirAll(p.environ[name], 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	p.writeConfig(fmt.Sprintf(`{"credHelpers": {%q: "cgr"}}`, p.host))
 	p.watch = startWatch(dir)
 	t.Cleanup(p.leave)
 	return p
@@ -101,10 +108,13 @@ func (p *place) leave() {
 	}
 }
 
-func (p *place) configFile() string { return filepath.Join(p.environ["DOCKER_CONFIG"], "config.json") }
+func (p *place) configFile() string { return filepath.Join(p.home, ".docker", "config.json") }
 
 func (p *place) writeConfig(text string) {
 	p.t.Helper()
+	if err := os.MkdirAll(filepath.Dir(p.configFile()), 0o700); err != nil {
+		p.t.Fatal(err)
+	}
 	if err := os.WriteFile(p.configFile(), []byte(text), 0o600); err != nil {
 		p.t.Fatal(err)
 	}
@@ -116,6 +126,18 @@ func (p *place) set(settings ...string) {
 		name, value, _ := strings.Cut(setting, "=")
 		p.environ[name] = value
 	}
+}
+
+// settings is the environment as programs take it. It is not nil, which would be
+// this process's own.
+func (p *place) settings() []string {
+	settings := []string{}
+	for name, value := range p.environ {
+		if value != "" {
+			settings = append(settings, name+"="+value)
+		}
+	}
+	return settings
 }
 
 // signsInAlone has the helper open a browser though nobody is at a terminal.
@@ -132,12 +154,7 @@ func (p *place) command(ctx context.Context, args ...string) *exec.Cmd {
 	}
 	cmd := isolated(ctx, scratch, p.home, args[0], args[1:]...)
 	cmd.Dir = p.home
-	cmd.Env = []string{} // not nil, which would be this process's own
-	for name, value := range p.environ {
-		if value != "" {
-			cmd.Env = append(cmd.Env, name+"="+value)
-		}
-	}
+	cmd.Env = p.settings()
 	p.watch.skip(cmd.Args)
 	p.watch.skip(args)
 	// A child that stays would keep the pipes open.

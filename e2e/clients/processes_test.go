@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"docker-credential-cgr/e2e/leaks"
 )
 
 // process is one that belongs to a folder: its arguments or its environment name
@@ -128,17 +130,18 @@ func (w *watch) stop() {
 	w.ended.Wait()
 }
 
-// find gives where secrets were seen.
-func (w *watch) find(secrets needles) []string {
+// find gives where secrets were seen: in arguments, and those of the second kind
+// in environments.
+func (w *watch) find(arguments, environs leaks.Needles) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var found []string
 	for p := range w.seen {
 		name, _, _ := strings.Cut(p.arguments, "\x00")
-		if secrets.in([]byte(p.environ)) {
+		if environs.In([]byte(p.environ)) {
 			found = append(found, fmt.Sprintf("the environment of process %d (%s)", p.pid, name))
 		}
-		if !w.own[p.arguments] && secrets.in([]byte(p.arguments)) {
+		if !w.own[p.arguments] && arguments.In([]byte(p.arguments)) {
 			found = append(found, fmt.Sprintf("the arguments of process %d (%s)", p.pid, name))
 		}
 	}

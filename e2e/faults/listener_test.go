@@ -15,11 +15,11 @@ var signInAddress = regexp.MustCompile(`(?m)^ {4}(http\S+)$`)
 func (p *place) addressOf(r *running) string {
 	p.t.Helper()
 	r.says("waiting for the sign-in until")
-	found := signInAddress.FindStringSubmatch(r.stderr.String())
+	found := signInAddress.FindAllStringSubmatch(r.stderr.String(), -1)
 	if found == nil {
 		p.t.Fatalf("it shows no address:\n%s", r.stderr)
 	}
-	return found[1]
+	return found[len(found)-1][1] // the last is the one that it waits for
 }
 
 // listenerOf gives host and port that a process waits on for a sign-in's end.

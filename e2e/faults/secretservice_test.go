@@ -194,9 +194,7 @@ func TestF5_NoBus(t *testing.T) {
 			r = p.get()
 			p.served(r)
 			p.within(r, keychainLimit)
-			if pids := processesOf(p.uid); len(pids) != 0 {
-				t.Errorf("processes are left: %v", pids)
-			}
+			await(t, "no process is left, the browser's included", func() bool { return len(processesOf(p.uid)) == 0 })
 			if files := p.records("*"); len(files) != 0 {
 				t.Errorf("secrets went to files: %v", files)
 			}

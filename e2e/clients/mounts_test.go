@@ -1,0 +1,150 @@
+//go:build e2e && linux
+
+package clients
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestRootBindMount has a configuration that is mounted by itself, as in a
+// container that is given this one file: it cannot be replaced. It is written in
+// place, and whatever is in the way of that, the file is what it was.
+func TestRootBindMount(t *testing.T) {
+	const theirs = "{\"auths\": {},\n  \"HttpHeaders\": {\"Meta\": \"1e3\"}}\n"
+	t.Run("I33 written in place", func(t *testing.T) {
+		p := newMachine(t)
+		file := p.mountsConfig(theirs)
+		before, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := watchFile(t, file, func(text string) error {
+			if strings.TrimSpace(text) == "" {
+				return errors.New("it is empty")
+			}
+			return nil
+		})
+		for range 5 {
+			r, text := p.configuresInMounts("", "--no-login")
+			if r.code != 0 || !strings.Contains(text, `"`+p.host+`": "cgr"`) {
+				t.Fatalf("the file is %q: %s", text, r)
+			}
+			if r, text := p.configuresInMounts("", "--remove"); r.code != 0 || text != theirs {
+				t.Fatalf("after --remove the file is %q, want %q: %s", text, theirs, r)
+			}
+		}
+		whole()
+		if after, err := os.Stat(file); err != nil || !os.SameFile(before, after) {
+			t.Errorf("it is another file (%v)", err)
+		}
+		p.wantConfigAlone()
+	})
+
+	// So long that it fills a page, and takes another one with a byte more.
+	full := strings.TrimSuffix(theirs, "}\n")
+	full += strings.Repeat(" ", os.Getpagesize()-len(full)-1) + "}"
+	refusals := []struct{ name, mount, word string }{
+		{"I33 mounted read-only", "mount -o remount,ro,bind $CONFIG", "read-only file system"},
+		{
+			"I33 no place for a backup",
+			"umount $CONFIG; mount --bind $HOME/.docker $HOME/.docker; mount -o remount,ro,bind $HOME/.docker; mount --bind $FILE $CONFIG",
+			"read-only file system",
+		},
+		{
+			"F11 on a full disk",
+			"mkdir $TMPDIR/full; mount -t tmpfs -o size=1 tmpfs $TMPDIR/full; cp $FILE $TMPDIR/full; mount --bind $TMPDIR/full/* $CONFIG",
+			"no space left on device",
+		},
+	}
+	for _, test := range refusals {
+		t.Run(test.name, func(t *testing.T) {
+			p := newMachine(t)
+			p.mountsConfig(full)
+			r, text := p.configuresInMounts(test.mount, "")
+			p.wantRefusal(r, test.word)
+			if text != full {
+				t.Errorf("the file is %q now", text)
+			}
+			p.wantConfigAlone()
+		})
+	}
+}
+
+// TestRootReadOnlyHome has a home that nothing can be written to.
+func TestRootReadOnlyHome(t *testing.T) {
+	const mount = "mount --bind $HOME $HOME; mount -o remount,ro,bind $HOME; "
+	t.Run("F12 with a configuration", func(t *testing.T) {
+		p := newMachine(t)
+		p.writeConfig(`{"auths": {}}`)
+		p.wantRefusal(p.run("sh", "-ec", mount+"docker-credential-cgr configure-docker"), "read-only file system")
+		if text, err := os.ReadFile(p.configFile()); string(text) != `{"auths": {}}` {
+			t.Errorf("the file is %q now (%v)", text, err)
+		}
+		p.wantConfigAlone()
+	})
+	t.Run("F12 empty", func(t *testing.T) {
+		p := newMachine(t)
+		p.wantRefusal(p.run("sh", "-ec", mount+"docker-credential-cgr configure-docker"), "read-only file system")
+	})
+}
+
+// mountsConfig has configuresInMounts mount a file with this text as Docker's
+// configuration.
+func (p *place) mountsConfig(text string) (file string) {
+	p.t.Helper()
+	p.writeConfig("{}") // to mount on
+	file = p.path("mounted.json")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	p.set("FILE="+file, "CONFIG="+p.configFile(), "SEEN="+p.path("seen"))
+	return file
+}
+
+// configuresInMounts runs configure-docker where the configuration is mounted,
+// after the shell's commands more, and gives what it then holds.
+func (p *place) configuresInMounts(more, flag string) (r result, text string) {
+	p.t.Helper()
+	r = p.run("sh", "-ec", fmt.Sprintf(`
+		mount --bind $FILE $CONFIG
+		%s
+		code=0
+		docker-credential-cgr configure-docker %s || code=$?
+		cat $CONFIG >$SEEN
+		exit $code`, more, flag))
+	seen, err := os.ReadFile(p.environ["SEEN"])
+	if err != nil {
+		p.t.Fatalf("%v: %s", err, r)
+	}
+	return r, string(seen)
+}
+
+// wantRefusal wants one line that says what is in the way, and what to write by
+// hand instead; and that nobody was asked to sign in.
+func (p *place) wantRefusal(r result, why string) {
+	p.t.Helper()
+	if r.code != 1 || r.stdout != "" || strings.Count(r.stderr, "\n") != 1 {
+		p.t.Errorf("no refusal in one line: %s", r)
+	}
+	for _, word := range []string{why, p.configFile(), fmt.Sprintf(`put this in by hand: "credHelpers": {"%s": "cgr"}`, p.host)} {
+		if !strings.Contains(r.stderr, word) {
+			p.t.Errorf("no word of %q: %s", word, r)
+		}
+	}
+	p.wantCounts("refused", map[string]int{"windows": 0, "": 0})
+}
+
+// wantConfigAlone wants no file of ours beside Docker's.
+func (p *place) wantConfigAlone() {
+	p.t.Helper()
+	found, err := filepath.Glob(filepath.Join(filepath.Dir(p.configFile()), "*"))
+	hidden, hiddenErr := filepath.Glob(filepath.Join(filepath.Dir(p.configFile()), ".*"))
+	if found = append(found, hidden...); len(found) != 1 || err != nil || hiddenErr != nil {
+		p.t.Errorf("beside the configuration lie %q", found)
+	}
+}
