@@ -93,6 +93,7 @@ func (a *app) configureDocker(ctx context.Context, c *cobra.Command, f *configur
 		return nil
 	}
 	a.checkHelper()
+	a.checkPodman()
 	if session == nil {
 		return a.remember(c)
 	}
@@ -199,6 +200,27 @@ func (a *app) checkHelper() {
 	}
 	if r := doctor.Program(self, exec.LookPath); r.Status != doctor.OK {
 		a.warn("%s; %s", r.Says, r.Mend)
+	}
+}
+
+// checkPodman warns of what Podman and Skopeo find before they ask us, such as a
+// login of before. The doctor says more, and names files that are broken.
+func (a *app) checkPodman() {
+	home, _ := os.UserHomeDir()
+	paths, err := dockerconfig.PodmanFiles(os.Getenv, home)
+	if err != nil {
+		return
+	}
+	var files []*dockerconfig.File
+	for _, path := range paths {
+		file, err := dockerconfig.Load(path)
+		if err != nil {
+			return
+		}
+		files = append(files, file)
+	}
+	if path, obstacle, found := dockerconfig.Shadow(files, a.cfg.Registry.Host, helperName); found {
+		a.warn("%s:%d: %s; Podman looks there first; run: %s doctor", path, obstacle.Line, obstacle.Text, name)
 	}
 }
 

@@ -46,9 +46,11 @@ func (a *app) logout(ctx context.Context, audiences []string) error {
 		errs = append(errs, person.Forget(ctx, s.Registry))
 	}
 	a.forgetElsewhere(ctx, *s)
-	errs = append(errs, config.Update(a.cfg.File, map[string]string{
-		"auth.identity": "", "auth.identity-token": "", "auth.identity-token-env": "",
-	}))
+	if a.cfg.Identity != "" || a.cfg.IdentityToken != "" || a.cfg.IdentityTokenEnv != "" {
+		errs = append(errs, config.Update(a.cfg.File, map[string]string{
+			"auth.identity": "", "auth.identity-token": "", "auth.identity-token-env": "",
+		}))
+	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}

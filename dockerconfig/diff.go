@@ -25,30 +25,47 @@ func (f *File) Diff() string {
 	if !f.new.exists {
 		after = "/dev/null"
 	}
-	hunk := unified(lines(shown(f.old.text)), lines(shown(f.new.text)))
+	hunk := unified(textLines(f.old.text), textLines(f.new.text))
 	return "--- " + before + "\n+++ " + after + "\n" + hunk
+}
+
+// line is a line of a file.
+type line struct {
+	text  string // as it stands there
+	shown string // what may be shown of it: two that differ may look alike
+}
+
+// textLines gives the lines of a configuration file.
+func textLines(text []byte) []line {
+	var all []line
+	// No string of JSON goes over a line's end, so that masking leaves their number.
+	show := lines(shown(text))
+	for i, l := range lines(string(text)) {
+		all = append(all, line{l, show[i]})
+	}
+	return all
 }
 
 // unified gives one hunk from the first to the last line that differ, with
 // three lines around. An edit changes one place, so a search for lines that both
 // have in between would find next to nothing.
-func unified(a, b []string) string {
+func unified(a, b []line) string {
 	const context = 3
 	start, end := 0, 0
-	for start < len(a) && start < len(b) && a[start] == b[start] {
+	for start < len(a) && start < len(b) && a[start].text == b[start].text {
 		start++
 	}
-	for end < len(a)-start && end < len(b)-start && a[len(a)-1-end] == b[len(b)-1-end] {
+	for end < len(a)-start && end < len(b)-start && a[len(a)-1-end].text == b[len(b)-1-end].text {
 		end++
 	}
 	lead, trail := min(start, context), min(end, context)
 	from := start - lead
 	var out strings.Builder
 	fmt.Fprintf(&out, "@@ -%s +%s @@\n", span(from, len(a)-end+trail), span(from, len(b)-end+trail))
-	write := func(sign string, lines []string) {
-		for _, line := range lines {
-			out.WriteString(sign + line)
-			if !strings.HasSuffix(line, "\n") {
+	write := func(sign string, lines []line) {
+		for _, l := range lines {
+			out.WriteString(sign + l.shown)
+			if !strings.HasSuffix(l.shown, "\n") {
 				out.WriteString("\n\\ No newline at end of file\n")
 			}
 		}

@@ -73,6 +73,15 @@ func TestDiffNewFile(t *testing.T) {
 	}
 }
 
+// plain gives lines that are shown as they are.
+func plain(texts []string) []line {
+	all := make([]line, len(texts))
+	for i, text := range texts {
+		all[i] = line{text, text}
+	}
+	return all
+}
+
 // FuzzUnified applies the hunk again.
 func FuzzUnified(f *testing.F) {
 	f.Add("a\nb\nc\n", "a\nx\nc")
@@ -83,7 +92,7 @@ func FuzzUnified(f *testing.F) {
 			return
 		}
 		a := lines(before)
-		head, body, _ := strings.Cut(unified(a, lines(after)), "\n")
+		head, body, _ := strings.Cut(unified(plain(a), plain(lines(after))), "\n")
 		var from, kept, n int
 		if _, err := fmt.Sscanf(head, "@@ -%d,%d +%d,%d @@", &from, &kept, new(int), new(int)); err != nil {
 			t.Fatalf("got head %q: %v", head, err)

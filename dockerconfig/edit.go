@@ -42,7 +42,7 @@ func add(c content, host, helper string, replace bool) (content, error) {
 	}
 	m, i := d.helpers.find(host)
 	if i < 0 {
-		return insert(c, d, host, helper), nil
+		return insert(c, d, d.helpers, helperEntry(host, helper)), nil
 	}
 	former := unquote(c.text[m.value:m.valueEnd])
 	if former == helper {
@@ -54,9 +54,25 @@ func add(c content, host, helper string, replace bool) (content, error) {
 	return c.with(c.text[:m.value], []byte(quote(helper)), c.text[m.valueEnd:]), nil
 }
 
-// insert adds an entry that is not there. The layout of what it adds tells
-// remove what was there before, so the six cases look different, even where
-// that costs a little beauty (an empty credHelpers is rarely kept by hand):
+// entry is a member to put into an object that lies at the top of the file.
+type entry struct {
+	object string // that object's key
+	name   string
+	// value gives the member's value, for a member that is laid out like this.
+	value func(g gap, colon string) string
+}
+
+func (e entry) text(g gap, colon string) string { return quote(e.name) + colon + e.value(g, colon) }
+
+// helperEntry names helper for host.
+func helperEntry(host, helper string) entry {
+	return entry{helpersKey, host, func(gap, string) string { return quote(helper) }}
+}
+
+// insert adds an entry to in, the object that it is for, or nil where there is
+// none. The entry is not there. The layout of what it adds tells remove what was
+// there before, so the six cases look different, even where that costs a little
+// beauty (an empty credHelpers is rarely kept by hand):
 //
 //	no file                    {⏎⇥"credHelpers": {⏎⇥⇥"h": "x"⏎⇥}⏎}      as Docker writes
 //	blanks alone               {"credHelpers": {"h": "x"}}
@@ -64,22 +80,23 @@ func add(c content, host, helper string, replace bool) (content, error) {
 //	{} in several              {⏎  "credHelpers": {⏎    "h": "x"⏎  }⏎}
 //	"credHelpers": {}          "credHelpers": { "h": "x" }
 //	none of these              as the last member is laid out
-func insert(c content, d *document, host, helper string) content {
-	key, entry := quote(helpersKey), func(colon string) string { return quote(host) + colon + quote(helper) }
+func insert(c content, d *document, in *object, e entry) content {
+	key := quote(e.object)
 	if !c.exists {
-		return c.with([]byte("{\n\t" + key + ": {\n\t\t" + entry(": ") + "\n\t}\n}"))
+		return c.with([]byte("{\n\t" + key + ": {\n\t\t" + e.text(gap{"\n", "\t\t"}, ": ") + "\n\t}\n}"))
 	}
 	if d.root == nil {
-		return c.with([]byte("{"+key+": {"+entry(": ")+"}}"), c.text)
+		return c.with([]byte("{"+key+": {"+e.text(gap{}, ": ")+"}}"), c.text)
 	}
 	at, added := d.root.open+1, ""
-	switch last := lastMember(d.helpers); {
+	switch last := lastMember(in); {
 	case last != nil:
 		at = last.valueEnd
-		added = "," + d.gap(d.helpers).String() + entry(d.colon(*last))
-	case d.helpers != nil:
-		at = d.helpers.open + 1
-		added = " " + entry(": ") + " "
+		g := d.gap(in)
+		added = "," + g.String() + e.text(g, d.colon(*last))
+	case in != nil:
+		at = in.open + 1
+		added = " " + e.text(gap{}, ": ") + " "
 		if b := c.text[at]; b == '\n' || b == '\r' {
 			added = strings.TrimRight(added, " ")
 		}
@@ -87,12 +104,12 @@ func insert(c content, d *document, host, helper string) content {
 		last := lastMember(d.root)
 		at = last.valueEnd
 		g, colon := d.gap(d.root), d.colon(*last)
-		added = "," + g.String() + key + colon + "{" + g.deeper() + entry(colon) + g.closing() + "}"
+		added = "," + g.String() + key + colon + "{" + g.deeper().String() + e.text(g.deeper(), colon) + g.closing() + "}"
 	case bytes.IndexByte(c.text[at:d.root.close], '\n') >= 0:
 		g := gap{newline: newlineAt(c.text, at+bytes.IndexByte(c.text[at:], '\n')), indent: "  "}
-		added = g.String() + key + ": {" + g.deeper() + entry(": ") + g.closing() + "}"
+		added = g.String() + key + ": {" + g.deeper().String() + e.text(g.deeper(), ": ") + g.closing() + "}"
 	default:
-		added = key + ":{" + entry(":") + "}"
+		added = key + ":{" + e.text(gap{}, ":") + "}"
 	}
 	return c.with(c.text[:at], []byte(added), c.text[at:])
 }
@@ -119,7 +136,7 @@ func remove(c content, host, helper string) (content, error) {
 		if _, there := before.helpers.find(host); there >= 0 {
 			continue
 		}
-		if insert(former, before, host, helper).same(c) {
+		if insert(former, before, before.helpers, helperEntry(host, helper)).same(c) {
 			return former, nil
 		}
 	}
@@ -183,15 +200,15 @@ type gap struct {
 
 func (g gap) String() string { return g.newline + g.indent }
 
-// deeper is what stands in front of a member of an object inside.
-func (g gap) deeper() string {
+// deeper is the gap in an object inside, for a gap in the one at the top.
+func (g gap) deeper() gap {
 	if g.newline == "" {
-		return ""
+		return gap{}
 	}
-	return g.newline + g.indent + g.indent
+	return gap{g.newline, g.indent + g.indent}
 }
 
-// closing is what stands in front of that object's closing brace.
+// closing is what stands in front of the closing brace of an object inside.
 func (g gap) closing() string {
 	if g.newline == "" {
 		return ""

@@ -127,8 +127,15 @@ func (f *File) save() (saved bool, err error) {
 	if !now.same(f.old) {
 		return false, f.rebase(now)
 	}
-	if err := f.put(temp, inPlace); err != nil {
+	done, err := f.put(temp, inPlace)
+	if err != nil {
 		return false, f.cannotWrite(err)
+	}
+	if !done {
+		if now, err = f.again(); err != nil {
+			return false, err
+		}
+		return false, f.rebase(now)
 	}
 	if f.new.exists {
 		f.new.info, _ = os.Stat(f.target) // for the next Save, if there is one
@@ -140,25 +147,25 @@ func (f *File) save() (saved bool, err error) {
 	return true, nil
 }
 
-// put gives the file its new content, which lies at temp.
-func (f *File) put(temp string, inPlace bool) error {
-	var err error
+// put gives the file its new content, which lies at temp, and answers false where
+// another program was faster.
+func (f *File) put(temp string, inPlace bool) (done bool, err error) {
 	switch {
 	case !f.new.exists:
-		err = os.Remove(f.target)
+		done, err = f.remove()
 	case inPlace:
-		return overwrite(f.target, f.old.text, f.new.text)
+		return true, overwrite(f.target, f.old.text, f.new.text)
 	default:
-		err = rename(temp, f.target)
+		done, err = f.replace(temp)
 	}
 	if !errors.Is(err, syscall.EBUSY) {
-		return err
+		return done, err
 	}
 	// The file is a mount point, as in a container that is given this one file.
 	if !f.new.exists {
-		return overwrite(f.target, f.old.text, []byte("{}"))
+		return true, overwrite(f.target, f.old.text, []byte("{}"))
 	}
-	return overwrite(f.target, f.old.text, f.new.text)
+	return true, overwrite(f.target, f.old.text, f.new.text)
 }
 
 // again reads the file once more.
@@ -242,7 +249,8 @@ func overwrite(path string, old, text []byte) error {
 	if err == nil {
 		return os.Remove(backup)
 	}
-	if restore := writeInPlace(path, old); restore != nil {
+	// What could not be opened for writing was not touched.
+	if verify(path, old) != nil && writeInPlace(path, old) != nil {
 		return fmt.Errorf("%w (what it held lies in %s)", err, backup)
 	}
 	_ = os.Remove(backup)

@@ -1,0 +1,8 @@
+//go:build !linux && !darwin
+
+package dockerconfig
+
+import "errors"
+
+// swap would exchange two files in one step, which this system cannot.
+func swap(string, string) error { return errors.ErrUnsupported }
