@@ -12,7 +12,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -41,17 +40,17 @@ type Browser struct {
 	// GiveUp ends the sign-in with ErrNoBrowser where no browser can be opened,
 	// for a caller that knows another way. Force goes before it.
 	GiveUp bool
-	Wait   time.Duration // for the person
-	Out    io.Writer     // where the person reads
-	Now    func() time.Time
-	Debug  func(format string, args ...any)
+	// IdentityTokenEnv is the name of a variable that holds a token, so that the
+	// browser does not inherit it; may be empty.
+	IdentityTokenEnv string
+	Wait             time.Duration // for the person
+	Out              io.Writer     // where the person reads
+	Now              func() time.Time
+	Debug            func(format string, args ...any)
 }
 
 // ErrNoBrowser says that no browser could be opened here.
 var ErrNoBrowser = errors.New("no browser could be opened here")
-
-// shownLimit is how long to wait for the browser to fetch the last page.
-const shownLimit = 2 * time.Second
 
 // SignIn has a person sign in for audiences and gives what the issuer hands out.
 // Its errors for what the person or the issuer did are *token.SignInError; with
@@ -68,7 +67,11 @@ func (b *Browser) SignIn(ctx context.Context, audiences []string) (*token.Grant,
 	start := b.Now()
 	granted := make(chan *token.Grant, 1)
 	refused := make(chan error, 1)
-	l, err := listen(func(c callback) (outcome, error) {
+	l, err := listen(localhost, func(rawQuery string) (outcome, error) {
+		c, err := parseCallback(rawQuery)
+		if err != nil {
+			return outcome{}, err
+		}
 		if c.token == "" {
 			err := b.refusal(c)
 			refused <- err
@@ -83,10 +86,8 @@ func (b *Browser) SignIn(ctx context.Context, audiences []string) (*token.Grant,
 			return outcome{}, err
 		}
 		granted <- grant
-		return outcome{good: true, title: "Signed in", text: "You are signed in as " + grant.Account().String() + ". You can close this window and go back to the terminal."}, nil
-	}, sync.OnceFunc(func() {
-		say(b.Out, "the browser insists on https, which nobody can certify for localhost: allow http for localhost in it, or use another browser")
-	}))
+		return signedInAs(grant), nil
+	}, insistsOnTLS(b.Out, localhost))
 	if err != nil {
 		return nil, err
 	}
@@ -97,9 +98,11 @@ func (b *Browser) SignIn(ctx context.Context, audiences []string) (*token.Grant,
 		}
 	}()
 
-	parameters.Set("redirect", l.url())
+	// Its parameters tell the issuer what the callback takes.
+	parameters.Set("redirect", l.url()+"?token=true&error=true")
 	address := b.Issuer + "/oauth?" + parameters.Encode()
-	b.invite(address, l.port, opens, start)
+	sayWhere(b.Out, l, opens)
+	showAddress(b.Out, address, start.Add(b.Wait), b.Wait)
 	noBrowser := make(chan struct{})
 	if opens {
 		b.open(address, noBrowser)
@@ -112,10 +115,10 @@ func (b *Browser) SignIn(ctx context.Context, audiences []string) (*token.Grant,
 		select {
 		case grant := <-granted:
 			closing = false
-			grant.Finish = func() { b.awaitShown(ctx, l); l.close() }
+			grant.Finish = func() { l.awaitShown(ctx); l.close() }
 			return grant, nil
 		case err := <-refused:
-			b.awaitShown(ctx, l)
+			l.awaitShown(ctx)
 			return nil, err
 		case <-noBrowser:
 			return nil, ErrNoBrowser
@@ -137,6 +140,10 @@ func (b *Browser) SignIn(ctx context.Context, audiences []string) (*token.Grant,
 // parameters are those of the page that the person signs in at, but for the
 // redirect.
 func (b *Browser) parameters(audiences []string) (url.Values, error) {
+	if b.NoRefreshToken {
+		// The token that comes is what Docker is given: no key to anything else.
+		audiences = audiences[:1]
+	}
 	q := url.Values{
 		"exit":     {"redirect"},
 		"audience": {strings.Join(audiences, ",")},
@@ -158,20 +165,6 @@ func (b *Browser) parameters(audiences []string) (url.Values, error) {
 	return q, choose(q, b.Provider, b.Connection)
 }
 
-// invite shows the address; opens says that a browser is about to open on it.
-func (b *Browser) invite(address string, port int, opens bool, start time.Time) {
-	switch {
-	case opens:
-		say(b.Out, "opening your browser to sign in; if no window comes, open this address yourself:")
-	case os.Getenv("SSH_CONNECTION") != "":
-		say(b.Out, "to sign in over SSH, run on your own machine: ssh -N -L %d:localhost:%d %s", port, port, sshServer(os.Getenv("SSH_CONNECTION")))
-		say(b.Out, "then open this address in the browser there:")
-	default:
-		say(b.Out, "to sign in, open this address in a browser on this machine:")
-	}
-	showAddress(b.Out, address, start.Add(b.Wait), b.Wait)
-}
-
 // open opens a browser on address. Where that fails, the person is told, and
 // with GiveUp noBrowser is closed.
 func (b *Browser) open(address string, noBrowser chan<- struct{}) {
@@ -183,17 +176,9 @@ func (b *Browser) open(address string, noBrowser chan<- struct{}) {
 		}
 		say(b.Out, "no browser could be opened: open the address above yourself")
 	}
-	if err := startBrowser(address, failed); err != nil {
+	if err := startBrowser(address, b.IdentityTokenEnv, failed); err != nil {
 		b.Debug("cannot start the opener: %v", err)
 		failed()
-	}
-}
-
-func (b *Browser) awaitShown(ctx context.Context, l *listener) {
-	select {
-	case <-l.shown:
-	case <-time.After(shownLimit):
-	case <-ctx.Done():
 	}
 }
 
@@ -245,15 +230,6 @@ func (b *Browser) refusal(c callback) error {
 		why += fmt.Sprintf(" (status %d)", c.status)
 	}
 	return &token.SignInError{Why: why, Hint: retryHint}
-}
-
-// sshServer names this machine as the other end of an SSH session knows it:
-// SSH_CONNECTION holds the client's address and port, then the server's (ssh(1)).
-func sshServer(connection string) string {
-	if fields := strings.Fields(connection); len(fields) == 4 {
-		return platform.Printable(fields[2])
-	}
-	return "THIS-HOST"
 }
 
 // silent keeps net/http's server off standard error, which is the user's.

@@ -30,17 +30,27 @@ type callback struct {
 	status              int    // 0 where it gave none
 }
 
-// parseCallback reads the query of a callback. A parameter that comes twice, or
-// both of token and error, is no answer of the issuer.
-func parseCallback(rawQuery string) (callback, error) {
+// parseOnce reads a query. A parameter that comes twice is no answer of anybody
+// (RFC 6749, section 3.1).
+func parseOnce(rawQuery string) (url.Values, error) {
 	q, err := url.ParseQuery(rawQuery)
 	if err != nil {
-		return callback{}, errors.New("the query cannot be read")
+		return nil, errors.New("the query cannot be read")
 	}
 	for name, values := range q {
 		if len(values) > 1 {
-			return callback{}, fmt.Errorf("%s comes twice", strconv.Quote(name))
+			return nil, fmt.Errorf("%s comes twice", strconv.Quote(name))
 		}
+	}
+	return q, nil
+}
+
+// parseCallback reads the query of a callback. One with both of token and error is
+// no answer of the issuer.
+func parseCallback(rawQuery string) (callback, error) {
+	q, err := parseOnce(rawQuery)
+	if err != nil {
+		return callback{}, err
 	}
 	c := callback{token: q.Get("token"), refreshToken: q.Get("refresh_token"), err: q.Get("error")}
 	// "true" is what the redirect that we gave the issuer has for both: it says
@@ -67,12 +77,13 @@ func parseCallback(rawQuery string) (callback, error) {
 
 // listener waits on the loopback interface for the one callback of a sign-in.
 type listener struct {
+	host   string // as the redirect names it
 	port   int
 	server *http.Server
-	// take looks at a callback: an error leaves the sign-in waiting for another,
-	// since anybody on this machine can send one. The outcome is what the page
-	// then says.
-	take func(callback) (outcome, error)
+	// take looks at a callback's query: an error leaves the sign-in waiting for
+	// another, since anybody on this machine can send one. The outcome is what the
+	// page then says. It is called by one request at a time.
+	take func(rawQuery string) (outcome, error)
 
 	mu     sync.Mutex
 	taken  bool
@@ -85,25 +96,23 @@ type listener struct {
 // more pushes out their own, not the browser's, which sends at once.
 const maxSilent = 128
 
-// listen opens the listener on 127.0.0.1 and, where the machine has one, on ::1,
-// at the same port: the redirect names "localhost", and a browser may take either.
-// Both must be ours, since whoever has the port on the other could be handed the
-// token.
+// The hosts that a redirect can name.
+const (
+	localhost = "localhost" // the issuer's own word
+	loopback4 = "127.0.0.1" // what RFC 8252, section 8.3, recommends
+)
+
+// listen opens the listener for callbacks to host.
 //
 // overTLS is called when a browser speaks TLS, as it does where it is told to use
-// https alone: it cannot be answered, since nobody certifies "localhost".
-func listen(take func(callback) (outcome, error), overTLS func()) (*listener, error) {
-	var sockets []net.Listener
-	var err error
-	for range 100 { // a port that is free on both is likely at the first
-		if sockets, err = listenBoth(); err == nil {
-			break
-		}
-	}
+// https alone: it cannot be answered, since nobody certifies the loopback interface.
+func listen(host string, take func(rawQuery string) (outcome, error), overTLS func()) (*listener, error) {
+	sockets, err := listenAt(host)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on the loopback interface for the sign-in: %w", err)
 	}
 	l := &listener{
+		host:  host,
 		port:  sockets[0].Addr().(*net.TCPAddr).Port,
 		take:  take,
 		shown: make(chan struct{}),
@@ -112,7 +121,7 @@ func listen(take func(callback) (outcome, error), overTLS func()) (*listener, er
 		Handler:           l,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      10 * time.Second,
+		WriteTimeout:      time.Minute, // take may have to ask a server
 		MaxHeaderBytes:    64 << 10,
 		ConnState:         l.connState,
 		ErrorLog:          silent,
@@ -123,8 +132,24 @@ func listen(take func(callback) (outcome, error), overTLS func()) (*listener, er
 	return l, nil
 }
 
+// listenAt opens the sockets for host. "localhost" may mean 127.0.0.1 or ::1 to a
+// browser, so that it takes the same port on both, where the machine has both:
+// whoever has it on the other could be handed the token.
+func listenAt(host string) (sockets []net.Listener, err error) {
+	if host == loopback4 {
+		socket, err := net.Listen("tcp4", loopback4+":0")
+		return []net.Listener{socket}, err
+	}
+	for range 100 { // a port that is free on both is likely at the first
+		if sockets, err = listenBoth(); err == nil {
+			break
+		}
+	}
+	return sockets, err
+}
+
 func listenBoth() ([]net.Listener, error) {
-	four, err := net.Listen("tcp4", "127.0.0.1:0")
+	four, err := net.Listen("tcp4", loopback4+":0")
 	if err != nil { // no IPv4 here
 		six, err6 := net.Listen("tcp6", "[::1]:0")
 		if err6 != nil {
@@ -179,10 +204,21 @@ func (c *sniffed) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// url is where the issuer has to send the browser; the parameters tell it what
-// the callback takes.
+// url is where the browser has to be sent.
 func (l *listener) url() string {
-	return fmt.Sprintf("http://localhost:%d%s?token=true&error=true", l.port, callbackPath)
+	return fmt.Sprintf("http://%s:%d%s", l.host, l.port, callbackPath)
+}
+
+// shownLimit is how long to wait for the browser to fetch the last page.
+const shownLimit = 2 * time.Second
+
+// awaitShown waits until the browser has the last page.
+func (l *listener) awaitShown(ctx context.Context) {
+	select {
+	case <-l.shown:
+	case <-time.After(shownLimit):
+	case <-ctx.Done():
+	}
 }
 
 // close ends the listener, once an answer that is going out has gone.
@@ -231,7 +267,7 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (l *listener) ownHost(host string) bool {
 	name, port, err := net.SplitHostPort(host)
-	return err == nil && port == strconv.Itoa(l.port) && (name == "localhost" || name == "127.0.0.1" || name == "::1")
+	return err == nil && port == strconv.Itoa(l.port) && (name == localhost || name == loopback4 || name == "::1")
 }
 
 // deliver takes a callback and sends the browser on to an address without its
@@ -241,23 +277,24 @@ func (l *listener) deliver(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest) // a script, an image, a frame: no sign-in ends so
 		return
 	}
-	c, err := parseCallback(r.URL.RawQuery)
-	if err == nil {
-		l.mu.Lock()
-		if !l.taken {
-			if l.result, err = l.take(c); err == nil {
-				l.taken = true
-			}
-		}
-		l.mu.Unlock()
-	}
-	if err != nil {
+	if err := l.takeOnce(r.URL.RawQuery); err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		writePage(w, outcome{title: "That was no answer to this sign-in", text: "Go back to the window that the sign-in began in."})
 		return
 	}
 	w.Header().Set("Location", donePath)
 	w.WriteHeader(http.StatusSeeOther)
+}
+
+// takeOnce takes a callback, unless one was taken: that one wins.
+func (l *listener) takeOnce(rawQuery string) (err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.taken {
+		l.result, err = l.take(rawQuery)
+		l.taken = err == nil
+	}
+	return err
 }
 
 func (l *listener) done(w http.ResponseWriter) {

@@ -78,7 +78,7 @@ func TestListenPortTaken(t *testing.T) {
 			}
 		}
 		for range 10 {
-			l, err := listen(func(callback) (outcome, error) { return outcome{}, nil }, func() {})
+			l, err := listen(localhost, func(string) (outcome, error) { return outcome{}, nil }, func() {})
 			if err != nil {
 				t.Errorf("F27 with free ports: got %v, want a listener", err)
 				return
@@ -99,7 +99,7 @@ func TestListenPortTaken(t *testing.T) {
 				defer stranger.Close()
 			}
 		}
-		l, err := listen(func(callback) (outcome, error) { return outcome{}, nil }, func() {})
+		l, err := listen(localhost, func(string) (outcome, error) { return outcome{}, nil }, func() {})
 		if err == nil {
 			l.close()
 			t.Errorf("F27 with no free port: got port %d, want an error", l.port)
@@ -116,7 +116,7 @@ func TestListenOneFamily(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		l, err := listen(func(callback) (outcome, error) { return outcome{}, nil }, func() {})
+		l, err := listen(localhost, func(string) (outcome, error) { return outcome{}, nil }, func() {})
 		if err != nil {
 			t.Errorf("F26 without IPv6: got %v, want a listener", err)
 			return

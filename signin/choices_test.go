@@ -31,7 +31,7 @@ func TestPageParameters(t *testing.T) {
 		{"provider and connection", Browser{Provider: "aa/bb", Connection: "github"}, url.Values{"idp_id": {"aa/bb"}, "client_id": nil}},
 		{"identity", Browser{Identity: identity}, url.Values{"identity": {identity}}},
 		{"invite", Browser{Invite: "code+/="}, url.Values{"invite": {"code+/="}, "skip_registration": nil}},
-		{"no refresh token", Browser{NoRefreshToken: true}, url.Values{"create_refresh_token": nil}},
+		{"no refresh token", Browser{NoRefreshToken: true}, url.Values{"create_refresh_token": nil, "audience": {registry}}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

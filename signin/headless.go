@@ -38,7 +38,6 @@ type Headless struct {
 
 const (
 	pollEvery = 2 * time.Second
-	pollLimit = 8 * time.Second // of one poll
 	// exchangeTries is how often the ID token is presented: the person has done
 	// their part, and should not have to again.
 	exchangeTries = 3
@@ -81,98 +80,54 @@ func failed(err error) error {
 // another's, but who opens a stranger's address signs the stranger in (RFC 8628,
 // section 5.4).
 func (h *Headless) invite(address string, end time.Time) {
-	if drawing, width, err := drawQR(address); err == nil && width <= h.columns() {
+	if drawing, width, err := drawQR(address); err == nil && width <= columns(h.Out, h.Terminal) {
 		fmt.Fprintf(h.Out, "\n%s\n", drawing)
 	}
 	say(h.Out, "to sign in, open this address in a browser on any device; only sign in there if you started this yourself:")
 	showAddress(h.Out, address, end, h.Wait)
 }
 
-// polled is what one poll brought.
-type polled struct {
-	sealed sealedToken
-	err    error
-}
-
 // await polls until the sign-in is finished or its time is up at end. What may
 // pass by itself does not end it.
 func (h *Headless) await(ctx context.Context, code string, end time.Time) (sealedToken, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	polls := make(chan polled)
-	go h.poll(ctx, code, polls)
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	left := timeLeft{out: h.Out}
-	defer left.clear()
-	said := false
-	for {
-		select {
-		case p := <-polls:
-			switch {
-			case p.err == nil:
-				return p.sealed, nil
-			case ctx.Err() != nil:
-				return sealedToken{}, stopped(ctx)
-			case !mayPass(p.err):
-				return sealedToken{}, failed(p.err)
-			case !notYet(p.err):
-				left.clear()
-				if !said {
-					say(h.Out, "%v; going on until the time is up", p.err)
-				}
-				said = true
-				h.Debug("a poll failed: %v", p.err)
-			}
-		case <-tick.C:
-			left.show(end.Sub(h.Now()), h.columns())
-		case <-ctx.Done():
-			return sealedToken{}, stopped(ctx)
-		}
-		// The clock on the wall counts, which goes on while a laptop sleeps.
-		if !h.Now().Before(end) {
-			return sealedToken{}, timeUp(h.Wait)
-		}
-	}
-}
-
-// poll asks for the outcome time and again until ctx ends, and sends what came.
-func (h *Headless) poll(ctx context.Context, code string, polls chan<- polled) {
 	every := h.Every
 	if every == 0 {
 		every = pollEvery
 	}
-	for {
-		select {
-		case <-time.After(every):
-		case <-ctx.Done():
-			return
-		}
-		var p polled
-		limited, cancel := context.WithTimeout(ctx, pollLimit)
-		_, p.err = platform.Send(limited, h.STS.Transport, platform.Request{
-			Method: http.MethodGet,
-			URL:    h.STS.Issuer + "/sts/headless_sessions?" + url.Values{"code": {code}}.Encode(),
-		}, &p.sealed)
-		cancel()
-		select {
-		case polls <- p:
-		case <-ctx.Done():
-			return
-		}
+	request := platform.Request{
+		Method: http.MethodGet,
+		URL:    h.STS.Issuer + "/sts/headless_sessions?" + url.Values{"code": {code}}.Encode(),
 	}
+	var sealed sealedToken
+	w := waiting{out: h.Out, terminal: h.Terminal, wait: h.Wait, end: end, now: h.Now, debug: h.Debug}
+	err := w.poll(ctx, func() time.Duration { return every }, func(ctx context.Context) error {
+		_, err := platform.Send(ctx, h.STS.Transport, request, &sealed)
+		switch {
+		case err == nil:
+			return nil
+		case notYet(err):
+			return errNotYet
+		case mayPass(err):
+			return &passing{err}
+		}
+		return failed(err)
+	})
+	if err != nil {
+		return sealedToken{}, err
+	}
+	return sealed, nil
 }
 
-// mayPass says whether polling can go on after err: nobody has signed in yet, or
-// the issuer could not say.
+// mayPass says whether polling can go on after err, since the issuer could not say.
 func mayPass(err error) bool {
 	var answer *platform.AnswerError
 	if errors.As(err, &answer) {
-		return notYet(err) || answer.Status == http.StatusTooManyRequests || answer.Status >= 500
+		return statusMayPass(answer.Status)
 	}
 	return platform.Unanswered(err)
 }
 
+// notYet says whether err is the issuer's word that nobody has signed in.
 func notYet(err error) bool {
 	var answer *platform.AnswerError
 	return errors.As(err, &answer) && answer.Status == http.StatusNotFound

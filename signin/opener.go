@@ -18,16 +18,17 @@ const OpenVerb = "open-browser"
 
 // startBrowser opens target in the user's browser, in a process of its own: this
 // program again, in a session of its own, with nothing of ours on its standard
-// streams and no secret in its environment. pkg/browser sets none of that, and
-// some openers stay in front until the window is closed. failed is called, from
-// another goroutine, if the browser could not be started.
-func startBrowser(target string, failed func()) error {
+// streams and no secret in its environment, nor the variable named secret.
+// pkg/browser sets none of that, and some openers stay in front until the window is
+// closed. failed is called, from another goroutine, if the browser could not be
+// started.
+func startBrowser(target, secret string, failed func()) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
 	cmd := exec.Command(self, OpenVerb, target) // nil streams are the null device
-	cmd.Env = slices.DeleteFunc(os.Environ(), secretVariable)
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(entry string) bool { return isSecret(entry, secret) })
 	cmd.SysProcAttr = detached
 	if err := cmd.Start(); err != nil {
 		return err
@@ -40,16 +41,16 @@ func startBrowser(target string, failed func()) error {
 	return nil
 }
 
-// secretVariable says whether an entry of the environment may hold a credential
-// of ours. The rest stays: a browser needs it.
-func secretVariable(entry string) bool {
+// isSecret says whether an entry of the environment may hold a credential of ours,
+// as the variable named secret does. The rest stays: a browser needs it.
+func isSecret(entry, secret string) bool {
 	name, _, _ := strings.Cut(strings.ToUpper(entry), "=")
-	for _, prefix := range []string{"CHAINGUARD_", "ACTIONS_ID_TOKEN_", "CIRCLE_OIDC_TOKEN", "BITBUCKET_STEP_OIDC_TOKEN"} {
+	for _, prefix := range []string{"CHAINGUARD_", "ACTIONS_ID_TOKEN_", "CIRCLE_OIDC_TOKEN", "BITBUCKET_STEP_OIDC_TOKEN", "BUILDKITE_AGENT_ACCESS_TOKEN"} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}
 	}
-	return false
+	return name != "" && name == strings.ToUpper(secret)
 }
 
 // OpenBrowser shows target in $BROWSER where that is set, else in the system's

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"docker-credential-cgr/token"
 )
 
 // page is what the browser shows at the end. It is one constant, filled with
@@ -56,6 +58,11 @@ func pagePolicy() string {
 type outcome struct {
 	good        bool
 	title, text string
+}
+
+// signedInAs is the outcome of a sign-in that went well.
+func signedInAs(grant *token.Grant) outcome {
+	return outcome{good: true, title: "Signed in", text: "You are signed in as " + grant.Account().String() + ". You can close this window and go back to the terminal."}
 }
 
 // setHeaders sets the headers that every answer of the listener has.

@@ -7,6 +7,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"strings"
+	"sync"
 	"time"
 
 	"docker-credential-cgr/platform"
@@ -56,6 +59,38 @@ func say(out io.Writer, format string, args ...any) {
 	fmt.Fprintf(out, "docker-credential-cgr: "+format+"\n", args...)
 }
 
+// sayWhere says where the address that is shown next has to be opened, so that the
+// browser comes back to l. opens says that a browser is about to open on it.
+func sayWhere(out io.Writer, l *listener, opens bool) {
+	connection := os.Getenv("SSH_CONNECTION")
+	switch {
+	case opens:
+		say(out, "opening your browser to sign in; if no window comes, open this address yourself:")
+	case connection != "":
+		say(out, "to sign in over SSH, run on your own machine: ssh -N -L %d:%s:%d %s", l.port, l.host, l.port, sshServer(connection))
+		say(out, "then open this address in the browser there:")
+	default:
+		say(out, "to sign in, open this address in a browser on this machine:")
+	}
+}
+
+// sshServer names this machine as the other end of an SSH session knows it:
+// SSH_CONNECTION holds the client's address and port, then the server's (ssh(1)).
+func sshServer(connection string) string {
+	if fields := strings.Fields(connection); len(fields) == 4 {
+		return platform.Printable(fields[2])
+	}
+	return "THIS-HOST"
+}
+
+// insistsOnTLS gives what is called when a browser that comes back to host speaks
+// TLS. It says so once.
+func insistsOnTLS(out io.Writer, host string) func() {
+	return sync.OnceFunc(func() {
+		say(out, "the browser insists on https, which nobody can certify for %s: allow http for %s in it, or use another browser", host, host)
+	})
+}
+
 // showAddress shows where to sign in, alone on its line so that it can be copied
 // whole, and how long that is waited for.
 func showAddress(out io.Writer, address string, end time.Time, wait time.Duration) {
@@ -76,7 +111,10 @@ func stopped(ctx context.Context) error {
 const retryHint = "to try again, run: docker-credential-cgr login"
 
 func minutes(d time.Duration) string {
-	if d%time.Minute == 0 {
+	switch {
+	case d == time.Minute:
+		return "1 minute"
+	case d%time.Minute == 0:
 		return fmt.Sprintf("%d minutes", d/time.Minute)
 	}
 	return d.String()

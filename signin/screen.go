@@ -11,10 +11,10 @@ import (
 	"rsc.io/qr"
 )
 
-// columns is the width of the terminal now, or 0 where there is none.
-func (h *Headless) columns() int {
-	file, ok := h.Out.(*os.File)
-	if !h.Terminal || !ok {
+// columns is the width of the terminal that out is now, or 0 where it is none.
+func columns(out io.Writer, terminal bool) int {
+	file, ok := out.(*os.File)
+	if !terminal || !ok {
 		return 0
 	}
 	width, _, err := term.GetSize(int(file.Fd()))

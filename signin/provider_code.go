@@ -1,0 +1,180 @@
+package signin
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"docker-credential-cgr/platform"
+	"docker-credential-cgr/token"
+)
+
+// codeAnswer is what the provider sent the browser back with (RFC 6749, section
+// 4.1.2). Exactly one of code and err is set.
+type codeAnswer struct {
+	code, state      string
+	issuer           string // RFC 9207; empty where the provider sends none
+	err, description string
+}
+
+// parseCodeAnswer reads the query of a callback.
+func parseCodeAnswer(rawQuery string) (codeAnswer, error) {
+	q, err := parseOnce(rawQuery)
+	if err != nil {
+		return codeAnswer{}, err
+	}
+	a := codeAnswer{
+		code: q.Get("code"), state: q.Get("state"), issuer: q.Get("iss"),
+		err: q.Get("error"), description: q.Get("error_description"),
+	}
+	switch {
+	case a.state == "":
+		return codeAnswer{}, errors.New("it holds no state")
+	case a.code != "" && a.err != "":
+		return codeAnswer{}, errors.New("it holds a code and an error")
+	case a.code == "" && a.err == "":
+		return codeAnswer{}, errors.New("it holds neither a code nor an error")
+	case platform.HasControl(a.code):
+		return codeAnswer{}, errors.New("its code holds control characters")
+	case len(a.code) > platform.MaxToken:
+		return codeAnswer{}, errors.New("its code is too long")
+	}
+	return a, nil
+}
+
+// codeSignIn is a sign-in with an authorization code on its way.
+type codeSignIn struct {
+	*Provider
+	found        *discovered
+	client       *oauth2.Config
+	redeem       redeemer
+	state, nonce string
+	verifier     string          // of PKCE (RFC 7636)
+	answers      chan codeAnswer // the one that is taken
+	pages        chan outcome    // what the browser is told in the end
+	over         chan struct{}   // closed when nobody waits for an answer any more
+}
+
+// withCode has the person sign in in a browser, which comes back to this machine
+// with a code.
+func (p *Provider) withCode(ctx context.Context, found *discovered, redeem redeemer) (*token.Grant, error) {
+	end := p.Now().Add(p.Wait)
+	s := &codeSignIn{
+		Provider: p, found: found, redeem: redeem,
+		state: rand.Text(), nonce: rand.Text(), verifier: oauth2.GenerateVerifier(),
+		answers: make(chan codeAnswer, 1), pages: make(chan outcome, 1), over: make(chan struct{}),
+	}
+	l, err := listen(loopback4, s.take, insistsOnTLS(p.Out, loopback4))
+	if err != nil {
+		return nil, err
+	}
+	s.client = p.config(found, l.url())
+	s.invite(l, end)
+	answer, err := s.await(ctx, end)
+	if err != nil {
+		close(s.over)
+		l.close()
+		return nil, err
+	}
+	grant, err := s.finish(ctx, answer)
+	if err != nil {
+		s.pages <- outcome{title: "Not signed in", text: "The terminal says why, and what to do next. You can close this window."}
+		l.awaitShown(ctx)
+		l.close()
+		return nil, err
+	}
+	s.pages <- signedInAs(grant)
+	grant.Finish = func() { l.awaitShown(ctx); l.close() }
+	return grant, nil
+}
+
+// take is the listener's. What is not the answer to this sign-in leaves it waiting:
+// else any page could end it (RFC 9700, section 4.7). The browser learns how it
+// ended when that is known.
+func (s *codeSignIn) take(rawQuery string) (outcome, error) {
+	answer, err := parseCodeAnswer(rawQuery)
+	if err == nil {
+		err = s.check(answer)
+	}
+	if err != nil {
+		s.Debug("a callback is not taken: %v", err)
+		return outcome{}, err
+	}
+	s.answers <- answer // which has room: the listener takes one
+	select {
+	case page := <-s.pages:
+		return page, nil
+	case <-s.over:
+		return outcome{title: "Not signed in", text: "This came too late: the terminal says what to do next. You can close this window."}, nil
+	}
+}
+
+// check says why a callback is not the answer to this sign-in.
+func (s *codeSignIn) check(a codeAnswer) error {
+	switch {
+	case subtle.ConstantTimeCompare([]byte(a.state), []byte(s.state)) == 0:
+		return errors.New("its state is of another sign-in")
+	case a.issuer == "" && s.found.NamesIssuer:
+		return errors.New("it names no provider, as this one always does")
+	case a.issuer != "" && a.issuer != s.Issuer: // RFC 9207, section 2.4
+		return fmt.Errorf("it is of another provider, %s", platform.Printable(a.issuer))
+	}
+	return nil
+}
+
+// invite shows the address, and opens a browser on it where one may be opened.
+func (s *codeSignIn) invite(l *listener, end time.Time) {
+	address := s.client.AuthCodeURL(s.state, oauth2.S256ChallengeOption(s.verifier), oidc.Nonce(s.nonce))
+	sayWhere(s.Out, l, s.Opens)
+	showAddress(s.Out, address, end, s.Wait)
+	if !s.Opens {
+		say(s.Out, "where no browser can reach this machine, stop this, and set CHAINGUARD_AUTH_OIDC_FLOW=device: then a browser on any device will do")
+		return
+	}
+	failed := func() { say(s.Out, "no browser could be opened: open the address above yourself") }
+	if err := startBrowser(address, s.IdentityTokenEnv, failed); err != nil {
+		s.Debug("cannot start the opener: %v", err)
+		failed()
+	}
+}
+
+// await waits for the answer until end.
+func (s *codeSignIn) await(ctx context.Context, end time.Time) (codeAnswer, error) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case answer := <-s.answers:
+			return answer, nil
+		case <-tick.C:
+			// The clock on the wall counts, which goes on while a laptop sleeps.
+			if !s.Now().Before(end) {
+				return codeAnswer{}, timeUp(s.Wait)
+			}
+		case <-ctx.Done():
+			return codeAnswer{}, stopped(ctx)
+		}
+	}
+}
+
+// finish makes a grant of the answer. The code is presented once, whatever comes of
+// it: a second time would revoke what the first one brought (RFC 6749, section
+// 4.1.2).
+func (s *codeSignIn) finish(ctx context.Context, a codeAnswer) (*token.Grant, error) {
+	if a.err != "" {
+		return nil, refusedBy(a.err, a.description)
+	}
+	s.Debug("presenting the code at %s", s.found.TokenURL)
+	exchanged, err := s.client.Exchange(s.withClient(ctx), a.code, oauth2.VerifierOption(s.verifier))
+	if err != nil {
+		return nil, s.ended(ctx, refusal(err, a.code, s.verifier))
+	}
+	idToken, _ := exchanged.Extra("id_token").(string)
+	return s.redeem(ctx, idToken, s.nonce)
+}
