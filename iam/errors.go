@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -21,12 +22,15 @@ const (
 	CapabilityCreateBindings   = "role_bindings.create"
 )
 
+// pullTokenCreator is the built-in role that has all it takes to make a pull token.
+const pullTokenCreator = "registry.pull_token_creator"
+
 // leastRole is the built-in role with the fewest rights of those that have a
 // capability, after the vendor's own table (chainguard.dev/sdk, proto/capabilities).
 func leastRole(capability string) string {
 	switch capability {
 	case CapabilityCreateIdentities, CapabilityCreateBindings:
-		return "registry.pull_token_creator"
+		return pullTokenCreator
 	case CapabilityUpdateIdentities, CapabilityDeleteIdentities:
 		return "owner"
 	case CapabilityListGroups:
@@ -40,10 +44,12 @@ type CapabilityError struct {
 	Doing      string // what they may not do, to follow "cannot"
 	Capability string // one of the Capability constants
 	Err        error  // the service's answer; nil where it was not asked
+
+	role string // that has this capability and what comes after it; empty for leastRole
 }
 
 // Role is the built-in role with the fewest rights of those that have the capability.
-func (e *CapabilityError) Role() string { return leastRole(e.Capability) }
+func (e *CapabilityError) Role() string { return cmp.Or(e.role, leastRole(e.Capability)) }
 
 func (e *CapabilityError) Error() string {
 	text := fmt.Sprintf("cannot %s: that takes the capability %s, which the role %s has; ask an owner of the organisation for it", e.Doing, e.Capability, e.Role())
@@ -114,12 +120,6 @@ func quoteAll(names []string) []string {
 	return quoted
 }
 
-// The gRPC codes in answers that a Client has words of its own for.
-const (
-	codeNotFound         = 5
-	codePermissionDenied = 7
-)
-
 // explain says of a call that failed what could not be done, and what to do.
 func (call call) explain(err error) error {
 	var answer *platform.AnswerError
@@ -130,9 +130,9 @@ func (call call) explain(err error) error {
 		return fmt.Errorf("cannot %s: %w", call.doing, err)
 	}
 	switch {
-	case answer.Code == codePermissionDenied && call.capability != "":
+	case answer.Code == platform.CodePermissionDenied && call.capability != "":
 		return &CapabilityError{Doing: call.doing, Capability: call.capability, Err: err}
-	case answer.Code == codeNotFound && call.what != "":
+	case answer.Code == platform.CodeNotFound && call.what != "":
 		return &NotFoundError{What: call.what, Name: call.name, Err: err}
 	case answer.Status == http.StatusUnauthorized:
 		return fmt.Errorf("cannot %s: %w; run: docker-credential-cgr login", call.doing, err)

@@ -1,7 +1,6 @@
 package iam
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -66,7 +65,7 @@ func (c *Client) Organization(ctx context.Context, nameOrID string) (Group, erro
 	}
 	switch len(fit) {
 	case 0:
-		return Group{}, &NotFoundError{What: "organisation", Name: nameOrID, Near: near(nameOrID, organizations)}
+		return Group{}, &NotFoundError{What: "organisation", Name: nameOrID, Near: near(nameOrID, groupNames(organizations))}
 	case 1:
 		return fit[0], nil
 	}
@@ -86,46 +85,10 @@ func (c *Client) groupByID(ctx context.Context, id string) (Group, error) {
 	return Group{}, &NotFoundError{What: "organisation", Name: id}
 }
 
-// near gives the names of the three groups that come nearest to name.
-func near(name string, groups []Group) []string {
-	type candidate struct {
-		name     string
-		distance int
-	}
-	name = strings.ToLower(name)
-	var candidates []candidate
-	for _, g := range groups {
-		if len(g.Name) > maxName {
-			continue // costs time, and cannot be near
-		}
-		candidates = append(candidates, candidate{g.Name, distance(name, strings.ToLower(g.Name))})
-	}
-	slices.SortStableFunc(candidates, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) })
-	var names []string
-	for _, c := range candidates[:min(3, len(candidates))] {
-		names = append(names, c.name)
+func groupNames(groups []Group) []string {
+	names := make([]string, len(groups))
+	for i, g := range groups {
+		names[i] = g.Name
 	}
 	return names
-}
-
-// distance is how many bytes have to be put in, taken out or replaced to make b of a
-// (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

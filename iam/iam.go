@@ -6,6 +6,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"time"
 
 	"golang.org/x/oauth2"
 
@@ -40,7 +41,8 @@ type call struct {
 	path   string
 	query  url.Values
 	body   any
-	limit  int64 // of the answer, in bytes; 0 for the usual
+	limit  int64      // of the answer, in bytes; 0 for the usual
+	date   *time.Time // where the service's clock goes, if it says; nil for nowhere
 }
 
 // do makes the call and reads what came back into answer.
@@ -53,9 +55,12 @@ func (c *Client) do(ctx context.Context, call call, answer any) error {
 	if len(call.query) > 0 {
 		target += "?" + call.query.Encode()
 	}
-	_, err = platform.Send(ctx, c.Transport, platform.Request{
+	date, err := platform.Send(ctx, c.Transport, platform.Request{
 		Method: call.method, URL: target, Bearer: token.AccessToken, JSON: call.body, Limit: call.limit,
 	}, answer)
+	if call.date != nil {
+		*call.date = date
+	}
 	return call.explain(err)
 }
 

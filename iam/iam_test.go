@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/oauth2"
 
@@ -62,8 +64,11 @@ func refusing(t *testing.T, status, code int, message string) *api {
 func handledBy(t *testing.T, handler http.HandlerFunc) *api {
 	t.Helper()
 	a := &api{}
+	var one sync.Mutex // at a time: a request that was given up may still be answered
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
+		one.Lock()
+		defer one.Unlock()
 		a.asked = append(a.asked, asked{r.Method, r.URL.EscapedPath(), r.URL.RawQuery, r.Header.Get("Authorization"), string(body)})
 		handler(w, r)
 	}))
@@ -124,9 +129,18 @@ var calls = map[string]func(context.Context, *Client) error{
 		return err
 	},
 	"DeleteIdentity": func(ctx context.Context, c *Client) error { return c.DeleteIdentity(ctx, pullID) },
+	"CreatePullToken": func(ctx context.Context, c *Client) error {
+		_, err := c.createPullToken(ctx, request, issuer, time.Now, testKey)
+		return err
+	},
+	"PullTokens": func(ctx context.Context, c *Client) error { _, err := c.PullTokens(ctx, PullTokenFilter{}); return err },
+	"Revoke":     func(ctx context.Context, c *Client) error { return c.Revoke(ctx, pullID) },
 }
 
-var pullToken = Identity{Name: "pull-token", Static: &Static{Issuer: PullTokenIssuer, Subject: "pull-token-1", IssuerKeys: `{"keys":[]}`}}
+// publicKeys is a JWKS, whose key is that of RFC 8037, appendix A.2.
+const publicKeys = `{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
+
+var pullToken = Identity{Name: "pull-token", Static: &Static{Issuer: PullTokenIssuer, Subject: "pull-token-1", IssuerKeys: publicKeys}}
 
 // Each call that is refused says so on one line, and has the service's answer in it.
 func TestRefused(t *testing.T) {

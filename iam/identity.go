@@ -92,7 +92,24 @@ func (i Identity) Type() string {
 	return ""
 }
 
-// check says what is wrong with an identity before it is sent.
+// Check says what is wrong with an identity that is to be made, without asking the
+// service.
+func (i Identity) Check() error {
+	if err := i.check(); err != nil {
+		return err
+	}
+	switch {
+	case i.ClaimMatch != nil:
+		return i.ClaimMatch.Check()
+	case i.Static != nil:
+		return i.Static.check()
+	}
+	return nil
+}
+
+// check says what is wrong with an identity in all that it does not leave to the
+// service to know better: one that is there already may hold what is newer than this
+// program.
 func (i Identity) check() error {
 	if err := CheckName(i.Name); err != nil {
 		return err
@@ -150,7 +167,7 @@ func (c *Client) CreateIdentity(ctx context.Context, parent string, identity Ide
 	if err := checkID("an organisation or a folder", parent); err != nil {
 		return Identity{}, err
 	}
-	if err := identity.check(); err != nil {
+	if err := identity.Check(); err != nil {
 		return Identity{}, err
 	}
 	identity.ID, identity.CreatedAt, identity.UpdatedAt, identity.LastSeen = "", Time{}, Time{}, Time{}

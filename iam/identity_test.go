@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -87,7 +88,7 @@ func TestCreateIdentity(t *testing.T) {
 	identity := Identity{
 		ID: deepPID, Name: "pull-token 1", Description: "for <CI>", CreatedAt: Time{time.Now()},
 		Static: &Static{
-			Issuer: PullTokenIssuer, Subject: "pull-token-1", IssuerKeys: `{"keys":[]}`,
+			Issuer: PullTokenIssuer, Subject: "pull-token-1", IssuerKeys: publicKeys,
 			Expiration: Time{time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
 		},
 	}
@@ -98,7 +99,7 @@ func TestCreateIdentity(t *testing.T) {
 	}
 	sent := a.one(t)
 	want := `{"name":"pull-token 1","description":"for \u003cCI\u003e","static":{"issuer":"` + PullTokenIssuer +
-		`","subject":"pull-token-1","issuerKeys":"{\"keys\":[]}","expiration":"2026-01-02T03:04:05Z"}}`
+		`","subject":"pull-token-1","issuerKeys":` + strconv.Quote(publicKeys) + `,"expiration":"2026-01-02T03:04:05Z"}}`
 	if sent.path != "/iam/v1/identities/"+folder || sent.body != want {
 		t.Errorf("got %s with %s, want %s", sent.path, sent.body, want)
 	}
@@ -123,12 +124,16 @@ func TestCreateIdentity(t *testing.T) {
 		long.Name = strings.Repeat("x", 10<<10)
 		both := identity
 		both.ClaimMatch = &ClaimMatch{}
+		private := identity
+		private.Static = &Static{Issuer: "https://a.example", Subject: "s", IssuerKeys: `{"keys":[{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`}
+		open := Identity{Name: "a", ClaimMatch: &ClaimMatch{Issuer: "https://a.example", SubjectPattern: "("}}
 		for _, bad := range []struct {
 			parent   string
 			identity Identity
 		}{
 			{"", identity}, {"example.com", identity}, {org + "/../../groups", identity}, {strings.ToUpper(org), identity},
 			{org, long}, {org, both}, {org, Identity{Name: "a"}}, {org, Identity{Static: &Static{}}},
+			{org, private}, {org, open},
 		} {
 			_, err := a.CreateIdentity(t.Context(), bad.parent, bad.identity)
 			oneLine(t, err)

@@ -2,10 +2,12 @@ package iam
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Role is a set of capabilities. The built-in ones belong to no organisation.
@@ -22,22 +24,40 @@ func (r Role) builtIn() bool { return !strings.Contains(r.ID, "/") }
 // Roles lists the roles that the caller may see, those called name where that is not
 // empty.
 func (c *Client) Roles(ctx context.Context, name string) ([]Role, error) {
-	return list[Role](ctx, c, call{
+	return list[Role](ctx, c, rolesCall(name))
+}
+
+func rolesCall(name string) call {
+	return call{
 		doing: "list roles", capability: CapabilityListRoles,
 		path: "/iam/v1/roles", query: filter("name", name),
-	})
+	}
 }
 
 // Role finds a role by its name. A built-in one comes before an organisation's own of
 // that name, which somebody else may have made.
 func (c *Client) Role(ctx context.Context, name string) (Role, error) {
+	role, _, err := c.roleAndDate(ctx, name)
+	return role, err
+}
+
+// roleAndDate is Role, and gives the service's clock, or the zero time where it did
+// not say.
+func (c *Client) roleAndDate(ctx context.Context, name string) (role Role, date time.Time, err error) {
 	if name == "" {
-		return Role{}, fmt.Errorf("the name of a role is empty")
+		return Role{}, date, errors.New("the name of a role is empty")
 	}
-	roles, err := c.Roles(ctx, name)
+	call := rolesCall(name)
+	call.date = &date
+	roles, err := list[Role](ctx, c, call)
 	if err != nil {
-		return Role{}, err
+		return Role{}, date, err
 	}
+	role, err = pickRole(roles, name)
+	return role, date, err
+}
+
+func pickRole(roles []Role, name string) (Role, error) {
 	roles = slices.DeleteFunc(roles, func(r Role) bool { return r.Name != name })
 	if i := slices.IndexFunc(roles, Role.builtIn); i >= 0 {
 		return roles[i], nil

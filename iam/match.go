@@ -1,0 +1,142 @@
+package iam
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"regexp/syntax"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"docker-credential-cgr/platform"
+)
+
+// maxClaim bounds a claim or its pattern, in bytes. The service's own limit is not
+// known; longer than this is a mistake.
+const maxClaim = 2000
+
+// Check says what is wrong with m, without asking the service: of issuer and subject
+// the claim or its pattern is needed, of each claim one of the two at most, and
+// patterns have to be regular expressions (RE2).
+func (m ClaimMatch) Check() error {
+	for _, claim := range []struct {
+		name, value, pattern string
+		needed               bool
+	}{
+		{"issuer", m.Issuer, m.IssuerPattern, true},
+		{"subject", m.Subject, m.SubjectPattern, true},
+		{"audience", m.Audience, m.AudiencePattern, false},
+	} {
+		if claim.needed && claim.value == "" && claim.pattern == "" {
+			return fmt.Errorf("the %s is missing: an identity says whose tokens it takes by an issuer and a subject, or patterns for them", claim.name)
+		}
+		if err := checkClaim(claim.name, claim.value, claim.pattern); err != nil {
+			return err
+		}
+	}
+	if m.Issuer != "" && !strings.HasPrefix(m.Issuer, "https://") && !strings.HasPrefix(m.Issuer, "http://") {
+		return fmt.Errorf("the issuer %s is no URL: it begins with https://, as in the iss of the tokens", quote(m.Issuer))
+	}
+	names := slices.AppendSeq(slices.Collect(maps.Keys(m.Claims)), maps.Keys(m.ClaimPatterns))
+	slices.Sort(names)
+	for _, name := range names {
+		if name == "" {
+			return errors.New("a claim has no name")
+		}
+		if m.Claims[name] == "" && m.ClaimPatterns[name] == "" {
+			return fmt.Errorf("the claim %s has no value and no pattern", quote(name))
+		}
+		if err := checkClaim("claim "+quote(name), m.Claims[name], m.ClaimPatterns[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkClaim(name, value, pattern string) error {
+	if value != "" && pattern != "" {
+		return fmt.Errorf("the %s has both a value and a pattern: use one", name)
+	}
+	for _, text := range []string{value, pattern} {
+		switch {
+		case len(text) > maxClaim:
+			return fmt.Errorf("the %s has %d bytes, which is too long: at most %d", name, len(text), maxClaim)
+		case !utf8.ValidString(text), platform.HasControl(text):
+			return fmt.Errorf("the %s %s holds control characters, such as a line end, or is not UTF-8", name, quote(text))
+		}
+	}
+	_, err := compile(name, pattern)
+	return err
+}
+
+// compile reads the pattern of what name says.
+func compile(name, pattern string) (*regexp.Regexp, error) {
+	re, err := regexp.Compile(pattern)
+	if err == nil {
+		return re, nil
+	}
+	text := fmt.Sprintf("the %s pattern %s is no regular expression (RE2)", name, quote(pattern))
+	var wrong *syntax.Error
+	if errors.As(err, &wrong) {
+		text += fmt.Sprintf(": %s: %s", wrong.Code, quote(wrong.Expr))
+		if wrong.Code == syntax.ErrMissingRepeatArgument {
+			text += " (for anything write .*)"
+		}
+	}
+	return nil, errors.New(text)
+}
+
+// ParseClaimPatterns reads pairs of a claim and its pattern, as in
+// "repository_owner:^my-org$", several of them joined by commas. A comma that is not
+// followed by a claim and a colon belongs to the pattern.
+func ParseClaimPatterns(texts []string) (map[string]string, error) {
+	patterns := map[string]string{}
+	for _, text := range texts {
+		for _, pair := range splitPairs(text) {
+			claim, pattern, _ := strings.Cut(pair, ":")
+			claim = strings.TrimSpace(claim)
+			switch _, twice := patterns[claim]; {
+			case !isClaim(claim) || pattern == "":
+				return nil, fmt.Errorf("%s is no claim and pattern: write claim:pattern, as in repository_owner:^my-org$", quote(pair))
+			case strings.HasPrefix(pattern, "//"):
+				return nil, fmt.Errorf("%s: a claim whose name holds a colon can only be given in a file, with -f", quote(pair))
+			case twice:
+				return nil, fmt.Errorf("the claim %s has two patterns: use one", quote(claim))
+			}
+			if _, err := compile("claim "+quote(claim), pattern); err != nil {
+				return nil, err
+			}
+			patterns[claim] = pattern
+		}
+	}
+	return patterns, nil
+}
+
+// splitPairs splits text at the commas that begin another pair.
+func splitPairs(text string) []string {
+	var pairs []string
+	for part := range strings.SplitSeq(text, ",") {
+		claim, _, found := strings.Cut(part, ":")
+		if len(pairs) > 0 && !(found && isClaim(strings.TrimSpace(claim))) {
+			pairs[len(pairs)-1] += "," + part
+			continue
+		}
+		pairs = append(pairs, part)
+	}
+	return pairs
+}
+
+func isClaim(text string) bool {
+	return text != "" && onlyOf(text, "_.-/")
+}
+
+// onlyOf says whether text holds nothing but ASCII letters, digits and others.
+func onlyOf(text, others string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune(others, r) })
+}
+
+func isAlphanumeric(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+}
