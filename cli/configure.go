@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/dockerconfig"
@@ -24,6 +25,9 @@ var helperName = strings.TrimPrefix(name, "docker-credential-")
 type configureFlags struct {
 	signInFlags
 	podman, remove, dryRun, noLogin, replace bool
+
+	pullToken bool
+	token     pullTokenFlags
 }
 
 func (a *app) newConfigureDocker() *cobra.Command {
@@ -38,6 +42,7 @@ files stays as it is.`,
 		Example: `  ` + name + ` configure-docker
   ` + name + ` configure-docker --dry-run
   ` + name + ` configure-docker --identity ID      # in a CI job
+  ` + name + ` configure-docker --pull-token --save --ttl 90d
   ` + name + ` configure-docker --remove`,
 		Args: func(c *cobra.Command, args []string) error {
 			// chainctl also takes "configure docker".
@@ -58,10 +63,21 @@ files stays as it is.`,
 	flags.BoolVar(&f.replace, "replace", false, "take the place of another helper for the registry")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "show the change, and make none")
 	flags.BoolVar(&f.noLogin, "no-login", false, "do not sign in")
+	flags.BoolVar(&f.pullToken, "pull-token", false, "make a pull token; with --save, have Docker use it, else print it and change no file")
+	f.token.add(flags)
+	for _, flag := range sharedPullTokenFlags {
+		flags.Lookup(flag).Usage = "for --pull-token: " + flags.Lookup(flag).Usage
+	}
 	return c
 }
 
 func (a *app) configureDocker(ctx context.Context, c *cobra.Command, f *configureFlags) error {
+	if err := f.checkPullToken(c.Flags()); err != nil {
+		return err
+	}
+	if f.pullToken {
+		return a.configurePullToken(ctx, c, f)
+	}
 	if err := a.checkUser(); err != nil {
 		return err
 	}
@@ -98,6 +114,57 @@ func (a *app) configureDocker(ctx context.Context, c *cobra.Command, f *configur
 		return a.remember(c)
 	}
 	return a.signInOnce(ctx, c, session, &f.signInFlags)
+}
+
+// checkPullToken refuses flags that do not go together.
+func (f *configureFlags) checkPullToken(flags *pflag.FlagSet) error {
+	others, problem := sharedPullTokenFlags, "goes with --pull-token"
+	if f.pullToken {
+		others, problem = []string{"remove", "dry-run", "no-login"}, "does not go with --pull-token"
+	}
+	for _, flag := range others {
+		if flags.Changed(flag) {
+			return misuse("--%s %s", flag, problem)
+		}
+	}
+	return nil
+}
+
+// configurePullToken makes a pull token. Where that is saved in the keychain, Docker
+// is to ask us for it; Docker's own config it finds by itself.
+func (a *app) configurePullToken(ctx context.Context, c *cobra.Command, f *configureFlags) error {
+	r, err := f.token.request()
+	if err != nil {
+		return err
+	}
+	if err := a.checkUser(); err != nil {
+		return err
+	}
+	var files []*dockerconfig.File
+	if f.token.save == saveKeychain {
+		if files, err = a.clientFiles(f); err != nil {
+			return err
+		}
+	}
+	session := a.commandSession
+	if f.headless || c.Flags().Changed("identity-token") {
+		session = func() (*token.Session, error) { return a.planSignIn(ctx, c, &f.signInFlags) }
+	}
+	s, err := session()
+	if err != nil {
+		return err
+	}
+	if err := a.makePullToken(ctx, a.client(ctx, s), s, &f.token, r, false); err != nil {
+		return err
+	}
+	if files == nil {
+		return nil
+	}
+	if err := a.changeFiles(files, f); err != nil {
+		return err
+	}
+	a.checkHelper()
+	return nil
 }
 
 // clientFiles reads the files of all clients that are to ask us, and edits them in

@@ -34,7 +34,7 @@ scope or capabilities is made anew each time and is not kept.`,
 }
 
 func (a *app) token(ctx context.Context, ask platform.Ask) error {
-	s, err := a.helperSession(a.cfg)
+	s, err := a.commandSession()
 	if err != nil {
 		return err
 	}
@@ -45,11 +45,7 @@ func (a *app) token(ctx context.Context, ask platform.Ask) error {
 	if err != nil {
 		return err
 	}
-	// The runner looks for commands in both streams; standard output may be
-	// caught in a variable.
-	if os.Getenv("GITHUB_ACTIONS") == "true" {
-		fmt.Fprintf(a.Stderr, "::add-mask::%s\n", t.AccessToken)
-	}
+	a.mask(t.AccessToken)
 	if a.output == "json" {
 		return a.answerJSON(struct {
 			Token   string     `json:"token"`
@@ -57,4 +53,14 @@ func (a *app) token(ctx context.Context, ask platform.Ask) error {
 		}{t.AccessToken, moment(t.Expiry)})
 	}
 	return a.answer("%s\n", t.AccessToken)
+}
+
+// mask has the runner of GitHub Actions hide a secret wherever the job's log would
+// show it, and does nothing elsewhere. It comes before the secret is printed.
+func (p Program) mask(secret string) {
+	// The runner looks for commands in both streams; standard output may be
+	// caught in a variable.
+	if os.Getenv("GITHUB_ACTIONS") == "true" {
+		fmt.Fprintf(p.Stderr, "::add-mask::%s\n", secret)
+	}
 }

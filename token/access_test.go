@@ -159,6 +159,35 @@ func TestForgetToken(t *testing.T) {
 	}
 }
 
+// What the user stored goes if it is the one that was meant; the session stays.
+func TestForgetStored(t *testing.T) {
+	f := newFixture(t)
+	f.signedIn()
+	forget := func(what, host, username string, want bool) {
+		t.Helper()
+		if got, err := f.session().ForgetStored(t.Context(), host, username); err != nil || got != want {
+			t.Errorf("%s: got %v, %v, want %v", what, got, err, want)
+		}
+	}
+	forget("the session's own token", registry, Username, false)
+	for _, host := range []string{registry, "apk." + registry} {
+		if err := f.session().Store(t.Context(), host, "org/id", "stored"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	forget("somebody else's", registry, "org/other", false)
+	forget("below the registry", "apk."+registry, "org/id", true)
+	if c, err := f.get(); err != nil || c.Secret != "stored" {
+		t.Errorf("the registry's: got %q, %v, want the stored pair still", c.Secret, err)
+	}
+	forget("the registry's", registry, "org/id", true)
+	forget("a second time", registry, "org/id", false)
+	f.wantSession("after it", "R1", alice)
+	a2 := f.access(alice, "A2")
+	f.wants("R1", gives(a2, ""))
+	f.wantGet("after it", a2, 1, 0)
+}
+
 func TestAccessToken(t *testing.T) {
 	f := newFixture(t)
 	a1 := f.signedIn()

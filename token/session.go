@@ -217,6 +217,18 @@ func (s *Session) forgetToken(host string) error {
 	return s.Keychain.Delete(credentialName(s.Issuer, host, s.Identity))
 }
 
+// ForgetStored removes what the user stored for host, if it is username's, and
+// says whether it was. The session stays.
+func (s *Session) ForgetStored(ctx context.Context, host, username string) (forgotten bool, err error) {
+	defer s.lockToWrite(ctx)()
+	r, err := s.readSlot(host, "")
+	if err != nil || !r.Stored || r.Username != username {
+		return false, err
+	}
+	err = s.Keychain.Delete(credentialName(s.Issuer, host, ""))
+	return err == nil, err
+}
+
 // ForgetElsewhere is Forget for a store that is not the one in use, where a former
 // session may rest. It gives up at the first sign that the store is not there.
 func (s *Session) ForgetElsewhere(ctx context.Context) error {

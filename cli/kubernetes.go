@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"docker-credential-cgr/kubernetes"
+	"docker-credential-cgr/platform"
+)
+
+func (a *app) newKubernetes() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "kubernetes",
+		Short: "Hand the registry's credential to a cluster",
+		Args:  cobra.ArbitraryArgs,
+		RunE:  a.unknown,
+	}
+	c.AddCommand(a.newKubernetesSecret())
+	return c
+}
+
+// secretFlags say what goes into a pull secret.
+type secretFlags struct {
+	namespace, parent, ttl string
+	fromStored             bool
+}
+
+func (a *app) newKubernetesSecret() *cobra.Command {
+	var f secretFlags
+	c := formats(&cobra.Command{
+		Use:   "secret NAME",
+		Short: "Print a pull secret for kubectl apply",
+		Long: `Prints a pull secret with the credential of this registry and of no other: a pull
+token that is made for it, or the pair that is stored here. It holds the token in
+base64: hand it to kubectl, not to a repository.`,
+		Example: `  ` + name + ` kubernetes secret regcred --parent ORGANISATION --ttl 90d | kubectl apply -f -
+  ` + name + ` kubernetes secret regcred --namespace web --from-stored | kubectl apply -f -`,
+		Args: arguments("NAME"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if f.fromStored && (f.parent != "" || c.Flags().Changed("ttl")) {
+				return misuse("--from-stored takes what is stored: --parent and --ttl are for a new pull token")
+			}
+			return a.kubernetesSecret(c.Context(), args[0], &f)
+		},
+	}, "yaml", "json")
+	flags := c.Flags()
+	flags.StringVarP(&f.namespace, "namespace", "n", "", "`NAMESPACE` of the secret (default: the one that kubectl is in)")
+	addParent(flags, &f.parent, "`ORGANISATION` that the pull token is for, or a folder: a name or an id")
+	addTTL(flags, &f.ttl)
+	flags.BoolVar(&f.fromStored, "from-stored", false, "use the pair that is stored here, and make no pull token")
+	return c
+}
+
+func (a *app) kubernetesSecret(ctx context.Context, secretName string, f *secretFlags) error {
+	if err := kubernetes.CheckNames(secretName, f.namespace); err != nil {
+		return misuse("%w", err)
+	}
+	secret := kubernetes.Secret{Name: secretName, Namespace: f.namespace, Registry: a.cfg.Registry.Host}
+	if f.fromStored {
+		var err error
+		if secret.Username, secret.Password, secret.Expires, err = a.storedPair(ctx); err != nil {
+			return err
+		}
+		return a.showSecret(secret, a.output)
+	}
+	pull := pullTokenFlags{
+		name: secretName, ttl: f.ttl,
+		description: "Kubernetes secret " + strings.TrimPrefix(f.namespace+"/"+secretName, "/"),
+	}
+	r, err := pull.request()
+	if err != nil {
+		return err
+	}
+	client, _, err := a.api(ctx)
+	if err != nil {
+		return err
+	}
+	t, _, err := a.mintPullToken(ctx, client, f.parent, r, nil)
+	if err != nil {
+		return err
+	}
+	secret.Username, secret.Password, secret.Expires = t.Identity.ID, t.Token, t.Expires
+	if err := a.showSecret(secret, a.output); err != nil {
+		return discard(ctx, client, t.Identity.ID, err)
+	}
+	a.warn("the pull token %s (%s) in it is good%s", platform.Printable(t.Identity.Name), t.Identity.ID, until(t.Expires))
+	return nil
+}
+
+// storedPair gives the credential that somebody gave us for good: what `get`
+// answers with before it asks anybody.
+func (a *app) storedPair(ctx context.Context) (username, secret string, expires time.Time, err error) {
+	if a.cfg.IdentityID != "" {
+		if c, err := platform.ParseClaims(a.cfg.Token); err == nil {
+			expires = c.Expires
+		}
+		return a.cfg.IdentityID, a.cfg.Token, expires, nil
+	}
+	s, err := a.session(a.cfg)
+	if err != nil {
+		return "", "", expires, err
+	}
+	none := fmt.Errorf("no pair is stored here for %s; to make one, run: %s pull-token create --save", s.Registry, name)
+	kept, err := s.Kept()
+	if err != nil {
+		return "", "", expires, err
+	}
+	for _, t := range kept.Tokens {
+		switch {
+		case t.Host != s.Registry || !t.Stored:
+		case !t.Expires.IsZero() && !t.Expires.After(s.Now()):
+			return "", "", expires, fmt.Errorf("the pair that is stored here for %s ended at %s; to replace it, run: %s pull-token create --save", s.Registry, t.Expires.Local().Format(dayAndTime), name)
+		default:
+			c, err := s.Credential(ctx, s.Registry)
+			if err == nil && !c.Stored {
+				err = errors.New("it was removed meanwhile; run this again")
+			}
+			return c.Username, c.Secret, c.Expires, err
+		}
+	}
+	return "", "", expires, none
+}
+
+// showSecret prints a pull secret, in yaml or json.
+func (a *app) showSecret(secret kubernetes.Secret, format string) error {
+	write := secret.YAML
+	if format == "json" {
+		write = secret.JSON
+	}
+	text, err := write()
+	if err != nil {
+		return err
+	}
+	a.mask(secret.Password)
+	a.mask(dataOf(string(text)))
+	return a.answer("%s", text)
+}
+
+// dataOf gives what a secret holds, as it stands in its text: the longest word, by
+// far.
+func dataOf(text string) string {
+	data := ""
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == '"' || r == ' ' || r == '\n' }) {
+		if len(word) > len(data) {
+			data = word
+		}
+	}
+	return data
+}

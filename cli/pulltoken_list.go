@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"docker-credential-cgr/iam"
+	"docker-credential-cgr/platform"
+)
+
+// pullTokenListFlags say which pull tokens to list.
+type pullTokenListFlags struct {
+	parent, repository, within string
+	expired, exitCode          bool
+}
+
+func (a *app) newPullTokenList() *cobra.Command {
+	var f pullTokenListFlags
+	c := formats(&cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls"},
+		Short:   "List pull tokens",
+		Long: `Lists pull tokens, those that end first before the others. SAVED says which of them
+are saved on this machine, and where. Listing takes the role viewer; the role
+registry.pull_token_creator does not do.`,
+		Example: `  ` + name + ` pull-token list
+  ` + name + ` pull-token list --expires-within 7d --exit-code    # in a cron job
+  ` + name + ` pull-token list --expired -o id`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return a.listPullTokens(c.Context(), &f) },
+	}, "table", "json", "csv", "id")
+	flags := c.Flags()
+	addParent(flags, &f.parent, "`ORGANISATION` or folder to list, by name or id (default: all that you may see)")
+	flags.StringVar(&f.repository, "repository", "", "those for this `TYPE` of repository: oci, apk, java, python or javascript")
+	flags.BoolVar(&f.expired, "expired", false, "those that have ended")
+	flags.StringVar(&f.within, "expires-within", "", "those that end within this `TIME`, such as 7d")
+	flags.BoolVar(&f.exitCode, "exit-code", false, "exit with 1 if there are any, with --expires-within or --expired")
+	return c
+}
+
+// filter is what the flags limit the list to, but for the organisation. What is
+// wrong in them is an error of usage.
+func (f *pullTokenListFlags) filter(now time.Time) (filter iam.PullTokenFilter, err error) {
+	filter.Expired, filter.Now = f.expired, now
+	if f.within != "" {
+		if filter.ExpiresWithin, err = iam.ParseTTL(f.within); err != nil {
+			return filter, misuse("--expires-within: %w", err)
+		}
+	}
+	if f.repository != "" {
+		repositories, err := iam.ParseRepositories(f.repository)
+		switch {
+		case err != nil:
+			return filter, misuse("--repository: %w", err)
+		case len(repositories) > 1:
+			return filter, misuse("--repository: a list is of one type")
+		}
+		filter.Repository = repositories[0]
+	}
+	if f.exitCode && !f.expired && f.within == "" {
+		return filter, misuse("--exit-code is for --expires-within TIME or --expired")
+	}
+	return filter, nil
+}
+
+// listedToken is a pull token as the list shows it.
+type listedToken struct {
+	iam.PullTokenInfo
+	DaysLeft *int     `json:"daysLeft,omitempty"` // whole ones, below zero where it has ended; nil where it has no end
+	Saved    []string `json:"saved,omitempty"`    // where on this machine
+}
+
+func (a *app) listPullTokens(ctx context.Context, f *pullTokenListFlags) error {
+	filter, err := f.filter(wallClock())
+	if err != nil {
+		return err
+	}
+	client, s, err := a.api(ctx)
+	if err != nil {
+		return err
+	}
+	infos, err := a.pullTokens(ctx, client, f.parent, filter)
+	if err != nil {
+		return err
+	}
+	saved, err := a.savedTokens(s)
+	if err != nil {
+		return err
+	}
+	list := make([]listedToken, len(infos))
+	for i, info := range infos {
+		list[i] = listedToken{PullTokenInfo: info, DaysLeft: daysLeft(info.Expires, filter.Now)}
+		for _, t := range saved {
+			if t.username == info.ID && !slices.Contains(list[i].Saved, t.where) {
+				list[i].Saved = append(list[i].Saved, t.where)
+			}
+		}
+	}
+	if err := a.showPullTokens(list); err != nil {
+		return err
+	}
+	if f.exitCode && len(list) > 0 {
+		return errFound
+	}
+	return nil
+}
+
+// pullTokens lists the pull tokens of the organisation that parent names, else of
+// the configured one, else of all.
+func (a *app) pullTokens(ctx context.Context, client *iam.Client, parent string, filter iam.PullTokenFilter) ([]iam.PullTokenInfo, error) {
+	if parent != "" || a.cfg.Group != "" {
+		group, err := a.organization(ctx, client, parent)
+		if err != nil {
+			return nil, err
+		}
+		filter.Parent = group.ID
+	}
+	return client.PullTokens(ctx, filter)
+}
+
+// daysLeft gives the whole days from now to end, or nil without an end.
+func daysLeft(end, now time.Time) *int {
+	if end.IsZero() {
+		return nil
+	}
+	days := int(math.Floor(end.Sub(now).Hours() / 24))
+	return &days
+}
+
+// soon is below how many days a pull token asks for somebody's attention.
+const soon = 7
+
+func (a *app) showPullTokens(list []listedToken) error {
+	switch a.output {
+	case "json":
+		return a.answerJSON(list)
+	case "id":
+		var ids []string
+		for _, t := range list {
+			ids = append(ids, t.ID)
+		}
+		return a.ids(ids)
+	}
+	header := []string{"NAME", "DESCRIPTION", "ORGANISATION", "CREATED", "DAYS LEFT", "LAST SEEN", "SAVED", "ID"}
+	var rows [][]string
+	for _, t := range list {
+		organization, days := t.Organization.Name, "-"
+		if organization == "" {
+			organization = t.Organization.ID
+		}
+		if t.DaysLeft != nil {
+			days = strconv.Itoa(*t.DaysLeft)
+		}
+		rows = append(rows, []string{
+			t.Name, t.Description, organization, day(t.CreatedAt), days, day(t.LastSeen), strings.Join(t.Saved, ", "), t.ID,
+		})
+	}
+	if a.output == "table" && a.colours() {
+		return a.colouredTable(header, rows, 4, func(row int) bool { return list[row].DaysLeft != nil && *list[row].DaysLeft < soon })
+	}
+	return a.table(header, rows)
+}
+
+// colours says whether the answer may be in colour (https://no-color.org).
+func (a *app) colours() bool {
+	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(a.Stdout.Fd()))
+}
+
+// colouredTable is table, with the cells of one column in red where red says so.
+func (a *app) colouredTable(header []string, rows [][]string, column int, red func(row int) bool) error {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for i, row := range append([][]string{header}, rows...) {
+		for j, cell := range row {
+			row[j] = platform.Printable(cell)
+		}
+		// Codes of one length in all rows, so that they stay aligned.
+		colour := "39" // the usual one
+		if i > 0 && red(i-1) {
+			colour = "31"
+		}
+		row[column] = fmt.Sprintf("\x1b[%sm%s\x1b[0m", colour, row[column])
+		fmt.Fprintln(w, strings.Join(row, "\t"))
+	}
+	_ = w.Flush() // a strings.Builder takes everything
+	return a.answer("%s", b.String())
+}

@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"docker-credential-cgr/iam"
+	"docker-credential-cgr/kubernetes"
+	"docker-credential-cgr/platform"
+)
+
+// showPullToken prints a new pull token by --output.
+func (a *app) showPullToken(t iam.PullToken, group iam.Group, repositories []iam.Repository) error {
+	if a.output != "kubernetes" {
+		a.mask(t.Token)
+	}
+	switch a.output {
+	case "docker":
+		if term.IsTerminal(int(a.Stdout.Fd())) {
+			a.warn("pasted into a shell this goes into its history; it is made for a pipe: … -o docker | ssh HOST sh")
+		}
+		return a.answer("%s", dockerScript(a.cfg.Registry.Host, t))
+	case "env":
+		return a.answer("%s", envScript(t, repositories))
+	case "json":
+		return a.answerJSON(struct {
+			IdentityID   string           `json:"identity_id"`
+			Token        string           `json:"token"`
+			Name         string           `json:"name"`
+			Organization string           `json:"organization"`
+			Repositories []iam.Repository `json:"repositories"`
+			Expires      *time.Time       `json:"expires"`
+		}{t.Identity.ID, t.Token, t.Identity.Name, group.Name, repositories, moment(t.Expires)})
+	case "kubernetes":
+		return a.showSecret(kubernetes.Secret{
+			Name: t.Identity.Name, Registry: a.cfg.Registry.Host,
+			Username: t.Identity.ID, Password: t.Token, Expires: t.Expires,
+		}, "yaml")
+	}
+	return a.answer("%s", pullTokenText(a.cfg.Registry.Host, t, group, repositories))
+}
+
+// dockerScript signs Docker in where it is run, with the token in no argument.
+// Shells that keep no line in their history that begins with a space do not keep
+// this one.
+func dockerScript(host string, t iam.PullToken) string {
+	return fmt.Sprintf(" docker login %s --username %s --password-stdin <<'EOF'\n%s\nEOF\n", shellQuote(host), shellQuote(t.Identity.ID), t.Token)
+}
+
+// envScript sets the variables that chainctl's users know, for `eval`. Libraries
+// have variables of their own each; images and packages share theirs.
+func envScript(t iam.PullToken, repositories []iam.Repository) string {
+	var prefixes []string
+	for _, r := range repositories {
+		prefix := "CHAINGUARD_"
+		if r != iam.OCI && r != iam.APK {
+			prefix += strings.ToUpper(string(r)) + "_"
+		}
+		if !slices.Contains(prefixes, prefix) {
+			prefixes = append(prefixes, prefix)
+		}
+	}
+	var b strings.Builder
+	for _, prefix := range prefixes {
+		fmt.Fprintf(&b, "export %sIDENTITY_ID=%s\nexport %sTOKEN=%s\n", prefix, shellQuote(t.Identity.ID), prefix, shellQuote(t.Token))
+	}
+	return b.String()
+}
+
+// pullTokenText is what chainctl prints, which scripts take apart.
+func pullTokenText(host string, t iam.PullToken, group iam.Group, repositories []iam.Repository) string {
+	var b strings.Builder
+	if slices.Contains(repositories, iam.OCI) {
+		fmt.Fprintf(&b, "To use this pull token in another environment, run this command:\n\n    docker login \"%s\" --username \"%s\" --password \"%s\"\n", host, t.Identity.ID, t.Token)
+	}
+	titles := map[iam.Repository]string{iam.APK: "APK", iam.Java: "Java", iam.Python: "Python", iam.JavaScript: "JavaScript"}
+	var others []string
+	for _, r := range repositories {
+		if title, ok := titles[r]; ok {
+			others = append(others, title)
+		}
+	}
+	if len(others) == 0 {
+		return b.String()
+	}
+	if b.Len() > 0 {
+		b.WriteString("\n")
+	}
+	fmt.Fprintf(&b, "Creating new %s registry pull-token in %s\n\nTo use this pull token in another environment, supply the following for Basic authorization:\n\nUsername: %s\nPassword: %s\n",
+		strings.Join(others, ", "), platform.Printable(group.Name), t.Identity.ID, t.Token)
+	return b.String()
+}
