@@ -1,0 +1,320 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"docker-credential-cgr/iam"
+	"docker-credential-cgr/platform"
+)
+
+func (a *app) newIdentities() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "identities",
+		Aliases: []string{"identity", "ids", "id"},
+		Short:   "Make, list, change and delete the identities that CI jobs take on",
+		Long: `An identity lets a job in without a password: it says whose ID tokens it takes, and
+its roles say what the job may do. Pull tokens are identities too.`,
+		Example: `  ` + name + ` identities create github my-workflow --github-repo my-org/my-repo \
+    --github-ref refs/heads/main --role registry.pull
+  ` + name + ` identities list
+  ` + name + ` identities describe my-workflow`,
+		Args: cobra.ArbitraryArgs,
+		RunE: a.unknown,
+	}
+	c.AddCommand(a.newIdentitiesList(), a.newIdentitiesDescribe(), a.newIdentitiesCreate(), a.newIdentitiesUpdate(), a.newIdentitiesDelete())
+	return c
+}
+
+// identityView is an identity as commands show it.
+type identityView struct {
+	iam.Identity
+	Type     string     `json:"type,omitempty"`
+	Roles    []roleView `json:"roles,omitzero"` // nil where they are not known
+	Warnings []string   `json:"warnings,omitempty"`
+}
+
+// roleView is a role that an identity has in a group and all that is below it.
+type roleView struct {
+	ID    string    `json:"id,omitempty"` // empty where only its name is known
+	Name  string    `json:"name"`
+	Group iam.Group `json:"group"`
+}
+
+func (r roleView) String() string {
+	if r.Group.Name == "" {
+		return r.Name
+	}
+	return r.Group.Name + ": " + r.Name // as chainctl has it
+}
+
+// withRoles gives identities with what bindings say of them, by name.
+func withRoles(identities []iam.Identity, bindings []iam.RoleBinding) []identityView {
+	roles := map[string][]roleView{}
+	for _, b := range bindings {
+		roles[b.Identity] = append(roles[b.Identity], roleView{b.Role.ID, b.Role.Name, b.Group})
+	}
+	views := make([]identityView, len(identities))
+	for i, identity := range identities {
+		views[i] = identityView{Identity: identity, Type: identity.Type(), Roles: []roleView{}}
+		views[i].Roles = append(views[i].Roles, roles[identity.ID]...)
+		slices.SortFunc(views[i].Roles, func(a, b roleView) int { return strings.Compare(a.String(), b.String()) })
+	}
+	slices.SortFunc(views, func(a, b identityView) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
+	})
+	return views
+}
+
+func (v identityView) roleTexts() []string {
+	texts := make([]string, len(v.Roles))
+	for i, role := range v.Roles {
+		texts[i] = role.String()
+	}
+	return texts
+}
+
+// issuer is whose tokens v takes; empty where it takes none.
+func (v identityView) issuer() string {
+	switch {
+	case v.ClaimMatch != nil:
+		return cmp.Or(v.ClaimMatch.Issuer, v.ClaimMatch.IssuerPattern)
+	case v.Static != nil:
+		return v.Static.Issuer
+	}
+	return ""
+}
+
+// expires is when the keys of an identity end; zero where it has none.
+func expires(i iam.Identity) time.Time {
+	if i.Static == nil {
+		return time.Time{}
+	}
+	return i.Static.Expiration.Time
+}
+
+func expired(i iam.Identity, now time.Time) bool {
+	end := expires(i)
+	return !end.IsZero() && !now.Before(end)
+}
+
+// identityTypes are the values of --type, in chainctl's words.
+var identityTypes = []string{"aws", "claim_match", "pull_token", "service_principal", "static"}
+
+// identityFilter is what the flags of list say.
+type identityFilter struct {
+	parent, name       string
+	types              []string
+	expired, recursive bool
+}
+
+func (a *app) newIdentitiesList() *cobra.Command {
+	var f identityFilter
+	c := formats(&cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls"},
+		Short:   "List identities, with their roles",
+		Example: `  ` + name + ` identities list --type claim_match,static
+  ` + name + ` identities list --expired -o id
+  ` + name + ` identities list -o json | jq -r '.items[].claimMatch.subject'`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := f.check(c); err != nil {
+				return err
+			}
+			return a.listIdentities(c.Context(), f)
+		},
+	}, "table", "json", "csv", "id")
+	flags := c.Flags()
+	addParent(flags, &f.parent, "those of `ORGANISATION`, by name or id (default: all that you can see)")
+	flags.StringVar(&f.name, "name", "", "those called `NAME`")
+	flags.StringSliceVar(&f.types, "type", nil, "those of `TYPE`: "+strings.Join(identityTypes, ", "))
+	flags.BoolVar(&f.expired, "expired", false, "those whose keys have ended")
+	flags.BoolVar(&f.recursive, "recursive", true, "those in folders too")
+	return c
+}
+
+func (f identityFilter) check(c *cobra.Command) error {
+	for _, kind := range f.types {
+		if !slices.Contains(identityTypes, kind) {
+			return misuse("--type %q: use %s", kind, strings.Join(identityTypes, ", "))
+		}
+	}
+	if c.Flags().Changed("name") {
+		if err := iam.CheckName(f.name); err != nil {
+			return misuse("--name: %w", err)
+		}
+	}
+	return checkParent(c, f.parent)
+}
+
+// checkParent refuses what cannot be the name or id of an organisation. An empty one
+// is a variable of a script that was not set, and must not widen what is done.
+func checkParent(c *cobra.Command, parent string) error {
+	const most = 300 // bytes; ids of some depth have less
+	switch {
+	case !anyChanged(c, "parent", "group"):
+		return nil
+	case strings.TrimSpace(parent) == "":
+		return misuse("--parent is empty: give the name or the id of an organisation")
+	case len(parent) > most || platform.HasControl(parent):
+		return misuse("--parent %s is no name and no id of an organisation", quoted(parent[:min(most, len(parent))]))
+	}
+	return nil
+}
+
+// anyChanged says whether any of these flags was given.
+func anyChanged(c *cobra.Command, flags ...string) bool {
+	return slices.ContainsFunc(flags, c.Flags().Changed)
+}
+
+// quoted shows a text of others among our words.
+func quoted(text string) string { return `"` + platform.Printable(text) + `"` }
+
+func (f identityFilter) takes(i iam.Identity, parent string, now time.Time) bool {
+	switch {
+	case f.name != "" && i.Name != f.name:
+	case len(f.types) > 0 && !slices.Contains(f.types, i.Type()):
+	case f.expired && !expired(i, now):
+	case !f.recursive && !isChild(i.ID, parent):
+	default:
+		return true
+	}
+	return false
+}
+
+// isChild says whether what has an id is directly in the group of another, or with an
+// empty one in any organisation.
+func isChild(id, parent string) bool {
+	above := id[:max(0, strings.LastIndexByte(id, '/'))]
+	if parent == "" {
+		return !strings.Contains(above, "/")
+	}
+	return above == parent
+}
+
+func (a *app) listIdentities(ctx context.Context, f identityFilter) error {
+	client, _, err := a.api(ctx)
+	if err != nil {
+		return err
+	}
+	parent, err := a.within(ctx, client, f.parent)
+	if err != nil {
+		return err
+	}
+	identities, err := client.Identities(ctx, iam.IdentityFilter{DescendantsOf: parent})
+	if err != nil {
+		return err
+	}
+	identities = slices.DeleteFunc(identities, func(i iam.Identity) bool { return !f.takes(i, parent, wallClock()) })
+	var bindings []iam.RoleBinding
+	if a.output != "id" {
+		// What is in a folder may have its roles in the organisation.
+		organization, _, _ := strings.Cut(parent, "/")
+		if bindings, err = client.RoleBindings(ctx, organization); err != nil {
+			return err
+		}
+	}
+	return a.showIdentities(withRoles(identities, bindings))
+}
+
+// within gives the id of the organisation or folder that a command looks in, which
+// --parent or default.group names; empty for all that the caller can see.
+func (a *app) within(ctx context.Context, client *iam.Client, parent string) (string, error) {
+	if parent = cmp.Or(parent, a.cfg.Group); parent == "" {
+		return "", nil
+	}
+	group, err := client.Organization(ctx, parent)
+	return group.ID, err
+}
+
+func (a *app) showIdentities(views []identityView) error {
+	switch a.output {
+	case "json":
+		return a.answerJSON(struct {
+			Items []identityView `json:"items"` // as chainctl has it
+		}{views})
+	case "id":
+		ids := make([]string, len(views))
+		for i, v := range views {
+			ids[i] = v.ID
+		}
+		return a.ids(ids)
+	}
+	const none = "n/a"
+	rows := make([][]string, len(views))
+	for i, v := range views {
+		ends := none
+		if end := expires(v.Identity); !end.IsZero() {
+			ends = day(end)
+		}
+		if a.output == "table" && expired(v.Identity, wallClock()) {
+			ends += " (expired)"
+		}
+		rows[i] = []string{v.ID, v.Name, cmp.Or(v.Type, none), v.Description, strings.Join(v.roleTexts(), ", "), cmp.Or(v.issuer(), none), ends}
+	}
+	return a.table([]string{"ID", "NAME", "TYPE", "DESCRIPTION", "ROLES", "ISSUER", "EXPIRES"}, rows)
+}
+
+// findIdentities finds the identities that args name, by id or by name, each once.
+func (a *app) findIdentities(ctx context.Context, client *iam.Client, parent string, args []string) ([]iam.Identity, error) {
+	var found, all []iam.Identity
+	for _, arg := range args {
+		var identity iam.Identity
+		var err error
+		if iam.ValidID(arg) {
+			identity, err = client.Identity(ctx, arg)
+		} else {
+			if all == nil {
+				if all, err = a.allIdentities(ctx, client, parent); err != nil {
+					return nil, err
+				}
+			}
+			identity, err = iam.MatchIdentity(all, arg)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(found, func(i iam.Identity) bool { return i.ID == identity.ID }) {
+			found = append(found, identity)
+		}
+	}
+	return found, nil
+}
+
+func (a *app) allIdentities(ctx context.Context, client *iam.Client, parent string) ([]iam.Identity, error) {
+	id, err := a.within(ctx, client, parent)
+	if err != nil {
+		return nil, err
+	}
+	return client.Identities(ctx, iam.IdentityFilter{DescendantsOf: id})
+}
+
+// identityArguments takes ids and names of identities, from least to most of them.
+func identityArguments(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < least {
+			return misuse("the ID or NAME of an identity is missing; run: %s --help", c.CommandPath())
+		}
+		if len(args) > most {
+			return misuse("%s takes one ID or NAME, and was given %d; run: %s --help", c.Name(), len(args), c.CommandPath())
+		}
+		for _, arg := range args {
+			if err := iam.CheckName(arg); err != nil && !iam.ValidID(arg) {
+				return misuse("this is the id of no identity, nor its name: %w", err)
+			}
+		}
+		return nil
+	}
+}
+
+// named shows which identity is meant.
+func named(i iam.Identity) string {
+	return fmt.Sprintf("%s (%s)", quoted(i.Name), platform.Printable(i.ID))
+}

@@ -1,0 +1,233 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"docker-credential-cgr/iam"
+	"docker-credential-cgr/platform"
+)
+
+// creation is what the flags say that all ways to make an identity have.
+type creation struct {
+	description, parent string
+	roles               []string
+	yes                 bool
+}
+
+func (a *app) newIdentitiesCreate() *cobra.Command {
+	var f matchFlags
+	var principal, file string
+	c := a.creating(&cobra.Command{
+		Use:   "create NAME",
+		Short: "Make an identity, and print how a job takes it on",
+		Long: `Makes an identity that takes the ID tokens of an issuer and a subject, or of patterns
+for them (regular expressions, RE2, for the whole value). Everything is checked before
+anything is made, and what lets strangers in is warned of.`,
+		Example: `  ` + name + ` identities create my-pod --identity-issuer https://kubernetes.example.com \
+    --subject system:serviceaccount:default:builder --role registry.pull
+  ` + name + ` identities create github my-workflow --github-repo my-org/my-repo
+  ` + name + ` identities create -f identity.yaml --role registry.pull`,
+	}, func(c *cobra.Command, i *iam.Identity) (string, error) {
+		switch {
+		case file != "" || c.Flags().Changed("filename"):
+			if err := without(c, "-f", append(allMatch, "service-principal")...); err != nil {
+				return "", err
+			}
+			return "", a.readIdentity(file, i)
+		case c.Flags().Changed("service-principal"):
+			i.ServicePrincipal = &principal
+			return "", checkPrincipal(c, principal)
+		}
+		return "", f.build(c, i)
+	})
+	flags := c.Flags()
+	f.add(flags)
+	flags.StringVar(&principal, "service-principal", "", "`SERVICE` of the vendor's that may take it on, in place of ID tokens")
+	flags.StringVarP(&file, "filename", "f", "", "`FILE` that holds the identity, as YAML or JSON; - for standard input")
+	c.AddCommand(a.newCreateGitHub(), a.newCreateGitLab(), a.newCreateAWS())
+	return c
+}
+
+// creating adds to c what all commands have that make an identity. build fills in who
+// may take it on, and may give a note for the person. Its errors are of the command
+// line.
+func (a *app) creating(c *cobra.Command, build func(*cobra.Command, *iam.Identity) (note string, err error)) *cobra.Command {
+	var f creation
+	flags := c.Flags()
+	flags.StringVarP(&f.description, "description", "d", "", "one line of `TEXT`")
+	flags.StringArrayVar(&f.roles, "role", nil, "`ROLE`,... that it gets, such as registry.pull (repeatable)")
+	addParent(flags, &f.parent, "`ORGANISATION` that it is for, or a folder: a name or an id")
+	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask because of warnings")
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return misuse("%s takes one NAME, and was given %d; run: %s --help", c.Name(), len(args), c.CommandPath())
+		}
+		return nil
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		identity := iam.Identity{Name: strings.Join(args, ""), Description: f.description}
+		if len(args) == 1 {
+			if err := iam.CheckName(identity.Name); err != nil {
+				return misuse("%w", err)
+			}
+		}
+		note, err := build(c, &identity)
+		if err != nil {
+			return err
+		}
+		if err := f.check(c, identity); err != nil {
+			return err
+		}
+		return a.createIdentity(c.Context(), &f, identity, note)
+	}
+	return formats(c, "text", "json", "id")
+}
+
+func (f *creation) check(c *cobra.Command, i iam.Identity) error {
+	if i.Name == "" {
+		return misuse("the NAME of the identity is missing; run: %s --help", c.CommandPath())
+	}
+	if err := i.Check(); err != nil {
+		return misuse("%w", err)
+	}
+	if err := iam.CheckDescription(i.Description); err != nil {
+		return misuse("%w", err)
+	}
+	names, err := roleNames(f.roles)
+	if err != nil {
+		return err
+	}
+	f.roles = names
+	return checkParent(c, f.parent)
+}
+
+// roleNames are the values of --role, each once.
+func roleNames(values []string) ([]string, error) {
+	const most = 255 // bytes
+	var names []string
+	for _, value := range values {
+		for role := range strings.SplitSeq(value, ",") {
+			role = strings.TrimSpace(role)
+			if role == "" || len(role) > most || !utf8.ValidString(role) || platform.HasControl(role) {
+				return nil, misuse("--role %s is no name of a role: give one such as registry.pull, several joined by commas", quoted(role))
+			}
+			if !slices.Contains(names, role) {
+				names = append(names, role)
+			}
+		}
+	}
+	return names, nil
+}
+
+// build fills in whom i lets in, by ID tokens or by keys of its own.
+func (f *matchFlags) build(c *cobra.Command, i *iam.Identity) (err error) {
+	if !c.Flags().Changed("issuer-keys") {
+		if err := without(c, "an identity without --issuer-keys", "expiration"); err != nil {
+			return err
+		}
+		i.ClaimMatch, err = f.claimMatch()
+		return err
+	}
+	if err := without(c, "--issuer-keys", patternFlags...); err != nil {
+		return err
+	}
+	i.Static, err = f.static(wallClock())
+	return err
+}
+
+// readIdentity reads an identity from a file. What the command line says of its name
+// and its description goes before the file.
+func (a *app) readIdentity(path string, i *iam.Identity) error {
+	text, err := readLimited(path, a.Stdin)
+	if err != nil {
+		return misuse("-f: %w", err)
+	}
+	read, err := iam.ParseIdentityFile(text)
+	if err != nil {
+		return misuse("-f %s: %w", quoted(path), err)
+	}
+	if i.Name != "" {
+		read.Name = i.Name
+	}
+	if i.Description != "" {
+		read.Description = i.Description
+	}
+	*i = read
+	return nil
+}
+
+func checkPrincipal(c *cobra.Command, principal string) error {
+	if principal == "" || len(principal) > 100 || strings.Trim(principal, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") != "" {
+		return misuse("--service-principal %s is none: they are in capital letters, such as COSIGNED", quoted(principal))
+	}
+	return without(c, "--service-principal", allMatch...)
+}
+
+func (a *app) createIdentity(ctx context.Context, f *creation, identity iam.Identity, note string) error {
+	if err := a.heedWarnings(ctx, identity, f.yes, "make it all the same?"); err != nil {
+		return err
+	}
+	if len(f.roles) == 0 {
+		a.warn("no --role: the identity may do nothing until somebody gives it a role")
+	}
+	client, _, err := a.api(ctx)
+	if err != nil {
+		return err
+	}
+	group, err := a.organization(ctx, client, f.parent)
+	if err != nil {
+		return err
+	}
+	created, err := client.CreateIdentityWith(ctx, group.ID, identity, f.roles)
+	if err != nil {
+		return err
+	}
+	a.warn("made the identity %s in %s%s", named(created), platform.Printable(group.Name), withRolesText(f.roles))
+	roles := []roleView{}
+	for _, role := range f.roles {
+		roles = append(roles, roleView{Name: role, Group: group})
+	}
+	if err := a.showMade(identityView{Identity: created, Type: created.Type(), Roles: roles}, created.ID); err != nil {
+		return err
+	}
+	if a.output == "text" {
+		a.showJob(created, group, note)
+	}
+	return nil
+}
+
+func withRolesText(roles []string) string {
+	if len(roles) == 0 {
+		return ""
+	}
+	return ", which has " + platform.Printable(strings.Join(roles, ", ")) + " there"
+}
+
+// heedWarnings says whom an identity lets in that is hardly meant. A person is asked
+// whether it is, unless yes says so; where nobody is, saying it has to do.
+func (a *app) heedWarnings(ctx context.Context, i iam.Identity, yes bool, question string) error {
+	if i.ClaimMatch == nil {
+		return nil
+	}
+	warnings := i.ClaimMatch.Warnings()
+	for _, warning := range warnings {
+		a.warn("warning: %s", warning)
+	}
+	if len(warnings) == 0 || yes || !a.canAsk() {
+		return nil
+	}
+	return a.confirm(ctx, false, question)
+}
+
+// showMade prints an identity that was made or changed. Its id is what goes on.
+func (a *app) showMade(v identityView, id string) error {
+	if a.output == "json" {
+		return a.answerJSON(v)
+	}
+	return a.ids([]string{id})
+}

@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"docker-credential-cgr/iam"
+	"docker-credential-cgr/platform"
+)
+
+func (a *app) newIdentitiesDescribe() *cobra.Command {
+	var parent string
+	c := formats(&cobra.Command{
+		Use:     "describe ID|NAME",
+		Short:   "Print all about an identity: whom it lets in, and what it may do",
+		Example: `  ` + name + ` identities describe my-workflow`,
+		Args:    identityArguments(1, 1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := checkParent(c, parent); err != nil {
+				return err
+			}
+			return a.describeIdentity(c.Context(), parent, args[0])
+		},
+	}, "text", "json")
+	addParent(c.Flags(), &parent, "look for a NAME in `ORGANISATION`, by name or id")
+	return c
+}
+
+func (a *app) describeIdentity(ctx context.Context, parent, idOrName string) error {
+	client, _, err := a.api(ctx)
+	if err != nil {
+		return err
+	}
+	found, err := a.findIdentities(ctx, client, parent, []string{idOrName})
+	if err != nil {
+		return err
+	}
+	organization, _, _ := strings.Cut(found[0].ID, "/")
+	bindings, err := client.RoleBindings(ctx, organization)
+	if err != nil {
+		return err
+	}
+	v := withRoles(found, bindings)[0]
+	if v.ClaimMatch != nil {
+		v.Warnings = v.ClaimMatch.Warnings()
+	}
+	if a.output == "json" {
+		return a.answerJSON(v)
+	}
+	return a.answer("%s", describe(v, wallClock()))
+}
+
+// description is lines of a name and a value.
+type description struct{ strings.Builder }
+
+// line adds a line where there is a value, which may come from others.
+func (d *description) line(name, value string) {
+	if value != "" {
+		fmt.Fprintf(d, "%s\t%s\n", platform.Printable(name), printableAll(value))
+	}
+}
+
+// printableAll is platform.Printable for a text that must not be cut short: what a
+// pattern lets in may stand at its end.
+func printableAll(text string) string {
+	const piece = 100 // runes, well below where Printable cuts
+	var b strings.Builder
+	for part := range slices.Chunk([]rune(text), piece) {
+		// Printable trims what it shows, which is a piece here.
+		shown := platform.Printable("<" + string(part) + ">")
+		b.WriteString(shown[1 : len(shown)-1])
+	}
+	return b.String()
+}
+
+// describe writes all about an identity for people.
+func describe(v identityView, now time.Time) string {
+	var d description
+	d.line("id", v.ID)
+	d.line("name", v.Name)
+	d.line("type", v.Type)
+	d.line("description", v.Description)
+	d.line("created", stamp(v.CreatedAt))
+	d.line("updated", stamp(v.UpdatedAt))
+	d.line("last seen", stamp(v.LastSeen))
+	switch {
+	case v.ClaimMatch != nil:
+		d.claimMatch(*v.ClaimMatch)
+	case v.Static != nil:
+		d.static(*v.Static, expired(v.Identity, now))
+	case v.AWSIdentity != nil:
+		d.line("aws account", v.AWSIdentity.Account)
+		d.line("arn", v.AWSIdentity.ARN)
+		d.line("arn pattern", v.AWSIdentity.ARNPattern)
+		d.line("user id", v.AWSIdentity.UserID)
+		d.line("user id pattern", v.AWSIdentity.UserIDPattern)
+	case v.ServicePrincipal != nil:
+		d.line("service principal", *v.ServicePrincipal)
+	}
+	for _, role := range v.roleTexts() {
+		d.line("role", role)
+	}
+	if len(v.Roles) == 0 {
+		d.line("role", "none: it may do nothing")
+	}
+	for _, warning := range v.Warnings {
+		d.line("warning", warning)
+	}
+	var aligned strings.Builder
+	w := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
+	fmt.Fprint(w, d.String()) // a strings.Builder takes everything
+	_ = w.Flush()
+	return aligned.String()
+}
+
+func (d *description) claimMatch(m iam.ClaimMatch) {
+	d.line("issuer", m.Issuer)
+	d.line("issuer pattern", m.IssuerPattern)
+	d.line("subject", m.Subject)
+	d.line("subject pattern", m.SubjectPattern)
+	d.line("audience", m.Audience)
+	d.line("audience pattern", m.AudiencePattern)
+	for _, claim := range slices.Sorted(maps.Keys(m.Claims)) {
+		d.line("claim "+claim, m.Claims[claim])
+	}
+	for _, claim := range slices.Sorted(maps.Keys(m.ClaimPatterns)) {
+		d.line("claim pattern "+claim, m.ClaimPatterns[claim])
+	}
+}
+
+func (d *description) static(s iam.Static, over bool) {
+	d.line("issuer", s.Issuer)
+	d.line("subject", s.Subject)
+	for _, audience := range s.Audiences {
+		d.line("audience", audience)
+	}
+	var set struct {
+		Keys []struct {
+			ID        string `json:"kid"`
+			Type      string `json:"kty"`
+			Algorithm string `json:"alg"`
+		} `json:"keys"`
+	}
+	_ = json.Unmarshal([]byte(s.IssuerKeys), &set) // what is no JWKS has no keys to show
+	for _, key := range set.Keys {
+		d.line("key", strings.TrimSpace(key.Type+" "+key.Algorithm+" "+key.ID))
+	}
+	end := stamp(s.Expiration)
+	if over {
+		end += " (expired)"
+	}
+	d.line("expires", end)
+}
+
+func stamp(t iam.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Local().Format(dayAndTime)
+}
