@@ -155,6 +155,9 @@ func (p Program) person(cfg config.Config, sts *platform.STS, invite string) (fu
 		if cfg.IdentityProvider == "" {
 			return nil, errors.New("auth.oidc.issuer needs default.identity-provider beside it: the id that the platform knows this provider by")
 		}
+		if cfg.OIDC.ClientID == "" {
+			return nil, errors.New("auth.oidc.issuer needs auth.oidc.client-id beside it: the id that the provider has for this program")
+		}
 		return p.provider(cfg, sts).SignIn, nil
 	}
 	provider := cfg.IdentityProvider
@@ -164,8 +167,8 @@ func (p Program) person(cfg config.Config, sts *platform.STS, invite string) (fu
 	browser := &signin.Browser{
 		Issuer: cfg.Issuer.String(), Console: cfg.Console.String(),
 		Provider: provider, Connection: cfg.SocialLogin, Identity: cfg.Identity, Invite: invite,
-		NoRefreshToken: !cfg.UseRefreshToken,
-		Wait:           signInWait, Out: p.Stderr, Now: wallClock, Debug: p.debugger(cfg),
+		NoRefreshToken: !cfg.UseRefreshToken, IdentityTokenEnv: cfg.IdentityTokenEnv,
+		Wait: signInWait, Out: p.Stderr, Now: wallClock, Debug: p.debugger(cfg),
 	}
 	headless := &signin.Headless{
 		STS:      sts,
