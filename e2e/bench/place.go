@@ -105,6 +105,19 @@ func (p *place) skip(what, why string) {
 	p.skipped = append(p.skipped, skip{what, why})
 }
 
+// rewrite writes a file anew, in one go, as an installation does. As the linker
+// leaves it, in pieces, a program takes up to a fifth longer to start.
+func rewrite(path string) error {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil {
+		return err
+	}
+	return os.WriteFile(path, content, 0o755)
+}
+
 // build builds the program as it is shipped, and what it is compared with
 // likewise.
 func (p *place) build() error {
@@ -116,6 +129,9 @@ func (p *place) build() error {
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("cannot build %s: %w\n%s", name, err, out)
+		}
+		if err := rewrite(filepath.Join(p.bin, name)); err != nil {
+			return err
 		}
 	}
 	self, err := os.Executable()
