@@ -108,14 +108,22 @@ Docker and other clients run these, with their input on standard input:
 	flags.CountVarP(&a.verbose, "verbose", "v", "say what is done, step by step")
 
 	root.AddCommand(append(a.signingCommands(), a.newConfig(), a.newDoctor())...)
-	// chainctl has what signs in below "auth", and people's hands know it.
-	auth := &cobra.Command{
-		Use: "auth", Short: "The commands by chainctl's names", Hidden: true,
+	root.AddCommand(a.newPullToken(), a.newIdentities(), a.newOrganizations(), a.newKubernetes(), a.newConsole())
+	// chainctl has what signs in below "auth", and the rest below "iam", and people's
+	// hands know it.
+	auth, iam := a.chainctl("auth"), a.chainctl("iam")
+	auth.AddCommand(append(a.signingCommands(), a.newPullToken())...)
+	iam.AddCommand(a.newIdentities(), a.newOrganizations())
+	root.AddCommand(auth, iam)
+	return root
+}
+
+// chainctl is a group of commands by the name that chainctl has for it.
+func (a *app) chainctl(group string) *cobra.Command {
+	return &cobra.Command{
+		Use: group, Short: "The commands by chainctl's names", Hidden: true,
 		Args: cobra.ArbitraryArgs, RunE: a.unknown,
 	}
-	auth.AddCommand(a.signingCommands()...)
-	root.AddCommand(auth)
-	return root
 }
 
 func (a *app) signingCommands() []*cobra.Command {

@@ -16,6 +16,13 @@ import (
 // OpenVerb is the verb under which this program runs itself to open a browser.
 const OpenVerb = "open-browser"
 
+// Open shows target in the user's browser, as a sign-in does. The browser inherits
+// nothing of ours, nor the variable named secret, which may be "". failed is called,
+// from another goroutine, if the browser could not be started.
+//
+// For a moment the list of processes shows target to others on this machine.
+func Open(target, secret string, failed func()) error { return startBrowser(target, secret, failed) }
+
 // startBrowser opens target in the user's browser, in a process of its own: this
 // program again, in a session of its own, with nothing of ours on its standard
 // streams and no secret in its environment, nor the variable named secret.

@@ -1,0 +1,171 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"time"
+
+	"docker-credential-cgr/iam"
+)
+
+// maxBody bounds what the page sends, in bytes.
+const maxBody = 16 << 10
+
+// listing is what the page shows.
+type listing struct {
+	Account       string              `json:"account"`
+	Registry      string              `json:"registry"`
+	Organizations []iam.Group         `json:"organizations"`
+	Saved         string              `json:"saved"` // id of the one that is saved on this machine
+	Tokens        []iam.PullTokenInfo `json:"tokens"`
+	Problem       string              `json:"problem,omitempty"` // why there is no list
+}
+
+// list answers with the pull tokens. Where they cannot be listed, which whoever may make
+// some need not be allowed to, the page works all the same.
+func (s *server) list(w http.ResponseWriter, r *http.Request) {
+	l := listing{Account: s.Account, Registry: s.Registry, Organizations: s.Organizations}
+	var err error
+	if l.Tokens, err = s.PullTokens.List(r.Context()); err == nil {
+		l.Saved, err = s.PullTokens.Saved()
+	}
+	if err != nil {
+		l.Problem = err.Error()
+	}
+	if l.Tokens == nil {
+		l.Tokens = []iam.PullTokenInfo{}
+	}
+	writeJSON(w, http.StatusOK, l)
+}
+
+// wish is the pull token that the page asks for.
+type wish struct {
+	Organization string           `json:"organization"` // its id
+	Name         string           `json:"name"`
+	Description  string           `json:"description"`
+	Seconds      int64            `json:"seconds"` // that it lives
+	Repositories []iam.Repository `json:"repositories"`
+}
+
+// request checks a wish, and gives what it asks for.
+func (s *server) request(v wish) (iam.PullTokenRequest, error) {
+	if !slices.ContainsFunc(s.Organizations, func(g iam.Group) bool { return g.ID == v.Organization }) {
+		return iam.PullTokenRequest{}, errors.New("choose an organisation")
+	}
+	// More would overflow time.Duration; the request's own check says what is wrong.
+	seconds := min(max(v.Seconds, 0), int64(2*iam.MaxTTL/time.Second))
+	request := iam.PullTokenRequest{
+		Parent: v.Organization, Name: v.Name, Description: v.Description,
+		TTL: time.Duration(seconds) * time.Second, Repositories: v.Repositories,
+	}
+	return request, request.Check()
+}
+
+// created is a new pull token. It is in this one answer and nowhere else.
+type created struct {
+	ID       string    `json:"id"`
+	Name     string    `json:"name"`
+	Expires  time.Time `json:"expires"`
+	Snippets []snippet `json:"snippets"`
+}
+
+func (s *server) create(w http.ResponseWriter, r *http.Request) {
+	var v wish
+	if !readJSON(w, r, &v) {
+		return
+	}
+	request, err := s.request(v)
+	if err != nil {
+		writeError(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	made, err := s.PullTokens.Create(r.Context(), request)
+	switch {
+	case err != nil:
+		writeError(w, http.StatusBadGateway, err.Error())
+	case r.Context().Err() != nil:
+		s.takeBack(made.Identity.ID)
+	default:
+		writeJSON(w, http.StatusOK, created{
+			ID: made.Identity.ID, Name: request.Name, Expires: made.Expires, Snippets: snippets(s.Registry, made, request),
+		})
+	}
+}
+
+// takeBackLimit bounds taking back a pull token.
+const takeBackLimit = 10 * time.Second
+
+// takeBack revokes a pull token that nobody got: the page went away before its answer.
+// Where that is refused, the list shows it.
+func (s *server) takeBack(id string) {
+	ctx, cancel := context.WithTimeout(context.Background(), takeBackLimit)
+	defer cancel()
+	_ = s.PullTokens.Revoke(ctx, id)
+}
+
+func (s *server) revoke(w http.ResponseWriter, r *http.Request) {
+	var which struct {
+		ID string `json:"id"`
+	}
+	if !readJSON(w, r, &which) {
+		return
+	}
+	if !iam.ValidID(which.ID) {
+		writeError(w, http.StatusBadRequest, "that is not the id of a pull token")
+		return
+	}
+	if err := s.PullTokens.Revoke(r.Context(), which.ID); err != nil {
+		writeError(w, http.StatusBadGateway, err.Error())
+		return
+	}
+	writeJSON(w, http.StatusOK, struct{}{})
+}
+
+// readJSON reads a request's body into v. It answers the request where it cannot. A form
+// of another site could send any other type than JSON.
+func readJSON(w http.ResponseWriter, r *http.Request, v any) bool {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		writeError(w, http.StatusUnsupportedMediaType, "the request is not JSON")
+		return false
+	}
+	err := decode(http.MaxBytesReader(w, r.Body, maxBody), v)
+	var long *http.MaxBytesError
+	switch {
+	case errors.As(err, &long):
+		writeError(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the request is longer than %d bytes", maxBody))
+	case err != nil:
+		writeError(w, http.StatusBadRequest, "the request is not what the page sends")
+	}
+	return err == nil
+}
+
+// decode reads one JSON value, with no field that v does not have, and nothing after it.
+func decode(text io.Reader, v any) error {
+	decoder := json.NewDecoder(text)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(v); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.Join(err, errors.New("something follows the value"))
+	}
+	return nil
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // whoever asked may be gone
+}
+
+func writeError(w http.ResponseWriter, status int, text string) {
+	writeJSON(w, status, struct {
+		Error string `json:"error"`
+	}{text})
+}
