@@ -42,7 +42,7 @@ func (p Program) confirmAccount(ctx context.Context, last, now token.Account) bo
 		p.warn("signed in as %s, where %s was before", now, last)
 		return true
 	}
-	fmt.Fprintf(p.Stderr, "%s: signed in as %s, where %s was before. Change to %s? [y/N] ", name, now, last, now)
+	fmt.Fprintf(p.Stderr, "%s: %s signed in in the browser, and %s is signed in here. Change to %s? [y/N] ", name, now, last, now)
 	typed := make(chan string, 1)
 	go func() { // left behind, reading, when nobody answers
 		answer, _ := bufio.NewReader(p.Stdin).ReadString('\n')

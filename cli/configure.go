@@ -14,6 +14,7 @@ import (
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/dockerconfig"
 	"docker-credential-cgr/doctor"
+	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
 )
 
@@ -234,8 +235,16 @@ func (a *app) changeFiles(files []*dockerconfig.File, f *configureFlags) error {
 		case f.dryRun:
 			err = a.answer("%s", file.Diff())
 		default:
-			if err = file.Save(); err == nil {
+			if err = file.Save(); err != nil {
+				return err
+			}
+			switch {
+			case !f.remove:
 				err = a.answer("Updated auth config for %s in %s\n", host, file.Path)
+			case file.Exists():
+				err = a.answer("Removed %s from %s\n", host, file.Path)
+			default:
+				err = a.answer("Removed %s, which held nothing else\n", file.Path)
 			}
 		}
 		if err != nil {
@@ -296,10 +305,14 @@ func (a *app) signInOnce(ctx context.Context, c *cobra.Command, s *token.Session
 	if s.IDToken == nil && !f.headless {
 		asks := s.SignIn
 		s.SignIn, s.NoSignIn = nil, "nobody was asked"
-		_, err := s.Credential(ctx, s.Registry)
+		credential, err := s.Credential(ctx, s.Registry)
 		s.SignIn = asks
 		var nobody *token.NotSignedInError
 		switch {
+		case err == nil && credential.Stored:
+			a.warn("a pair that was stored for %s answers (user %s), so nobody is asked to sign in; to sign in in its place, run: docker logout %s, and then: %s login",
+				s.Registry, platform.Printable(credential.Username), s.Registry, name)
+			return a.remember(c)
 		case err == nil:
 			a.warn("you are signed in already; now pull, for example: docker pull %s/ORGANISATION/IMAGE", s.Registry)
 			return a.remember(c)

@@ -39,12 +39,7 @@ func (a *app) logout(ctx context.Context, audiences []string) error {
 		}
 		return errors.Join(errs...)
 	}
-	errs := []error{s.Forget(ctx, s.Registry)}
-	if s.Identity != "" {
-		person := *s
-		person.Identity = ""
-		errs = append(errs, person.Forget(ctx, s.Registry))
-	}
+	errs := []error{s.SignOut(ctx)}
 	a.forgetElsewhere(ctx, *s)
 	if a.cfg.Identity != "" || a.cfg.IdentityToken != "" || a.cfg.IdentityTokenEnv != "" {
 		errs = append(errs, config.Update(a.cfg.File, map[string]string{

@@ -103,6 +103,7 @@ Docker and other clients run these, with their input on standard input:
 	property(flags, "issuer", "platform.issuer", "URL of the issuer")
 	property(flags, "api", "platform.api", "URL of the platform API")
 	property(flags, "registry", "platform.registry", "URL of the registry")
+	property(flags, "console", "platform.console", "URL of the vendor's console")
 	flags.StringVar(&a.file, "config", "", "settings file, in place of the user's own")
 	flags.StringVarP(&a.output, "output", "o", "", "how to print the answer, such as json")
 	flags.CountVarP(&a.verbose, "verbose", "v", "say what is done, step by step")
@@ -182,7 +183,7 @@ func (a *app) load(c *cobra.Command, _ []string) error {
 		a.output = values[0]
 	case a.output != "" && !slices.Contains(values, a.output):
 		if len(values) == 0 {
-			return misuse("%s has no --output", c.CommandPath())
+			return misuse("%s has no --output", c.Name())
 		}
 		return misuse("--output %q: %s prints %s", a.output, c.Name(), strings.Join(values, " or "))
 	}
@@ -199,6 +200,13 @@ func (a *app) load(c *cobra.Command, _ []string) error {
 	}
 	if c.Annotations[mends] != "" {
 		return nil // what it mends must not be in its way
+	}
+	if err != nil && len(sources.Flags) > 0 {
+		// Without them, is it right? Then the command line is what is wrong.
+		sources.Flags = nil
+		if _, without := config.Read(sources); without == nil {
+			return usageError{err}
+		}
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,6 +42,9 @@ file, and that before the default. Properties have chainctl's names.`,
 			if args[1] == "" {
 				return misuse("the value is empty; to take the setting out, run: %s config unset %s", name, args[0])
 			}
+			if err := knownProperty(args[0]); err != nil {
+				return err
+			}
 			return config.Update(a.cfg.File, map[string]string{args[0]: args[1]})
 		},
 	}
@@ -52,6 +56,9 @@ file, and that before the default. Properties have chainctl's names.`,
 		Args:              arguments("PROPERTY"),
 		ValidArgsFunction: completeProperty,
 		RunE: func(_ *cobra.Command, args []string) error {
+			if err := knownProperty(args[0]); err != nil {
+				return err
+			}
 			return config.Update(a.cfg.File, map[string]string{args[0]: ""})
 		},
 	}
@@ -69,6 +76,13 @@ file, and that before the default. Properties have chainctl's names.`,
 	}
 	c.AddCommand(view, set, unset, path)
 	return c
+}
+
+func knownProperty(property string) error {
+	if slices.Contains(config.Properties(), property) {
+		return nil
+	}
+	return misuse("unknown setting %q; did you mean: %s", property, config.Near(property))
 }
 
 // arguments wants exactly the arguments named.

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/platform"
@@ -86,6 +87,9 @@ func (a *app) givenToken(c *cobra.Command, f *signInFlags) (*workload.Source, er
 	}
 	if c.Flags().Changed("identity-token-env") {
 		return nil, misuse("--identity-token and --identity-token-env exclude each other: give one of them")
+	}
+	if f.identityToken == "-" && term.IsTerminal(int(a.Stdin.Fd())) {
+		a.warn("paste the ID token, then Enter and Ctrl-D")
 	}
 	source, err := workload.Given(f.identityToken, a.Stdin)
 	if err != nil {

@@ -168,7 +168,7 @@ func (p pull) newCredential() string {
 	case fromEnvironment:
 		return newPair
 	case fromStore:
-		return "docker login " + p.Config.Registry.Host + " with a new pull token, or: " + login
+		return "docker login " + p.Config.Registry.Host + " with a new pull token, or: docker logout " + p.Config.Registry.Host + ", and then: " + login
 	}
 	return login
 }

@@ -81,7 +81,7 @@ func TestImage(t *testing.T) {
 		{"P21 none given for that tag", "HOST/chainguard/python:3", shop{}, nobody, Failure, "the tags latest and latest-dev alone", "docker-credential-cgr login"},
 		{"P21 a bad session", "HOST/org/python", shop{"other", true, 0}, ada, Failure, "does not take the credential of ada@example.com", "docker-credential-cgr login"},
 		{"P21 a bad pull token", "HOST/org/python", shop{"other", true, 0}, pair, Failure, "does not take the credential of user " + identity, "unset CHAINGUARD_IDENTITY_ID CHAINGUARD_TOKEN"},
-		{"P21 a bad stored one", "HOST/org/python", shop{"other", true, 0}, stored, Failure, "does not take the credential", "docker login HOST with a new pull token, or: docker-credential-cgr login"},
+		{"P21 a bad stored one", "HOST/org/python", shop{"other", true, 0}, stored, Failure, "does not take the credential", "docker login HOST with a new pull token, or: docker logout HOST, and then: docker-credential-cgr login"},
 		{"P21 a bad one for a public image", "HOST/chainguard/python", shop{"other", true, 0}, ada, Failure, "does not take the credential", "docker-credential-cgr login"},
 		{"P21 no role, or no such image", "HOST/org/python", shop{"good", false, 0}, pair, Failure, "has no role that may pull from org, or there is no such image", "ask an owner of org for the role registry.pull"},
 		{"P21 unknown organisation", "HOST/gro/python", shop{"good", true, 0}, pair, Failure, `there is no organisation "gro"`, "correct the organisation's name"},

@@ -184,7 +184,8 @@ func (k *Keychain) Set(name, value string, until time.Time) error {
 // Probe keeps a value, reads it back and removes it: nil means that the store can
 // be written.
 func (k *Keychain) Probe() error {
-	const name = "probe"
+	// Of its own for each process: several may look at once.
+	name := fmt.Sprintf("probe %d", os.Getpid())
 	if err := k.Set(name, "probe", time.Now().Add(time.Minute)); err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func failed(err error) error {
 // another's, but who opens a stranger's address signs the stranger in (RFC 8628,
 // section 5.4).
 func (h *Headless) invite(address string, end time.Time) {
-	if drawing, width, err := drawQR(address); err == nil && width <= columns(h.Out, h.Terminal) {
+	if drawing, width, err := drawQR(address); err == nil && fits(h.Out, h.Terminal, drawing, width) {
 		fmt.Fprintf(h.Out, "\n%s\n", drawing)
 	}
 	say(h.Out, "to sign in, open this address in a browser on any device; only sign in there if you started this yourself:")

@@ -122,7 +122,7 @@ func (p *Provider) askDeviceCode(ctx context.Context, endpoint string) (deviceCo
 // terminal. Whoever gets a stranger to enter a code is signed in as the stranger
 // (RFC 8628, section 5.4), so that people are told.
 func (p *Provider) inviteElsewhere(d deviceCode, w waiting) {
-	if drawing, width, err := drawQR(d.complete); d.complete != "" && err == nil && width <= columns(p.Out, p.Terminal) {
+	if drawing, width, err := drawQR(d.complete); d.complete != "" && err == nil && fits(p.Out, p.Terminal, drawing, width) {
 		fmt.Fprintf(p.Out, "\n%s\n", drawing)
 	}
 	say(p.Out, "to sign in, open this address in a browser on any device, and enter the code %s there; only enter it if you started this yourself:", d.code)

@@ -21,7 +21,7 @@ func TestProviderDeviceTerminal(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel() // each waits a second for its poll
-			terminal, shown := openTerminal(t, test.columns)
+			terminal, shown := openTerminal(t, test.columns, 50)
 			f := newFakeProvider(t, time.Now)
 			f.device["interval"], f.device["verification_uri_complete"] = 1, test.complete
 			p := f.provider(nil)

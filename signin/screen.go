@@ -11,6 +11,18 @@ import (
 	"rsc.io/qr"
 )
 
+// fits says whether a drawing can be seen at once in the terminal that out is: a QR
+// code whose top has scrolled away is of no use.
+func fits(out io.Writer, terminal bool, drawing string, width int) bool {
+	file, ok := out.(*os.File)
+	if !terminal || !ok {
+		return false
+	}
+	columns, rows, err := term.GetSize(int(file.Fd()))
+	const words = 7 // lines that are shown below it
+	return err == nil && width <= columns && strings.Count(drawing, "\n")+words <= rows
+}
+
 // columns is the width of the terminal that out is now, or 0 where it is none.
 func columns(out io.Writer, terminal bool) int {
 	file, ok := out.(*os.File)

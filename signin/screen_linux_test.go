@@ -14,7 +14,7 @@ import (
 )
 
 // openTerminal gives a terminal of the width given, and what is read off it.
-func openTerminal(t *testing.T, columns int) (terminal *os.File, shown *screen) {
+func openTerminal(t *testing.T, columns, rows int) (terminal *os.File, shown *screen) {
 	t.Helper()
 	far, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -33,7 +33,7 @@ func openTerminal(t *testing.T, columns int) (terminal *os.File, shown *screen) 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = terminal.Close() })
-	if err := unix.IoctlSetWinsize(int(terminal.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: uint16(columns)}); err != nil {
+	if err := unix.IoctlSetWinsize(int(terminal.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: uint16(rows), Col: uint16(columns)}); err != nil {
 		t.Fatal(err)
 	}
 	shown = &screen{}
@@ -47,16 +47,18 @@ func TestHeadlessTerminal(t *testing.T) {
 	for _, test := range []struct {
 		name      string
 		columns   int
+		rows      int
 		qr, count bool
 	}{
-		{"S16 wide", 80, true, true},
-		{"F33 too narrow for the code", 44, false, true},
-		{"F33 one column", 1, false, false},
-		{"F33 of no known width", 0, false, false},
+		{"S16 large", 80, 40, true, true},
+		{"F33 too low for the code", 80, 24, false, true},
+		{"F33 too narrow for the code", 44, 40, false, true},
+		{"F33 one column", 1, 40, false, false},
+		{"F33 of no known size", 0, 0, false, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			i := newHeadlessIssuer(t)
-			terminal, shown := openTerminal(t, test.columns)
+			terminal, shown := openTerminal(t, test.columns, test.rows)
 			done := false
 			i.signedIn = func(code string) http.HandlerFunc {
 				if done || !test.count {

@@ -58,7 +58,7 @@ func (s *Session) Login(ctx context.Context) (Account, error) {
 		s.Warn("%s is signed in already; signing in again", before.account())
 	}
 	if r, err := s.readSlot(s.Registry, ""); err == nil && r.Stored && r.usable(s.Now()) {
-		s.Warn("a credential that was stored for %s (user %s) answers first; to use a sign-in in its place, run: docker logout %s", s.Registry, platform.Printable(r.Username), s.Registry)
+		s.Warn("a credential that was stored for %s (user %s) answers before any sign-in; to use one in its place, run: docker logout %s, and then: docker-credential-cgr login", s.Registry, platform.Printable(r.Username), s.Registry)
 	}
 	unlock, err := s.lockToLogin(ctx)
 	if err != nil {
@@ -209,7 +209,10 @@ func (s *Session) begin(ctx context.Context, host string, former sessionRecord, 
 		token = exchanged
 	}
 	if former.Subject != "" && former.Subject != grant.Subject {
-		if s.ConfirmAccount == nil || !s.ConfirmAccount(former.account(), grant.Account()) {
+		if s.ConfirmAccount != nil && !s.ConfirmAccount(former.account(), grant.Account()) {
+			return credentialRecord{}, fmt.Errorf("nothing was changed: %s stays signed in here", former.account())
+		}
+		if s.ConfirmAccount == nil {
 			return credentialRecord{}, &otherAccountError{now: grant.Account(), last: former.account()}
 		}
 	}

@@ -275,6 +275,10 @@ func (s *Session) spend(ctx context.Context, ask platform.Ask, host string, sess
 		overtaken, session = false, current // what we spent is what is there
 	}
 	ended := s.ended(ask.Audiences[0], err)
+	if len(ask.Scopes)+len(ask.Capabilities) > 0 {
+		// What is wrong with a narrowed request need not be the session.
+		ended = platform.Refused(err, platform.CodeUnauthenticated)
+	}
 	switch {
 	case overtaken && ended && current.alive(s.Now()) && current.Refresh != session.Refresh:
 		return s.spend(ctx, ask, host, current, tries)

@@ -200,7 +200,26 @@ func (s *Session) Forget(ctx context.Context, host string) error {
 		}
 	}
 	errs = append(errs, s.Keychain.Delete(hostsName(s.Issuer)))
-	return errors.Join(errs...)
+	return joinOnce(errs)
+}
+
+// SignOut is Forget for the registry by a person who said so: the window that was
+// closed before is forgotten too.
+func (s *Session) SignOut(ctx context.Context) error {
+	s.clearClosed()
+	return s.Forget(ctx, s.Registry)
+}
+
+// joinOnce joins errors, each text once: a store that fails does so at every entry.
+func joinOnce(errs []error) error {
+	said := map[string]bool{}
+	return errors.Join(slices.DeleteFunc(errs, func(err error) bool {
+		if err == nil || said[err.Error()] {
+			return true
+		}
+		said[err.Error()] = true
+		return false
+	})...)
 }
 
 // ForgetToken removes the access token for host alone. The session stays, and
