@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"docker-credential-cgr/config"
 	"docker-credential-cgr/platform"
 )
 
@@ -34,6 +35,11 @@ scope or capabilities is made anew each time and is not kept.`,
 }
 
 func (a *app) token(ctx context.Context, ask platform.Ask) error {
+	for _, scope := range ask.Scopes {
+		if !config.ValidUIDP(scope) {
+			return misuse("--scope %q is no id of an organisation or folder; to see them, run: %s organizations list", scope, name)
+		}
+	}
 	s, err := a.commandSession()
 	if err != nil {
 		return err
