@@ -127,7 +127,11 @@ const retryPause = 30 * time.Second
 func (a *app) keepFresh(ctx context.Context, s *token.Session) error {
 	s.SignIn, s.NoSignIn = nil, "sign in again: "+name+" login"
 	a.warn("keeping the tokens fresh; Ctrl-C stops it")
+	started := s.Now()
 	for {
+		if s.SignedOutSince(started) {
+			return &token.NotSignedInError{Reason: "somebody signed out meanwhile"}
+		}
 		next := s.Now().Add(time.Hour)
 		for _, host := range append([]string{s.Registry}, s.Audiences...) {
 			credential, err := s.Credential(ctx, host)

@@ -97,6 +97,9 @@ Docker and other clients run these, with their input on standard input:
 		RunE:              a.unknown,
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if text := err.Error(); strings.Contains(text, tokenMark) {
+			err = errors.New("a flag is wrong, and a token stands where none belongs")
+		}
 		return misuse("%w; run: %s --help", err, c.CommandPath())
 	})
 	flags := root.PersistentFlags()
@@ -137,7 +140,7 @@ func (a *app) unknown(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return misuse("a command is missing; run: %s --help", c.CommandPath())
 	}
-	what := fmt.Sprintf("unknown command %q", args[0])
+	what := fmt.Sprintf("unknown command %q", shown(args[0]))
 	c.SuggestionsMinimumDistance = 2
 	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
 		what += "; did you mean: " + c.CommandPath() + " " + strings.Join(near, ", or ")
@@ -147,10 +150,21 @@ func (a *app) unknown(c *cobra.Command, args []string) error {
 	return misuse("%s", what)
 }
 
+// tokenMark begins every JWT: the base64 of {".
+const tokenMark = "eyJ"
+
+// shown is an argument for a message: not what may be a token in a wrong place.
+func shown(argument string) string {
+	if strings.Contains(argument, tokenMark) {
+		return "…"
+	}
+	return argument
+}
+
 // noArguments refuses arguments, which cobra's own check calls unknown commands.
 func noArguments(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return misuse("%s takes no argument, and was given %q; run: %s --help", c.Name(), args[0], c.CommandPath())
+		return misuse("%s takes no argument, and was given %q; run: %s --help", c.Name(), shown(args[0]), c.CommandPath())
 	}
 	return nil
 }
@@ -185,7 +199,7 @@ func (a *app) load(c *cobra.Command, _ []string) error {
 		if len(values) == 0 {
 			return misuse("%s has no --output", c.Name())
 		}
-		return misuse("--output %q: %s prints %s", a.output, c.Name(), strings.Join(values, " or "))
+		return misuse("--output %q: %s prints %s", shown(a.output), c.Name(), strings.Join(values, " or "))
 	}
 	sources := config.Sources{Getenv: os.Getenv, File: a.file, Flags: map[string]string{}}
 	c.Flags().Visit(func(f *pflag.Flag) {

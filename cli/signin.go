@@ -57,7 +57,7 @@ func (a *app) planSignIn(ctx context.Context, c *cobra.Command, f *signInFlags) 
 	if err != nil {
 		return nil, err
 	}
-	s.Patience = patiencePerson
+	s.Patience = patienceNobody
 	s.ConfirmAccount = func(last, now token.Account) bool { return a.confirmAccount(ctx, last, now) }
 	s.Audiences = f.audiences
 	source, found := a.idToken(a.cfg)
@@ -74,6 +74,7 @@ func (a *app) planSignIn(ctx context.Context, c *cobra.Command, f *signInFlags) 
 		if err := a.checkOrganisation(ctx, a.cfg); err != nil {
 			return nil, err
 		}
+		s.Patience = patiencePerson
 		s.SignIn, err = a.person(a.cfg, s.STS, f.invite)
 	}
 	return s, err

@@ -30,6 +30,9 @@ apply. It signs nobody in. Exit code 3: nobody is signed in.`,
 	return c
 }
 
+// statusLimit bounds all that status asks.
+const statusLimit = 28 * time.Second
+
 // standing is the answer of status.
 type standing struct {
 	Valid         bool           `json:"valid"` // get has an answer without asking anybody
@@ -70,7 +73,9 @@ func (a *app) status(ctx context.Context, quick bool) error {
 	if err != nil {
 		return err
 	}
-	s.NoSignIn = "run: " + name + " login"
+	s.NoSignIn, s.Patience = "run: "+name+" login", patienceNobody
+	ctx, cancel := context.WithTimeout(ctx, statusLimit)
+	defer cancel()
 	kept, err := s.Kept()
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -245,12 +246,12 @@ func overwrite(path string, old, text []byte) error {
 		_ = os.Remove(backup)
 		return err
 	}
-	err = writeInPlace(path, text)
+	err = writeInPlace(path, old, text)
 	if err == nil {
 		return os.Remove(backup)
 	}
 	// What could not be opened for writing was not touched.
-	if verify(path, old) != nil && writeInPlace(path, old) != nil {
+	if verify(path, old) != nil && writeInPlace(path, nil, old) != nil {
 		return fmt.Errorf("%w (what it held lies in %s)", err, backup)
 	}
 	_ = os.Remove(backup)
@@ -259,9 +260,11 @@ func overwrite(path string, old, text []byte) error {
 
 // writeInPlace makes text the content of the file at path, which is never empty
 // on the way. It takes the room first, as blanks, which JSON allows at the end:
-// on a full disk the file is still whole then.
-func writeInPlace(path string, text []byte) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+// on a full disk the file is still whole then. It has to hold old, where that is
+// not nil, and to be no link: who can write the folder may have put something else
+// there.
+func writeInPlace(path string, old, text []byte) error {
+	f, err := os.OpenFile(path, os.O_RDWR|noFollow, 0)
 	if err != nil {
 		return err
 	}
@@ -269,6 +272,15 @@ func writeInPlace(path string, text []byte) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
+	}
+	if old != nil {
+		there, err := io.ReadAll(io.LimitReader(f, int64(len(old))+1))
+		if err == nil && !bytes.Equal(there, old) {
+			err = fmt.Errorf("%s was changed by another program just now: try again", path)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	if more := int64(len(text)) - info.Size(); more > 0 {
 		if _, err := f.WriteAt(bytes.Repeat([]byte(" "), int(more)), info.Size()); err != nil {

@@ -122,7 +122,7 @@ func TestWriteInPlaceDiskFull(t *testing.T) {
 	path := filepath.Join(disk, "config.json")
 	must(t, os.WriteFile(path, []byte(before), 0o600))
 	fill(t, disk)
-	if err := writeInPlace(path, bytes.Repeat([]byte("x"), 8192)); !errors.Is(err, syscall.ENOSPC) {
+	if err := writeInPlace(path, nil, bytes.Repeat([]byte("x"), 8192)); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("F11 got %v, want no space", err)
 	}
 	wantText(t, path, before)

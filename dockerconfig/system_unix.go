@@ -12,6 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// noFollow keeps an open from following a link, and from waiting at a FIFO.
+const noFollow = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+
 // newLock gives a lock on the folder itself. That needs no file, and whoever
 // comes to the folder, by whatever link or mount, meets the others there.
 func newLock(dir string) *flock.Flock {

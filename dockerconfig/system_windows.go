@@ -13,6 +13,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// noFollow keeps an open from following a link, and from waiting at a FIFO.
+const noFollow = 0
+
 // newLock gives a lock on a file in the user's own temporary folder: on Windows
 // a folder cannot be locked.
 func newLock(dir string) *flock.Flock {

@@ -91,6 +91,12 @@ func Sudo(getenv func(string) string, euid int, home string) Result {
 	if euid != 0 || who == "" || who == "root" {
 		return ok(check, "not run by sudo")
 	}
+	if dir := getenv("DOCKER_CONFIG"); dir != "" {
+		if owner, known := ownerOf(dir); known && owner != 0 {
+			return failure(check, "run it without sudo for "+who+"'s own Docker, or unset DOCKER_CONFIG for root's",
+				"run by sudo, but DOCKER_CONFIG is %s, which is not root's: the file in it would become root's", dir)
+		}
+	}
 	if owner, known := ownerOf(home); known && owner != 0 {
 		return failure(check, "run it without sudo for "+who+"'s own Docker, or with sudo -H for root's",
 			"run by sudo, but HOME is %s, which is not root's: its files would become root's", home)

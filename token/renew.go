@@ -312,7 +312,7 @@ func (s *Session) spend(ctx context.Context, ask platform.Ask, host string, sess
 		return nil, err
 	}
 	if c, _ := platform.ParseClaims(token.AccessToken); session.Subject != "" && c.Subject != session.Subject {
-		return nil, fmt.Errorf("%s gave a token of %s, where %s is signed in: not used", s.STS.Host(), platform.Printable(c.Subject), session.Subject)
+		return nil, fmt.Errorf("%s gave a token of %s, where %s is signed in: not used", s.STS.Host(), platform.Printable(c.Subject, session.Refresh), session.Subject)
 	}
 	return token, nil
 }

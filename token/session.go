@@ -160,6 +160,7 @@ func (s *Session) Store(ctx context.Context, host, username, secret string) erro
 	}
 	defer s.lockToWrite(ctx)()
 	if host != s.Registry {
+		defer s.lockHosts(ctx)()
 		stored, err := s.readHosts()
 		if err != nil {
 			return err
@@ -185,6 +186,8 @@ func (s *Session) Forget(ctx context.Context, host string) error {
 			s.Keychain.Delete(credentialName(s.Issuer, host, "")),
 			s.forgetToken(host))
 	}
+	s.noteSignedOut()
+	defer s.lockHosts(ctx)()
 	known, err := s.readHosts()
 	errs := []error{err}
 	identities := append([]string{"", s.Identity}, known.Identities...)
