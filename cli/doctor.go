@@ -34,6 +34,9 @@ and changes no file. Exit code 1: something does not work.`,
 			if len(args) > 1 || len(args) == 1 && args[0] == "" {
 				return misuse("usage: %s [IMAGE]", c.CommandPath())
 			}
+			if len(args) == 1 && strings.Contains(args[0], tokenMark) {
+				return misuse("what stands in the place of the image looks like a token")
+			}
 			return nil
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
