@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,6 +14,7 @@ import (
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/console"
 	"docker-credential-cgr/iam"
+	"docker-credential-cgr/kubernetes"
 	"docker-credential-cgr/signin"
 	"docker-credential-cgr/token"
 )
@@ -22,6 +25,10 @@ const (
 	defaultIdle = 15 * time.Minute
 	maxIdle     = 24 * time.Hour
 )
+
+// openLimit is how long a browser may take to show the page before the person is told
+// what to do.
+const openLimit = 10 * time.Second
 
 func (a *app) newConsole() *cobra.Command {
 	var parent string
@@ -71,13 +78,15 @@ func (a *app) console(ctx context.Context, parent string, idle time.Duration, op
 	if kept, err := s.Kept(); err == nil && kept.Account.Subject != "" {
 		page.Account = kept.Account.String()
 	}
-	err = page.Serve(ctx, func(address string) {
+	closePage := func() {}
+	err = page.Serve(ctx, func(address string, used <-chan struct{}) {
 		a.warn("the page is at %s", address)
 		a.warn("the address works once; Ctrl-C ends the page")
 		if opens {
-			a.openPage(address)
+			closePage = a.openPage(address, used)
 		}
 	})
+	closePage()
 	if errors.Is(err, console.ErrIdle) {
 		a.warn("nobody has used the page for %s: it has ended", idle)
 		return nil
@@ -85,12 +94,46 @@ func (a *app) console(ctx context.Context, parent string, idle time.Duration, op
 	return err
 }
 
-// openPage opens a browser on the page. Where that fails, the person is told.
-func (a *app) openPage(address string) {
-	failed := func() { a.warn("no browser could be opened: open the address above yourself") }
-	if err := signin.Open(address, a.cfg.IdentityTokenEnv, failed); err != nil {
+// openPage opens a browser on the page, whose address holds a key that no other user of
+// the machine is to see. closePage removes what the browser was opened on, and has to be
+// called at the end.
+func (a *app) openPage(address string, used <-chan struct{}) (closePage func()) {
+	failed := make(chan struct{})
+	remove, err := signin.OpenPrivately(address, a.cfg.IdentityTokenEnv, func() { close(failed) })
+	if err != nil {
 		a.debug(a.cfg, "cannot start the opener: %v", err)
-		failed()
+		remove = func() {}
+		close(failed)
+	}
+	over := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		a.awaitBrowser(used, failed, over)
+		remove()
+	})
+	return func() {
+		close(over)
+		watching.Wait()
+	}
+}
+
+// awaitBrowser waits until the key of the page was used, no browser could be opened,
+// or the page is over. Where the browser does not come, which may not be allowed to
+// read what it was opened on, the person is told, and it may still come.
+func (a *app) awaitBrowser(used, failed, over <-chan struct{}) {
+	late := time.After(openLimit)
+	for {
+		select {
+		case <-used:
+			return
+		case <-over:
+			return
+		case <-failed:
+			a.warn("no browser could be opened: open the address above yourself")
+			return
+		case <-late:
+			a.warn("no browser has shown the page for %s: open the address above yourself", openLimit)
+		}
 	}
 }
 
@@ -119,8 +162,37 @@ func (t *consoleTokens) List(ctx context.Context) ([]iam.PullTokenInfo, error) {
 	return t.client.PullTokens(ctx, iam.PullTokenFilter{Parent: t.parent})
 }
 
-func (t *consoleTokens) Create(ctx context.Context, r iam.PullTokenRequest) (iam.PullToken, error) {
-	return t.client.CreatePullToken(ctx, r, t.session.Issuer, wallClock)
+func (t *consoleTokens) Create(ctx context.Context, r iam.PullTokenRequest) (iam.PullToken, []console.Snippet, error) {
+	made, err := t.client.CreatePullToken(ctx, r, t.session.Issuer, wallClock)
+	if err != nil {
+		return made, nil, err
+	}
+	snippets, err := consoleSnippets(t.session.Registry, made, r.Repositories)
+	if err != nil {
+		return made, nil, discard(ctx, t.client, made.Identity.ID, err)
+	}
+	return made, snippets, nil
+}
+
+// consoleSnippets are the ways to use a new pull token, as pull-token create prints
+// them. Those of container clients are left out where it is not for images.
+func consoleSnippets(host string, t iam.PullToken, repositories []iam.Repository) ([]console.Snippet, error) {
+	env := console.Snippet{Title: "Environment", Text: envScript(t, repositories)}
+	if !slices.Contains(repositories, iam.OCI) {
+		return []console.Snippet{env}, nil
+	}
+	secret := kubernetes.Secret{
+		Name: t.Identity.Name, Registry: host,
+		Username: t.Identity.ID, Password: t.Token, Expires: t.Expires,
+	}
+	if kubernetes.CheckNames(secret.Name, "") != nil {
+		secret.Name = "chainguard-pull" // pull tokens may have names that secrets may not
+	}
+	text, err := secret.YAML()
+	if err != nil {
+		return nil, err
+	}
+	return []console.Snippet{{Title: "docker login", Text: dockerScript(host, t)}, env, {Title: "Kubernetes", Text: string(text)}}, nil
 }
 
 func (t *consoleTokens) Revoke(ctx context.Context, id string) error {

@@ -72,7 +72,7 @@ type created struct {
 	ID       string    `json:"id"`
 	Name     string    `json:"name"`
 	Expires  time.Time `json:"expires"`
-	Snippets []snippet `json:"snippets"`
+	Snippets []Snippet `json:"snippets"`
 }
 
 func (s *server) create(w http.ResponseWriter, r *http.Request) {
@@ -85,16 +85,14 @@ func (s *server) create(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	made, err := s.PullTokens.Create(r.Context(), request)
+	made, snippets, err := s.PullTokens.Create(r.Context(), request)
 	switch {
 	case err != nil:
 		writeError(w, http.StatusBadGateway, err.Error())
 	case r.Context().Err() != nil:
 		s.takeBack(made.Identity.ID)
 	default:
-		writeJSON(w, http.StatusOK, created{
-			ID: made.Identity.ID, Name: request.Name, Expires: made.Expires, Snippets: snippets(s.Registry, made, request),
-		})
+		writeJSON(w, http.StatusOK, created{ID: made.Identity.ID, Name: request.Name, Expires: made.Expires, Snippets: snippets})
 	}
 }
 

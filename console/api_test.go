@@ -54,11 +54,11 @@ func TestCreate(t *testing.T) {
 	if err := json.Unmarshal(w.Body.Bytes(), &c); err != nil {
 		t.Fatal(err)
 	}
-	if c.ID != pullID || c.Name != "ci" || c.Expires.Year() != 2027 || len(c.Snippets) != 3 {
+	if c.ID != pullID || c.Name != "ci" || c.Expires.Year() != 2027 || !slices.Equal(c.Snippets, []Snippet{{"docker login", secret}}) {
 		t.Errorf("got %+v, want the pair", c)
 	}
 	t.Run("P13 shown once", func(t *testing.T) {
-		for _, path := range []string{"/", apiPath, "/console.js"} {
+		for _, path := range []string{"", apiPath, "console.js"} {
 			w := f.serve(f.request("GET", path, ""))
 			for name, text := range map[string]string{"body": w.Body.String(), "headers": strings.Join(slices.Concat(w.Header()["Set-Cookie"], w.Header()["Location"]), " ")} {
 				if strings.Contains(text, secret) {
@@ -67,6 +67,32 @@ func TestCreate(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Whoever is in several organisations has one page for all of them.
+func TestSeveralOrganizations(t *testing.T) {
+	f := newFixture(t)
+	f.Organizations = append(f.Organizations, iam.Group{ID: other, Name: "other.example"})
+	var l listing
+	if err := json.Unmarshal(f.wantStatus(f.request("GET", apiPath, ""), 200).Body.Bytes(), &l); err != nil {
+		t.Fatal(err)
+	}
+	if len(l.Organizations) != 2 || l.Organizations[0].Name != "example.com" || l.Organizations[1].ID != other || l.Organizations[1].Name != "other.example" {
+		t.Errorf("got %+v, want both to choose from, by name and id", l.Organizations)
+	}
+	for _, id := range []string{other, org} {
+		f.wantStatus(f.request("POST", apiPath, strings.Replace(creation, org, id, 1)), 200)
+		if made := f.fake.made[len(f.fake.made)-1]; made.Parent != id {
+			t.Errorf("got one made in %s, want it in the chosen %s", made.Parent, id)
+		}
+	}
+	f.fake.made = nil
+	for name, id := range map[string]string{"another's": strings.Repeat("a", 40), "none": "", "a folder of one": other + "/0123456789abcdef", "both": org + "," + other, "a name": "other.example"} {
+		t.Run(name, func(t *testing.T) {
+			f.wantStatus(f.request("POST", apiPath, strings.Replace(creation, org, id, 1)), 400)
+			f.wantUnchanged()
+		})
+	}
 }
 
 func TestCreateRefused(t *testing.T) {

@@ -1,5 +1,5 @@
 // Package console serves a page, on this machine alone, on which a person sees, makes
-// and revokes pull tokens. It knows nothing of how that person signed in.
+// and revokes pull tokens. It does not know how that person signed in.
 package console
 
 import (
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"docker-credential-cgr/iam"
+	"docker-credential-cgr/signin"
 )
 
 // PullTokens is what the page is about. Its errors are shown on the page, and so are one
@@ -22,10 +23,17 @@ type PullTokens interface {
 	List(ctx context.Context) ([]iam.PullTokenInfo, error)
 	// Saved gives the id of the pull token that is saved on this machine, or "".
 	Saved() (id string, err error)
-	// Create makes a pull token of a request that has been checked.
-	Create(ctx context.Context, r iam.PullTokenRequest) (iam.PullToken, error)
+	// Create makes a pull token of a request that has been checked, and gives the ways
+	// to use it. With an error there is none.
+	Create(ctx context.Context, r iam.PullTokenRequest) (iam.PullToken, []Snippet, error)
 	// Revoke ends the pull token that has an id.
 	Revoke(ctx context.Context, id string) error
+}
+
+// Snippet is a way to use a pull token, ready to be copied.
+type Snippet struct {
+	Title string `json:"title"`
+	Text  string `json:"text"` // holds the pull token
 }
 
 // Console is the page of one person.
@@ -46,9 +54,9 @@ const stopLimit = 20 * time.Second
 
 // Serve serves the page until ctx ends, whose cause it gives, or until nobody has used
 // it for c.Idle, which is ErrIdle. ready is called once with the page's address, which
-// holds a key that lets in whoever uses it first.
-func (c *Console) Serve(ctx context.Context, ready func(address string)) error {
-	sockets, err := listen()
+// holds a key that lets in whoever uses it first, and with a channel that is closed then.
+func (c *Console) Serve(ctx context.Context, ready func(address string, used <-chan struct{})) error {
+	sockets, err := signin.ListenLocalhost()
 	if err != nil {
 		return fmt.Errorf("cannot listen on the loopback interface for the page: %w", err)
 	}
@@ -66,7 +74,7 @@ func (c *Console) Serve(ctx context.Context, ready func(address string)) error {
 	for _, socket := range sockets {
 		go func() { _ = web.Serve(socket) }() // ends with Shutdown
 	}
-	ready(s.address())
+	ready(s.address(), s.used)
 	err = s.await(ctx)
 	close(s.ended)
 	cancel()
@@ -86,36 +94,4 @@ func (s *server) await(ctx context.Context) error {
 	case <-s.idle.over():
 		return ErrIdle
 	}
-}
-
-// listen takes a port of the system's choice, on both 127.0.0.1 and ::1 where the
-// machine has both: "localhost" may mean either to a browser, and whoever has the port
-// on the other would be handed the key.
-func listen() (sockets []net.Listener, err error) {
-	for range 100 { // a port that is free on both is likely at the first
-		if sockets, err = listenOnce(); err == nil {
-			break
-		}
-	}
-	return sockets, err
-}
-
-func listenOnce() ([]net.Listener, error) {
-	four, err4 := net.Listen("tcp4", "127.0.0.1:0")
-	six, err6 := net.Listen("tcp6", "[::1]:0")
-	switch {
-	case err4 != nil && err6 != nil:
-		return nil, err4
-	case err6 != nil:
-		return []net.Listener{four}, nil
-	case err4 != nil:
-		return []net.Listener{six}, nil
-	}
-	_ = six.Close()
-	six, err := net.Listen("tcp6", fmt.Sprintf("[::1]:%d", four.Addr().(*net.TCPAddr).Port))
-	if err != nil {
-		_ = four.Close()
-		return nil, err
-	}
-	return []net.Listener{four, six}, nil
 }

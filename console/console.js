@@ -31,7 +31,7 @@ async function call(method, body) {
 	}
 	let response;
 	try {
-		response = await fetch('/api/tokens', init);
+		response = await fetch('api/tokens', init);
 	} catch {
 		end();
 		throw new Error('the console has ended');
@@ -44,7 +44,7 @@ async function call(method, body) {
 // watch waits for the end of the program: its answer lasts until then.
 async function watch() {
 	try {
-		const response = await fetch('/api/alive', {cache: 'no-store', headers: {'Cgr-Console': '1'}});
+		const response = await fetch('api/alive', {cache: 'no-store', headers: {'Cgr-Console': '1'}});
 		await response.text();
 	} catch { /* it was killed */ }
 	end();

@@ -31,8 +31,8 @@ func TestIdle(t *testing.T) {
 		f.wantStatus(f.request("POST", apiPath, creation), 200)
 		// What nobody did on the page does not count.
 		time.Sleep(30 * time.Second)
-		f.wantRefused(get("/"))
-		f.wantRefused(get("/?key=wrong"))
+		f.wantRefused(f.get(""))
+		f.wantRefused(f.get("?key=wrong"))
 		strange := f.request("POST", apiPath, creation)
 		strange.Header.Set("Origin", "https://evil.example")
 		f.wantStatus(strange, 403)
@@ -49,22 +49,36 @@ func TestServe(t *testing.T) {
 	f := newFixture(t)
 	ctx, stop := context.WithCancelCause(t.Context())
 	addresses, served := make(chan string, 1), make(chan error, 1)
-	go func() { served <- f.Console.Serve(ctx, func(address string) { addresses <- address }) }()
+	var used <-chan struct{}
+	go func() {
+		served <- f.Console.Serve(ctx, func(address string, u <-chan struct{}) {
+			used = u
+			addresses <- address
+		})
+	}()
 	address := <-addresses
+	page, _, _ := strings.Cut(address, "?")
 	jar, _ := cookiejar.New(nil)
 	browser := &http.Client{Jar: jar}
-	response, err := browser.Get(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, _ := io.ReadAll(response.Body)
-	_ = response.Body.Close()
-	if response.Request.URL.RequestURI() != "/" || !strings.Contains(string(text), "New pull token") {
-		t.Errorf("I69 got %s at %s, want the page at an address without the key", text, response.Request.URL)
+	for _, wanted := range []struct{ address, text string }{{address, `content="0;url=./"`}, {page, "New pull token"}} {
+		response, err := browser.Get(wanted.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		if !strings.Contains(string(text), wanted.text) {
+			t.Errorf("I69 got %s at %s, want %s", text, wanted.address, wanted.text)
+		}
+		select {
+		case <-used:
+		default:
+			t.Error("the key counts as unused, want it used")
+		}
 	}
 	u, _ := url.Parse(address)
 	for _, name := range []string{"127.0.0.1", "[::1]", "localhost"} {
-		response, err := http.Get("http://" + name + ":" + u.Port() + "/")
+		response, err := http.Get("http://" + name + ":" + u.Port() + u.Path)
 		if err != nil {
 			if name == "[::1]" {
 				t.Logf("no IPv6 here: %v", err)
@@ -77,7 +91,7 @@ func TestServe(t *testing.T) {
 			t.Errorf("I72 got status %d at %s without a cookie, want 403", response.StatusCode, name)
 		}
 	}
-	r, _ := http.NewRequest(http.MethodGet, "http://"+u.Host+alivePath, nil)
+	r, _ := http.NewRequest(http.MethodGet, page+alivePath, nil)
 	r.Header.Set(header, "1")
 	alive, err := browser.Do(r)
 	if err != nil {

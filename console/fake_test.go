@@ -14,6 +14,7 @@ import (
 
 const (
 	org    = "0123456789abcdef0123456789abcdef01234567"
+	other  = "fedcba9876543210fedcba9876543210fedcba98"
 	pullID = org + "/0123456789abcdef"
 	secret = "eyJhbGciOiJSUzI1NiJ9.eyJzZWNyZXQiOiJ5ZXMifQ.c2lnbmF0dXJl"
 	port   = 4711
@@ -33,9 +34,9 @@ func (f *fake) List(context.Context) ([]iam.PullTokenInfo, error) { return f.lis
 
 func (f *fake) Saved() (string, error) { return pullID, nil }
 
-func (f *fake) Create(_ context.Context, r iam.PullTokenRequest) (iam.PullToken, error) {
+func (f *fake) Create(_ context.Context, r iam.PullTokenRequest) (iam.PullToken, []Snippet, error) {
 	if f.err != nil {
-		return iam.PullToken{}, f.err
+		return iam.PullToken{}, nil, f.err
 	}
 	f.made = append(f.made, r)
 	if f.during != nil {
@@ -44,7 +45,7 @@ func (f *fake) Create(_ context.Context, r iam.PullTokenRequest) (iam.PullToken,
 	return iam.PullToken{
 		Identity: iam.Identity{ID: pullID, Name: r.Name}, Token: secret,
 		Expires: time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC),
-	}, nil
+	}, []Snippet{{"docker login", secret}}, nil
 }
 
 func (f *fake) Revoke(ctx context.Context, id string) error {
@@ -72,11 +73,18 @@ func newFixture(t *testing.T) *fixture {
 	return &fixture{server: s, t: t, fake: f}
 }
 
-// request is one as the page sends it.
-func (f *fixture) request(method, path, body string) *http.Request {
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
+// get is a request that nothing comes with, for a path below the base.
+func (f *fixture) get(path string) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, f.base+path, nil)
 	r.Host = host
-	r.AddCookie(&http.Cookie{Name: f.cookieName(), Value: f.session})
+	return r
+}
+
+// request is one as the page sends it, for a path below the base.
+func (f *fixture) request(method, path, body string) *http.Request {
+	r := httptest.NewRequest(method, f.base+path, strings.NewReader(body))
+	r.Host = host
+	r.AddCookie(&http.Cookie{Name: cookieName, Value: f.session})
 	r.Header.Set(header, "1")
 	if method != http.MethodGet {
 		r.Header.Set("Origin", "http://"+host)

@@ -17,13 +17,15 @@ import (
 
 // files is the page. Nothing of it is a secret, and nothing of it is made while it runs.
 //
-//go:embed page.html refused.html console.css console.js
+//go:embed page.html entered.html refused.html console.css console.js
 var files embed.FS
 
+// The paths are below the server's base.
 const (
-	apiPath   = "/api/tokens"
-	alivePath = "/api/alive"
-	keyName   = "key"
+	apiPath    = "api/tokens"
+	alivePath  = "api/alive"
+	keyName    = "key"
+	cookieName = "cgr-console"
 	// header comes with every request of the page's script. No other site's page can
 	// send it without a preflight, and none is granted.
 	header = "Cgr-Console"
@@ -33,9 +35,11 @@ const (
 type server struct {
 	*Console
 	port    string
+	base    string // of all paths; ends with a slash
 	session string // the cookie's value
 	idle    *idle
 	ended   chan struct{} // closed when the page ends
+	used    chan struct{} // closed when the key was used
 
 	mu  sync.Mutex
 	key string // in the address; empty once used
@@ -43,43 +47,42 @@ type server struct {
 
 func newServer(c *Console, port int) *server {
 	return &server{
-		Console: c, port: strconv.Itoa(port), session: random(), key: random(),
-		idle: newIdle(c.Idle), ended: make(chan struct{}),
+		Console: c, port: strconv.Itoa(port), base: "/" + random(16) + "/", session: random(32), key: random(32),
+		idle: newIdle(c.Idle), ended: make(chan struct{}), used: make(chan struct{}),
 	}
 }
 
-// random is a secret of 32 bytes, for an URL or a cookie.
-func random() string {
-	b := make([]byte, 32)
+// random is a secret of n bytes, for an URL or a cookie.
+func random(n int) string {
+	b := make([]byte, n)
 	_, _ = rand.Read(b) // never fails
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
 // address is where a browser has to be sent first.
 func (s *server) address() string {
-	return fmt.Sprintf("http://localhost:%s/?%s=%s", s.port, keyName, s.key)
+	return fmt.Sprintf("http://localhost:%s%s?%s=%s", s.port, s.base, keyName, s.key)
 }
-
-// cookieName holds the port, because cookies know none: two consoles would take each
-// other's (RFC 6265, section 8.5).
-func (s *server) cookieName() string { return "cgr-console-" + s.port }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	setHeaders(w.Header())
+	path, below := strings.CutPrefix(r.URL.Path, s.base)
 	switch {
 	case !s.ownHost(r.Host):
 		// Another name for this address: DNS rebinding (RFC 9110, section 15.5.20).
 		w.WriteHeader(http.StatusMisdirectedRequest)
 	case r.Method == http.MethodOptions:
 		w.WriteHeader(http.StatusNoContent) // a preflight, granted nothing
-	case r.URL.Path == apiPath || r.URL.Path == alivePath:
-		s.serveAPI(w, r)
-	case r.URL.Path == "/":
+	case !below:
+		w.WriteHeader(http.StatusNotFound)
+	case path == apiPath || path == alivePath:
+		s.serveAPI(w, r, path)
+	case path == "":
 		s.servePage(w, r)
-	case r.URL.Path == "/console.css": // the page for those without a cookie needs it too
-		s.serveFile(w, r, "text/css; charset=utf-8")
-	case r.URL.Path == "/console.js":
-		s.serveFile(w, r, "text/javascript; charset=utf-8")
+	case path == "console.css": // the page for those without a cookie needs it too
+		serveFile(w, r, path, "text/css; charset=utf-8")
+	case path == "console.js":
+		serveFile(w, r, path, "text/javascript; charset=utf-8")
 	default:
 		w.WriteHeader(http.StatusNotFound)
 	}
@@ -111,8 +114,11 @@ func only(w http.ResponseWriter, r *http.Request, methods ...string) bool {
 	return false
 }
 
-// servePage lets in whoever has the key, and shows the page to those who are in. 303
-// takes the key out of the address, and is not cached, as 301 and 308 would be.
+// servePage lets in whoever has the key, and shows the page to those who are in.
+//
+// Whoever has been let in gets a page that goes on to the address without the key. It
+// is no redirect: the browser may come from a file, which is another site to it, and
+// would not send its new cookie along a redirect that began there.
 func (s *server) servePage(w http.ResponseWriter, r *http.Request) {
 	if !only(w, r, http.MethodGet) {
 		return
@@ -123,15 +129,15 @@ func (s *server) servePage(w http.ResponseWriter, r *http.Request) {
 		writeFile(w, http.StatusForbidden, "refused.html", "text/html; charset=utf-8")
 	case query.Has(keyName):
 		defer s.idle.begin()()
-		w.Header().Set("Location", "/")
-		w.WriteHeader(http.StatusSeeOther)
+		writeFile(w, http.StatusOK, "entered.html", "text/html; charset=utf-8")
 	default:
 		defer s.idle.begin()()
 		writeFile(w, http.StatusOK, "page.html", "text/html; charset=utf-8")
 	}
 }
 
-// letIn exchanges the key for a cookie, once.
+// letIn exchanges the key for a cookie, once. Cookies know no port (RFC 6265, section
+// 8.5): its path keeps it from whatever else is at localhost, another console too.
 func (s *server) letIn(w http.ResponseWriter, r *http.Request, key string) bool {
 	if dest := r.Header.Get("Sec-Fetch-Dest"); dest != "" && dest != "document" {
 		return false // a script, an image, a frame: nobody looks at it
@@ -142,8 +148,9 @@ func (s *server) letIn(w http.ResponseWriter, r *http.Request, key string) bool 
 		return false
 	}
 	s.key = ""
+	close(s.used)
 	http.SetCookie(w, &http.Cookie{
-		Name: s.cookieName(), Value: s.session, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		Name: cookieName, Value: s.session, Path: s.base, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 	})
 	return true
 }
@@ -151,15 +158,14 @@ func (s *server) letIn(w http.ResponseWriter, r *http.Request, key string) bool 
 // isIn says whether a request has the cookie. Another program on this machine may have
 // set one of the same name beside it.
 func (s *server) isIn(r *http.Request) bool {
-	return slices.ContainsFunc(r.CookiesNamed(s.cookieName()), func(c *http.Cookie) bool {
+	return slices.ContainsFunc(r.CookiesNamed(cookieName), func(c *http.Cookie) bool {
 		return subtle.ConstantTimeCompare([]byte(c.Value), []byte(s.session)) == 1
 	})
 }
 
-// serveFile answers with the file that the path names.
-func (s *server) serveFile(w http.ResponseWriter, r *http.Request, kind string) {
+func serveFile(w http.ResponseWriter, r *http.Request, name, kind string) {
 	if only(w, r, http.MethodGet) {
-		writeFile(w, http.StatusOK, strings.TrimPrefix(r.URL.Path, "/"), kind)
+		writeFile(w, http.StatusOK, name, kind)
 	}
 }
 
@@ -176,9 +182,9 @@ func writeFile(w http.ResponseWriter, status int, name, kind string) {
 }
 
 // serveAPI answers the page's script.
-func (s *server) serveAPI(w http.ResponseWriter, r *http.Request) {
+func (s *server) serveAPI(w http.ResponseWriter, r *http.Request, path string) {
 	methods := []string{http.MethodGet, http.MethodPost, http.MethodDelete}
-	if r.URL.Path == alivePath {
+	if path == alivePath {
 		methods = methods[:1]
 	}
 	if !only(w, r, methods...) {
@@ -192,7 +198,7 @@ func (s *server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusForbidden, "the request does not come from the console's own page")
 		return
 	}
-	if r.URL.Path == alivePath {
+	if path == alivePath {
 		s.alive(w, r)
 		return
 	}

@@ -2,17 +2,10 @@ package console
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
 )
-
-func get(path string) *http.Request {
-	r := httptest.NewRequest(http.MethodGet, path, nil)
-	r.Host = host
-	return r
-}
 
 func (f *fixture) wantRefused(r *http.Request) {
 	f.t.Helper()
@@ -27,54 +20,63 @@ func (f *fixture) wantRefused(r *http.Request) {
 
 func TestKey(t *testing.T) {
 	f := newFixture(t)
-	address := strings.TrimPrefix(f.address(), "http://"+host)
-	if !regexp.MustCompile(`^/\?key=[A-Za-z0-9_-]{43}$`).MatchString(address) {
-		t.Fatalf("got the address %s, want a key of 32 bytes", f.address())
+	if !regexp.MustCompile(`^http://localhost:4711/[A-Za-z0-9_-]{22}/\?key=[A-Za-z0-9_-]{43}$`).MatchString(f.address()) {
+		t.Fatalf("got the address %s, want a path of 16 bytes and a key of 32", f.address())
 	}
-	for name, key := range map[string]string{"wrong": random(), "empty": "", "short": f.key[:42], "long": f.key + "A", "of the cookie": f.session} {
-		t.Run("I72 key "+name, func(t *testing.T) { f.wantRefused(get("/?key=" + key)) })
+	address := strings.TrimPrefix(f.address(), "http://"+host+f.base)
+	for name, key := range map[string]string{"wrong": random(32), "empty": "", "short": f.key[:42], "long": f.key + "A", "of the cookie": f.session} {
+		t.Run("I72 key "+name, func(t *testing.T) { f.wantRefused(f.get("?key=" + key)) })
 	}
 	t.Run("I72 another's name for the address", func(t *testing.T) {
-		r := get(address)
+		r := f.get(address)
 		r.Host = "rebound.example:4711"
 		f.wantStatus(r, http.StatusMisdirectedRequest)
 	})
 	for _, method := range []string{http.MethodHead, http.MethodPost, http.MethodPut} {
 		t.Run("I72 key by "+method, func(t *testing.T) {
-			r := get(address)
+			r := f.get(address)
 			r.Method = method
 			f.wantStatus(r, http.StatusMethodNotAllowed)
 		})
 	}
 	t.Run("I72 in a frame", func(t *testing.T) {
-		r := get(address)
+		r := f.get(address)
 		r.Header.Set("Sec-Fetch-Dest", "iframe")
 		f.wantRefused(r)
 	})
-	// None of these has used it up.
-	w := f.wantStatus(get(address), http.StatusSeeOther)
-	if to := w.Header().Get("Location"); to != "/" {
-		t.Errorf("I69 got the address %q, want one without the key", to)
+	select {
+	case <-f.used:
+		t.Error("the key counts as used, want it left")
+	default:
 	}
+	// The browser comes from a file, or from nowhere.
+	first := f.get(address)
+	first.Header.Set("Sec-Fetch-Site", "cross-site")
+	first.Header.Set("Sec-Fetch-Dest", "document")
+	w := f.wantStatus(first, http.StatusOK)
+	if !strings.Contains(w.Body.String(), `<meta http-equiv="refresh" content="0;url=./">`) || strings.Contains(w.Body.String(), "New pull token") {
+		t.Errorf("I69 got %s, want a page that goes on to the address without the key", w.Body)
+	}
+	<-f.used
 	cookies := w.Result().Cookies()
 	if len(cookies) != 1 {
 		t.Fatalf("got the cookies %v, want one", cookies)
 	}
 	c := cookies[0]
-	if !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != "/" || c.Domain != "" || c.MaxAge != 0 || c.Name != "cgr-console-4711" {
-		t.Errorf("I72 got the cookie %v, want it for scripts of no site, in this window alone", c)
+	if !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != f.base || c.Domain != "" || c.MaxAge != 0 {
+		t.Errorf("I72 got the cookie %v, want it for scripts of no site, for this path alone, in this window alone", c)
 	}
 	if c.Value == "" || strings.Contains(address, c.Value) {
 		t.Errorf("got a cookie that the address holds")
 	}
 	t.Run("I72 key replayed", func(t *testing.T) {
-		f.wantRefused(get(address))
-		f.wantRefused(get("/?key=")) // the key that is left
-		again := get(address)
+		f.wantRefused(f.get(address))
+		f.wantRefused(f.get("?key=")) // the key that is left
+		again := f.get(address)
 		again.AddCookie(c)
 		f.wantRefused(again)
 	})
-	page := get("/")
+	page := f.get("")
 	page.AddCookie(&http.Cookie{Name: c.Name, Value: "of another program on this machine"})
 	page.AddCookie(c)
 	if w := f.wantStatus(page, http.StatusOK); !strings.Contains(w.Body.String(), "New pull token") {
@@ -84,8 +86,8 @@ func TestKey(t *testing.T) {
 
 func TestNoCookie(t *testing.T) {
 	f := newFixture(t)
-	f.wantRefused(get("/"))
-	for name, cookie := range map[string]string{"none": "", "wrong": "cgr-console-4711=wrong", "of another port": "cgr-console-4712=" + f.session, "empty": "cgr-console-4711="} {
+	f.wantRefused(f.get(""))
+	for name, cookie := range map[string]string{"none": "", "wrong": "cgr-console=wrong", "of another name": "cgr-consoles=" + f.session, "empty": "cgr-console="} {
 		t.Run("I72 cookie "+name, func(t *testing.T) {
 			for method, body := range map[string]string{http.MethodGet: "", http.MethodPost: creation, http.MethodDelete: revocation} {
 				r := f.request(method, apiPath, body)
@@ -176,25 +178,20 @@ func TestMethods(t *testing.T) {
 		method, path string
 		status       int
 	}{
-		{"HEAD", "/", 405}, {"POST", "/", 405}, {"DELETE", "/", 405}, {"POST", "/console.js", 405}, {"HEAD", "/console.css", 405},
+		{"HEAD", "", 405}, {"POST", "", 405}, {"DELETE", "", 405}, {"POST", "console.js", 405}, {"HEAD", "console.css", 405},
 		{"HEAD", apiPath, 405}, {"PUT", apiPath, 405}, {"PATCH", apiPath, 405}, {"TRACE", apiPath, 405}, {"POST", alivePath, 405},
-		{"OPTIONS", apiPath, 204}, {"OPTIONS", "/", 204},
+		{"OPTIONS", apiPath, 204}, {"OPTIONS", "", 204},
 		{"GET", apiPath + "?id=" + pullID, 200}, {"GET", apiPath + "/" + pullID + "/revoke", 404}, {"GET", apiPath + "?method=DELETE", 200},
-		{"GET", "/..%2fserver.go", 404}, {"GET", "/../server.go", 404}, {"GET", "//", 404}, {"GET", "/server.go", 404}, {"GET", "/refused.html", 404},
-		{"GET", "/page.html", 404}, {"GET", "/%2e%2e/%2e%2e/etc/passwd", 404}, {"GET", `/..\..\windows\win.ini`, 404}, {"GET", "/console.css/..", 404},
-		{"GET", "/console.css", 200}, {"GET", "/console.js", 200}, {"GET", "/favicon.ico", 404},
+		{"GET", "..%2fserver.go", 404}, {"GET", "../server.go", 404}, {"GET", "/", 404}, {"GET", "server.go", 404}, {"GET", "refused.html", 404},
+		{"GET", "page.html", 404}, {"GET", "entered.html", 404}, {"GET", "%2e%2e/%2e%2e/etc/passwd", 404}, {"GET", `..\..\windows\win.ini`, 404},
+		{"GET", "console.css/..", 404}, {"GET", "console.css", 200}, {"GET", "console.js", 200}, {"GET", "favicon.ico", 404},
 	} {
 		t.Run("I72 "+test.method+" "+test.path, func(t *testing.T) {
 			f := newFixture(t)
-			r := f.request(test.method, "/", creation)
-			u, err := r.URL.Parse(test.path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.URL.Path, r.URL.RawQuery = u.Path, u.RawQuery
-			if !strings.Contains(test.path, "?") {
-				r.URL.Path = strings.NewReplacer("%2f", "/", "%2e", ".").Replace(test.path) // Parse would clean it
-			}
+			r := f.request(test.method, "", creation)
+			path, query, _ := strings.Cut(test.path, "?")
+			r.URL.Path = f.base + strings.NewReplacer("%2f", "/", "%2e", ".").Replace(path) // Parse would clean it
+			r.URL.RawQuery = query
 			w := f.wantStatus(r, test.status)
 			for name := range w.Header() {
 				if strings.HasPrefix(name, "Access-Control-") {
@@ -207,14 +204,22 @@ func TestMethods(t *testing.T) {
 			f.wantUnchanged()
 		})
 	}
-	f.wantUnchanged()
+	for _, base := range []string{"/", "//", "", "/" + random(16) + "/", strings.ToLower(f.base), f.base[:len(f.base)-1], "/." + f.base} {
+		for _, path := range []string{"", apiPath, "console.css", "?key=" + f.key} {
+			r := f.request(http.MethodGet, "", "")
+			r.URL.Path, r.URL.RawQuery, _ = strings.Cut(base+path, "?")
+			if w := f.serve(r); w.Code != http.StatusNotFound || w.Body.Len() > 0 {
+				t.Errorf("I72 got status %d at %q, want 404 beside the base", w.Code, base+path)
+			}
+		}
+	}
 }
 
 func TestHeaders(t *testing.T) {
 	f := newFixture(t)
 	for name, r := range map[string]*http.Request{
-		"page": f.request("GET", "/", ""), "refusal": get("/"), "list": f.request("GET", apiPath, ""), "script": f.request("GET", "/console.js", ""),
-		"new token": f.request("POST", apiPath, creation), "nothing": f.request("GET", "/none", ""), "preflight": f.request("OPTIONS", apiPath, ""),
+		"page": f.request("GET", "", ""), "refusal": f.get(""), "list": f.request("GET", apiPath, ""), "script": f.request("GET", "console.js", ""),
+		"new token": f.request("POST", apiPath, creation), "nothing": f.request("GET", "none", ""), "preflight": f.request("OPTIONS", apiPath, ""),
 	} {
 		h := f.serve(r).Header()
 		for header, want := range map[string]string{
@@ -232,8 +237,8 @@ func TestHeaders(t *testing.T) {
 // TestFiles keeps the page small, and free of what its policy would refuse.
 func TestFiles(t *testing.T) {
 	entries, err := files.ReadDir(".")
-	if err != nil || len(entries) != 4 {
-		t.Fatalf("got %v, %v, want four files", entries, err)
+	if err != nil || len(entries) != 5 {
+		t.Fatalf("got %v, %v, want five files", entries, err)
 	}
 	size := 0
 	for _, entry := range entries {

@@ -132,14 +132,20 @@ func listen(host string, take func(rawQuery string) (outcome, error), overTLS fu
 	return l, nil
 }
 
-// listenAt opens the sockets for host. "localhost" may mean 127.0.0.1 or ::1 to a
-// browser, so that it takes the same port on both, where the machine has both:
-// whoever has it on the other could be handed the token.
-func listenAt(host string) (sockets []net.Listener, err error) {
-	if host == loopback4 {
-		socket, err := net.Listen("tcp4", loopback4+":0")
-		return []net.Listener{socket}, err
+// listenAt opens the sockets for host.
+func listenAt(host string) ([]net.Listener, error) {
+	if host == localhost {
+		return ListenLocalhost()
 	}
+	socket, err := net.Listen("tcp4", loopback4+":0")
+	return []net.Listener{socket}, err
+}
+
+// ListenLocalhost takes a port of the system's choice for a server that a browser
+// reaches at "localhost". That may mean 127.0.0.1 or ::1 to it, so that the port is
+// the same on both, where the machine has both: whoever had it on the other would be
+// handed what is meant for the server. There is at least one socket.
+func ListenLocalhost() (sockets []net.Listener, err error) {
 	for range 100 { // a port that is free on both is likely at the first
 		if sockets, err = listenBoth(); err == nil {
 			break

@@ -16,13 +16,6 @@ import (
 // OpenVerb is the verb under which this program runs itself to open a browser.
 const OpenVerb = "open-browser"
 
-// Open shows target in the user's browser, as a sign-in does. The browser inherits
-// nothing of ours, nor the variable named secret, which may be "". failed is called,
-// from another goroutine, if the browser could not be started.
-//
-// For a moment the list of processes shows target to others on this machine.
-func Open(target, secret string, failed func()) error { return startBrowser(target, secret, failed) }
-
 // startBrowser opens target in the user's browser, in a process of its own: this
 // program again, in a session of its own, with nothing of ours on its standard
 // streams and no secret in its environment, nor the variable named secret.
@@ -64,7 +57,7 @@ func isSecret(entry, secret string) bool {
 // browser. It runs in the process that startBrowser made.
 func OpenBrowser(target string) error {
 	u, err := url.Parse(target)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" {
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" && !isRedirect(target) {
 		return errors.New("only http and https addresses are opened")
 	}
 	list := os.Getenv("BROWSER")
