@@ -60,6 +60,9 @@ func (a *app) table(header []string, rows [][]string) error {
 // harmless keeps a spreadsheet from taking a cell for a formula (OWASP, CSV
 // injection).
 func harmless(cell string) string {
+	if cell == "-" { // nothing, in a table
+		return ""
+	}
 	if cell != "" && strings.ContainsRune("=+-@", rune(cell[0])) {
 		return "'" + cell
 	}

@@ -87,7 +87,7 @@ func (a *app) status(ctx context.Context, quick bool) error {
 	for _, t := range kept.Tokens {
 		st.Tokens = append(st.Tokens, tokenLeft{t.Host, t.Username, t.Stored, moment(t.Expires)})
 		if t.Stored && t.Host == s.Registry {
-			st.From, st.Valid = "a pair stored by docker login (user "+t.Username+")", true
+			st.From, st.Valid = "a stored pair (user "+t.Username+")", true
 		}
 	}
 	switch {
@@ -179,7 +179,7 @@ func (a *app) sayStanding(st standing) error {
 			what = left(t.Expires.Sub(wallClock()))
 		}
 		if t.Stored {
-			what += ", stored by docker login, user " + platform.Printable(t.Username)
+			what += ", a stored pair, user " + platform.Printable(t.Username)
 		}
 		line("Token", "%s, %s", platform.Printable(t.Audience), what)
 	}

@@ -132,9 +132,12 @@ func (s *Session) beginAssumed(ctx context.Context, session sessionRecord) error
 // noteIdentity sees to it that signing out finds what is kept for Identity, which
 // may not be configured any more by then.
 func (s *Session) noteIdentity(ctx context.Context) error {
+	if s.Identity == "" {
+		return nil
+	}
 	defer s.lockHosts(ctx)()
 	known, err := s.readHosts()
-	if err != nil || s.Identity == "" || slices.Contains(known.Identities, s.Identity) {
+	if err != nil || slices.Contains(known.Identities, s.Identity) {
 		return err
 	}
 	known.Identities = append(known.Identities, s.Identity)

@@ -43,11 +43,14 @@ func TestConsoleRefuses(t *testing.T) {
 	// Another program's page on this machine: to the browser it is the same site,
 	// so that the cookie goes with all that it asks of the console. Itself it gets the
 	// cookie only where it knows the console's path.
+	var mu sync.Mutex
 	var cookies []string
 	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
 		for _, cookie := range r.Cookies() {
 			cookies = append(cookies, cookie.Name)
 		}
+		mu.Unlock()
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = io.WriteString(w, "<!doctype html><title>evil</title><iframe name=f></iframe>")
 	}))
@@ -58,13 +61,19 @@ func TestConsoleRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	tab.do(chromedp.Navigate(evilPage + known.Path))
-	if !slices.Contains(cookies, "cgr-console") {
+	got := func() []string { // since it was last asked
+		mu.Lock()
+		defer mu.Unlock()
+		got := cookies
+		cookies = nil
+		return got
+	}
+	if !slices.Contains(got(), "cgr-console") {
 		t.Fatal("the browser sends the other page no cookie: nothing is tested")
 	}
-	cookies = nil
 	tab.do(chromedp.Navigate(evilPage))
-	if cookies != nil {
-		t.Errorf("another program at localhost got the cookies %q", cookies)
+	if names := got(); names != nil {
+		t.Errorf("another program at localhost got the cookies %q", names)
 	}
 	for _, script := range []string{
 		`fetch(API, {method: 'POST', mode: 'no-cors', credentials: 'include', body: BODY})`,

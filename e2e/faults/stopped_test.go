@@ -28,7 +28,7 @@ func TestC5_HolderStopped(t *testing.T) {
 	}
 	r := p.get()
 	pid := strconv.Itoa(holder.cmd.Process.Pid)
-	p.broken(r, "gave up after 30s", "process "+pid, "refreshing", "docker-credential-cgr login")
+	p.broken(r, "gave up after 30s", "process "+pid, "refreshing", "end that process")
 	p.within(r, 32*time.Second)
 	if n := p.platform.Count("sts.refresh"); n != 1 {
 		t.Errorf("got %d refreshes, want the holder's alone", n)
@@ -57,7 +57,7 @@ func TestC6_LockFileReplaced(t *testing.T) {
 	lenient := standin.WithBehaviour(func(b *standin.Behaviour) { b.Reuse = standin.ReuseAccepted })
 	lockOf := func(p *place) string {
 		p.t.Helper()
-		locks, _ := filepath.Glob(filepath.Join(p.store(), "*.lock"))
+		locks, _ := filepath.Glob(filepath.Join(p.store(), "session-*.lock"))
 		if len(locks) != 1 {
 			p.t.Fatalf("want one lock, got %v", locks)
 		}
