@@ -360,17 +360,25 @@ func (s *Session) keep(host, accessToken string, expires time.Time) credentialRe
 // lockToWrite takes the session's lock for a write that must not be refused, and
 // gives what releases it. After a while it goes on without.
 func (s *Session) lockToWrite(ctx context.Context) (unlock func()) {
+	unlock, taken := s.waitForLock(ctx, s.lockName())
+	if taken {
+		s.Keychain.SayHolder(s.lockName(), "storing or removing a credential")
+	}
+	return unlock
+}
+
+// waitForLock takes the lock called name, if it is free within writePatience.
+func (s *Session) waitForLock(ctx context.Context, name string) (unlock func(), taken bool) {
 	ctx, cancel := context.WithTimeout(ctx, writePatience)
 	defer cancel()
 	for {
-		lock, err := s.Keychain.TryLock(s.lockName())
+		lock, err := s.Keychain.TryLock(name)
 		if err == nil {
-			s.Keychain.SayHolder(s.lockName(), "storing or removing a credential")
-			return lock.Unlock
+			return lock.Unlock, true
 		}
 		if !errors.Is(err, keychain.ErrBusy) || ctx.Err() != nil {
 			s.Debug("writing without the lock: %v", err)
-			return func() {}
+			return func() {}, false
 		}
 		select {
 		case <-ctx.Done():

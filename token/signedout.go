@@ -2,10 +2,7 @@ package token
 
 import (
 	"context"
-	"errors"
 	"time"
-
-	"docker-credential-cgr/keychain"
 )
 
 // A sign-out leaves word beside the locks, of when it was. Work for an identity
@@ -33,21 +30,6 @@ func (s *Session) SignedOutSince(t time.Time) bool {
 // lockHosts takes the lock of the record that all identities share, for a change of
 // it, and gives what releases it. After a while it goes on without.
 func (s *Session) lockHosts(ctx context.Context) (unlock func()) {
-	ctx, cancel := context.WithTimeout(ctx, writePatience)
-	defer cancel()
-	name := "hosts-" + lockName(s.Issuer, "")
-	for {
-		lock, err := s.Keychain.TryLock(name)
-		if err == nil {
-			return lock.Unlock
-		}
-		if !errors.Is(err, keychain.ErrBusy) || ctx.Err() != nil {
-			s.Debug("writing without the lock: %v", err)
-			return func() {}
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
+	unlock, _ = s.waitForLock(ctx, "hosts-"+lockName(s.Issuer, ""))
+	return unlock
 }
