@@ -124,7 +124,8 @@ func (p *place) build() error {
 	for name, source := range map[string]string{
 		program.Name: ".", "empty": "e2e/bench/empty.go", "bare": "e2e/bench/bare.go", "peak": "e2e/bench/peak.go",
 	} {
-		cmd := exec.Command("go", "build", "-trimpath", "-tags="+program.Tags, "-ldflags=-s -w", "-o", filepath.Join(p.bin, name), source)
+		args := append([]string{"build"}, program.Shipped()...)
+		cmd := exec.Command("go", append(args, "-o", filepath.Join(p.bin, name), source)...)
 		cmd.Dir = program.Root()
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -21,6 +21,15 @@ func Root() string {
 // Tags are the build tags that the program is shipped with.
 const Tags = "nethttpomithttp2"
 
+// Shipped are the flags of go build for the program as it is shipped. The Makefile
+// has the same.
+func Shipped() []string {
+	return []string{
+		"-trimpath", "-tags=" + Tags, "-ldflags=-s -w",
+		"-gcflags=docker-credential-cgr/...=-l", "-gcflags=github.com/...=-l", "-gcflags=go.yaml.in/...=-l", "-gcflags=golang.org/...=-l",
+	}
+}
+
 // Build builds the program into the folder dir and gives its path. Where this
 // package was built with the race detector, so is the program.
 func Build(dir string) (string, error) {
