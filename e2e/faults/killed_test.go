@@ -20,9 +20,8 @@ import (
 const enough = 300
 
 // goesOn is how soon whoever waits goes on once the holder of the lock is dead:
-// it looks every 20 ms, and then has a refresh to do. That takes a twentieth of a
-// second; the rest is for a machine that has other things to do.
-const goesOn = 3 * time.Second
+// it looks every 20 ms, and then has a refresh to do.
+const goesOn = time.Second
 
 // sweep has one process after the other killed before each of its steps, while
 // another one waits for it, and gives how often each step was met. set makes the
