@@ -15,6 +15,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"go.yaml.in/yaml/v3"
+
+	"docker-credential-cgr/atomicfile"
 )
 
 // patience is how long Update waits for another process that changes the file.
@@ -66,7 +68,8 @@ func Update(path string, changes map[string]string) error {
 	if err != nil || text == old {
 		return err
 	}
-	if err := replace(target, text, mode); err != nil {
+	pattern := "." + filepath.Base(target) + ".new-*"
+	if err := atomicfile.Replace(target, pattern, []byte(text), func(f *os.File) error { return f.Chmod(mode) }); err != nil {
 		return cannot("change", path, err)
 	}
 	return nil
@@ -123,38 +126,6 @@ func lock(path string, patience time.Duration) (unlock func(), err error) {
 	}
 	// A file system without locks is no reason to do without settings.
 	return func() { _ = l.Close() }, nil
-}
-
-// replace puts text in the file's place in one step, and does not return before it
-// would survive a power cut. On error the old file is there.
-func replace(path, text string, mode fs.FileMode) (err error) {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".new-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close() // a second close is harmless
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if _, err := f.WriteString(text); err != nil {
-		return err
-	}
-	if err := f.Chmod(mode); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
 }
 
 // apply makes the changes in a settings file's text. Each is made at the place

@@ -10,6 +10,3 @@ func checkOwner(string, fs.FileInfo) error { return nil }
 
 // checkPlace has nothing to look at either.
 func checkPlace(string) error { return nil }
-
-// syncDir has no counterpart on Windows.
-func syncDir(string) error { return nil }

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"docker-credential-cgr/atomicfile"
 )
 
 // replace puts the new content, which lies at temp, in the file's place. Docker
@@ -17,40 +19,34 @@ func (f *File) replace(temp string) (done bool, err error) {
 		if err == nil || errors.Is(err, fs.ErrExist) {
 			return err == nil, nil
 		}
-		return true, rename(temp, f.target)
+		return true, atomicfile.Rename(temp, f.target)
 	}
-	if err := swap(temp, f.target); errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	} else if err != nil { // not every system and file system can
-		return true, rename(temp, f.target)
-	}
-	was, err := read(temp)
-	if err == nil && was.same(f.old) {
-		return true, nil
-	}
-	if swap(temp, f.target) != nil {
-		err = errors.Join(err, rename(temp, f.target))
-	}
-	return false, err
+	return atomicfile.Exchange(temp, f.target, func() (bool, error) { return f.isOld(temp) })
+}
+
+// isOld says whether the file at path is what was loaded.
+func (f *File) isOld(path string) (bool, error) {
+	was, err := read(path)
+	return err == nil && was.same(f.old), err
 }
 
 // remove takes the file away, unless another program wrote it after the last look
 // at it: then it answers false.
 func (f *File) remove() (done bool, err error) {
-	temp, err := writeTemp(filepath.Dir(f.target), tempPattern(f.target), nil, nil)
+	temp, err := atomicfile.WriteTemp(filepath.Dir(f.target), tempPattern(f.target), nil, nil)
 	if err != nil {
 		return false, err
 	}
 	defer os.Remove(temp)
-	if err := rename(f.target, temp); err != nil {
+	if err := atomicfile.Rename(f.target, temp); err != nil {
 		return false, err
 	}
-	was, err := read(temp)
-	if err == nil && was.same(f.old) {
+	was, err := f.isOld(temp)
+	if was {
 		return true, nil
 	}
 	if back := os.Link(temp, f.target); back != nil && !errors.Is(back, fs.ErrExist) {
-		err = errors.Join(err, rename(temp, f.target))
+		err = errors.Join(err, atomicfile.Rename(temp, f.target))
 	}
 	return false, err
 }

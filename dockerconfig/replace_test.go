@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+
+	"docker-credential-cgr/atomicfile"
 )
 
 // Docker writes the file between the last look at it and the change, which no
@@ -39,7 +41,7 @@ func TestReplaceOvertaken(t *testing.T) {
 			f := load(t, path)
 			_, err := test.edit(f)
 			must(t, err)
-			temp, err := writeTemp(filepath.Dir(path), tempPattern(path), f.new.text, nil)
+			temp, err := atomicfile.WriteTemp(filepath.Dir(path), tempPattern(path), f.new.text, nil)
 			must(t, err)
 			must(t, os.WriteFile(path, []byte(theirs), 0o600))
 			if done, err := f.put(temp, false); done || err != nil {

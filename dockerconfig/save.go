@@ -9,7 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
-	"time"
+
+	"docker-credential-cgr/atomicfile"
 )
 
 // maxRounds is how often Save starts anew since another program wrote the file.
@@ -26,7 +27,7 @@ func (f *File) Check() error {
 		return fmt.Errorf("%s is a link to %s, which is not there: make it or remove the link, then run this again, or %s", f.Path, f.dangling, f.byHand)
 	}
 	if f.old.info != nil {
-		if err := checkOwner(f.target, f.old.info); err != nil {
+		if err := atomicfile.CheckOwner(f.target, f.old.info); err != nil {
 			return err
 		}
 	}
@@ -93,7 +94,7 @@ func (f *File) Save() error {
 		return err
 	}
 	defer unlock()
-	sweep(f.target)
+	atomicfile.Sweep(dir, tempPattern(f.target))
 	for range maxRounds {
 		if saved, err := f.save(); saved || err != nil {
 			return err
@@ -108,10 +109,11 @@ func (f *File) Save() error {
 // save makes one try, and answers false where another program was faster.
 func (f *File) save() (saved bool, err error) {
 	var temp string
-	inPlace := f.old.info != nil && hasOtherNames(f.old.info)
+	inPlace := f.old.info != nil && atomicfile.HasOtherNames(f.old.info)
 	if f.new.exists && !inPlace {
-		temp, err = writeTemp(filepath.Dir(f.target), tempPattern(f.target), f.new.text, func(t *os.File) {
-			inPlace = f.old.info != nil && keepAttributes(t, f.target, f.old.info) != nil
+		temp, err = atomicfile.WriteTemp(filepath.Dir(f.target), tempPattern(f.target), f.new.text, func(t *os.File) error {
+			inPlace = f.old.info != nil && atomicfile.KeepAttributes(t, f.target, f.old.info) != nil
+			return nil
 		})
 		if err != nil {
 			return false, f.cannotWrite(err)
@@ -144,7 +146,7 @@ func (f *File) save() (saved bool, err error) {
 	f.old = f.new
 	// It is done, whole and in one step; some network file systems cannot sync a
 	// folder, and that is no reason to call it failed.
-	_ = syncDir(filepath.Dir(f.target))
+	_ = atomicfile.SyncDir(filepath.Dir(f.target))
 	return true, nil
 }
 
@@ -200,45 +202,10 @@ func (f *File) rebase(now content) error {
 // tempPattern is for the new content of the file at path until it takes its place.
 func tempPattern(path string) string { return "." + filepath.Base(path) + ".new-*" }
 
-// writeTemp writes text to a new file in dir, mode 0600 unless finish, where it
-// is not nil, gives it another, and makes it last.
-func writeTemp(dir, pattern string, text []byte, finish func(*os.File)) (path string, err error) {
-	t, err := os.CreateTemp(dir, pattern)
-	if err != nil {
-		return "", err
-	}
-	defer func() {
-		if err != nil {
-			_ = t.Close() // a second close is harmless
-			_ = os.Remove(t.Name())
-		}
-	}()
-	if _, err := t.Write(text); err != nil {
-		return "", err
-	}
-	if finish != nil {
-		finish(t)
-	}
-	if err := t.Sync(); err != nil {
-		return "", err
-	}
-	return t.Name(), t.Close()
-}
-
-// sweep removes what a killed run left beside path. None takes a minute.
-func sweep(path string) {
-	left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), tempPattern(path)))
-	for _, path := range left {
-		if info, err := os.Lstat(path); err == nil && time.Since(info.ModTime()) > time.Minute {
-			_ = os.Remove(path)
-		}
-	}
-}
-
 // overwrite writes the file at path in place. A copy of what it holds lies
 // beside it until that has worked.
 func overwrite(path string, old, text []byte) error {
-	backup, err := writeTemp(filepath.Dir(path), filepath.Base(path)+".backup-*", old, nil)
+	backup, err := atomicfile.WriteTemp(filepath.Dir(path), filepath.Base(path)+".backup-*", old, nil)
 	if err != nil {
 		return err
 	}

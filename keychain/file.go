@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"docker-credential-cgr/atomicfile"
 )
 
 // fileStore keeps each secret in a file of mode 0600, for users who chose that.
@@ -52,7 +54,7 @@ func (s *fileStore) delete(name string) error {
 	if err := os.Remove(s.path(name)); err != nil {
 		return missing(err)
 	}
-	return syncDir(s.dir)
+	return atomicfile.SyncDir(s.dir)
 }
 
 // missing turns the file system's word for "not there" into this package's.
@@ -93,40 +95,8 @@ func readFile(path string) ([]byte, error) {
 
 // writeFile replaces the file in one step, with mode 0600, and does not return
 // before the new one would survive a power cut. On error the old one is there.
-func writeFile(path string, text []byte) (err error) {
-	dir := filepath.Dir(path)
-	sweep(dir)
-	f, err := os.CreateTemp(dir, "new-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close() // a second close is harmless
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if _, err := f.Write(text); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-// sweep removes what a killed writer left half done. No write takes a minute.
-func sweep(dir string) {
-	left, _ := filepath.Glob(filepath.Join(dir, "new-*"))
-	for _, path := range left {
-		if info, err := os.Lstat(path); err == nil && time.Since(info.ModTime()) > time.Minute {
-			_ = os.Remove(path)
-		}
-	}
+func writeFile(path string, text []byte) error {
+	const pattern = "new-*"
+	atomicfile.Sweep(filepath.Dir(path), pattern)
+	return atomicfile.Replace(path, pattern, text, nil)
 }

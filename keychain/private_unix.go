@@ -47,13 +47,3 @@ func checkParent(dir string) error {
 		return nil
 	}
 }
-
-// syncDir makes a rename in dir last through a power cut.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}

@@ -10,6 +10,3 @@ func checkPrivate(string, fs.FileInfo, fs.FileMode) error { return nil }
 
 // checkParent has nothing to look at either.
 func checkParent(string) error { return nil }
-
-// syncDir has no counterpart on Windows.
-func syncDir(string) error { return nil }

@@ -1,6 +1,6 @@
 //go:build !linux && !darwin
 
-package dockerconfig
+package atomicfile
 
 import "errors"
 

@@ -1,6 +1,6 @@
 //go:build unix && !linux && !darwin
 
-package dockerconfig
+package atomicfile
 
 import "os"
 

@@ -1,4 +1,4 @@
-package dockerconfig
+package atomicfile
 
 import "golang.org/x/sys/unix"
 
