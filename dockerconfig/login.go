@@ -23,12 +23,45 @@ func (f *File) Login(host string) (username string, ok bool) {
 	if i < 0 || !isLogin(f.doc.text[m.value:m.valueEnd]) {
 		return "", false
 	}
-	var login struct{ Auth, Username string }
+	username, _ = f.pair(m)
+	return username, true
+}
+
+// Pair gives the user name and the password that the file holds for host, under that
+// name or as a URL of it, as people write it by hand. An identity token is no password.
+func (f *File) Pair(host string) (username, password string, ok bool) {
+	logins, err := f.doc.logins()
+	if err != nil || logins == nil {
+		return "", "", false
+	}
+	for _, bare := range []bool{true, false} {
+		for _, m := range logins.members {
+			if m.name != host && (bare || hostOf(m.name) != host) {
+				continue
+			}
+			if username, password = f.pair(m); username != "" && password != "" {
+				return username, password, true
+			}
+		}
+	}
+	return "", "", false
+}
+
+// hostOf is what the clients take for the host of a key of auths.
+func hostOf(key string) string {
+	key = strings.TrimPrefix(strings.TrimPrefix(key, "https://"), "http://")
+	host, _, _ := strings.Cut(key, "/")
+	return host
+}
+
+// pair reads one entry of auths.
+func (f *File) pair(m member) (username, password string) {
+	var login struct{ Auth, Username, Password string }
 	_ = json.Unmarshal(f.doc.text[m.value:m.valueEnd], &login) // a field of a wrong type is none
 	if pair, err := base64.StdEncoding.DecodeString(login.Auth); err == nil && len(pair) > 0 {
-		login.Username, _, _ = strings.Cut(string(pair), ":")
+		login.Username, login.Password, _ = strings.Cut(string(pair), ":")
 	}
-	return login.Username, true
+	return login.Username, strings.TrimRight(login.Password, "\x00")
 }
 
 // SetLogin puts a credential for host into auths, in base64 as `docker login` writes

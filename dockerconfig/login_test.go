@@ -199,3 +199,36 @@ func FuzzLogin(f *testing.F) {
 		}
 	})
 }
+
+// The credential of a registry, in the spellings that people and clients write.
+func TestPair(t *testing.T) {
+	for _, test := range []struct{ name, text, username, password string }{
+		{"as docker login writes", `{"auths":{"cgr.dev":{"auth":"AUTH"}}}`, username, secret},
+		{"as the registry's documentation has it", `{"auths":{"https://cgr.dev":{"auth":"AUTH"}}}`, username, secret},
+		{"with a path", `{"auths":{"https://cgr.dev/v2/":{"auth":"AUTH"}}}`, username, secret},
+		{"the bare host before others", `{"auths":{"https://cgr.dev":{"auth":"eDp5"},"cgr.dev":{"auth":"AUTH"}}}`, username, secret},
+		{"in the clear", `{"auths":{"cgr.dev":{"username":"x","password":"y:z"}}}`, "x", "y:z"},
+		{"no password", `{"auths":{"cgr.dev":{"auth":"eA=="}}}`, "", ""},
+		{"an identity token", `{"auths":{"cgr.dev":{"identitytoken":"t"}}}`, "", ""},
+		{"no base64", `{"auths":{"cgr.dev":{"auth":"%"}}}`, "", ""},
+		{"an entry that is none", `{"auths":{"cgr.dev":null}}`, "", ""},
+		{"I29 a look-alike", `{"auths":{"cgr.dev.evil.example":{"auth":"AUTH"},"https://evil.example/cgr.dev":{"auth":"AUTH"},"notcgr.dev":{"auth":"AUTH"}}}`, "", ""},
+		{"no auths", `{"credHelpers":{"cgr.dev":"cgr"}}`, "", ""},
+		{"nothing", ``, "", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "config.json")
+			if err := os.WriteFile(path, []byte(strings.ReplaceAll(test.text, "AUTH", auth)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			f, err := Load(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			user, password, ok := f.Pair(host)
+			if user != test.username || password != test.password || ok != (test.username != "") {
+				t.Errorf("got %q, %q, %v, want %q, %q", user, password, ok, test.username, test.password)
+			}
+		})
+	}
+}

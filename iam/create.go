@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/spelling"
 )
 
 // CreateIdentityWith makes an identity in the group of an id, as CreateIdentity does,
@@ -56,7 +57,7 @@ func (c *Client) roleOrNear(ctx context.Context, name string) (Role, error) {
 		return role, err
 	}
 	if all, err := c.Roles(ctx, ""); err == nil { // else it goes without
-		missing.Near = near(name, roleNames(all))
+		missing.Near = spelling.Near(name, roleNames(all))
 	}
 	return Role{}, missing
 }

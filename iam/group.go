@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"docker-credential-cgr/spelling"
 )
 
 // Group is an organisation, or a folder in one.
@@ -65,7 +67,7 @@ func (c *Client) Organization(ctx context.Context, nameOrID string) (Group, erro
 	}
 	switch len(fit) {
 	case 0:
-		return Group{}, &NotFoundError{What: "organisation", Name: nameOrID, Near: near(nameOrID, groupNames(organizations))}
+		return Group{}, &NotFoundError{What: "organisation", Name: nameOrID, Near: spelling.Near(nameOrID, groupNames(organizations))}
 	case 1:
 		return fit[0], nil
 	}

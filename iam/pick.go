@@ -1,12 +1,11 @@
 package iam
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/spelling"
 )
 
 // AmbiguousError says that several things have the name that was given.
@@ -46,7 +45,7 @@ func pick[T any](what string, list []T, idOrName string, key func(T) (id, name s
 	switch len(fit) {
 	case 0:
 		var none T
-		return none, &NotFoundError{What: what, Name: idOrName, Near: near(idOrName, names)}
+		return none, &NotFoundError{What: what, Name: idOrName, Near: spelling.Near(idOrName, names)}
 	case 1:
 		return fit[0], nil
 	}
@@ -58,50 +57,4 @@ func pick[T any](what string, list []T, idOrName string, key func(T) (id, name s
 // *AmbiguousError where several have the name, and a *NotFoundError where none has.
 func MatchIdentity(list []Identity, idOrName string) (Identity, error) {
 	return pick("identity", list, idOrName, func(i Identity) (id, name string) { return i.ID, i.Name })
-}
-
-// near gives the three of names that come nearest to name, each once.
-func near(name string, names []string) []string {
-	type candidate struct {
-		name     string
-		distance int
-	}
-	name = strings.ToLower(name[:min(len(name), maxName)])
-	var candidates []candidate
-	seen := map[string]bool{}
-	for _, n := range names {
-		if len(n) > maxName || seen[n] {
-			continue // a long one costs time, and cannot be near
-		}
-		seen[n] = true
-		candidates = append(candidates, candidate{n, distance(name, strings.ToLower(n))})
-	}
-	slices.SortStableFunc(candidates, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) })
-	var nearest []string
-	for _, c := range candidates[:min(3, len(candidates))] {
-		nearest = append(nearest, c.name)
-	}
-	return nearest
-}
-
-// distance is how many bytes have to be put in, taken out or replaced to make b of a
-// (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -68,7 +68,7 @@ func (c *Client) PullTokens(ctx context.Context, f PullTokenFilter) ([]PullToken
 			tokens = append(tokens, info)
 		}
 	}
-	slices.SortFunc(tokens, PullTokenInfo.compare)
+	slices.SortStableFunc(tokens, PullTokenInfo.compare)
 	return tokens, nil
 }
 

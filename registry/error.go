@@ -5,18 +5,21 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"docker-credential-cgr/platform"
 )
 
-// Step is a request that a pull is made of.
+// Step is what a registry was asked for.
 type Step string
 
-// The steps of a pull that a Client takes.
+// The steps of a pull, and what else can be asked about an image.
 const (
 	StepPing     Step = "ping"     // is it there, and where are tokens had
 	StepToken    Step = "token"    // a token for the repository
 	StepManifest Step = "manifest" // what the tag points to
+	StepHistory  Step = "history"  // what the tag pointed to
+	StepTags     Step = "tags"     // which tags there are
 )
 
 // Error is an answer of the registry that is no success. All of it is printable.
@@ -27,8 +30,14 @@ type Error struct {
 	Code       string // the registry's, such as NAME_UNKNOWN; empty where the body was none of a registry
 	Message    string // the registry's words; may be empty
 	Repository string // that was asked about; empty for a ping
-	Reference  string // tag or digest that was asked about, of a manifest
+	Reference  string // tag or digest that was asked about, of a manifest or a history
 	Anonymous  bool   // no credential was given
+	// RetryAfter is how long a registry that is busy wants to be left alone, as far as
+	// it says; zero where it does not.
+	RetryAfter time.Duration
+	// Near are tags of the repository that are spelled like one that it has not, which
+	// the reference then is.
+	Near []string
 }
 
 func (e *Error) Error() string {
@@ -50,14 +59,16 @@ func (e *Error) Error() string {
 func (e *Error) Cause() string {
 	organization, _, _ := strings.Cut(e.Repository, "/")
 	switch {
+	case e.RetryAfter > 0:
+		return fmt.Sprintf("it wants to be left alone for %s; try again then", e.RetryAfter)
 	case e.Status >= 300 && e.Status < 400, e.Status == http.StatusTooManyRequests, e.Status >= 500:
 		return ""
 	case e.Code == "":
 		return "this is no answer of a registry: a proxy may have answered"
 	case e.Step == StepToken:
 		return e.tokenCause(organization)
-	case e.Step == StepManifest:
-		return e.manifestCause()
+	case e.Step == StepManifest, e.Step == StepHistory, e.Step == StepTags:
+		return e.imageCause()
 	}
 	return ""
 }
@@ -76,8 +87,11 @@ func (e *Error) tokenCause(organization string) string {
 	return ""
 }
 
-func (e *Error) manifestCause() string {
+// imageCause is the cause where the registry gave a token for the repository.
+func (e *Error) imageCause() string {
 	switch {
+	case e.Status == http.StatusForbidden && len(e.Near) > 0:
+		return "without a credential " + noTag(e.Reference, e.Near)
 	case e.Status == http.StatusUnauthorized:
 		return "the registry does not take the token that it gave for this repository; check this machine's clock"
 	case e.Status == http.StatusForbidden && e.Anonymous:
@@ -86,10 +100,23 @@ func (e *Error) manifestCause() string {
 		return "the credential is good, but may not pull this image; ask an owner of the organisation for the role registry.pull"
 	case e.Status == http.StatusNotFound && e.Code == "NAME_UNKNOWN":
 		return fmt.Sprintf("there is no repository %s; check the name", e.Repository)
-	case e.Status == http.StatusNotFound:
+	case e.Status == http.StatusNotFound && len(e.Near) > 0:
+		return noTag(e.Reference, e.Near)
+	case e.Status == http.StatusNotFound && strings.Contains(e.Reference, ":"):
+		return fmt.Sprintf("there is no %s in it, or there is none any more", e.Reference)
+	case e.Status == http.StatusNotFound && e.Reference != "":
 		return fmt.Sprintf("there is no %s in it; check the tag", e.Reference)
 	}
 	return ""
+}
+
+// noTag says that a repository has not a tag, and which it has.
+func noTag(tag string, near []string) string {
+	text := fmt.Sprintf("there is no tag %q in it", tag)
+	if len(near) == 0 {
+		return text + "; check the tag"
+	}
+	return text + "; near ones: " + strings.Join(near, ", ")
 }
 
 // parseErrors reads the first error of a registry's answer (OCI distribution

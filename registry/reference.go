@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -18,14 +19,11 @@ type Reference struct {
 
 // Target is what is asked for: the digest, else the tag, else "latest".
 func (r Reference) Target() string {
-	switch {
-	case r.Digest != "":
-		return r.Digest
-	case r.Tag != "":
-		return r.Tag
-	}
-	return "latest"
+	return cmp.Or(r.Digest, r.tag())
 }
+
+// tag is the one that is meant.
+func (r Reference) tag() string { return cmp.Or(r.Tag, "latest") }
 
 // String is the reference as it is written without a host.
 func (r Reference) String() string {

@@ -1,5 +1,6 @@
 // Package registry is cgr.dev over HTTP: the token for a repository, what a tag
-// points to, and whether the registry is there at all.
+// points to and what it pointed to, which tags there are, and whether the registry is
+// there at all.
 //
 // Credentials go to the host of Client.URL and to no other: no redirect is followed,
 // and nothing that an answer names is asked.
@@ -101,7 +102,7 @@ func (c *Client) Manifest(ctx context.Context, ref Reference, t Token) (Descript
 	// some proxies know no HEAD.
 	var refused *Error
 	if errors.Is(err, errNoDigest) || errors.As(err, &refused) && refused.Status/100 == 4 && refused.Status != http.StatusTooManyRequests {
-		return c.getManifest(ctx, ref, t)
+		d, _, err = c.getManifest(ctx, ref, t)
 	}
 	return d, err
 }
@@ -114,7 +115,8 @@ func (c *Client) headManifest(ctx context.Context, ref Reference, t Token) (Desc
 	if err != nil {
 		return Descriptor{}, err
 	}
-	digest := answer.Header.Get("Docker-Content-Digest")
+	// Two of them, of which clients read either, are none.
+	digest := strings.Join(answer.Header.Values("Docker-Content-Digest"), ", ")
 	switch {
 	case digest == "":
 		return Descriptor{}, errNoDigest
@@ -126,23 +128,24 @@ func (c *Client) headManifest(ctx context.Context, ref Reference, t Token) (Desc
 	return Descriptor{Digest: digest, MediaType: mediaType(answer), Size: answer.Length}, nil
 }
 
-// getManifest reckons the digest itself, whatever the headers say.
-func (c *Client) getManifest(ctx context.Context, ref Reference, t Token) (Descriptor, error) {
+// getManifest gives the manifest too, and reckons its digest itself, whatever the
+// headers say.
+func (c *Client) getManifest(ctx context.Context, ref Reference, t Token) (Descriptor, []byte, error) {
 	answer, err := c.manifest(ctx, http.MethodGet, ref, t)
 	if err != nil {
-		return Descriptor{}, err
+		return Descriptor{}, nil, err
 	}
 	if answer.Cut {
-		return Descriptor{}, fmt.Errorf("%s answered for %s with a manifest of more than %d bytes", answer.Host, ref, maxManifest)
+		return Descriptor{}, nil, fmt.Errorf("%s answered for %s with a manifest of more than %d bytes", answer.Host, ref, maxManifest)
 	}
 	digest := fmt.Sprintf("sha256:%x", sha256.Sum256(answer.Body))
 	if strings.HasPrefix(ref.Digest, "sha512:") {
 		digest = fmt.Sprintf("sha512:%x", sha512.Sum512(answer.Body))
 	}
 	if ref.Digest != "" && digest != ref.Digest {
-		return Descriptor{}, fmt.Errorf("%s answered for %s with something else, %s", answer.Host, ref, digest)
+		return Descriptor{}, nil, fmt.Errorf("%s answered for %s with something else, %s", answer.Host, ref, digest)
 	}
-	return Descriptor{Digest: digest, MediaType: mediaType(answer), Size: int64(len(answer.Body))}, nil
+	return Descriptor{Digest: digest, MediaType: mediaType(answer), Size: int64(len(answer.Body))}, answer.Body, nil
 }
 
 func (c *Client) manifest(ctx context.Context, method string, ref Reference, t Token) (platform.Answer, error) {
@@ -169,6 +172,28 @@ func contentType(answer platform.Answer, request platform.Request) string {
 	return platform.Printable(cmp.Or(answer.Header.Get("Content-Type"), "no content type"), request.Secrets()...)
 }
 
+var errNotJSON = errors.New("no JSON of its kind")
+
+// parseJSON reads a good answer into what. Its error is errNotJSON.
+func parseJSON(answer platform.Answer, what any) error {
+	if answer.Cut || json.Unmarshal(answer.Body, what) != nil {
+		return errNotJSON
+	}
+	return nil
+}
+
+// shown words an error about an answer so that it can follow "answered with", and holds
+// nothing secret of the request.
+func shown(err error, answer platform.Answer, request platform.Request) error {
+	switch {
+	case errors.Is(err, errNotJSON) && answer.Cut:
+		return fmt.Errorf("more than %d bytes", len(answer.Body))
+	case errors.Is(err, errNotJSON):
+		return fmt.Errorf("%s that is no such answer: a proxy or a captive portal may have answered", contentType(answer, request))
+	}
+	return errors.New(platform.Printable(err.Error(), request.Secrets()...))
+}
+
 // at gives the URL of a path and query of the registry.
 func (c *Client) at(pathAndQuery string) string {
 	return c.URL.Scheme + "://" + c.URL.Host + pathAndQuery
@@ -187,7 +212,7 @@ func (c *Client) do(ctx context.Context, request platform.Request, about Error) 
 		return answer, err
 	}
 	if answer.Status != http.StatusOK {
-		about.Host, about.Status = answer.Host, answer.Status
+		about.Host, about.Status, about.RetryAfter = answer.Host, answer.Status, retryAfter(answer)
 		about.Code, about.Message = parseErrors(answer.Body, request.Secrets())
 		return answer, &about
 	}

@@ -285,6 +285,16 @@ func TestManifestWrong(t *testing.T) {
 			}
 		})
 	}
+	t.Run("I60 two digests", func(t *testing.T) {
+		c := serves(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header()["Docker-Content-Digest"] = []string{digest, "sha256:" + strings.Repeat("0", 64)}
+			answer(w, index, "{}")
+		})
+		got, err := c.Manifest(t.Context(), Reference{Repository: python}, Token{Secret: secret})
+		if oneLine(t, err); got != (Descriptor{}) {
+			t.Errorf("got %+v, want neither", got)
+		}
+	})
 	t.Run("I45 5 MB", func(t *testing.T) {
 		c := serves(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, index, strings.Repeat(" ", maxManifest+1)) })
 		_, err := c.Manifest(t.Context(), Reference{Repository: python}, Token{Secret: secret})

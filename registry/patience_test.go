@@ -1,0 +1,141 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"docker-credential-cgr/platform"
+)
+
+// turns answers each request in the next way, and the last way again.
+func turns(handlers ...http.HandlerFunc) http.HandlerFunc {
+	n := 0
+	return func(w http.ResponseWriter, r *http.Request) {
+		n++
+		handlers[min(n, len(handlers))-1](w, r)
+	}
+}
+
+// later is a busy registry that says how long.
+func later(status int, after string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", after)
+		refuse(w, status, "TOOMANYREQUESTS", "slow down")
+	}
+}
+
+// laterBy tells a time, by a clock that is an hour off.
+func laterBy(d time.Duration) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		now := time.Now().Add(-time.Hour).UTC()
+		w.Header().Set("Date", now.Format(http.TimeFormat))
+		later(429, now.Add(d).Format(http.TimeFormat))(w, r)
+	}
+}
+
+func TestPatience(t *testing.T) {
+	lost := func(http.ResponseWriter, *http.Request) { panic(errors.New("connection reset")) }
+	good := pointsTo(digest)
+	for _, test := range []struct {
+		name     string
+		patience time.Duration
+		answers  []http.HandlerFunc
+		asked    int
+		waited   time.Duration
+		err      string // in the error; empty for none
+	}{
+		{"busy once", time.Minute, []http.HandlerFunc{refuses(429, "TOOMANYREQUESTS"), good}, 2, time.Second, ""},
+		{"twice as long each time", time.Minute, []http.HandlerFunc{refuses(502, ""), refuses(503, ""), refuses(504, ""), good}, 4, 7 * time.Second, ""},
+		{"no longer than there is patience", 10 * time.Second, []http.HandlerFunc{refuses(503, "")}, 4, 7 * time.Second, "503"},
+		{"exactly as long", 7 * time.Second, []http.HandlerFunc{refuses(503, "")}, 4, 7 * time.Second, "503"},
+		{"no patience", 0, []http.HandlerFunc{refuses(429, "TOOMANYREQUESTS"), good}, 1, 0, "429"},
+		{"Retry-After in seconds", time.Minute, []http.HandlerFunc{later(429, "17"), good}, 2, 17 * time.Second, ""},
+		{"Retry-After as a time of the server's clock", time.Minute, []http.HandlerFunc{laterBy(20 * time.Second), good}, 2, 20 * time.Second, ""},
+		{"Retry-After of 503", time.Minute, []http.HandlerFunc{later(503, "3"), later(503, "4"), good}, 3, 7 * time.Second, ""},
+		{"Retry-After beyond it", time.Minute, []http.HandlerFunc{later(429, "120"), good}, 1, 0, "left alone for 2m0s"},
+		{"Retry-After beyond what is left", time.Minute, []http.HandlerFunc{later(429, "40"), later(429, "40"), good}, 2, 40 * time.Second, "left alone for 40s"},
+		{"Retry-After without end", time.Minute, []http.HandlerFunc{later(429, "99999999999999999999"), good}, 1, 0, "left alone for"},
+		{"Retry-After in a year", time.Minute, []http.HandlerFunc{laterBy(365 * 24 * time.Hour), good}, 1, 0, "left alone for 8760h0m0s"},
+		{"Retry-After 0 is no leave to ask for ever", 10 * time.Second, []http.HandlerFunc{later(429, "0")}, 4, 7 * time.Second, "429"},
+		{"Retry-After that is over", 10 * time.Second, []http.HandlerFunc{laterBy(-time.Hour)}, 4, 7 * time.Second, "429"},
+		{"Retry-After that is none", 10 * time.Second, []http.HandlerFunc{later(429, "soon\x1b"), good}, 2, time.Second, ""},
+		{"Retry-After below nothing", 10 * time.Second, []http.HandlerFunc{later(429, "-5"), good}, 2, time.Second, ""},
+		{"no answer once", time.Minute, []http.HandlerFunc{lost, good}, 2, time.Second, ""},
+		{"no answer twice", time.Minute, []http.HandlerFunc{lost, lost, good}, 2, time.Second, "connection reset"},
+		{"no answer between busy ones", time.Minute, []http.HandlerFunc{refuses(503, ""), lost, refuses(503, ""), good}, 4, 7 * time.Second, ""},
+		{"500 does not pass", time.Minute, []http.HandlerFunc{later(500, "1"), good}, 1, 0, "500"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, kind := range []string{"token", "manifest"} {
+				synctest.Test(t, func(t *testing.T) {
+					f := newFake()
+					answers := append([]http.HandlerFunc(nil), test.answers...)
+					if kind == "token" && test.err == "" {
+						answers[len(answers)-1] = giveToken
+					}
+					f.handlers[kind] = turns(answers...)
+					r := f.reader()
+					r.Patience = test.patience
+					began := time.Now()
+					_, err := r.Digest(t.Context(), Reference{Repository: private}, "")
+					if test.err != "" {
+						oneLine(t, err)
+					}
+					if (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
+						t.Errorf("%s: got %v, want %q in it", kind, err, test.err)
+					}
+					if got := time.Since(began); got != test.waited {
+						t.Errorf("%s: got a wait of %s, want %s", kind, got, test.waited)
+					}
+					entry := map[string]string{"token": "GET token", "manifest": "HEAD manifest"}[kind]
+					if got := f.count(entry); got != test.asked {
+						t.Errorf("%s: got %d requests, want %d", kind, got, test.asked)
+					}
+				})
+			}
+		})
+	}
+}
+
+func TestRetryAfterOfOthers(t *testing.T) {
+	f := newFake()
+	f.handlers["manifest"] = later(404, "7")
+	_, err := f.reader().Digest(t.Context(), Reference{Repository: private}, "")
+	if oneLine(t, err); !strings.Contains(err.Error(), "there is no latest in it") {
+		t.Errorf("got %v, want what 404 means", err)
+	}
+}
+
+func TestWaitEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.handlers["manifest"] = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+		r := f.reader()
+		r.Patience = time.Minute
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if _, err := r.Digest(ctx, Reference{Repository: private}, ""); !platform.Unanswered(err) || f.count("HEAD manifest") != 1 {
+			t.Errorf("got %v after %d requests, want no answer to one", err, f.count("HEAD manifest"))
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.handlers["manifest"] = later(429, "50")
+		r := f.reader()
+		r.Patience = time.Minute
+		ctx, cancel := context.WithCancelCause(t.Context())
+		why := errors.New("interrupted")
+		time.AfterFunc(5*time.Second, func() { cancel(why) })
+		began := time.Now()
+		_, err := r.Digest(ctx, Reference{Repository: private}, "")
+		oneLine(t, err)
+		if got := time.Since(began); !errors.Is(err, why) || got != 5*time.Second {
+			t.Errorf("got %v after %s, want %v at once", err, got, why)
+		}
+	})
+}
