@@ -196,7 +196,7 @@ func parseHistory(answer platform.Answer) ([]Record, error) {
 		if err != nil || len(w.UpdateTimestamp) > maxTimestamp {
 			return nil, fmt.Errorf("the time %q, which is none of RFC 3339", w.UpdateTimestamp)
 		}
-		if !validDigest(w.Digest) {
+		if !ValidDigest(w.Digest) {
 			return nil, fmt.Errorf("%q, which is no digest", w.Digest)
 		}
 		records[i] = Record{updated.UTC(), w.Digest, w.UpdateTimestamp}

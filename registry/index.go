@@ -121,7 +121,7 @@ func chooseImage(body []byte, mediaType string, want system) (string, error) {
 		case m.Platform.normal() != want.normal():
 			others = append(others, platform.Printable(m.Platform.String()))
 			continue
-		case !validDigest(m.Digest):
+		case !ValidDigest(m.Digest):
 			return "", fmt.Errorf("has an image for %s with %q, which is no digest", want, platform.Printable(m.Digest))
 		}
 		return m.Digest, nil

@@ -126,7 +126,7 @@ func FuzzIndex(f *testing.F) {
 			oneLine(t, err)
 			return
 		}
-		if !validDigest(got) {
+		if !ValidDigest(got) {
 			t.Fatalf("got %q, want a digest", got)
 		}
 		var list imageIndex

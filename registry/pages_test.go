@@ -233,7 +233,7 @@ func FuzzHistory(f *testing.F) {
 				t.Error("got records unsorted")
 			}
 			for _, r := range records {
-				if !validDigest(r.Digest) {
+				if !ValidDigest(r.Digest) {
 					t.Errorf("got %q for a digest", r.Digest)
 				}
 				if text, err := json.Marshal(r); err != nil || !json.Valid(text) {

@@ -73,6 +73,9 @@ func Parse(image, host string) (Reference, error) {
 		}
 		rest = after
 	}
+	if _, digest, found := strings.Cut(rest, "@"); found && !ValidDigest(digest) {
+		return Reference{}, fmt.Errorf("%q is no image of %s: a digest, behind the @, is sha256: and 64 digits and letters from a to f", platform.Printable(image), host)
+	}
 	m := referencePattern().FindStringSubmatch(rest)
 	if m == nil || len(m[1]) > maxRepository {
 		return Reference{}, fmt.Errorf("%q is no image of %s: write %s/ORG/IMAGE:TAG, in small letters but for the tag", platform.Printable(image), host, host)
@@ -100,4 +103,6 @@ func checkRepository(name string) error {
 	return nil
 }
 
-func validDigest(text string) bool { return digestPattern().MatchString(text) }
+// ValidDigest says whether a text is a digest that images are named by (OCI image
+// specification, descriptor.md).
+func ValidDigest(text string) bool { return digestPattern().MatchString(text) }

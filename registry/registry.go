@@ -120,7 +120,7 @@ func (c *Client) headManifest(ctx context.Context, ref Reference, t Token) (Desc
 	switch {
 	case digest == "":
 		return Descriptor{}, errNoDigest
-	case !validDigest(digest):
+	case !ValidDigest(digest):
 		return Descriptor{}, fmt.Errorf("%s answered for %s with %q, which is no digest", answer.Host, ref, platform.Printable(digest, t.Secret))
 	case ref.Digest != "" && digest != ref.Digest:
 		return Descriptor{}, fmt.Errorf("%s answered for %s with another digest, %s", answer.Host, ref, digest)
