@@ -64,9 +64,9 @@ func withRoles(identities []iam.Identity, bindings []iam.RoleBinding) []identity
 	for i, identity := range identities {
 		views[i] = identityView{Identity: identity, Type: identity.Type(), Roles: []roleView{}}
 		views[i].Roles = append(views[i].Roles, roles[identity.ID]...)
-		slices.SortFunc(views[i].Roles, func(a, b roleView) int { return strings.Compare(a.String(), b.String()) })
+		slices.SortStableFunc(views[i].Roles, func(a, b roleView) int { return strings.Compare(a.String(), b.String()) })
 	}
-	slices.SortFunc(views, func(a, b identityView) int {
+	slices.SortStableFunc(views, func(a, b identityView) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
 	})
 	return views

@@ -40,7 +40,7 @@ func (a *app) listOrganizations(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(groups, func(a, b iam.Group) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(groups, func(a, b iam.Group) int { return strings.Compare(a.Name, b.Name) })
 	switch a.output {
 	case "json":
 		return a.answerJSON(struct {

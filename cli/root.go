@@ -112,7 +112,7 @@ Docker and other clients run these, with their input on standard input:
 	flags.CountVarP(&a.verbose, "verbose", "v", "say what is done, step by step")
 
 	root.AddCommand(append(a.signingCommands(), a.newConfig(), a.newDoctor())...)
-	root.AddCommand(a.newPullToken(), a.newIdentities(), a.newOrganizations(), a.newKubernetes(), a.newConsole())
+	root.AddCommand(a.newPullToken(), a.newIdentities(), a.newOrganizations(), a.newKubernetes(), a.newConsole(), a.newImages())
 	// chainctl has what signs in below "auth", and the rest below "iam", and people's
 	// hands know it.
 	auth, iam := a.chainctl("auth"), a.chainctl("iam")

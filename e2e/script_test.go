@@ -4,6 +4,7 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -149,6 +150,11 @@ func changePlatform(ts *testscript.TestScript, neg bool, args []string) {
 		platform.SetRoles(args[1], args[2:]...)
 	case "fault":
 		platform.Change(func(b *standin.Behaviour) { b.Faults = append(b.Faults, fault(ts, args[1:])) })
+	case "history": // REPOSITORY:TAG N: so many records, an hour apart, the last an hour ago
+		n, err := strconv.Atoi(args[2])
+		ts.Check(err)
+		repository, tag, _ := strings.Cut(args[1], ":")
+		platform.SetHistory(repository, tag, standin.Builds(time.Now().Add(-time.Duration(n)*time.Hour), n))
 	case "well":
 		platform.Change(func(b *standin.Behaviour) { b.Faults = nil })
 	default:
@@ -176,7 +182,10 @@ func fault(ts *testscript.TestScript, args []string) standin.Fault {
 		case "commit":
 			f.CommitFirst = true
 		case "cut":
+			f.Cut = true
 			f.CutAfter, err = strconv.ParseInt(value, 10, 64)
+		case "retry-after":
+			f.Header = http.Header{"Retry-After": {value}}
 		default:
 			ts.Fatalf("a fault has no %q", key)
 		}

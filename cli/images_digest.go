@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"docker-credential-cgr/registry"
+)
+
+func (a *app) newImagesDigest() *cobra.Command {
+	var parent string
+	var f resolveFlags
+	c := formats(&cobra.Command{
+		Use:   "digest IMAGE[:TAG]",
+		Short: "Print the digest that a tag points to, or pointed to",
+		Example: `  ` + name + ` images digest chainguard/python
+  docker pull cgr.dev/ORGANISATION/python@$(` + name + ` images digest ORGANISATION/python:3.13 --at 7d)`,
+		Args:              oneImage,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.imagesDigest(c, args[0], parent, &f)
+		},
+	}, "text", "json")
+	flags := c.Flags()
+	addParent(flags, &parent, "`ORGANISATION` of the image, by name or id")
+	f.add(flags, "what it pointed to at this `TIME`")
+	return c
+}
+
+func (a *app) imagesDigest(c *cobra.Command, image, parent string, f *resolveFlags) error {
+	resolve, err := a.resolver(c.Flags(), f)
+	if err != nil {
+		return err
+	}
+	ref, err := a.tagOf(c.Context(), image, parent)
+	if err != nil {
+		return err
+	}
+	digest, err := resolve(c.Context(), ref)
+	if err != nil {
+		return err
+	}
+	if a.output == "json" {
+		return a.answerJSON(struct {
+			Image  string `json:"image"`
+			Digest string `json:"digest"`
+		}{a.shownImage(registry.Reference{Repository: ref.Repository, Tag: ref.Tag}), digest})
+	}
+	return a.answer("%s\n", digest)
+}

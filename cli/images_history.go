@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"docker-credential-cgr/registry"
+)
+
+// historyFlags say which part of a tag's history to show, and how.
+type historyFlags struct {
+	parent, since, until string
+	limit                int
+	reverse              bool
+}
+
+func (a *app) newImagesHistory() *cobra.Command {
+	var f historyFlags
+	c := formats(&cobra.Command{
+		Use:   "history IMAGE[:TAG]",
+		Short: "Show what a tag pointed to, and when",
+		Long: `Shows all that a tag (latest, if none is given) has pointed to: the newest, which is
+what it points to now, before the others. AGE is how long ago the tag was moved to a
+digest, and STOOD how long it stayed there. Nobody need be signed in for public images.`,
+		Example: `  ` + name + ` images history chainguard/python
+  ` + name + ` images history python:3.13 --parent ORGANISATION --since 30d
+  ` + name + ` images history cgr.dev/ORGANISATION/python:3.13 -o json | jq -r '.[0].digest'`,
+		Args:              oneImage,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := notEmpty(c.Flags(), "since", "until"); err != nil {
+				return err
+			}
+			return a.imagesHistory(c.Context(), args[0], &f)
+		},
+	}, "table", "json", "csv", "id")
+	flags := c.Flags()
+	addParent(flags, &f.parent, "`ORGANISATION` of the image, by name or id")
+	flags.StringVar(&f.since, "since", "", "moves of the tag from this `TIME` on: 2025-08-11T15:22:00Z, 2025-08-11 (UTC), or 7d for a week ago; also m, h, w, y")
+	flags.StringVar(&f.until, "until", "", "moves up to this `TIME`, which is included")
+	flags.IntVar(&f.limit, "limit", 0, "the newest `N` alone")
+	flags.BoolVar(&f.reverse, "reverse", false, "the oldest before the others")
+	return c
+}
+
+// bounds are the times of --since and --until, zero where they are not given.
+func (f *historyFlags) bounds(now time.Time) (since, until time.Time, err error) {
+	if f.since != "" {
+		if since, err = parseMoment(f.since, now, false); err != nil {
+			return since, until, misuse("--since: %w", err)
+		}
+	}
+	if f.until != "" {
+		if until, err = parseMoment(f.until, now, true); err != nil {
+			return since, until, misuse("--until: %w", err)
+		}
+		if until.Before(since) {
+			return since, until, misuse("--until %s is before --since %s", f.until, f.since)
+		}
+	}
+	return since, until, nil
+}
+
+func (a *app) imagesHistory(ctx context.Context, image string, f *historyFlags) error {
+	now := wallClock()
+	since, until, err := f.bounds(now)
+	if err != nil {
+		return err
+	}
+	if f.limit < 0 {
+		return misuse("--limit %d: give how many to show", f.limit)
+	}
+	ref, err := a.tagOf(ctx, image, f.parent)
+	if err != nil {
+		return err
+	}
+	history, err := a.reader().History(ctx, ref, since, until)
+	if err != nil {
+		return err
+	}
+	moves := newMoves(history.Records, now, until.IsZero())
+	if f.limit > 0 {
+		moves = moves[:min(f.limit, len(moves))]
+	}
+	if f.reverse {
+		slices.Reverse(moves)
+	}
+	if err := a.showMoves(moves); err != nil {
+		return err
+	}
+	if len(moves) == 0 {
+		a.warn("%s was not moved in that time; for what it pointed to then, run: %s images digest %s --at TIME", a.shownImage(ref), name, a.shownImage(ref))
+	}
+	if history.Incomplete != "" {
+		a.warn("this is not all of it: %s", history.Incomplete)
+		return errFound
+	}
+	return nil
+}
+
+// move is a tag's move to a digest, as a table shows it.
+type move struct {
+	registry.Record
+	age, stood string
+}
+
+// newMoves gives the moves of a history, the newest first. The newest record still
+// stands where the history goes up to now; else nothing tells how long it stood.
+func newMoves(oldestFirst []registry.Record, now time.Time, upToNow bool) []move {
+	moves := make([]move, 0, len(oldestFirst))
+	for i, r := range slices.Backward(oldestFirst) {
+		m := move{r, span(now.Sub(r.Updated)), "-"}
+		if i+1 < len(oldestFirst) {
+			m.stood = span(oldestFirst[i+1].Updated.Sub(r.Updated))
+		} else if upToNow {
+			m.stood = "until now"
+		}
+		moves = append(moves, m)
+	}
+	return moves
+}
+
+func (a *app) showMoves(moves []move) error {
+	switch a.output {
+	case "json":
+		records := make([]registry.Record, len(moves))
+		for i, m := range moves {
+			records[i] = m.Record
+		}
+		return a.answerJSON(records)
+	case "id":
+		digests := make([]string, len(moves))
+		for i, m := range moves {
+			digests[i] = m.Digest
+		}
+		return a.ids(digests)
+	}
+	rows := make([][]string, len(moves))
+	for i, m := range moves {
+		rows[i] = []string{m.Updated.UTC().Format(time.RFC3339), m.age, m.stood, m.Digest}
+	}
+	return a.table([]string{"TIME", "AGE", "STOOD", "DIGEST"}, rows)
+}

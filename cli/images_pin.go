@@ -1,0 +1,220 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"docker-credential-cgr/pin"
+	"docker-credential-cgr/platform"
+	"docker-credential-cgr/registry"
+	"docker-credential-cgr/token"
+)
+
+// pinFlags say what to pin, and to what.
+type pinFlags struct {
+	resolveFlags
+	keepTag               string
+	exclude               []string
+	update, check, dryRun bool
+}
+
+func (a *app) newImagesPin() *cobra.Command {
+	var f pinFlags
+	c := formats(&cobra.Command{
+		Use:   "pin FILE|FOLDER...",
+		Short: "Write digests into Dockerfiles, Compose and Kubernetes files, and CI jobs",
+		Long: `Writes into the files that name images of the registry which digest each tag stands
+for, so that a build uses the same image tomorrow:
+
+  FROM cgr.dev/chainguard/python:latest
+  FROM cgr.dev/chainguard/python:latest@sha256:81c334de…
+
+It reads Dockerfiles, every "image:" of YAML (Compose, Kubernetes, CI systems) and the
+containers of GitHub workflows; in folders, those that .gitignore does not leave out.
+Only the references change: no other byte, no comment, no image of another registry.
+What is not sure to be one whole reference, such as a tag from a variable, stays as it
+is and is listed. Nothing is written unless every image was found and every file can be.
+
+--check exits with 1 unless everything is pinned; what cannot be, or cannot be read,
+is not. --exclude leaves such a file out.`,
+		Example: `  ` + name + ` images pin .
+  ` + name + ` images pin --dry-run . | less     # show the change, and make none
+  ` + name + ` images pin --check .              # for CI, offline
+  ` + name + ` images pin --check --update .     # is something out of date, too?
+  ` + name + ` images pin --update .             # move what is pinned to what its tag is now
+  ` + name + ` images pin --update --at 7d .     # and back to what it was a week ago`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 || slices.Contains(args, "") {
+				return misuse("which files? such as: %s .", c.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error { return a.imagesPin(c, args, &f) },
+	}, "text", "json")
+	flags := c.Flags()
+	f.add(flags, "pin to what the tags were at this `TIME`")
+	flags.BoolVar(&f.update, "update", false, "move what is pinned to what its tag is now, or was at the time of --at")
+	flags.BoolVar(&f.check, "check", false, "change nothing, and exit with 1 unless everything is pinned and, with --update, up to date")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "show the change as a diff, and make none")
+	flags.StringVar(&f.keepTag, "keep-tag", "yes", "whether the tag stays before the digest, to be read and to be followed: yes or no")
+	flags.StringArrayVar(&f.exclude, "exclude", nil, "leave out what this `PATTERN`, one as in .gitignore, matches in the folders (repeatable)")
+	return c
+}
+
+// options reads the flags. What does not go together is an error of usage.
+func (f *pinFlags) options() (pin.Options, error) {
+	o := pin.Options{Update: f.update, Platform: f.platform, DropTag: f.keepTag == "no"}
+	switch {
+	case f.keepTag != "yes" && f.keepTag != "no":
+		return o, misuse("--keep-tag %q: give yes or no", shown(f.keepTag))
+	case f.check && f.dryRun:
+		return o, misuse("--check and --dry-run: give one of them")
+	case f.check && !f.update && (f.at != "" || f.platform != ""):
+		return o, misuse("--check alone asks nothing of the registry; --at and --platform need --update with it")
+	}
+	return o, nil
+}
+
+func (a *app) imagesPin(c *cobra.Command, paths []string, f *pinFlags) error {
+	ctx := c.Context()
+	o, err := f.options()
+	if err != nil {
+		return err
+	}
+	resolve, err := a.resolver(c.Flags(), &f.resolveFlags)
+	if err != nil {
+		return err
+	}
+	set, unread := pin.Read(ctx, paths, f.exclude, a.cfg.Registry.Host)
+	var wrong *pin.ArgumentError
+	if errors.As(unread, &wrong) {
+		return usageError{unread}
+	}
+	if set == nil {
+		return unread
+	}
+	if err := a.pin(ctx, set, o, resolve, f); err != nil {
+		return err
+	}
+	v := newPinView(set, f, unread == nil)
+	if err := a.showPins(set, v); err != nil {
+		return err
+	}
+	a.sayPins(v, paths)
+	if f.check && !v.sure && unread == nil {
+		return errFound
+	}
+	return a.each(unread)
+}
+
+// pin finds the digests that are asked for, and writes them where that is asked for.
+func (a *app) pin(ctx context.Context, set *pin.Set, o pin.Options, resolve pin.Resolver, f *pinFlags) error {
+	writes := !f.check && !f.dryRun
+	if writes || f.update || f.dryRun {
+		if err := set.Resolve(ctx, o, resolve, forAll, a.progress()); err != nil {
+			if writes {
+				err = errors.Join(append(unjoined(err), errors.New("no file was changed"))...)
+			}
+			return a.each(err)
+		}
+	}
+	if !writes {
+		return nil
+	}
+	_, err := set.Write(ctx)
+	return a.each(err)
+}
+
+// forAll says of an error whether other images would meet it too.
+func forAll(err error) bool {
+	var nobody *token.NotSignedInError
+	var left *token.SignInError
+	return errors.As(err, &nobody) || errors.As(err, &left) || platform.Unanswered(err)
+}
+
+// unjoined gives the errors of a join, and any other as it is.
+func unjoined(err error) []error {
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		return several.Unwrap()
+	}
+	return []error{err}
+}
+
+// each says each of several errors in a line of its own.
+func (a *app) each(err error) error {
+	if err == nil {
+		return nil
+	}
+	all := unjoined(err)
+	if len(all) == 1 {
+		return all[0]
+	}
+	answer := errFound
+	for _, err := range all {
+		a.warn("%v", err)
+		var nobody *token.NotSignedInError
+		if errors.As(err, &nobody) {
+			answer = errSignedOut
+		}
+	}
+	return answer
+}
+
+// resolveFlags say which digest of a tag is wanted.
+type resolveFlags struct{ at, platform string }
+
+func (f *resolveFlags) add(flags *pflag.FlagSet, usage string) {
+	flags.StringVar(&f.at, "at", "", usage+", included: 2025-08-11T15:22:00Z, 2025-08-11 (its end, UTC), or 7d for a week ago")
+	flags.StringVar(&f.platform, "platform", "", "the digest of the image for this `OS/ARCH` alone, such as linux/arm64 (default: the digest for all)")
+}
+
+// resolver tells what tags stand for, now or at the time of --at.
+func (a *app) resolver(flags *pflag.FlagSet, f *resolveFlags) (pin.Resolver, error) {
+	if err := notEmpty(flags, "at", "platform"); err != nil {
+		return nil, err
+	}
+	if f.platform != "" {
+		if err := registry.CheckPlatform(f.platform); err != nil {
+			return nil, misuse("--platform: %w", err)
+		}
+	}
+	reader := a.reader()
+	if f.at == "" {
+		return func(ctx context.Context, ref registry.Reference) (string, error) {
+			return reader.Digest(ctx, ref, f.platform)
+		}, nil
+	}
+	then, err := parseMoment(f.at, wallClock(), true)
+	if err != nil {
+		return nil, misuse("--at: %w", err)
+	}
+	return func(ctx context.Context, ref registry.Reference) (string, error) {
+		record, err := reader.DigestAt(ctx, ref, then, f.platform)
+		return record.Digest, err
+	}, nil
+}
+
+// notEmpty refuses flags that were given an empty value, as by a variable of a script
+// that is not set: to do without them could do something else than is meant.
+func notEmpty(flags *pflag.FlagSet, names ...string) error {
+	for _, flag := range names {
+		if flags.Changed(flag) && strings.TrimSpace(flags.Lookup(flag).Value.String()) == "" {
+			return misuse("--%s is empty; give it a value, or leave it out", flag)
+		}
+	}
+	return nil
+}
+
+// plural counts things.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,178 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/term"
+
+	"docker-credential-cgr/pin"
+	"docker-credential-cgr/platform"
+)
+
+// progress shows at a terminal how many images have been asked for.
+func (a *app) progress() func(asked, all int) {
+	if !term.IsTerminal(int(a.Stderr.Fd())) {
+		return func(int, int) {}
+	}
+	return func(asked, all int) {
+		fmt.Fprintf(a.Stderr, "\r%s: %d of %d images", name, asked, all)
+		if asked == all {
+			fmt.Fprint(a.Stderr, "\r\x1b[K")
+		}
+	}
+}
+
+// pinView is what is to be said of a set of references.
+type pinView struct {
+	*pinFlags
+	places  []pin.Place
+	skipped []pin.Skipped
+	changed int             // references that changed, or would
+	files   map[string]bool // that they are in
+	pinned  int             // references that have a digest, and may keep it
+	unknown int             // of these, references of which it is not known whether it is the right one
+	sure    bool            // nothing is left to pin or to update
+}
+
+func newPinView(set *pin.Set, f *pinFlags, allRead bool) pinView {
+	v := pinView{pinFlags: f, places: set.Places(), skipped: set.Skipped, files: map[string]bool{}}
+	v.sure = allRead && len(v.skipped) == 0
+	for _, p := range v.places {
+		if p.New != "" {
+			v.changed++
+			v.files[p.File] = true
+		}
+		if p.Sure() {
+			v.pinned++
+		} else {
+			v.sure = false
+		}
+		if p.Sure() && p.State == pin.Left {
+			v.unknown++
+		}
+	}
+	return v
+}
+
+// showPins is the answer: a diff, or what was or is to be done, a line each.
+func (a *app) showPins(set *pin.Set, v pinView) error {
+	switch {
+	case a.output == "json":
+		return a.answerJSON(v.report())
+	case v.dryRun:
+		diff := set.Diff()
+		if term.IsTerminal(int(a.Stdout.Fd())) {
+			diff = printableLines(diff)
+		}
+		return a.answer("%s", diff)
+	}
+	var b strings.Builder
+	for _, p := range v.places {
+		at := fmt.Sprintf("%s:%d: %s", platform.Printable(p.File), p.Line, platform.Printable(p.Image))
+		switch {
+		case !v.check && p.New != "":
+			fmt.Fprintf(&b, "%s -> %s\n", at, p.Digest)
+		case !v.check || p.Sure():
+		case p.State == pin.Left:
+			fmt.Fprintf(&b, "%s cannot be pinned: %s\n", at, p.Why)
+		case p.State == pin.Outdated:
+			fmt.Fprintf(&b, "%s is out of date: %s\n", at, p.Digest)
+		default:
+			fmt.Fprintf(&b, "%s is not pinned\n", at)
+		}
+	}
+	return a.answer("%s", b.String())
+}
+
+// printableLines keeps what could drive a terminal out of what is shown there.
+func printableLines(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		line, end := strings.CutSuffix(line, "\n")
+		for i, part := range strings.Split(strings.TrimSuffix(line, "\r"), "\t") {
+			if i > 0 {
+				b.WriteByte('\t')
+			}
+			b.WriteString(platform.Printable(part))
+		}
+		if end {
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
+}
+
+// sayPins says what was left, and sums up.
+func (a *app) sayPins(v pinView, paths []string) {
+	for _, p := range v.places {
+		if p.State == pin.Left && a.output != "json" && (!v.check || p.Sure()) {
+			a.warn("%s:%d: %s stays as it is: %s", platform.Printable(p.File), p.Line, platform.Printable(p.Image), p.Why)
+		}
+	}
+	if a.output != "json" {
+		for _, s := range v.skipped {
+			a.warn("%s: not read: %s", platform.Printable(s.Path), s.Why)
+		}
+	}
+	all, again := plural(len(v.places), "reference"), name+" images pin "
+	if v.update {
+		again += "--update "
+	}
+	for _, path := range paths {
+		again += shellQuote(platform.Printable(path)) + " "
+	}
+	switch {
+	case v.changed > 0 && !v.check && !v.dryRun:
+		a.warn("changed %s in %s", plural(v.changed, "reference"), plural(len(v.files), "file"))
+	case v.changed > 0 && v.dryRun:
+		a.warn("would change %s in %s", plural(v.changed, "reference"), plural(len(v.files), "file"))
+	case len(v.places) == 0 && len(v.skipped) == 0:
+		a.warn("nothing there names an image of %s in a way that is understood", a.cfg.Registry.Host)
+	case !v.sure && v.check:
+		a.warn("%d of %s pinned; to pin what can be, run: %s", v.pinned, all, strings.TrimSpace(again))
+	case !v.sure:
+		a.warn("%d of %s pinned; nothing changed", v.pinned, all)
+	case v.update && v.unknown > 0:
+		a.warn("all is pinned (%s), but of %d it cannot be told what to follow", all, v.unknown)
+	case v.update:
+		a.warn("all is pinned and up to date (%s)", all)
+	case v.at != "":
+		a.warn("all was pinned before (%s), so --at changed nothing; to move pins, add --update", all)
+	default:
+		a.warn("all is pinned (%s); to move pins to what their tags are now, add --update", all)
+	}
+}
+
+// pinReport is the answer for programs.
+type pinReport struct {
+	References []pinnedReference `json:"references"`
+	Skipped    []skippedFile     `json:"skipped,omitempty"`
+}
+
+// pinnedReference is a reference as programs see it.
+type pinnedReference struct {
+	File   string    `json:"file"`
+	Line   int       `json:"line"`
+	Image  string    `json:"image"` // as it stood there
+	State  pin.State `json:"state"` // before anything was changed
+	Digest string    `json:"digest,omitempty"`
+	New    string    `json:"new,omitempty"` // what stands there now, or would
+	Why    string    `json:"why,omitempty"`
+}
+
+type skippedFile struct {
+	File string `json:"file"`
+	Why  string `json:"why"`
+}
+
+func (v pinView) report() pinReport {
+	report := pinReport{References: []pinnedReference{}}
+	for _, p := range v.places {
+		report.References = append(report.References, pinnedReference{p.File, p.Line, p.Image, p.State, p.Digest, p.New, p.Why})
+	}
+	for _, s := range v.skipped {
+		report.Skipped = append(report.Skipped, skippedFile{s.Path, s.Why})
+	}
+	return report
+}
