@@ -30,7 +30,7 @@ func (r *report) budgets() []budget {
 	for _, store := range []string{secretService, kernelKeyring, fileStore} {
 		all = append(all, r.expiredBudgets(store)...)
 	}
-	return append(append(all, r.nobodyBudgets()...), r.peakBudget())
+	return slices.Concat(all, r.nobodyBudgets(), []budget{r.peakBudget()}, r.imageBudgets())
 }
 
 func (r *report) singleBudget(name, other string, limit float64) budget {

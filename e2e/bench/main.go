@@ -97,6 +97,10 @@ func run(ctx context.Context, o options) (met bool, err error) {
 	if err := measureBursts(ctx, bursts, o); err != nil {
 		return false, err
 	}
+	say("images, %d rounds", imageRounds)
+	if r.images, err = p.measureImages(ctx, imageRounds); err != nil {
+		return false, err
+	}
 	r.singles, r.bursts, r.skipped = singles, bursts, p.skipped
 
 	fmt.Print(r.text())

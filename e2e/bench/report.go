@@ -15,6 +15,7 @@ type report struct {
 	machine []string
 	singles []*single
 	bursts  []*burst
+	images  *images
 	skipped []skip
 }
 
@@ -43,7 +44,7 @@ type table struct {
 }
 
 func (r *report) tables() []table {
-	tables := []table{r.budgetTable(), r.singleTable(), r.burstTable(), r.peakTable()}
+	tables := []table{r.budgetTable(), r.singleTable(), r.burstTable(), r.peakTable(), r.imageTable()}
 	if len(r.skipped) > 0 {
 		skipped := table{"Not measured", [][]string{{"what", "why"}}}
 		for _, s := range r.skipped {
@@ -158,7 +159,7 @@ func (r *report) markdown() string {
 			}
 		}
 	}
-	fmt.Fprintf(&b, "\n## How it is measured\n\n%s\n", r.method())
+	fmt.Fprintf(&b, "\n## How it is measured\n\n%s\n\n%s\n", r.method(), imageMethod())
 	return b.String()
 }
 

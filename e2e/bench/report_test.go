@@ -27,6 +27,10 @@ func inBudget() *report {
 	r.bursts = append(r.bursts, &burst{
 		store: nobodyStore, state: nobody, clock: fromStart, took: []time.Duration{10}, served: []int{100}, refreshes: []int{1}, windows: []int{1},
 	})
+	r.images = &images{
+		asked: []int{40}, atOnce: []int{8}, idle: []int{0}, pages: []int{3},
+		check: &single{name: pinCheck, took: []time.Duration{15}}, grep: &single{name: grepFiles, took: []time.Duration{10}},
+	}
 	return r
 }
 
@@ -47,6 +51,13 @@ func TestBudgets(t *testing.T) {
 		"no window":              func(r *report) { r.burstsOf(nobodyStore, nobody)[0].windows[0]-- },
 		"one not served":         func(r *report) { r.burstsOf(nobodyStore, nobody)[0].served[0]-- },
 		"no bursts":              func(r *report) { r.bursts = nil },
+		"an image asked twice":   func(r *report) { r.images.asked[0]++ },
+		"nine at once":           func(r *report) { r.images.atOnce[0]++ },
+		"seven at once":          func(r *report) { r.images.atOnce[0]-- },
+		"a request for nothing":  func(r *report) { r.images.idle[0]++ },
+		"a page too many":        func(r *report) { r.images.pages[0]++ },
+		"a slower walk":          func(r *report) { r.images.check.took[0]++ },
+		"no grep":                func(r *report) { r.images.grep = nil },
 		"no other helper":        func(r *report) { r.single(rivalLibsecret).name = "" },
 	} {
 		r := inBudget()

@@ -70,7 +70,7 @@ func ready() error {
 	for _, name := range []string{
 		"dockerd", "containerd", "docker", "podman", "skopeo",
 		"dbus-daemon", "dbus-launch", "gnome-keyring-daemon", "secret-tool", "chromium",
-		"tmux", "sshd", "ssh", "ssh-keygen",
+		"tmux", "sshd", "ssh", "ssh-keygen", "curl", "jq",
 	} {
 		if _, err := exec.LookPath(name); err != nil {
 			missing = append(missing, name)

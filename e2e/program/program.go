@@ -26,7 +26,7 @@ const Tags = "nethttpomithttp2"
 func Shipped() []string {
 	return []string{
 		"-trimpath", "-tags=" + Tags, "-ldflags=-s -w",
-		"-gcflags=docker-credential-cgr/...=-l", "-gcflags=github.com/...=-l", "-gcflags=go.yaml.in/...=-l", "-gcflags=golang.org/...=-l",
+		"-gcflags=all=-l", "-gcflags=runtime/...=", "-gcflags=internal/...=", "-gcflags=crypto/...=",
 	}
 }
 

@@ -49,6 +49,9 @@ type Behaviour struct {
 
 	// Latency delays requests by name; see Count for the names.
 	Latency map[string]time.Duration
+	// Gather holds requests by name until so many of that name are there at once: that shows what a client asks at
+	// once, however fast the machine is. Once they were, the entry is gone and nothing is held any more.
+	Gather map[string]int
 	// ClockSkew is how far the platform's clock is ahead of the machine's: it shows in Date, iat and exp.
 	ClockSkew time.Duration
 	// TokenPadding adds that many bytes of claims to access tokens, as those of somebody in many groups have.
@@ -88,10 +91,14 @@ func (p *Platform) Change(change func(*Behaviour)) {
 	p.behaviourMu.Lock()
 	defer p.behaviourMu.Unlock()
 	b := p.behaviour
-	// Requests under way still read the old map and slice.
+	// Requests under way still read the old maps and slice.
 	b.Latency = maps.Clone(b.Latency)
 	if b.Latency == nil {
 		b.Latency = make(map[string]time.Duration)
+	}
+	b.Gather = maps.Clone(b.Gather)
+	if b.Gather == nil {
+		b.Gather = make(map[string]int)
 	}
 	b.Faults = slices.Clone(b.Faults)
 	change(&b)
@@ -110,7 +117,7 @@ func (p *Platform) takeFault(names []string) (Fault, bool) {
 	p.behaviourMu.Lock()
 	defer p.behaviourMu.Unlock()
 	i := slices.IndexFunc(p.behaviour.Faults, func(f Fault) bool {
-		return f.On == "" || slices.Contains(names, f.On)
+		return slices.Contains(names, f.On) // all have the name ""
 	})
 	if i < 0 {
 		return Fault{}, false
@@ -136,7 +143,8 @@ func (p *Platform) takeFault(names []string) (Fault, bool) {
 //     ".update" or ".delete" behind it
 //   - "ci.github", "ci.google", "ci.generic" ID tokens asked for, "ci.discovery", "ci.jwks"
 //   - those of the identity provider: see provider.Names
-//   - "registry.token", "registry.v2" (all below /v2/), "registry.manifest", "registry.blob", "registry.history"
+//   - "registry.token", "registry.v2" (all below /v2/), "registry.manifest", "registry.blob", "registry.tags",
+//     "registry.history"
 //
 // "signin" is not a request: it counts sign-ins that ended with a token.
 func (p *Platform) Count(what string) int {
@@ -145,11 +153,12 @@ func (p *Platform) Count(what string) int {
 	return p.counts[what]
 }
 
-// ResetCounts sets every count to zero.
+// ResetCounts sets every count to zero, and every peak to what is under way.
 func (p *Platform) ResetCounts() {
 	p.countMu.Lock()
-	defer p.countMu.Unlock()
 	clear(p.counts)
+	p.countMu.Unlock()
+	p.crowd.reset()
 }
 
 func (p *Platform) count(names ...string) {
@@ -163,14 +172,18 @@ func (p *Platform) count(names ...string) {
 // behave puts counting, clock, latency and faults in front of a server.
 func (p *Platform) behave(server string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		names := append([]string{server}, requestNames(server, r)...)
-		p.count(append(names, "")...)
+		names := append([]string{"", server}, requestNames(server, r)...)
+		p.count(names...)
+		defer p.crowd.enter(names)()
+		if !p.gather(r.Context(), names) {
+			panic(http.ErrAbortHandler) // to return would be an answer: 200 and nothing
+		}
 
 		b := p.snapshot()
 		w.Header().Set("Date", time.Now().Add(b.ClockSkew).UTC().Format(http.TimeFormat))
-		for _, name := range append(names, "") {
+		for _, name := range names {
 			if !wait(r.Context(), b.Latency[name]) {
-				panic(http.ErrAbortHandler) // to return would be an answer: 200 and nothing
+				panic(http.ErrAbortHandler)
 			}
 		}
 		fault, found := p.takeFault(names)
@@ -209,6 +222,8 @@ func requestNames(server string, r *http.Request) []string {
 		return []string{"registry.v2", "registry.blob"}
 	case strings.Contains(path, "/manifests/"):
 		return []string{"registry.v2", "registry.manifest"}
+	case strings.HasSuffix(path, "/tags/list"):
+		return []string{"registry.v2", "registry.tags"}
 	}
 	return []string{"registry.v2"}
 }

@@ -63,6 +63,15 @@ func OAuthFault(on string, status int, code string) Fault {
 	return Fault{On: on, Status: status, ContentType: "application/json", Body: `{"error":` + strconv.Quote(code) + `}`}
 }
 
+// RegistryFault answers as the registry answers an error: TOOMANYREQUESTS with the status 429 and the like.
+func RegistryFault(on string, status int, code, message string) Fault {
+	body, err := json.Marshal(registryErrors(code, message))
+	if err != nil {
+		panic(err) // a map of plain values
+	}
+	return Fault{On: on, Status: status, ContentType: "application/json", Body: string(body)}
+}
+
 // PageFault answers as a captive portal or a proxy does: with a page, whatever was asked.
 func PageFault(on string, status int) Fault {
 	return Fault{

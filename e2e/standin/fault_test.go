@@ -83,6 +83,22 @@ func TestFaultEchoesTheBearer(t *testing.T) {
 	}
 }
 
+func TestRegistryFault(t *testing.T) {
+	p := start(t)
+	busy := standin.RegistryFault("registry.history", http.StatusTooManyRequests, "TOOMANYREQUESTS", "slow down")
+	busy.Times, busy.Header = 1, http.Header{"Retry-After": {"7"}}
+	p.Change(func(b *standin.Behaviour) { b.Faults = []standin.Fault{busy} })
+	historyURL := p.Registry + "/v2/example.com/python/_chainguard/history/latest"
+	ada := "Bearer " + p.AccessToken(standin.Ada, p.RegistryHost())
+	a := do(t, http.MethodGet, historyURL, ada, nil)
+	if a.status != 429 || a.header.Get("Retry-After") != "7" || registryError(t, a) != "TOOMANYREQUESTS slow down" {
+		t.Errorf("answer %v", a)
+	}
+	if a := do(t, http.MethodGet, historyURL, ada, nil); a.status != 200 {
+		t.Errorf("answer %v once it is gone", a)
+	}
+}
+
 func TestFaultTimes(t *testing.T) {
 	p := start(t)
 	p.Change(func(b *standin.Behaviour) {

@@ -30,11 +30,26 @@ func (p *Platform) History(repository, tag string) []HistoryRecord {
 	return slices.Clone(p.images.history[repository+":"+tag])
 }
 
-// SetHistory makes these the records of a tag. They are told in this order, whatever it is.
+// SetHistory makes these the records of a tag, to the millisecond. They are told in this order, whatever it is, and
+// with these digests, whatever they are. It pushes no image: see AddImage.
 func (p *Platform) SetHistory(repository, tag string, records []HistoryRecord) {
+	kept := slices.Clone(records)
+	for i, record := range kept {
+		// Or a time that was told would be before itself.
+		kept[i].Updated = record.Updated.Truncate(time.Millisecond)
+	}
 	p.images.mu.Lock()
 	defer p.images.mu.Unlock()
-	p.images.history[repository+":"+tag] = slices.Clone(records)
+	p.images.history[repository+":"+tag] = kept
+}
+
+// Builds gives n records, oldest first, each an hour after the one before and with a digest of its own.
+func Builds(first time.Time, n int) []HistoryRecord {
+	records := make([]HistoryRecord, n)
+	for i := range records {
+		records[i] = HistoryRecord{first.Add(time.Duration(i) * time.Hour), fmt.Sprintf("sha256:%064x", i+1)}
+	}
+	return records
 }
 
 // has reports whether a repository has any image.

@@ -189,11 +189,15 @@ func cutPrefixFold(s, prefix string) (string, bool) {
 	return s[len(prefix):], true
 }
 
-// writeRegistryError writes an error as the OCI distribution specification has them.
-func writeRegistryError(w http.ResponseWriter, status int, code, message string) {
+// registryErrors is an error as the OCI distribution specification has them.
+func registryErrors(code, message string) any {
 	type entry struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
 	}
-	writeJSON(w, status, map[string][]entry{"errors": {{code, message}}})
+	return map[string][]entry{"errors": {{code, message}}}
+}
+
+func writeRegistryError(w http.ResponseWriter, status int, code, message string) {
+	writeJSON(w, status, registryErrors(code, message))
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -256,10 +257,7 @@ func TestHistory(t *testing.T) {
 	}
 
 	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	records := make([]standin.HistoryRecord, 1500)
-	for i := range records {
-		records[i] = standin.HistoryRecord{Updated: begin.Add(time.Duration(i) * time.Hour), Digest: fmt.Sprintf("sha256:%064x", i)}
-	}
+	records := standin.Builds(begin, 1500)
 	p.SetHistory("example.com/python", "latest", records)
 	if h := read("").History; len(h) != 1000 || h[0].Digest != records[0].Digest {
 		t.Errorf("%d records at once", len(h))
@@ -267,6 +265,18 @@ func TestHistory(t *testing.T) {
 	q := url.Values{"start": {begin.Add(1400 * time.Hour).Format(time.RFC3339)}, "end": {begin.Add(1410 * time.Hour).Format(time.RFC3339)}}
 	if h := read("?" + q.Encode()).History; len(h) != 11 || h[0].Digest != records[1400].Digest {
 		t.Errorf("%d records between start and end", len(h))
+	}
+
+	// What is told can be asked for, to the millisecond.
+	odd := begin.Add(1234567 * time.Nanosecond)
+	p.SetHistory("example.com/python", "latest", []standin.HistoryRecord{{Updated: odd.Add(time.Hour), Digest: "sha256:xyz"}, {Updated: odd}})
+	h = read("").History
+	if len(h) != 2 || h[0].Digest != "sha256:xyz" || !h[1].UpdateTimestamp.Equal(begin.Add(time.Millisecond)) {
+		t.Errorf("what is out of order and no digest became %+v", h)
+	}
+	at := h[1].UpdateTimestamp.Format(time.RFC3339Nano)
+	if h := read("?" + url.Values{"start": {at}, "end": {at}}.Encode()).History; len(h) != 1 {
+		t.Errorf("%d records at %s, want 1", len(h), at)
 	}
 
 	for authorization, want := range map[string]int{
@@ -277,5 +287,54 @@ func TestHistory(t *testing.T) {
 		if a := do(t, http.MethodGet, historyURL, authorization, nil); a.status != want {
 			t.Errorf("answer %d %s, want %d", a.status, a.body, want)
 		}
+	}
+}
+
+func TestTags(t *testing.T) {
+	p := start(t)
+	const list = "/tags/list"
+	tagsOf := func(authorization, repository, query string) answer {
+		var token struct{ Token string }
+		do(t, http.MethodGet, tokenURL(p, repository), authorization, nil).decode(t, &token)
+		return do(t, http.MethodGet, p.Registry+"/v2/"+repository+list+query, "Bearer "+token.Token, nil)
+	}
+	ada := "Bearer " + p.AccessToken(standin.Ada, p.RegistryHost())
+	tests := map[string]struct {
+		authorization, repository, query string
+		want                             []string
+		link                             string
+	}{
+		"anonymous": {"", "chainguard/python", "", []string{"3.13", "latest", "latest-dev"}, ""},
+		"person":    {ada, "example.com/python", "", []string{"3.13", "latest"}, ""},
+		"page": {ada, "example.com/python", "?n=1", []string{"3.13"},
+			"</v2/example.com/python/tags/list?last=3.13&n=1>; rel=\"next\""},
+		"last page": {ada, "example.com/python", "?n=2&last=3.13", []string{"latest"}, ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			p.ResetCounts()
+			a := tagsOf(test.authorization, test.repository, test.query)
+			var tags struct {
+				Name string
+				Tags []string
+			}
+			if a.decode(t, &tags); tags.Name != test.repository || !slices.Equal(tags.Tags, test.want) {
+				t.Errorf("answer %s, want the tags %q of %s", a.body, test.want, test.repository)
+			}
+			if got := a.header.Get("Link"); got != test.link {
+				t.Errorf("got Link %q, want %q", got, test.link)
+			}
+			if got := p.Count("registry.tags"); got != 1 {
+				t.Errorf("%d requests counted, want 1", got)
+			}
+		})
+	}
+	for authorization, want := range map[string]int{"": 401, ada: 401} { // an access token is none for /v2/
+		if a := do(t, http.MethodGet, p.Registry+"/v2/example.com/python"+list, authorization, nil); a.status != want {
+			t.Errorf("answer %d %s, want %d", a.status, a.body, want)
+		}
+	}
+	if a := tagsOf(ada, "example.com/none", ""); a.status != 404 || registryError(t, a) != "NAME_UNKNOWN repository name not known to registry" {
+		t.Errorf("no such repository: %d %s", a.status, a.body)
 	}
 }

@@ -50,9 +50,12 @@ type Platform struct {
 
 	behaviourMu sync.Mutex
 	behaviour   Behaviour
+	gates       map[string]chan struct{} // by name of the requests that Behaviour.Gather holds
 
 	countMu sync.Mutex
 	counts  map[string]int
+
+	crowd crowd
 
 	issuedMu sync.Mutex
 	issued   []string
@@ -92,6 +95,7 @@ func Start(opts ...Option) (_ *Platform, err error) {
 		keys:     keys,
 		started:  time.Now(),
 		stop:     stop,
+		gates:    make(map[string]chan struct{}),
 		counts:   make(map[string]int),
 		people:   knownPeople(),
 		signIns:  make(map[string]*signIn),
