@@ -9,7 +9,7 @@ import (
 func TestBuildKitComposed(t *testing.T) {
 	c := composer{rand.New(rand.NewPCG(6, 77))}
 	compared := 0
-	for range 20_000 {
+	for range 5_000 {
 		data := []byte(c.file())
 		if b, err := readWithBuildKit(data); err == nil && len(b.ours()) > 0 {
 			compared++
@@ -18,7 +18,7 @@ func TestBuildKitComposed(t *testing.T) {
 			t.Fatalf("in %q", data)
 		}
 	}
-	if compared < 2_000 {
+	if compared < 500 {
 		t.Errorf("got %d files that BuildKit reads, with an image of ours: want more, to compare them", compared)
 	}
 }
