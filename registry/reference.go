@@ -68,7 +68,9 @@ func Parse(image, host string) (Reference, error) {
 	}
 	rest := image
 	if first, after, found := strings.Cut(image, "/"); found && isHost(first) {
-		if !strings.EqualFold(strings.TrimSuffix(first, ":443"), strings.TrimSuffix(host, ":443")) {
+		first, host := strings.TrimSuffix(first, ":443"), strings.TrimSuffix(host, ":443")
+		// Of one length, or other letters than ASCII's fold to them.
+		if len(first) != len(host) || !strings.EqualFold(first, host) {
 			return Reference{}, fmt.Errorf("%q is an image of the registry %q, not of %s (for an organisation of that name, write %s before it)", platform.Printable(image), platform.Printable(first), host, host+"/")
 		}
 		rest = after

@@ -49,6 +49,10 @@ func TestParse(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a letter that only folds to one", func(t *testing.T) {
+		_, err := Parse("\u017fhop.example/a/b", "shop.example")
+		oneLine(t, err)
+	})
 	t.Run("a registry with a port", func(t *testing.T) {
 		if got, err := Parse("127.0.0.1:5000/a/b", "127.0.0.1:5000"); err != nil || got.Repository != "a/b" {
 			t.Errorf("got %+v, %v, want a/b", got, err)
