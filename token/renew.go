@@ -274,6 +274,11 @@ func (s *Session) spend(ctx context.Context, ask platform.Ask, host string, sess
 	if overtaken && current.Refresh == session.Refresh && current.Refresh != "" {
 		overtaken, session = false, current // what we spent is what is there
 	}
+	if overtaken && err == nil && current.Refresh == "" && current.Subject != "" && current.Subject == session.Subject {
+		// Somebody without our lock presented the token that we had just spent, and
+		// took the session for ended.
+		overtaken, session.Generation = false, current.Generation
+	}
 	ended := s.ended(ask.Audiences[0], err)
 	if len(ask.Scopes)+len(ask.Capabilities) > 0 {
 		// What is wrong with a narrowed request need not be the session.

@@ -390,3 +390,15 @@ func TestKept(t *testing.T) {
 		})
 	}
 }
+
+// Somebody who could take no lock presented the token that was being spent, and noted
+// the session as ended: the token that comes for it is kept all the same.
+func TestEndedMeanwhile(t *testing.T) {
+	f := newFixture(t)
+	f.signedIn()
+	f.clock.add(2 * time.Hour)
+	a2 := f.access(alice, "A2")
+	f.wants("R1", first(func() { f.replaceSession(alice, "", "") }, gives(a2, "R2")))
+	f.wantGet("F31 ended meanwhile", a2, 1, 0)
+	f.wantSession("F31 ended meanwhile", "R2", alice)
+}
