@@ -83,7 +83,7 @@ func Exchange(temp, path string, expected func() (bool, error)) (done bool, err 
 const abandoned = time.Minute
 
 // Sweep removes from dir the temporary files that a killed run left behind. Their
-// names are told by pattern, which is WriteTemp's.
+// names are told by pattern, which is WriteTemp's: digits stand for its "*".
 func Sweep(dir, pattern string) {
 	prefix, suffix := pattern, ""
 	if i := strings.LastIndexByte(pattern, '*'); i >= 0 {
@@ -92,8 +92,11 @@ func Sweep(dir, pattern string) {
 	entries, _ := os.ReadDir(dir)
 	for _, entry := range entries {
 		name := entry.Name()
-		if !strings.HasPrefix(name, prefix) || !strings.HasSuffix(name[len(prefix):], suffix) {
+		if !entry.Type().IsRegular() || !strings.HasPrefix(name, prefix) || !strings.HasSuffix(name[len(prefix):], suffix) {
 			continue
+		}
+		if random := name[len(prefix) : len(name)-len(suffix)]; random == "" || strings.Trim(random, "0123456789") != "" {
+			continue // somebody's own file
 		}
 		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > abandoned {
 			_ = os.Remove(filepath.Join(dir, name))

@@ -210,7 +210,7 @@ func TestSweep(t *testing.T) {
 			must(t, err)
 			young, err := WriteTemp(dir, pattern, nil, nil)
 			must(t, err)
-			stays := []string{base, "." + base + ".new", "." + base + "2.new-1", base + ".new-1"}
+			stays := []string{base, "." + base + ".new", "." + base + ".new-", "." + base + ".new-review", "." + base + "2.new-1", base + ".new-1"}
 			for _, name := range stays {
 				must(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
 			}

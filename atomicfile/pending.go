@@ -51,7 +51,7 @@ func Prepare(path string, old, text []byte) (*Pending, error) {
 	if ok, err := p.holdsOld(f); !ok {
 		return nil, p.overtaken(err)
 	}
-	dir, pattern := filepath.Dir(path), "."+filepath.Base(path)+".pending-*"
+	dir, pattern := pendingName(path)
 	Sweep(dir, pattern)
 	p.temp, err = WriteTemp(dir, pattern, text, func(t *os.File) error {
 		if err := KeepAttributes(t, path, info); err != nil {
@@ -64,6 +64,16 @@ func Prepare(path string, old, text []byte) (*Pending, error) {
 	}
 	return p, nil
 }
+
+// pendingName tells the temporary files for the file at path. A name may have 255 bytes.
+func pendingName(path string) (dir, pattern string) {
+	name := filepath.Base(path)
+	return filepath.Dir(path), "." + name[:min(len(name), 200)] + ".pending-*"
+}
+
+// SweepPending removes the temporary files that a killed run left beside the file at
+// path, which is no link.
+func SweepPending(path string) { Sweep(pendingName(path)) }
 
 // Commit puts the new content in the file's place. If the file is not what it was
 // when Prepare looked at it, what another program made of it stays, and Commit

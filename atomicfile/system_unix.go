@@ -46,7 +46,7 @@ func KeepAttributes(t *os.File, from string, info fs.FileInfo) error {
 			return err
 		}
 	}
-	if err := t.Chmod(info.Mode().Perm()); err != nil {
+	if err := t.Chmod(info.Mode() & (fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)); err != nil {
 		return err
 	}
 	return copyXattrs(t, from)

@@ -121,8 +121,9 @@ func (n narrating) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // registryCredential is what the registry is asked with where an image is not public:
 // the pair of the environment, else what `get` gives, else what Docker's file holds.
-// Where that holds one, nobody is asked to sign in.
-func (a *app) registryCredential(ctx context.Context) (*token.Credential, error) {
+// Where that holds one, and for an image that should need none, nobody is asked to
+// sign in.
+func (a *app) registryCredential(ctx context.Context, public bool) (*token.Credential, error) {
 	if a.cfg.IdentityID != "" {
 		return &token.Credential{Username: a.cfg.IdentityID, Secret: a.cfg.Token}, nil
 	}
@@ -131,8 +132,8 @@ func (a *app) registryCredential(ctx context.Context) (*token.Credential, error)
 		return nil, err
 	}
 	username, password, found := a.dockerPair()
-	if found {
-		s.SignIn, s.NoSignIn = nil, "Docker's file holds a login"
+	if found || public && s.SignIn != nil {
+		s.SignIn, s.NoSignIn = nil, "no window opens for a public image; run: "+name+" login"
 	}
 	c, err := s.Credential(ctx, s.Registry)
 	var nobody *token.NotSignedInError

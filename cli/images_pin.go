@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -99,12 +100,19 @@ func (a *app) imagesPin(c *cobra.Command, paths []string, f *pinFlags) error {
 	if set == nil {
 		return unread
 	}
-	if err := a.pin(ctx, set, o, resolve, f); err != nil {
-		return err
+	changed, failed := a.pin(ctx, set, o, resolve, f)
+	if failed != nil && changed == 0 {
+		return a.each(failed)
 	}
 	v := newPinView(set, f, unread == nil)
 	if err := a.showPins(set, v); err != nil {
+		if changed > 0 {
+			err = fmt.Errorf("%s changed, but: %w", plural(changed, "file"), err)
+		}
 		return err
+	}
+	if failed != nil {
+		return a.each(failed)
 	}
 	a.sayPins(v, paths)
 	if f.check && !v.sure && unread == nil {
@@ -113,29 +121,29 @@ func (a *app) imagesPin(c *cobra.Command, paths []string, f *pinFlags) error {
 	return a.each(unread)
 }
 
-// pin finds the digests that are asked for, and writes them where that is asked for.
-func (a *app) pin(ctx context.Context, set *pin.Set, o pin.Options, resolve pin.Resolver, f *pinFlags) error {
+// pin finds the digests that are asked for, and writes them where that is asked for. It
+// says how many files have changed, also beside an error.
+func (a *app) pin(ctx context.Context, set *pin.Set, o pin.Options, resolve pin.Resolver, f *pinFlags) (changed int, err error) {
 	writes := !f.check && !f.dryRun
 	if writes || f.update || f.dryRun {
-		if err := set.Resolve(ctx, o, resolve, forAll, a.progress()); err != nil {
-			if writes {
-				err = errors.Join(append(unjoined(err), errors.New("no file was changed"))...)
-			}
-			return a.each(err)
-		}
+		err = set.Resolve(ctx, o, resolve, forAll, a.progress())
 	}
-	if !writes {
-		return nil
+	switch {
+	case err != nil && writes:
+		return 0, errors.Join(append(unjoined(err), errors.New("no file was changed"))...)
+	case err != nil || !writes:
+		return 0, err
 	}
-	_, err := set.Write(ctx)
-	return a.each(err)
+	return set.Write(ctx)
 }
 
 // forAll says of an error whether other images would meet it too.
 func forAll(err error) bool {
 	var nobody *token.NotSignedInError
 	var left *token.SignInError
-	return errors.As(err, &nobody) || errors.As(err, &left) || platform.Unanswered(err)
+	var refused *registry.Error
+	busy := errors.As(err, &refused) && (refused.Status == http.StatusTooManyRequests || refused.Status >= 500)
+	return errors.As(err, &nobody) || errors.As(err, &left) || busy || platform.Unanswered(err)
 }
 
 // unjoined gives the errors of a join, and any other as it is.

@@ -63,7 +63,7 @@ func (a *app) showPins(set *pin.Set, v pinView) error {
 	case v.dryRun:
 		diff := set.Diff()
 		if term.IsTerminal(int(a.Stdout.Fd())) {
-			diff = printableLines(diff)
+			diff = platform.PrintableLines(diff)
 		}
 		return a.answer("%s", diff)
 	}
@@ -83,24 +83,6 @@ func (a *app) showPins(set *pin.Set, v pinView) error {
 		}
 	}
 	return a.answer("%s", b.String())
-}
-
-// printableLines keeps what could drive a terminal out of what is shown there.
-func printableLines(text string) string {
-	var b strings.Builder
-	for line := range strings.Lines(text) {
-		line, end := strings.CutSuffix(line, "\n")
-		for i, part := range strings.Split(strings.TrimSuffix(line, "\r"), "\t") {
-			if i > 0 {
-				b.WriteByte('\t')
-			}
-			b.WriteString(platform.Printable(part))
-		}
-		if end {
-			b.WriteByte('\n')
-		}
-	}
-	return b.String()
 }
 
 // sayPins says what was left, and sums up.

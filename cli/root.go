@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"docker-credential-cgr/config"
+	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
 )
 
@@ -100,7 +101,9 @@ Docker and other clients run these, with their input on standard input:
 		if text := err.Error(); strings.Contains(text, tokenMark) {
 			err = errors.New("a flag is wrong, and a token stands where none belongs")
 		}
-		return misuse("%w; run: %s --help", err, c.CommandPath())
+		// What the library says of a number ends with the name of Go's function.
+		said, _, _ := strings.Cut(err.Error(), ": strconv.")
+		return misuse("%s; run: %s --help", platform.Printable(said), c.CommandPath())
 	})
 	flags := root.PersistentFlags()
 	property(flags, "issuer", "platform.issuer", "URL of the issuer")

@@ -29,13 +29,29 @@ func diffPath(side, path string) string {
 	if !filepath.IsAbs(path) && !strings.HasPrefix(path, "../") {
 		path = side + "/" + path
 	}
-	if strings.ContainsAny(path, "\"\\\n\r\t") || strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return strconv.Quote(path)
+	if strings.ContainsAny(path, "\"\\\x7f") || strings.ContainsFunc(path, func(r rune) bool { return r < ' ' }) {
+		return quoted(path)
 	}
 	if strings.Contains(path, " ") {
 		return path + "\t" // where the name ends: patch takes a blank for that otherwise
 	}
 	return path
+}
+
+// quoted writes a name as git does, and patch reads it.
+func quoted(name string) string {
+	out := []byte{'"'}
+	for _, b := range []byte(name) {
+		switch {
+		case b == '"' || b == '\\':
+			out = append(out, '\\', b)
+		case b < ' ' || b >= 0x7f:
+			out = fmt.Appendf(out, "\\%03o", b)
+		default:
+			out = append(out, b)
+		}
+	}
+	return string(append(out, '"'))
 }
 
 func lines(text []byte) []string {

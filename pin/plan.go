@@ -59,6 +59,8 @@ type file struct {
 type Set struct {
 	Skipped []Skipped // files that were not read, or are not what their names say
 	files   []*file   // by path
+
+	prepared func() // for tests: another program's turn, just before the first file changes
 }
 
 // Read finds the references to images of the registry with this host in files and
@@ -73,6 +75,9 @@ func Read(ctx context.Context, paths, exclude []string, host string) (*Set, erro
 	}
 	s := &Set{Skipped: skipped}
 	for _, f := range files {
+		if ctx.Err() != nil {
+			break
+		}
 		found, left, err := references.Find(f.Kind, f.Text, host)
 		if err != nil {
 			s.Skipped = append(s.Skipped, Skipped{f.Path, err.Error()})
@@ -81,6 +86,9 @@ func Read(ctx context.Context, paths, exclude []string, host string) (*Set, erro
 		if len(found)+len(left) > 0 {
 			s.files = append(s.files, newFile(f, found, left))
 		}
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	return s, unread
 }
@@ -101,9 +109,11 @@ func newFile(f File, found []references.Found, left []references.Left) *file {
 	return all
 }
 
-// Sure says whether the reference has a digest, wherever that came from.
+// Sure says whether the reference ends with a digest, which decides whatever else in it
+// is not known.
 func (p Place) Sure() bool {
-	return p.State == Pinned || p.State == Left && (p.Digest != "" || strings.Contains(p.Image, "@sha"))
+	digest := p.Image[strings.LastIndexByte(p.Image, '@')+1:]
+	return p.State == Pinned || p.State == Left && registry.ValidDigest(digest)
 }
 
 // Places gives all references, by file and line.
@@ -196,7 +206,7 @@ func (s *Set) wants(o Options) map[registry.Reference][]*Place {
 			case image.Digest != "" && image.Tag == "":
 				p.leave("it has a digest and no tag, so that there is nothing to follow; write the tag before the @")
 				continue
-			case o.Platform != "" && p.found.Platform != "" && p.found.Platform != o.Platform:
+			case o.Platform != "" && p.found.Platform != "" && !registry.SamePlatform(p.found.Platform, o.Platform):
 				p.leave("it is for " + platform.Printable(p.found.Platform) + ", and the digests that were asked for are of " + o.Platform)
 				continue
 			}

@@ -83,6 +83,8 @@ func TestPin(t *testing.T) {
 		{"I77 a digest without a tag has nothing to follow", "FROM cgr.dev/org/python@" + e + "\n", Options{Update: true}, "FROM cgr.dev/org/python@" + e + "\n", Left},
 		{"another platform than the one wanted", "FROM --platform=linux/arm64 cgr.dev/org/python:3.13\n", Options{Platform: "linux/amd64"}, "FROM --platform=linux/arm64 cgr.dev/org/python:3.13\n", Left},
 		{"the platform that is wanted", "FROM --platform=linux/arm64 cgr.dev/org/python:3.13\n", Options{Platform: "linux/arm64"}, "FROM --platform=linux/arm64 cgr.dev/org/python:3.13@" + d + "\n", Unpinned},
+		{"a platform that is not known", "FROM --platform=$BUILDPLATFORM cgr.dev/org/python:3.13\n", Options{Platform: "linux/amd64"}, "FROM --platform=$BUILDPLATFORM cgr.dev/org/python:3.13\n", Left},
+		{"another name of the platform", "FROM --platform=linux/arm64/v8 cgr.dev/org/python:3.13\n", Options{Platform: "linux/arm64"}, "FROM --platform=linux/arm64/v8 cgr.dev/org/python:3.13@" + d + "\n", Unpinned},
 		{"P24 a comment and another registry", "# FROM cgr.dev/org/python:3.13\nFROM cgr.dev.evil.example/org/python:3.13\nFROM cgr.dev/org/python:3.13 AS a\n", Options{},
 			"# FROM cgr.dev/org/python:3.13\nFROM cgr.dev.evil.example/org/python:3.13\nFROM cgr.dev/org/python:3.13@" + d + " AS a\n", Unpinned},
 	} {
@@ -213,5 +215,36 @@ func TestReadSaysWhatItSkips(t *testing.T) {
 	s := setOf(t, map[string]string{"chart/deployment.yaml": "image: {{ .Values.registry }}/x # cgr.dev/org/x:1\n"})
 	if len(s.Skipped) != 1 || len(s.Places()) != 0 {
 		t.Errorf("got %v, %v, want the template skipped", s.Skipped, s.Places())
+	}
+}
+
+// What only looks as if it had a digest is not pinned.
+func TestSure(t *testing.T) {
+	d := digest(1)
+	for text, want := range map[string]bool{
+		"FROM cgr.dev/org/python@" + d:                   true,
+		"FROM cgr.dev/org/python:3@" + d + " AS build":   true,
+		"ARG O=org\nFROM cgr.dev/${O}/python@" + d:       true,
+		"FROM cgr.dev/org/python":                        false,
+		"FROM cgr.dev/org/python@sha256:abc":             false,
+		"FROM cgr.dev/org/python:latest@sha":             false,
+		"ARG D=" + d + "\nFROM cgr.dev/org/python@${D}":  false,
+		"ARG D\nFROM cgr.dev/org/python@sha256:${D}":     false,
+		"FROM cgr.dev/org/python AS @" + d:               false,
+		"ARG O=org\nFROM cgr.dev/${O}/python@" + d + "0": false,
+	} {
+		places := setOf(t, map[string]string{"Dockerfile": text + "\n"}).Places()
+		if len(places) != 1 || places[0].Sure() != want {
+			t.Errorf("%q: got %+v, want that it is pinned: %v", text, places, want)
+		}
+	}
+}
+
+func TestReadInterrupted(t *testing.T) {
+	setOf(t, map[string]string{"Dockerfile": "FROM cgr.dev/org/python\n"})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if s, err := Read(ctx, []string{"."}, nil, host); s != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, %v, want that it was canceled", s, err)
 	}
 }

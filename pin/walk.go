@@ -124,7 +124,7 @@ func newArgument(path string) (argument, error) {
 	arg := argument{path: path}
 	var err error
 	if arg.full, err = filepath.Abs(path); err == nil {
-		arg.real, err = filepath.EvalSymlinks(arg.full)
+		arg.real, err = resolved(path)
 	}
 	if err == nil {
 		arg.info, err = os.Stat(path) // which knows that FILE/ is none
@@ -141,6 +141,23 @@ func newArgument(path string) (argument, error) {
 		return arg, &ArgumentError{path, "is neither a file nor a folder"}
 	}
 	return arg, nil
+}
+
+// resolved gives a path from the root and without links. Abs would take "link/.." for
+// nothing, where it is the folder above what the link leads to.
+func resolved(path string) (string, error) {
+	if !filepath.IsAbs(path) && runtime.GOOS != "windows" {
+		dir, err := os.Getwd()
+		if err != nil {
+			return "", err
+		}
+		path = dir + "/" + path
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Abs(real)
 }
 
 // addFolder lists the files in and below the folder rel of arg, which is "" or ends

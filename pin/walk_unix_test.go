@@ -4,6 +4,7 @@ package pin
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -31,4 +32,28 @@ func TestWalkOpensNoFIFO(t *testing.T) {
 			t.Errorf("got %v, want that it is no file", err)
 		}
 	})
+}
+
+// The folder above a link is the one above what it leads to, for who reads a file and
+// for who writes it.
+func TestWalkAboveLink(t *testing.T) {
+	root := tree(t, map[string]string{"deep/real/": "", "deep/Dockerfile": image + "deep\n", "Dockerfile": image + "top\n"})
+	if err := os.Symlink("deep/real", filepath.Join(root, "link")); err != nil {
+		t.Fatal(err)
+	}
+	want := image + "deep\n"
+	read := func(paths ...string) {
+		t.Helper()
+		files, _, err := Walk(t.Context(), paths, nil, host)
+		if err != nil || len(files) != 1 || string(files[0].Text) != want {
+			t.Errorf("%q: got %+v, %v, want the one that is there", paths, files, err)
+		}
+	}
+	read(root + "/link/../Dockerfile")
+	t.Chdir(root)
+	read("link/../Dockerfile")
+	t.Chdir("link")
+	t.Setenv("PWD", filepath.Join(root, "link")) // as a shell sets it
+	read("../Dockerfile")
+	read("..")
 }

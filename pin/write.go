@@ -1,8 +1,10 @@
 package pin
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"os"
 	"sync"
 
 	"docker-credential-cgr/atomicfile"
@@ -11,13 +13,15 @@ import (
 
 // Write puts the digests into the files: into all of them or, where it is known
 // beforehand that one cannot be written, into none. Each is replaced in one step. The
-// errors, joined, name each file that is not as it should be. written is how many have
-// changed.
+// errors, joined, name each file that is not as it should be; its places have nothing
+// new from then on. written is how many have changed.
 func (s *Set) Write(ctx context.Context) (written int, err error) {
 	var changes []*change
 	for _, f := range s.files {
 		if text, changed := f.changed(); changed {
 			changes = append(changes, &change{file: f, text: text})
+		} else {
+			atomicfile.SweepPending(f.path) // a run that was killed may have got this far
 		}
 	}
 	defer each(changes, (*change).discard)
@@ -28,7 +32,15 @@ func (s *Set) Write(ctx context.Context) (written int, err error) {
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
 	}
+	if s.prepared != nil {
+		s.prepared()
+	}
 	each(changes, (*change).commit)
+	for _, c := range changes {
+		if c.err != nil {
+			c.keep()
+		}
+	}
 	errs := failures(changes)
 	return len(changes) - len(errs), errors.Join(errs...)
 }
@@ -42,7 +54,23 @@ type change struct {
 }
 
 func (c *change) prepare() { c.pending, c.err = atomicfile.Prepare(c.path, c.file.text, c.text) }
-func (c *change) commit()  { c.err = c.pending.Commit() }
+
+// commit also succeeds where another run has written the same meanwhile.
+func (c *change) commit() {
+	if c.err = c.pending.Commit(); c.err == nil {
+		return
+	}
+	if now, err := os.ReadFile(c.path); err == nil && bytes.Equal(now, c.text) {
+		c.err = nil
+	}
+}
+
+// keep notes that the file has not changed.
+func (c *change) keep() {
+	for _, p := range c.places {
+		p.New = ""
+	}
+}
 
 func (c *change) discard() {
 	if c.pending != nil {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestWriteAllOrNone(t *testing.T) {
@@ -78,4 +79,57 @@ func TestWriteAllOrNone(t *testing.T) {
 		cancel()
 		nothing(t, s, ctx, nil, "canceled")
 	})
+}
+
+// Of several files, those that could not be replaced at last are named, and are not told
+// as changed.
+func TestWriteInPart(t *testing.T) {
+	const before = "FROM cgr.dev/org/python:3.13\n"
+	s := setOf(t, map[string]string{"a.dockerfile": before, "b.dockerfile": before, "c.dockerfile": before})
+	if err := resolve(t, s, Options{}, map[string]string{"org/python:3.13": digest(1)}); err != nil {
+		t.Fatal(err)
+	}
+	meddled := false
+	s.prepared = func() { // another program's turn
+		meddled = true
+		after := "FROM cgr.dev/org/python:3.13@" + digest(1) + "\n"
+		for name, text := range map[string]string{"b.dockerfile": "FROM scratch\n", "c.dockerfile": after} {
+			if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	written, err := s.Write(t.Context())
+	if written != 2 || err == nil || !strings.Contains(err.Error(), "b.dockerfile was changed by another program") || strings.Contains(err.Error(), "c.dockerfile") || !meddled {
+		t.Fatalf("got %d written, %v, want two, and what became of the third", written, err)
+	}
+	for _, p := range s.Places() {
+		if (p.New == "") != (p.File == "b.dockerfile") {
+			t.Errorf("got %+v, want that b alone stays", p)
+		}
+	}
+	if got := content(t, "b.dockerfile"); got != "FROM scratch\n" {
+		t.Errorf("got %q, want what the other program wrote", got)
+	}
+}
+
+// A run that was killed leaves nothing for good, not even beside files that it had
+// changed before.
+func TestWriteSweeps(t *testing.T) {
+	s := setOf(t, map[string]string{"Dockerfile": "FROM cgr.dev/org/python:3.13@" + digest(1) + "\n"})
+	old := time.Now().Add(-time.Hour)
+	for name, stays := range map[string]bool{".Dockerfile.pending-123": false, ".Dockerfile.pending-review": true} {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(name, old, old); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Write(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Lstat(name); err == nil != stays {
+			t.Errorf("%s: got %v, want that it stays: %v", name, err, stays)
+		}
+	}
 }

@@ -26,18 +26,39 @@ func Printable(text string, secrets ...string) string {
 			out.WriteString("…")
 			break
 		}
-		switch {
-		case r == utf8.RuneError:
-			out.WriteString(`\ufffd`)
-		case r == '\n' || r == '\t':
-			out.WriteByte(' ')
-		case unicode.IsPrint(r): // neither C0, C1 nor the bidi marks, which are Cf
-			out.WriteRune(r)
-		default:
-			out.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		if r == '\n' || r == '\t' {
+			r = ' '
 		}
+		writeRune(&out, r)
 	}
 	return strings.TrimSpace(out.String())
+}
+
+// PrintableLines makes a text of several lines safe to show, whose lines and
+// indentation matter: control and direction characters are escaped but for line ends
+// and tabs.
+func PrintableLines(text string) string {
+	var out strings.Builder
+	for _, r := range strings.ReplaceAll(text, "\r\n", "\n") {
+		if r == '\n' || r == '\t' {
+			out.WriteByte(byte(r))
+			continue
+		}
+		writeRune(&out, r)
+	}
+	return out.String()
+}
+
+// writeRune writes a character, or its escape where it could drive a terminal.
+func writeRune(out *strings.Builder, r rune) {
+	switch {
+	case r == utf8.RuneError:
+		out.WriteString(`\ufffd`)
+	case unicode.IsPrint(r): // neither C0, C1 nor the bidi marks, which are Cf
+		out.WriteRune(r)
+	default:
+		out.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+	}
 }
 
 // blank removes secret from text, in every spelling in which a server, a proxy or

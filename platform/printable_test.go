@@ -106,3 +106,16 @@ func isToken(text string) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-._~+/=", r)
 	})
 }
+
+func TestPrintableLines(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                              "",
+		" services:\n  a:\t1\r\n+\tb\n": " services:\n  a:\t1\n+\tb\n",
+		"I47 \x1b[31m\n\r\u202e\xff\n":  "I47 \\x1b[31m\n\\r\\u202e\\ufffd\n",
+		strings.Repeat("x", 400):        strings.Repeat("x", 400),
+	} {
+		if got := PrintableLines(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}

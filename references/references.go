@@ -16,7 +16,7 @@ type Found struct {
 	Start, End int
 	Line       int // counted from 1
 	Image      registry.Reference
-	Platform   string // that the file asks for beside it, such as "linux/arm64"; empty for none
+	Platform   string // that the file asks for beside it, such as "linux/arm64" or "$BUILDPLATFORM"; empty for none
 }
 
 // Left is a place that seems to name an image of the registry and is not sure to be
@@ -43,22 +43,24 @@ func KindOf(name string) Kind {
 	base := path.Base(name)
 	lower := strings.ToLower(base)
 	switch {
+	case strings.HasSuffix(lower, ".yaml"), strings.HasSuffix(lower, ".yml"):
+		if path.Base(path.Dir(name)) == "workflows" || strings.HasPrefix(lower, "action.") {
+			return Workflow
+		}
+		return YAML
 	case isCode(base):
 		return None
 	case hasWord(lower, "dockerfile"), hasWord(lower, "containerfile"):
 		return Dockerfile
-	case !strings.HasSuffix(lower, ".yaml") && !strings.HasSuffix(lower, ".yml"):
-		return None
-	case path.Base(path.Dir(name)) == "workflows", strings.HasPrefix(lower, "action."):
-		return Workflow
 	}
-	return YAML
+	return None
 }
 
-// hasWord says whether a file's name is the word, begins with it and a dot or a dash,
-// or has it for its extension.
+// hasWord says whether a file's name is the word, begins with it and a dot, a dash or an
+// underscore, or has it for its extension.
 func hasWord(base, word string) bool {
-	return base == word || strings.HasPrefix(base, word+".") || strings.HasPrefix(base, word+"-") || strings.HasSuffix(base, "."+word)
+	rest, begins := strings.CutPrefix(base, word)
+	return begins && (rest == "" || strings.ContainsAny(rest[:1], ".-_")) || strings.HasSuffix(base, "."+word)
 }
 
 // isCode tells what has to do with a Dockerfile and is none by its extension.

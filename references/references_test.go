@@ -12,17 +12,17 @@ func TestKindOf(t *testing.T) {
 	}{
 		{Dockerfile, "Dockerfile dockerfile Containerfile containerfile DOCKERFILE"},
 		{Dockerfile, "a/b/Dockerfile ./Dockerfile /srv/Containerfile"},
-		{Dockerfile, "Dockerfile.dev Dockerfile-dev dockerfile.prod.arm64 Containerfile.web Containerfile-ci"},
+		{Dockerfile, "Dockerfile.dev Dockerfile-dev dockerfile.prod.arm64 Containerfile.web Containerfile-ci Dockerfile_old"},
 		{Dockerfile, "web.Dockerfile web.dockerfile api.prod.Containerfile"},
 		{Dockerfile, "Dockerfile.go Dockerfile.js Dockerfile.py Dockerfile.rs"}, // which part they build
 		{Dockerfile, "Dockerfile.yaml.tmpl"},
 		{None, "dockerfile.go dockerfile.js dockerfile.py dockerfile.rs dockerfile.json containerfile.ts"}, // programs
 		{None, "Dockerfile.dockerignore web.Dockerfile.dockerignore Dockerfile.md dockerfile.md"},
-		{None, "Dockerfiles mydockerfile Dockerfile_old Dockerfile~ dockerfile/main.go Dockerfile/notes.txt"},
+		{None, "Dockerfiles mydockerfile Dockerfile~ dockerfile/main.go Dockerfile/notes.txt"},
 		{YAML, "compose.yaml compose.yml docker-compose.override.yml values.yaml pod.YAML a/b/c.Yml"},
-		{YAML, ".gitlab-ci.yml .circleci/config.yml .yaml"},
+		{YAML, ".gitlab-ci.yml .circleci/config.yml .yaml dockerfile.yaml dockerfile-lint.yml"},
 		{YAML, "k8s/workflows/deep/x.yaml workflows.yaml my-action.yml actions.yaml"},
-		{Workflow, ".github/workflows/ci.yml .github/workflows/ci.yaml a/.github/workflows/x.YML"},
+		{Workflow, ".github/workflows/ci.yml .github/workflows/ci.yaml a/.github/workflows/x.YML .github/workflows/dockerfile-lint.yml"},
 		{Workflow, "action.yml action.yaml tools/setup/action.yml Action.yml"},
 		{None, "compose.json compose.yaml.tmpl yaml yml README.md main.go workflows/run.sh action.ts"},
 		{None, ". /"},

@@ -41,6 +41,7 @@ spec:
 `},
 	{"a Deployment", "apiVersion: apps/v1\nkind: Deployment\nspec:\n  template:\n    spec:\n      containers:\n      - name: a\n        image: ⟦cgr.dev/org/a/b/c:v1.2.3-r0⟧\n      volumes:\n      - name: v\n        image:\n          reference: quay.io/x/y\n      - image: {reference: ⟦cgr.dev/org/data:1⟧, pullPolicy: Always}\n"},
 	{"a kustomization that pins", "images:\n- name: cgr.dev/org/python\n  newTag: '3.13'\n  digest: " + oldDigest + "\n- name: python\n  newName: cgr.dev/org/python\n- name: cgr.dev/org/node\n  newName: mirror.example/node\n  newTag: '22'\n- cgr.dev/org/x\n"},
+	{"a digest beside", "image: cgr.dev/org/python\ndigest: " + oldDigest + "\nx: {image: cgr.dev/org/python, tag: '3.13', imageDigest: " + oldDigest + "}\ny: {image: ⟦cgr.dev/org/python⟧, digest: sha256:x}\n"},
 	{"a list of images", "matrix:\n  image: [docker.io/a/b, ⟦cgr.dev/a/b⟧, '⟦cgr.dev/c/d:1⟧', &x ⟦cgr.dev/g/h⟧, *x]\nx:\n  image:\n    - \"⟦cgr.dev/e/f⟧\"\n"},
 	{"parts of a chart with a digest", "image: {registry: cgr.dev, repository: org/python, tag: '3.13', digest: " + oldDigest + "}\nx: {image: {repository: cgr.dev/org/python, digest: '" + oldDigest + "'}}\n"},
 	{"services that are no list of images", "services: {a: {image: ⟦cgr.dev/a/b⟧}}\n---\nservices: [3, [cgr.dev/a/b], {x: cgr.dev/a/b}]\n---\nservices: cgr.dev/a/b\n"},

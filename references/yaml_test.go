@@ -135,14 +135,14 @@ func TestYAMLPlatform(t *testing.T) {
 		{"before, in quotes", "{\"platform\": 'linux/arm/v7', \"image\": cgr.dev/a/b}", "linux/arm/v7"},
 		{"none", "image: cgr.dev/a/b\n", ""},
 		{"of another mapping", "platform: linux/arm64\nb:\n  image: cgr.dev/a/b\n", ""},
-		{"a variable", "image: cgr.dev/a/b\nplatform: linux/${ARCH}\n", ""},
+		{"a variable", "image: cgr.dev/a/b\nplatform: linux/${ARCH}\n", "linux/${ARCH}"},
 		{"no platform", "image: cgr.dev/a/b\nplatform: aws\n", ""},
 		{"a list", "image: cgr.dev/a/b\nplatform: [linux/arm64]\n", ""},
 		{"beside a name", "image:\n  name: cgr.dev/a/b\n  platform: linux/arm64\n", "linux/arm64"},
 		{"beside an alias", "x: &i cgr.dev/a/b\ny: {image: *i, platform: linux/arm64}\n", "linux/arm64"},
 		{"aliases that agree", "x: {image: &i cgr.dev/a/b, platform: linux/arm64}\ny: {image: *i, platform: linux/arm64}\n", "linux/arm64"},
-		{"aliases that do not agree", "x: {image: &i cgr.dev/a/b, platform: linux/arm64}\ny: {image: *i, platform: linux/amd64}\n", ""},
-		{"aliases of which one has none", "x: {image: &i cgr.dev/a/b, platform: linux/arm64}\ny: {image: *i}\n", ""},
+		{"aliases that do not agree", "x: {image: &i cgr.dev/a/b, platform: linux/arm64}\ny: {image: *i, platform: linux/amd64}\n", several},
+		{"aliases of which one has none", "x: {image: &i cgr.dev/a/b, platform: linux/arm64}\ny: {image: *i}\n", several},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			found, left, err := findYAML([]byte(test.text), testHost, false)

@@ -90,6 +90,7 @@ func (w *yamlWalk) rememberKey(key *yaml.Node) {
 type siblings struct {
 	platform string
 	tag      bool
+	pinned   bool // a digest is there
 }
 
 func siblingsOf(mapping *yaml.Node) siblings {
@@ -100,24 +101,23 @@ func siblingsOf(mapping *yaml.Node) siblings {
 			s.platform = platformIn(mapping.Content[i+1])
 		case "tag", "imageTag":
 			s.tag = true
+		case "digest", "imageDigest":
+			s.pinned = isDigest(behind(mapping.Content[i+1]))
 		}
 	}
 	return s
 }
 
-// platformIn is a platform as Docker writes it, OS/ARCHITECTURE[/VARIANT], where the
-// node is one, written out.
+// platformIn is a platform as Docker writes it, or a variable in its place.
 func platformIn(n *yaml.Node) string {
-	if n.Kind != yaml.ScalarNode || strings.Count(n.Value, "/") < 1 || strings.Count(n.Value, "/") > 2 {
-		return ""
+	if n = behind(n); n.Kind == yaml.ScalarNode && (hasVariable(n.Value) || registry.CheckPlatform(n.Value) == nil) {
+		return n.Value
 	}
-	for part := range strings.SplitSeq(n.Value, "/") {
-		if part == "" || strings.Trim(part, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" {
-			return ""
-		}
-	}
-	return n.Value
+	return ""
 }
+
+// several is the platform of an image that is used for more than one.
+const several = "several platforms"
 
 // image takes the value of an `image` key.
 func (w *yamlWalk) image(value *yaml.Node, beside siblings) {
@@ -195,7 +195,7 @@ func (w *yamlWalk) kustomize(value *yaml.Node) {
 // where they all agree.
 func (w *yamlWalk) name(value *yaml.Node, beside siblings) {
 	n := behind(value)
-	if n.Kind != yaml.ScalarNode {
+	if n.Kind != yaml.ScalarNode || beside.pinned {
 		return
 	}
 	s, known := w.at[n]
@@ -210,7 +210,7 @@ func (w *yamlWalk) name(value *yaml.Node, beside siblings) {
 		return
 	}
 	if s.platform != beside.platform {
-		s.platform = ""
+		s.platform = several
 	}
 	if s.why == "" && beside.tag && s.image.Tag == "" && s.image.Digest == "" {
 		s.why = inParts

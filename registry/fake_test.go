@@ -99,7 +99,7 @@ func (f *fake) wantAsked(t *testing.T, want ...string) {
 func (f *fake) reader() *Reader {
 	return &Reader{
 		Client: Client{URL: &url.URL{Scheme: "https", Host: "cgr.dev"}, Transport: f},
-		Credential: func(context.Context) (*token.Credential, error) {
+		Credential: func(context.Context, bool) (*token.Credential, error) {
 			return &token.Credential{Username: token.Username, Secret: secret}, nil
 		},
 	}

@@ -61,6 +61,14 @@ func CheckPlatform(name string) error {
 	return err
 }
 
+// SamePlatform says whether two names are of one platform, as linux/arm64 and
+// linux/aarch64/v8 are. What is no platform is none.
+func SamePlatform(a, b string) bool {
+	first, err := parsePlatform(a)
+	second, err2 := parsePlatform(b)
+	return err == nil && err2 == nil && first.normal() == second.normal()
+}
+
 func parsePlatform(name string) (system, error) {
 	parts := strings.Split(name, "/")
 	if len(parts) < 2 || len(parts) > 3 || len(name) > maxPlatform || slices.Contains(parts, "") || strings.ContainsFunc(name, notInPlatform) {

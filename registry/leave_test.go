@@ -34,7 +34,7 @@ func TestOneTokenForARepository(t *testing.T) {
 		f.handlers["token"] = func(w http.ResponseWriter, r *http.Request) { <-gate; giveToken(w, r) }
 		r := f.reader()
 		asked := 0
-		r.Credential = func(context.Context) (*token.Credential, error) {
+		r.Credential = func(context.Context, bool) (*token.Credential, error) {
 			asked++
 			<-gate
 			return &token.Credential{Username: token.Username, Secret: secret}, nil

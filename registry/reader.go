@@ -22,16 +22,17 @@ const PublicOrganization = "chainguard"
 type Reader struct {
 	Client
 	// Credential gives what to ask with where asking without is not enough; nil, or
-	// none without an error, where there is none. It is called once at most, with the
+	// none without an error, where there is none. public says that the image is one of
+	// those that as a rule need none. It is called once at most for either, with the
 	// context of who needs it first; the others share its answer.
-	Credential func(context.Context) (*token.Credential, error)
+	Credential func(ctx context.Context, public bool) (*token.Credential, error)
 	// Patience is how long one request may wait, in all, for a registry that is busy;
 	// zero for not at all.
 	Patience time.Duration
 
-	mu         sync.Mutex // guards what follows, but not what they point to
-	credential *shared[*token.Credential]
-	leaves     map[leaveKey]*shared[Token]
+	mu          sync.Mutex // guards what follows, but not what they point to
+	credentials map[bool]*shared[*token.Credential]
+	leaves      map[leaveKey]*shared[Token]
 }
 
 // leaveKey is what a token is kept by.
@@ -90,8 +91,13 @@ func (r *Reader) visit(ref Reference, platform string) (*visit, error) {
 			return nil, err
 		}
 	}
-	return &visit{r, ref, platform, strings.HasPrefix(ref.Repository, PublicOrganization+"/")}, nil
+	v := &visit{r, ref, platform, false}
+	v.anonymous = v.isPublic()
+	return v, nil
 }
+
+// isPublic says whether the image may be one that needs no credential.
+func (v *visit) isPublic() bool { return strings.HasPrefix(v.ref.Repository, PublicOrganization+"/") }
 
 // digest gives the digest of an image of the visited repository.
 func (v *visit) digest(ctx context.Context, ref Reference) (digest string, err error) {
@@ -117,7 +123,7 @@ func (v *visit) ask(ctx context.Context, request func(Token) error) error {
 	if !v.anonymous || !denied(err) {
 		return v.nameNear(ctx, err)
 	}
-	credential, failed := v.sharedCredential(ctx)
+	credential, failed := v.sharedCredential(ctx, v.isPublic())
 	if failed != nil {
 		return v.notPublic(ctx, err, failed)
 	}
@@ -161,7 +167,7 @@ func (v *visit) askAsIs(ctx context.Context, request func(Token) error) error {
 	var credential *token.Credential
 	if !v.anonymous {
 		var err error
-		if credential, err = v.sharedCredential(ctx); err != nil {
+		if credential, err = v.sharedCredential(ctx, v.isPublic()); err != nil {
 			return v.needed(err)
 		}
 	}
@@ -182,19 +188,23 @@ func (v *visit) askAsIs(ctx context.Context, request func(Token) error) error {
 }
 
 // sharedCredential gives what Credential gives.
-func (r *Reader) sharedCredential(ctx context.Context) (*token.Credential, error) {
+func (r *Reader) sharedCredential(ctx context.Context, public bool) (*token.Credential, error) {
 	if r.Credential == nil {
 		return nil, nil
 	}
 	r.mu.Lock()
-	s, mine := r.credential, r.credential == nil
+	s, known := r.credentials[public]
+	mine := !known
 	if mine {
+		if r.credentials == nil {
+			r.credentials = map[bool]*shared[*token.Credential]{}
+		}
 		s = newShared[*token.Credential]()
-		r.credential = s
+		r.credentials[public] = s
 	}
 	r.mu.Unlock()
 	if mine {
-		s.value, s.err = r.Credential(ctx)
+		s.value, s.err = r.Credential(ctx, public)
 		close(s.done)
 	}
 	if err := s.wait(ctx); err != nil {

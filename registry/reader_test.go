@@ -13,7 +13,7 @@ import (
 
 var errNobody = &token.NotSignedInError{Reason: "nobody is there; run: docker-credential-cgr login"}
 
-func nobody(context.Context) (*token.Credential, error) { return nil, errNobody }
+func nobody(context.Context, bool) (*token.Credential, error) { return nil, errNobody }
 
 // unless answers a request of nobody in another way.
 func unless(anonymous, known http.HandlerFunc) http.HandlerFunc {
@@ -69,7 +69,7 @@ func TestNoCredentialForOtherErrors(t *testing.T) {
 				f := newFake()
 				f.handlers[kind] = handler
 				r := f.reader()
-				r.Credential = func(context.Context) (*token.Credential, error) {
+				r.Credential = func(context.Context, bool) (*token.Credential, error) {
 					t.Error("got asked for a credential, want not")
 					return nil, errNobody
 				}
@@ -142,15 +142,15 @@ func TestNotSignedIn(t *testing.T) {
 		f.handlers["manifest"], f.handlers["tags"] = refuses(403, "FORBIDDEN"), lists("latest")
 		r := f.reader()
 		locked := errors.New("the keychain is locked")
-		r.Credential = func(context.Context) (*token.Credential, error) { return nil, locked }
+		r.Credential = func(context.Context, bool) (*token.Credential, error) { return nil, locked }
 		for _, repository := range []string{public, private} {
 			if _, err := r.Digest(t.Context(), Reference{Repository: repository, Tag: "latset"}, ""); !errors.Is(err, locked) {
 				t.Errorf("got %v for %s, want %v", err, repository, locked)
 			}
 		}
 	})
-	for name, credential := range map[string]func(context.Context) (*token.Credential, error){
-		"nothing gives one": nil, "there is none": func(context.Context) (*token.Credential, error) { return nil, nil },
+	for name, credential := range map[string]func(context.Context, bool) (*token.Credential, error){
+		"nothing gives one": nil, "there is none": func(context.Context, bool) (*token.Credential, error) { return nil, nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFake()

@@ -158,7 +158,7 @@ func TestNearTags(t *testing.T) {
 	t.Run("nobody is asked for a credential", func(t *testing.T) {
 		f.handlers["tags"] = refuses(403, "FORBIDDEN")
 		r := f.reader()
-		r.Credential = func(context.Context) (*token.Credential, error) {
+		r.Credential = func(context.Context, bool) (*token.Credential, error) {
 			t.Error("got asked for a credential, want not")
 			return nil, errNobody
 		}

@@ -207,3 +207,19 @@ func TestLongHistory(t *testing.T) {
 		t.Errorf("the newest is %s, want %s", r, builds[moves-1].Digest)
 	}
 }
+
+// TestPublicOpensNoWindow asks at a terminal for a tag that a public image has not: that
+// is no reason to have somebody sign in. A private image is one.
+func TestPublicOpensNoWindow(t *testing.T) {
+	p := newPlaceFor(t, docker)
+	for _, public := range []string{"chainguard/python:lates", "chainguard/python:3.13"} {
+		if r := p.runAtTerminal("docker-credential-cgr", "images", "digest", p.host+"/"+public); r.code == 0 {
+			t.Errorf("got %s, want that it cannot be had", r)
+		}
+	}
+	p.wantCounts("public images", map[string]int{"windows": 0, "signin": 0})
+	if r := p.runAtTerminal("docker-credential-cgr", "images", "digest", p.host+"/"+privateImage); r.code != 0 {
+		t.Errorf("got %s, want a digest", r)
+	}
+	p.wantCounts("a private image", map[string]int{"windows": 1, "signin": 1})
+}
