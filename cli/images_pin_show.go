@@ -16,7 +16,7 @@ func (a *app) progress() func(asked, all int) {
 		return func(int, int) {}
 	}
 	return func(asked, all int) {
-		fmt.Fprintf(a.Stderr, "\r%s: %d of %d images", name, asked, all)
+		fmt.Fprintf(a.Stderr, "\r%s: %d of %s", name, asked, plural(all, "image"))
 		if asked == all {
 			fmt.Fprint(a.Stderr, "\r\x1b[K")
 		}
@@ -111,6 +111,8 @@ func (a *app) sayPins(v pinView, paths []string) {
 		a.warn("would change %s in %s", plural(v.changed, "reference"), plural(len(v.files), "file"))
 	case len(v.places) == 0 && len(v.skipped) == 0:
 		a.warn("nothing there names an image of %s in a way that is understood", a.cfg.Registry.Host)
+	case len(v.places) == 0:
+		a.warn("%s may name an image of %s, and could not be read", plural(len(v.skipped), "file"), a.cfg.Registry.Host)
 	case !v.sure && v.check:
 		a.warn("%d of %s pinned; to pin what can be, run: %s", v.pinned, all, strings.TrimSpace(again))
 	case !v.sure:

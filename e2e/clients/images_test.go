@@ -223,3 +223,22 @@ func TestPublicOpensNoWindow(t *testing.T) {
 	}
 	p.wantCounts("a private image", map[string]int{"windows": 1, "signin": 1})
 }
+
+// TestPinAtTerminal shows how far it is, and a diff in which nothing drives the terminal.
+func TestPinAtTerminal(t *testing.T) {
+	p := newPlaceFor(t, docker)
+	file := filepath.Join(p.path("app"), "Dockerfile")
+	p.writes(file, "FROM "+p.host+"/"+publicImage+"\nRUN a \\\n    b\n# \x1b]0;title\a\n")
+	r := p.runAtTerminal("docker-credential-cgr", "images", "pin", "--dry-run", file)
+	digest := p.pointsTo("chainguard/python", "latest")
+	for _, want := range []string{
+		"1 of 1 image", "\n     b\r\n", "\n+FROM " + p.host + "/" + publicImage + "@" + digest + "\r\n", "\n # " + `\x1b]0;title\a` + "\r\n", "would change 1 reference in 1 file",
+	} {
+		if !strings.Contains(r.stdout, want) {
+			t.Errorf("got no %q in %q", want, r.stdout)
+		}
+	}
+	if strings.Contains(r.stdout, "\x1b]0") {
+		t.Errorf("got %q, want that the title stays", r.stdout)
+	}
+}
