@@ -23,6 +23,16 @@ const (
 	noCSV       = "is no list with commas that can be read"
 )
 
+// What is kept of a file: so much that no file that somebody builds comes near, and so
+// little that one made to fill the memory cannot.
+const (
+	maxKept  = 16 << 20 // bytes
+	keptSize = 256      // of a place or an ARG, besides its texts
+)
+
+// severalPlatforms is the platform of a default that FROMs for different ones share.
+const severalPlatforms = "several platforms"
+
 // dockerfile is the reading of one Dockerfile. What it takes for an image is what
 // BuildKit would pull if nobody sets build arguments: the rules are those of its
 // packages parser, instructions and shell (frontend/dockerfile, v0.31).
@@ -36,8 +46,8 @@ type dockerfile struct {
 	staged bool // the first FROM was there
 
 	places   []place
-	defaults []place // of ARGs, which some FROM should use
-	uses     []use
+	defaults []argDefault // in the order of the file
+	kept     int          // bytes, about; over maxKept nothing more is
 }
 
 // place is a name that is found, or left where there is a reason.
@@ -48,17 +58,21 @@ type place struct {
 	why        string
 }
 
-// use is a piece of the file that a FROM puts into the name of its image.
-type use struct {
-	start, line int
-	whole       bool // nothing else is put to it
+// argDefault is the default of an ARG that names an image of the registry, and what the
+// FROMs do with it.
+type argDefault struct {
+	place
+	used   bool
+	partIn int // the first line where a FROM makes it a part of a name, or 0
 }
 
 // findDockerfile gives the references in a Dockerfile: what FROM, COPY --from and
 // RUN --mount=from name, the default of an ARG that is all of what a FROM names, and
 // the frontend that a syntax directive names. A file that does not hold the host is
-// not read further. The error is for what is no text, and for directives that leave
-// open how the rest is to be read.
+// not read further. A FROM's platform is what it says, be it a variable; none for the
+// one that the build is for, and several platforms for an ARG that FROMs of different
+// ones share. The error is for what is no text, for directives that leave open how the
+// rest is to be read, and for more names and ARGs than are kept.
 func findDockerfile(data []byte, host string) ([]Found, []Left, error) {
 	host = strings.TrimSuffix(host, standardPort)
 	if indexFold(data, host) < 0 {
@@ -71,11 +85,28 @@ func findDockerfile(data []byte, host string) ([]Found, []Left, error) {
 	if err := d.readDirectives(); err != nil {
 		return nil, nil, err
 	}
-	for in, ok := d.instruction(); ok; in, ok = d.instruction() {
+	line := 1
+	for d.kept <= maxKept {
+		in, ok := d.instruction()
+		if !ok {
+			break
+		}
+		line = in.line
 		d.read(in)
+	}
+	if d.kept > maxKept {
+		return nil, nil, fmt.Errorf("line %d: up to there are more ARGs and names of images than anybody builds with: is it a Dockerfile?", line)
 	}
 	found, left := d.results()
 	return found, left, nil
+}
+
+// keep says whether there is room for a place or an ARG with texts of so many bytes.
+func (d *dockerfile) keep(size int) bool {
+	if d.kept <= maxKept {
+		d.kept += keptSize + size
+	}
+	return d.kept <= maxKept
 }
 
 // read notes what one instruction names, and passes over its heredocs.
@@ -93,9 +124,9 @@ func (d *dockerfile) read(in *instruction) {
 	}
 	switch c.name {
 	case "copy":
-		d.copyFrom(c.flags)
+		in.eachFlag(c, d.copyFrom)
 	case "run":
-		d.mountFrom(c.flags)
+		in.eachFlag(c, d.mountFrom)
 	case "add": // from a URL or the context; it may have heredocs
 	default:
 		return
@@ -103,37 +134,31 @@ func (d *dockerfile) read(in *instruction) {
 	d.skipHeredocs(in, c)
 }
 
-// copyFrom notes the image of COPY --from.
-func (d *dockerfile) copyFrom(flags []traced) {
-	for _, flag := range flags {
-		if image, ok := flag.cutPrefix("--from="); ok {
-			d.asWritten(image)
-		}
+// copyFrom notes the image of a COPY if the flag is --from.
+func (d *dockerfile) copyFrom(flag traced) {
+	if image, ok := flag.cutPrefix("--from="); ok {
+		d.asWritten(image)
 	}
 }
 
-// mountFrom notes the images of RUN --mount, whose options are one line of CSV. Of
+// mountFrom notes the image of a RUN's --mount, whose options are one line of CSV. Of
 // several from= in it the last one counts.
-func (d *dockerfile) mountFrom(flags []traced) {
-	for _, flag := range flags {
-		list, ok := flag.cutPrefix("--mount=")
-		if !ok {
-			continue
+func (d *dockerfile) mountFrom(flag traced) {
+	list, ok := flag.cutPrefix("--mount=")
+	if !ok {
+		return
+	}
+	var image traced
+	ok = list.eachOfCSV(func(option traced) {
+		if key, value, ok := option.cut('='); ok && strings.EqualFold(string(key.text), "from") {
+			image = value
 		}
-		options, ok := list.splitCSV()
-		if !ok {
-			if mentions(string(list.text), d.host) {
-				d.leave(list, noCSV)
-			}
-			continue
-		}
-		var image traced
-		for _, option := range options {
-			if key, value, ok := option.cut('='); ok && strings.EqualFold(string(key.text), "from") {
-				image = value
-			}
-		}
+	})
+	switch {
+	case ok:
 		d.asWritten(image)
+	case mentions(string(list.text), d.host):
+		d.leave(list, noCSV)
 	}
 }
 
@@ -156,8 +181,12 @@ func (d *dockerfile) ours(name traced) bool {
 
 // note finds a name of the registry, or leaves it, and says which.
 func (d *dockerfile) note(name traced, platform string) (found bool) {
-	if !name.whole() {
+	switch {
+	case !name.whole():
 		d.leave(name, inPieces)
+		return false
+	case len(name.text) > maxValue:
+		d.leave(name, tooLong)
 		return false
 	}
 	image, err := registry.Parse(string(name.text), d.host)
@@ -166,13 +195,17 @@ func (d *dockerfile) note(name traced, platform string) (found bool) {
 		return false
 	}
 	start, end := name.bounds()
-	d.places = append(d.places, place{start: start, end: end, image: image, platform: platform})
+	if d.keep(end - start + len(platform)) {
+		d.places = append(d.places, place{start: start, end: end, image: image, platform: platform})
+	}
 	return true
 }
 
 func (d *dockerfile) leave(t traced, why string) {
 	start, end := t.bounds()
-	d.places = append(d.places, place{start: start, end: end, why: why})
+	if d.keep(end - start + len(why)) {
+		d.places = append(d.places, place{start: start, end: end, why: why})
+	}
 }
 
 // results puts what was noted in the order of the file, each place once.
@@ -195,8 +228,8 @@ func (d *dockerfile) results() ([]Found, []Left) {
 	return found, left
 }
 
-// sortPlaces keeps one of the places that begin together. Where two FROMs have one ARG
-// and ask for two platforms, that one is for none.
+// sortPlaces keeps one of the places that begin together, as the default of an ARG does
+// for all FROMs that have it.
 func (d *dockerfile) sortPlaces() {
 	slices.SortStableFunc(d.places, func(a, b place) int { return cmp.Compare(a.start, b.start) })
 	kept := d.places[:0]
@@ -206,7 +239,7 @@ func (d *dockerfile) sortPlaces() {
 		case last < 0 || kept[last].start != p.start:
 			kept = append(kept, p)
 		case kept[last].platform != p.platform:
-			kept[last].platform = ""
+			kept[last].platform = severalPlatforms
 		}
 	}
 	d.places = kept
@@ -215,27 +248,26 @@ func (d *dockerfile) sortPlaces() {
 // checkUses leaves a default that is all of one FROM's name and a part of another's,
 // where a digest would be in the way, and defaults that no FROM uses.
 func (d *dockerfile) checkUses() {
-	slices.SortFunc(d.uses, func(a, b use) int { return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.line, b.line)) })
 	for i, p := range d.places {
-		uses := d.usesOf(p)
-		part := slices.IndexFunc(uses, func(u use) bool { return !u.whole })
-		if p.why == "" && part >= 0 {
-			d.places[i].why = fmt.Sprintf("is a part of the name in line %d too: only a name in one piece can be pinned", uses[part].line)
+		if line := d.partIn(p.start); p.why == "" && line > 0 {
+			d.places[i].why = fmt.Sprintf("is a part of the name in line %d too: only a name in one piece can be pinned", line)
 		}
 	}
-	for _, p := range d.defaults {
-		if len(d.usesOf(p)) == 0 {
-			d.places = append(d.places, p)
+	for _, def := range d.defaults {
+		if !def.used {
+			d.places = append(d.places, def.place)
 		}
 	}
 }
 
-// usesOf gives the uses that begin in a place. None goes beyond the word it begins in.
-func (d *dockerfile) usesOf(p place) []use {
-	byStart := func(u use, offset int) int { return cmp.Compare(u.start, offset) }
-	from, _ := slices.BinarySearchFunc(d.uses, p.start, byStart)
-	to, _ := slices.BinarySearchFunc(d.uses, p.end, byStart)
-	return d.uses[from:to]
+// partIn gives the first line where a FROM makes the default at this place a part of a
+// name, or 0.
+func (d *dockerfile) partIn(offset int) int {
+	i, _ := slices.BinarySearchFunc(d.defaults, offset, func(def argDefault, offset int) int { return cmp.Compare(def.end, offset+1) })
+	if i < len(d.defaults) && d.defaults[i].start <= offset {
+		return d.defaults[i].partIn
+	}
+	return 0
 }
 
 // dependsOn says which ARGs keep a name from being known.

@@ -1,18 +1,19 @@
 package references
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // value is what a word with variables comes to.
 type value struct {
 	traced
-	mixed    bool // put together from pieces: no change of one is a change of the whole
-	unsure   bool // the text is no more than what it may be made of
-	literal  bool // a piece of it stands in the word itself
-	variable bool // a piece of it came with a variable
+	mixed    bool  // put together from pieces: no change of one is a change of the whole
+	unsure   bool  // the text is no more than what it may be made of
+	literal  bool  // a piece of it stands in the word itself
+	variable bool  // a piece of it came with a variable
+	defaults []int // the index of each that it has a piece of
 }
+
+// size is about what the value takes in memory.
+func (v value) size() int { return len(v.text) + 4*len(v.at) + 8*len(v.defaults) }
 
 // predefinedArgs are the variables that BuildKit gives to every FROM. Their values
 // depend on the machine and what the build is asked for (Dockerfile reference,
@@ -32,27 +33,31 @@ func predefinedArgs() map[string]value {
 func (d *dockerfile) from(in *instruction, c command) {
 	d.staged = true
 	args := in.trace(c.start, c.end)
-	words := args.fields()
-	if len(words) == 0 {
-		return
+	image, rest := args.cutField()
+	as, rest := rest.cutField()
+	name, rest := rest.cutField()
+	named := strings.EqualFold(string(as.text), "as") && len(name.text) > 0 && len(rest.text) == 0
+	switch {
+	case len(image.text) == 0:
+	case len(as.text) == 0, named:
+		d.base(image, platformOf(in, c), in.line)
+	case args.hasField(d.ours):
+		d.leave(args, manyWords)
 	}
-	if len(words) != 1 && (len(words) != 3 || !strings.EqualFold(string(words[1].text), "as")) {
-		if slices.ContainsFunc(words, d.ours) {
-			d.leave(args, manyWords)
-		}
-		return
-	}
-	d.base(words[0], platformOf(c.flags), in.line)
 }
 
-// platformOf is the platform that a FROM asks for, if it is written out.
-func platformOf(flags []traced) string {
-	for _, flag := range flags {
-		if platform, ok := flag.cutPrefix("--platform="); ok && !strings.ContainsAny(string(platform.text), "$'\"\\`") {
-			return string(platform.text)
+// platformOf is the platform that a FROM asks for, as it is written. The one that the
+// build is for is what it gets if it asks for none.
+func platformOf(in *instruction, c command) (platform string) {
+	in.eachFlag(c, func(flag traced) {
+		if text, ok := flag.cutPrefix("--platform="); ok && platform == "" {
+			platform = string(text.text)
 		}
+	})
+	if platform == "$TARGETPLATFORM" || platform == "${TARGETPLATFORM}" {
+		return ""
 	}
-	return ""
+	return platform
 }
 
 // base notes what the word comes to that names a FROM's image.
@@ -65,7 +70,7 @@ func (d *dockerfile) base(word traced, platform string, line int) {
 		}
 		return
 	}
-	d.leaveUnused(l.unused)
+	d.leaveUnused(word, l.unused)
 	found := false
 	switch ours := d.ours(v.traced); {
 	case ours && !v.mixed && !v.unsure:
@@ -73,9 +78,11 @@ func (d *dockerfile) base(word traced, platform string, line int) {
 	case ours, v.unsure && indexFold(v.text, d.host) >= 0:
 		d.leave(word, dependsOn(l.names))
 	}
-	for i, offset := range v.at {
-		if i == 0 || offset != v.at[i-1]+1 {
-			d.uses = append(d.uses, use{start: offset, line: line, whole: found})
+	for _, i := range v.defaults {
+		def := &d.defaults[i]
+		def.used = true
+		if !found && def.partIn == 0 {
+			def.partIn = line
 		}
 	}
 }
@@ -83,7 +90,7 @@ func (d *dockerfile) base(word traced, platform string, line int) {
 // arg keeps the defaults of an ARG before the first FROM, for those are what a FROM
 // sees, and the last one counts. ARG NAME alone changes nothing.
 func (d *dockerfile) arg(in *instruction, c command) {
-	for _, w := range splitWords(in.text[c.start:c.end], d.escape) {
+	for w := range splitWords(in.text[c.start:c.end], d.escape) {
 		name, written, ok := in.trace(c.start+w.start, c.start+w.end).cut('=')
 		if !ok {
 			continue
@@ -91,26 +98,28 @@ func (d *dockerfile) arg(in *instruction, c command) {
 		l := lexer{src: written, escape: d.escape, args: d.args}
 		v, err := l.read()
 		if err != nil {
-			v = value{traced: written, unsure: true}
+			v = value{unsure: true}
+			l.add(&v, written)
 			if mentions(string(written.text), d.host) {
 				d.leave(written, openEnded)
 			}
 		}
-		d.leaveUnused(l.unused)
-		if !d.staged {
-			d.args[string(name.text)] = v
-		}
-		if err == nil && d.ours(v.traced) && written.holds(v.at[0]) {
+		d.leaveUnused(written, l.unused)
+		if err == nil && d.ours(v.traced) && written.holds(v.at[0]) && d.keep(len(written.text)) {
 			start, end := written.bounds()
-			d.defaults = append(d.defaults, place{start: start, end: end, why: noFrom})
+			v.defaults = append(v.defaults, len(d.defaults))
+			d.defaults = append(d.defaults, argDefault{place: place{start: start, end: end, why: noFrom}})
+		}
+		if !d.staged && d.keep(len(name.text)+v.size()) {
+			d.args[string(name.text)] = v
 		}
 	}
 }
 
 // leaveUnused leaves the names in ${NAME:-name} where NAME has a value of its own.
-func (d *dockerfile) leaveUnused(words []traced) {
-	for _, word := range words {
-		if mentions(string(word.text), d.host) {
+func (d *dockerfile) leaveUnused(src traced, words []word) {
+	for _, w := range words {
+		if word := src.slice(w.start, w.end); mentions(string(word.text), d.host) {
 			d.leave(word, otherWins)
 		}
 	}

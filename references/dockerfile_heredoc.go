@@ -22,7 +22,7 @@ func (d *dockerfile) skipHeredocs(in *instruction, c command) {
 	if !bytes.Contains(in.text, []byte("<<")) || isJSON(in.text[c.start:c.end]) {
 		return
 	}
-	for _, h := range heredocs(in.text) {
+	for _, h := range d.heredocs(in.text) {
 		start := d.next
 		if !d.skipTo(h) {
 			if indexFold(d.data[start:], d.host) >= 0 {
@@ -48,26 +48,26 @@ func (d *dockerfile) skipTo(h heredoc) bool {
 	return false
 }
 
-// isJSON says whether arguments are in the exec form, where << means nothing.
+// isJSON says whether arguments are in the exec form, where << means nothing. BuildKit
+// refuses lists of other things than strings.
 func isJSON(args []byte) bool {
 	args = bytes.TrimLeftFunc(args, unicode.IsSpace)
-	var list []any
-	return bytes.HasPrefix(args, []byte("[")) && json.Unmarshal(args, &list) == nil
+	return bytes.HasPrefix(args, []byte("[")) && json.Valid(args)
 }
 
 // heredocs gives the heredocs that the words of an instruction open. Words are split
 // with the backslash for the escape, whatever the file's directive says. Where they
 // cannot be split there is none.
-func heredocs(text []byte) []heredoc {
-	l := lexer{src: traced{text: text}, escape: '\\', rawQuotes: true, rawEscapes: true}
-	if _, err := l.read(); err != nil {
-		return nil
-	}
+func (d *dockerfile) heredocs(text []byte) []heredoc {
 	var all []heredoc
-	for _, word := range l.words {
-		if h, ok := parseHeredoc(word); ok {
+	l := lexer{src: traced{text: text}, escape: '\\', rawQuotes: true, rawEscapes: true}
+	l.eachWord = func(word string) {
+		if h, ok := parseHeredoc(word); ok && d.keep(len(h.name)) {
 			all = append(all, h)
 		}
+	}
+	if _, err := l.read(); err != nil {
+		return nil
 	}
 	return all
 }
@@ -84,10 +84,14 @@ func parseHeredoc(word string) (h heredoc, ok bool) {
 	if strings.Contains(after, "<") {
 		return h, false
 	}
+	words := 0
 	l := lexer{src: traced{text: []byte(after)}, escape: '\\'}
-	if _, err := l.read(); err != nil || len(l.words) != 1 {
+	l.eachWord = func(word string) {
+		words++
+		h.name = string([]rune(word)) // what is not in UTF-8 has no line to end it
+	}
+	if _, err := l.read(); err != nil || words != 1 {
 		return h, false
 	}
-	h.name = string([]rune(l.words[0])) // what is not in UTF-8 has no line to end it
 	return h, true
 }

@@ -16,13 +16,19 @@ const blanks = "\t\v\f\r "
 
 // traced is text with the place in the file that each of its bytes comes from: what
 // stands between them there, such as quotes and ends of lines, may be gone. at is nil
-// for text whose place does not matter.
+// for text whose place does not matter. A place takes 32 bits, for a long line has many:
+// what is read has to be below 2 GiB.
 type traced struct {
 	text []byte
-	at   []int
+	at   []int32
 }
 
+// add shares the text of the first that is added.
 func (t *traced) add(u traced) {
+	if len(t.text) == 0 {
+		t.text, t.at = slices.Clip(u.text), slices.Clip(u.at)
+		return
+	}
 	t.text = append(t.text, u.text...)
 	t.at = append(t.at, u.at...)
 }
@@ -58,34 +64,34 @@ func (t traced) whole() bool {
 // bounds is where the first byte stands and where the last one ends. There has to be
 // one.
 func (t traced) bounds() (start, end int) {
-	return t.at[0], t.at[len(t.at)-1] + 1
+	return int(t.at[0]), int(t.at[len(t.at)-1]) + 1
 }
 
 // holds says whether a place is within the bounds.
-func (t traced) holds(offset int) bool {
-	start, end := t.bounds()
-	return start <= offset && offset < end
+func (t traced) holds(offset int32) bool {
+	return t.at[0] <= offset && offset <= t.at[len(t.at)-1]
 }
 
 // instruction is the text of one, which may go over several lines.
 type instruction struct {
 	text []byte
 	line int   // on which it begins
-	cuts []cut // the first at index 0
+	cuts []cut // the first at index 0, where there is text
 }
 
 // cut is where the text of an instruction goes on elsewhere in the file.
-type cut struct{ index, offset int }
+type cut struct{ index, offset int32 }
 
 // offset is where a byte of the text stands in the file.
-func (in *instruction) offset(i int) int {
-	c := in.cuts[sort.Search(len(in.cuts), func(c int) bool { return in.cuts[c].index > i })-1]
-	return c.offset + i - c.index
+func (in *instruction) offset(i int) int32 {
+	index := int32(i)
+	c := in.cuts[sort.Search(len(in.cuts), func(c int) bool { return in.cuts[c].index > index })-1]
+	return c.offset + index - c.index
 }
 
 // trace gives a part of the text with its place.
 func (in *instruction) trace(start, end int) traced {
-	t := traced{in.text[start:end], make([]int, end-start)}
+	t := traced{in.text[start:end], make([]int32, end-start)}
 	for i := range t.at {
 		t.at[i] = in.offset(start + i)
 	}
@@ -142,7 +148,10 @@ func (d *dockerfile) join(in *instruction, start, end int) bool {
 	if goesOn {
 		end = start + n
 	}
-	in.cuts = append(in.cuts, cut{len(in.text), start})
+	if start == end {
+		return goesOn
+	}
+	in.cuts = append(in.cuts, cut{int32(len(in.text)), int32(start)})
 	if in.text == nil {
 		in.text = d.data[start:end:end] // most have one line, and need no copy
 	} else {

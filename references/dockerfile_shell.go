@@ -2,14 +2,16 @@ package references
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
 const (
-	// No name of ours is longer, and so ARGs that double each other come to an end.
-	maxValue = 1024
+	// No name is longer: host, repository (255), tag (128), digest (135). Doubling ARGs end.
+	maxValue = 800
+	maxNames = 8 // of variables that a name depends on are told
 	// How deep ${A:-${B:-…}} may go, so that it does not fill the stack.
 	maxDepth = 100
 	// What peek gives at the end.
@@ -34,11 +36,11 @@ type lexer struct {
 
 	pos    int
 	depth  int
-	names  []string // of the variables that are asked for
-	unused []traced // words within ${…} that others win over
+	names  []string // of the variables that are asked for, as many as are told
+	unused []word   // within ${…} in src, that others win over
 
-	word  []byte // that is being read, with all that may be split still in it
-	words []string
+	word     []byte // that is being read, with all that may be split still in it
+	eachWord func(string)
 }
 
 // read gives the value of all that is there. A byte order mark is no part of it.
@@ -134,15 +136,19 @@ func (l *lexer) putValue(v *value, x value) {
 	v.mixed = v.mixed || v.variable || v.literal || x.mixed
 	v.unsure = v.unsure || x.unsure
 	v.variable = true
-	l.add(v, x.traced)
+	if l.add(v, x.traced) {
+		v.defaults = append(v.defaults, x.defaults...)
+	}
 }
 
-func (l *lexer) add(v *value, t traced) {
+// add says whether the value has room for the text.
+func (l *lexer) add(v *value, t traced) bool {
 	if l.args != nil && len(v.text)+len(t.text) > maxValue {
 		v.unsure = true
-		return
+		return false
 	}
 	v.traced.add(t)
+	return true
 }
 
 func (l *lexer) singleQuotes(v *value) error {
@@ -219,10 +225,17 @@ func (l *lexer) dollar(v *value) error {
 	case name == "" || l.args == nil:
 		l.put(v, l.src.slice(start, l.pos))
 	default:
-		l.names = append(l.names, name)
-		l.putValue(v, l.args[name])
+		l.putValue(v, l.ask(name))
 	}
 	return nil
+}
+
+// ask gives the value of a variable, and remembers that it was asked for.
+func (l *lexer) ask(name string) value {
+	if len(l.names) < maxNames && !slices.Contains(l.names, name) {
+		l.names = append(l.names, name)
+	}
+	return l.args[name]
 }
 
 // name reads the name of a variable: one character that is special in a shell, digits,
@@ -259,26 +272,29 @@ func (l *lexer) braces(v *value, start int) error {
 			l.put(v, l.src.slice(start, l.pos))
 			return nil
 		}
-		l.names = append(l.names, name)
-		l.putValue(v, l.args[name])
+		l.putValue(v, l.ask(name))
 		return nil
 	case operator == '/' && !colon:
 		return l.replacement(v, name, start)
 	case !colon && !strings.ContainsRune("+-?#%", operator), colon && pattern:
 		return errSubstitution
 	}
-	wordStart := l.pos
-	word, err := l.nested('}', pattern)
+	wordStart, unused := l.pos, len(l.unused)
+	inner, err := l.nested('}', pattern)
 	if err != nil {
 		return err
 	}
 	if l.args == nil {
 		l.put(v, l.src.slice(start, wordStart))
-		l.put(v, word.traced)
+		l.put(v, inner.traced)
 		l.put(v, l.src.slice(l.pos-1, l.pos))
 		return nil
 	}
-	return l.substitute(v, name, operator, colon, word, l.src.slice(wordStart, l.pos-1))
+	used, err := l.substitute(v, name, operator, colon, inner)
+	if !used {
+		l.unused = append(l.unused[:unused], word{wordStart, l.pos - 1})
+	}
+	return err
 }
 
 // replacement reads ${NAME/pattern/text}. What it comes to is not worked out.
@@ -304,8 +320,7 @@ func (l *lexer) replacement(v *value, name string, start int) error {
 		l.put(v, l.src.slice(l.pos-1, l.pos))
 		return nil
 	}
-	l.names = append(l.names, name)
-	l.putValue(v, l.args[name])
+	l.putValue(v, l.ask(name))
 	l.putValue(v, text)
 	v.unsure = true
 	return nil
@@ -322,10 +337,10 @@ func (l *lexer) nested(stop rune, rawEscapes bool) (value, error) {
 
 // substitute puts what ${NAME:-word} and its like come to (POSIX, XCU section 2.6.2;
 // there is no = in a Dockerfile). Where that hangs on what is not known, all that it
-// may be made of is put. A word that does not count is kept as written.
-func (l *lexer) substitute(v *value, name string, operator rune, colon bool, word value, written traced) error {
-	l.names = append(l.names, name)
-	has, set := l.args[name]
+// may be made of is put. It says whether the word counts.
+func (l *lexer) substitute(v *value, name string, operator rune, colon bool, word value) (used bool, err error) {
+	has := l.ask(name)
+	_, set := l.args[name]
 	null := !set || colon && len(has.text) == 0
 	switch operator {
 	case '-', '+':
@@ -337,23 +352,23 @@ func (l *lexer) substitute(v *value, name string, operator rune, colon bool, wor
 			l.putValue(v, word)
 		case operator == '-':
 			l.putValue(v, has)
-			l.unused = append(l.unused, written)
+			return false, nil
 		default:
 			l.putValue(v, value{})
-			l.unused = append(l.unused, written)
+			return false, nil
 		}
 	case '?':
 		if null && !has.unsure {
-			return errSubstitution
+			return true, errSubstitution
 		}
 		l.putValue(v, has)
 	case '#', '%':
 		l.putValue(v, has)
 		v.unsure = true
 	default:
-		return errSubstitution
+		return true, errSubstitution
 	}
-	return nil
+	return true, nil
 }
 
 // gather adds to the word that is read. Space ends it where it can be split.
@@ -378,7 +393,7 @@ func (l *lexer) gather(text []byte, splits bool) {
 
 func (l *lexer) endWord() {
 	if len(l.word) > 0 {
-		l.words = append(l.words, string(l.word))
+		l.eachWord(string(l.word))
 		l.word = l.word[:0]
 	}
 }

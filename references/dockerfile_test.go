@@ -98,13 +98,18 @@ func TestDockerfilePlatform(t *testing.T) {
 		{"written out", "FROM --platform=linux/arm64/v8 cgr.dev/a/b", "linux/arm64/v8"},
 		{"in quotes", "FROM '--platform'=linux/arm64 x\nFROM --platform=\"linux/arm64\" cgr.dev/a/b", "linux/arm64"},
 		{"over lines", "FROM --platform=linux/\\\narm64 cgr.dev/a/b", "linux/arm64"},
-		{"a variable", "FROM --platform=$BUILDPLATFORM cgr.dev/a/b", ""},
-		{"a variable in part", "FROM --platform=linux/${ARCH} cgr.dev/a/b", ""},
-		{"a variable in quotes", `FROM --platform='$ARCH' cgr.dev/a/b`, ""},
+		{"a variable", "FROM --platform=$BUILDPLATFORM cgr.dev/a/b", "$BUILDPLATFORM"},
+		{"a variable in part", "FROM --platform=linux/${ARCH} cgr.dev/a/b", "linux/${ARCH}"},
+		{"a variable in quotes", `FROM --platform='$ARCH' cgr.dev/a/b`, "$ARCH"},
+		{"a variable with a default", "FROM --platform=${TARGETPLATFORM:-linux/arm64} cgr.dev/a/b", "${TARGETPLATFORM:-linux/arm64}"},
+		{"that of the build", "FROM --platform=$TARGETPLATFORM cgr.dev/a/b", ""},
+		{"that of the build, in braces and quotes", `FROM --platform="${TARGETPLATFORM}" cgr.dev/a/b`, ""},
+		{"that of the build for one FROM of an ARG", "ARG A=cgr.dev/a/b\nFROM $A\nFROM --platform=$TARGETPLATFORM $A", ""},
 		{"of an ARG's FROM", "ARG A=cgr.dev/a/b\nFROM --platform=linux/arm64 $A", "linux/arm64"},
 		{"the same for both FROMs of an ARG", "ARG A=cgr.dev/a/b\nFROM --platform=linux/arm64 $A\nFROM --platform=linux/arm64 $A", "linux/arm64"},
-		{"two for one ARG", "ARG A=cgr.dev/a/b\nFROM --platform=linux/arm64 $A\nFROM --platform=linux/amd64 $A", ""},
-		{"for one FROM of an ARG", "ARG A=cgr.dev/a/b\nFROM --platform=linux/arm64 $A\nFROM $A", ""},
+		{"two for one ARG", "ARG A=cgr.dev/a/b\nFROM --platform=linux/arm64 $A\nFROM --platform=linux/amd64 $A", "several platforms"},
+		{"two and none for one ARG", "ARG A=cgr.dev/a/b\nFROM --platform=linux/arm64 $A\nFROM --platform=$BUILDPLATFORM $A\nFROM $A", "several platforms"},
+		{"for one FROM of an ARG", "ARG A=cgr.dev/a/b\nFROM --platform=linux/arm64 $A\nFROM $A", "several platforms"},
 		{"COPY", "FROM --platform=linux/arm64 scratch\nCOPY --from=cgr.dev/a/b x y", ""},
 	} {
 		t.Run("I77 "+test.name, func(t *testing.T) {
@@ -151,6 +156,8 @@ func TestDockerfileErrors(t *testing.T) {
 		{"an escape character that cannot be", "# syntax=x\n# escape=/\x1b[31m\nFROM cgr.dev/a/b", `line 2: the escape character is "/`},
 		{"an escape character that is blank", "# escape= \nFROM cgr.dev/a/b", "line 1: the escape character"},
 		{"two escape directives", "# escape=`\n# escape=\\\nFROM cgr.dev/a/b", "line 2: a second escape directive"},
+		{"more than is kept", "FROM x\nRUN y\nCOPY" + strings.Repeat(" --from=cgr.dev/a/b", 65_000) + " x y\nFROM cgr.dev/a/b", "line 3: up to there"},
+		{"more than is kept of a heredoc", "FROM x\nRUN" + strings.Repeat(" <<cgr.dev", 65_000) + "\nFROM cgr.dev/a/b", "line 2: up to there"},
 		{"two syntax directives", "# syntax=cgr.dev/a/b\n# Syntax=x", "line 2: a second syntax directive"},
 	} {
 		t.Run("I77 "+test.name, func(t *testing.T) {

@@ -16,7 +16,7 @@ type Found struct {
 	Start, End int
 	Line       int // counted from 1
 	Image      registry.Reference
-	Platform   string // that the file asks for beside it, such as "linux/arm64" or "$BUILDPLATFORM"; empty for none
+	Platform   string // that the file asks for beside it, as it is written, such as "linux/arm64" or "$BUILDPLATFORM"; empty for none
 }
 
 // Left is a place that seems to name an image of the registry and is not sure to be
