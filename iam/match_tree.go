@@ -57,6 +57,9 @@ func repeated(re *syntax.Regexp, fill string) []string {
 	if n := len([]rune(fill)); n >= least && (most < 0 || n <= most) && takes(re.Sub[0], fill) {
 		return []string{fill}
 	}
+	if most == 0 {
+		return []string{""}
+	}
 	var all []string
 	for _, once := range examples(re.Sub[0], fill) {
 		if n := max(least, 1); n*len(once) <= maxExample {

@@ -110,7 +110,7 @@ func FuzzWarnings(f *testing.F) {
 // An example fits, whatever is filled in, where the expression says nothing of what
 // stands around a place.
 func FuzzExamples(f *testing.F) {
-	for _, text := range []string{".*", "^a(b|c)?[d-f]{2,3}x+$", "[^a]*", "(?i)AbC", `\d+\w`, "a{0}", "(?s).{3,}"} {
+	for _, text := range []string{".*", "^a(b|c)?[d-f]{2,3}x+$", "[^a]*", "(?i)AbC", `\d+\w`, "a{0}", "01{0}0", "(?s).{3,}"} {
 		f.Add(text, "-evil/x")
 	}
 	f.Fuzz(func(t *testing.T, text, fill string) {
