@@ -113,6 +113,8 @@ func (a *app) sayPins(v pinView, paths []string) {
 		a.warn("nothing there names an image of %s in a way that is understood", a.cfg.Registry.Host)
 	case len(v.places) == 0:
 		a.warn("%s may name an image of %s, and could not be read", plural(len(v.skipped), "file"), a.cfg.Registry.Host)
+	case !v.sure && v.check && v.update:
+		a.warn("%d of %s pinned and up to date; for those that can be, run: %s", v.pinned, all, strings.TrimSpace(again))
 	case !v.sure && v.check:
 		a.warn("%d of %s pinned; to pin what can be, run: %s", v.pinned, all, strings.TrimSpace(again))
 	case !v.sure:
