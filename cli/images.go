@@ -98,8 +98,8 @@ func (a *app) reader() *registry.Reader {
 	}
 }
 
-// narrating is a transport that says what is asked, and what the answer was. An address
-// of the registry holds no secret.
+// narrating is a transport that says what is asked, and what the answer was. Both may
+// repeat the secret of a request: the list of tags goes on where the registry says.
 type narrating struct {
 	http.RoundTripper
 	say func(format string, args ...any)
@@ -107,15 +107,16 @@ type narrating struct {
 
 func (n narrating) RoundTrip(r *http.Request) (*http.Response, error) {
 	how := "without a credential"
-	if r.Header.Get("Authorization") != "" {
+	_, secret, given := strings.Cut(r.Header.Get("Authorization"), " ")
+	if given {
 		how = "with one"
 	}
 	answer, err := n.RoundTripper.RoundTrip(r)
 	status := "no answer"
 	if err == nil {
-		status = platform.Printable(answer.Status)
+		status = platform.Printable(answer.Status, secret)
 	}
-	n.say("%s %s, %s: %s", r.Method, r.URL, how, status)
+	n.say("%s %s, %s: %s", r.Method, platform.Printable(r.URL.String(), secret), how, status)
 	return answer, err
 }
 

@@ -197,6 +197,9 @@ func FuzzLogin(f *testing.F) {
 		if pair, err := base64.StdEncoding.DecodeString(auth); err == nil && len(pair) > 0 && !strings.HasPrefix(string(pair)+":", name+":") {
 			t.Fatalf("got %q of %q, want what is before the colon", name, pair)
 		}
+		if user, password, ok := (&File{doc: d}).Pair(host); ok && (user != name || password == "") {
+			t.Fatalf("got %q and %q of %q, want the same user and a password", user, password, auth)
+		}
 	})
 }
 

@@ -17,23 +17,6 @@ import (
 // maxTagPages bounds a list of tags, at 1,000 a page.
 const maxTagPages = 20
 
-// Tags lists the tags of a repository ("org/image") in the registry's order: the first
-// 20 pages of 1,000.
-func (r *Reader) Tags(ctx context.Context, repository string) ([]string, error) {
-	if err := checkRepository(repository); err != nil {
-		return nil, err
-	}
-	v, err := r.visit(Reference{Repository: repository}, "")
-	if err != nil {
-		return nil, err
-	}
-	tags, _, err := v.tags(ctx, v.ask)
-	if err != nil {
-		return nil, err
-	}
-	return tags, nil
-}
-
 // tags lists the tags of the visited repository; whole says that none is missing. What
 // is known beside an error is given too.
 func (v *visit) tags(ctx context.Context, ask func(context.Context, func(Token) error) error) (tags []string, whole bool, err error) {

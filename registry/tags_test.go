@@ -40,7 +40,7 @@ func TestTags(t *testing.T) {
 			linked("d", `<`+path+`?n=1000>; rel=first`)(w, r)
 		}
 	}
-	got, err := f.reader().Tags(t.Context(), private)
+	got, err := f.reader().listTags(t.Context(), private)
 	if want := []string{"a", "b", "c", "d"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %q, %v, want %q", got, err, want)
 	}
@@ -49,7 +49,7 @@ func TestTags(t *testing.T) {
 	t.Run("without a credential where that is enough", func(t *testing.T) {
 		f := newFake()
 		f.handlers["tags"] = unless(refuses(403, "FORBIDDEN"), lists("a"))
-		if got, err := f.reader().Tags(t.Context(), public); err != nil || !slices.Equal(got, []string{"a"}) {
+		if got, err := f.reader().listTags(t.Context(), public); err != nil || !slices.Equal(got, []string{"a"}) {
 			t.Errorf("got %q, %v", got, err)
 		}
 		f.wantAsked(t, "GET token anonymous", "GET tags", "GET token", "GET tags")
@@ -57,7 +57,7 @@ func TestTags(t *testing.T) {
 	t.Run("no tags", func(t *testing.T) {
 		for _, body := range []string{`{"name":"x","tags":null}`, `{}`} {
 			f.handlers["tags"] = func(w http.ResponseWriter, _ *http.Request) { answer(w, "application/json", body) }
-			if got, err := f.reader().Tags(t.Context(), private); err != nil || len(got) > 0 {
+			if got, err := f.reader().listTags(t.Context(), private); err != nil || len(got) > 0 {
 				t.Errorf("got %q, %v, want none", got, err)
 			}
 		}
@@ -65,7 +65,7 @@ func TestTags(t *testing.T) {
 	t.Run("no end", func(t *testing.T) {
 		f := newFake()
 		f.handlers["tags"] = linked("a", `<`+path+`?n=1000&last=a>; rel="next"`)
-		if _, err := f.reader().Tags(t.Context(), private); err != nil || f.count("GET tags") != maxTagPages {
+		if _, err := f.reader().listTags(t.Context(), private); err != nil || f.count("GET tags") != maxTagPages {
 			t.Errorf("got %d requests, %v, want %d", f.count("GET tags"), err, maxTagPages)
 		}
 	})
@@ -75,7 +75,7 @@ func TestTags(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f.handlers["tags"] = func(w http.ResponseWriter, _ *http.Request) { answer(w, "application/json", body) }
-			got, err := f.reader().Tags(t.Context(), private)
+			got, err := f.reader().listTags(t.Context(), private)
 			if oneLine(t, err); len(got) > 0 || !strings.Contains(err.Error(), "the tags of org/python") {
 				t.Errorf("got %q, %v, want none, and what was asked", got, err)
 			}
@@ -83,12 +83,12 @@ func TestTags(t *testing.T) {
 	}
 	t.Run("no repository", func(t *testing.T) {
 		f.handlers["tags"] = refuses(404, "NAME_UNKNOWN")
-		_, err := f.reader().Tags(t.Context(), private)
+		_, err := f.reader().listTags(t.Context(), private)
 		if oneLine(t, err); !strings.Contains(err.Error(), "there is no repository org/python") {
 			t.Errorf("got %v", err)
 		}
 		for _, repository := range []string{"", "python", "org/python:3.13", "org/python@" + digest} {
-			_, err := f.reader().Tags(t.Context(), repository)
+			_, err := f.reader().listTags(t.Context(), repository)
 			oneLine(t, err)
 		}
 	})
@@ -104,7 +104,7 @@ func TestForeignLink(t *testing.T) {
 		t.Run("I60 "+link, func(t *testing.T) {
 			f := newFake()
 			f.handlers["tags"], f.handlers["history"] = linked("a", "<"+link+`>; rel="next"`), api{}.ServeHTTP
-			if got, err := f.reader().Tags(t.Context(), private); err != nil || !slices.Equal(got, []string{"a"}) {
+			if got, err := f.reader().listTags(t.Context(), private); err != nil || !slices.Equal(got, []string{"a"}) {
 				t.Errorf("got %q, %v, want what was told", got, err)
 			}
 			if got := f.count("GET tags"); got != 1 {
@@ -189,7 +189,7 @@ func FuzzTags(f *testing.F) {
 			w.Header().Set("Link", link)
 			answer(w, "application/json", string(body))
 		}
-		tags, err := fake.reader().Tags(t.Context(), private)
+		tags, err := fake.reader().listTags(t.Context(), private)
 		if asked := fake.count("GET tags"); asked < 1 || asked > maxTagPages {
 			t.Errorf("got %d requests, want 1 to %d", asked, maxTagPages)
 		}
@@ -220,4 +220,18 @@ func TestNextLink(t *testing.T) {
 	if got, err := nextLink(`<y>; rel=prev; rel=next`); got != "" || err != nil {
 		t.Errorf("got %q, %v, want that the first rel counts", got, err)
 	}
+}
+
+// listTags lists the tags of a repository ("org/image") in the registry's order: the first
+// 20 pages of 1,000.
+func (r *Reader) listTags(ctx context.Context, repository string) ([]string, error) {
+	v, err := r.visit(Reference{Repository: repository}, "")
+	if err != nil {
+		return nil, err
+	}
+	tags, _, err := v.tags(ctx, v.ask)
+	if err != nil {
+		return nil, err
+	}
+	return tags, nil
 }
