@@ -102,7 +102,7 @@ func (a *app) imagesPin(c *cobra.Command, paths []string, f *pinFlags) error {
 	}
 	changed, failed := a.pin(ctx, set, o, resolve, f)
 	if failed != nil && changed == 0 {
-		return a.each(failed)
+		return a.each(ctx, failed)
 	}
 	v := newPinView(set, f, unread == nil)
 	if err := a.showPins(set, v); err != nil {
@@ -112,13 +112,13 @@ func (a *app) imagesPin(c *cobra.Command, paths []string, f *pinFlags) error {
 		return err
 	}
 	if failed != nil {
-		return a.each(failed)
+		return a.each(ctx, failed)
 	}
 	a.sayPins(v, paths)
 	if f.check && !v.sure && unread == nil {
 		return errFound
 	}
-	return a.each(unread)
+	return a.each(ctx, unread)
 }
 
 // pin finds the digests that are asked for, and writes them where that is asked for. It
@@ -154,10 +154,11 @@ func unjoined(err error) []error {
 	return []error{err}
 }
 
-// each says each of several errors in a line of its own.
-func (a *app) each(err error) error {
-	if err == nil {
-		return nil
+// each says each of several errors in a line of its own, unless it was interrupted, which
+// is what the exit code is of then.
+func (a *app) each(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil {
+		return err
 	}
 	all := unjoined(err)
 	if len(all) == 1 {
