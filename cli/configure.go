@@ -87,6 +87,7 @@ func (a *app) configureDocker(ctx context.Context, c *cobra.Command, f *configur
 		return err
 	}
 	var session *token.Session
+	var nobody *token.NotSignedInError
 	switch {
 	case f.remove:
 	case f.noLogin:
@@ -98,7 +99,8 @@ func (a *app) configureDocker(ctx context.Context, c *cobra.Command, f *configur
 			return misuse("--no-login keeps no ID token, only where it comes from: give --identity-token PATH or --identity-token-env NAME")
 		}
 	default:
-		if session, err = a.planSignIn(ctx, c, &f.signInFlags); err != nil {
+		session, err = a.planSignIn(ctx, c, &f.signInFlags)
+		if err != nil && !errors.As(err, &nobody) {
 			return err
 		}
 	}
@@ -111,6 +113,9 @@ func (a *app) configureDocker(ctx context.Context, c *cobra.Command, f *configur
 	}
 	a.checkHelper()
 	a.checkPodman()
+	if nobody != nil {
+		a.warn("%v", nobody)
+	}
 	if session == nil {
 		return a.remember(c)
 	}

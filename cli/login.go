@@ -83,13 +83,14 @@ func (a *app) signIn(ctx context.Context, c *cobra.Command, s *token.Session) (t
 func (a *app) saySignedIn(s *token.Session, account token.Account) error {
 	if a.output == "json" {
 		return a.answerJSON(struct {
-			Identity string     `json:"identity"`
-			Email    string     `json:"email,omitempty"`
-			Until    *time.Time `json:"until,omitempty"` // when somebody has to sign in again
-			Store    string     `json:"store"`
-		}{account.Subject, account.Email, moment(account.Until), s.Keychain.String()})
+			Identity  string     `json:"identity"`
+			Email     string     `json:"email,omitempty"`
+			Until     *time.Time `json:"until,omitempty"` // when the person has to sign in again
+			Renewable bool       `json:"renewable"`       // by itself, until then
+			Store     string     `json:"store"`
+		}{account.Subject, account.Email, moment(account.Until), account.Renewable, s.Keychain.String()})
 	}
-	if err := a.answer("Signed in as %s%s.\n", account, until(account.Until)); err != nil {
+	if err := a.answer("Signed in as %s.\n", account.Describe()); err != nil {
 		return err
 	}
 	why := s.Keychain.Why()

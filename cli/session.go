@@ -50,11 +50,11 @@ func (p Program) helperSession(cfg config.Config) (*token.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.SignIn = func(ctx context.Context, audiences []string) (*token.Grant, error) {
+	s.SignIn = func(ctx context.Context, r token.SignInRequest) (*token.Grant, error) {
 		if err := p.checkOrganisation(ctx, cfg); err != nil {
 			return nil, err
 		}
-		return signIn(ctx, audiences)
+		return signIn(ctx, r)
 	}
 	s.Patience = patiencePerson
 	return s, nil
@@ -74,12 +74,15 @@ func (p Program) noWindow(cfg config.Config) string {
 	case cfg.AutoLogin == config.AutoLoginAlways:
 		return ""
 	case inCI():
-		return "CI is set, so no window opens; set CHAINGUARD_AUTH_IDENTITY to an identity that this job may assume, or CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN to a pull token"
+		return whyNotInCI
 	case !p.personThere():
 		return "nobody is at a terminal here; " + login
 	}
 	return ""
 }
+
+// whyNotInCI says why nobody is asked to sign in in a CI job.
+const whyNotInCI = "CI is set, so nobody is asked to sign in, and no ID token was found; set CHAINGUARD_AUTH_IDENTITY to an identity that this job may assume, or CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN to a pull token"
 
 // session is the session with the configured issuer, of the configured identity.
 func (p Program) session(cfg config.Config) (*token.Session, error) {
@@ -98,6 +101,8 @@ func (p Program) session(cfg config.Config) (*token.Session, error) {
 		Registry: cfg.Registry.Host,
 		API:      cfg.API.String(),
 		Keychain: store,
+
+		RegistryURL: cfg.Registry.String(),
 		STS: &platform.STS{
 			Issuer:    cfg.Issuer.String(),
 			Transport: platform.NewTransport(),
@@ -109,11 +114,18 @@ func (p Program) session(cfg config.Config) (*token.Session, error) {
 		Warn:  p.warn,
 		Debug: p.debugger(cfg),
 	}
-	if source, found := p.idToken(cfg); found && cfg.Identity != "" {
+	s.WarnBeforeEnd = p.personThere()
+	if source, found := p.idToken(cfg); found && ofWorkload(cfg) {
 		p.debug(cfg, "ID tokens come from %s", source.Name)
 		s.IDToken = source.Token
 	}
 	return s, nil
+}
+
+// ofWorkload reports whether an ID token that is found here is a workload's, of the
+// identity that is configured or of the only one that it matches, and not a person's.
+func ofWorkload(cfg config.Config) bool {
+	return cfg.Identity != "" || inCI() && cfg.IdentityProvider == ""
 }
 
 // wallClock is the time without Go's monotonic reading, which stands still while

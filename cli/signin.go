@@ -62,15 +62,18 @@ func (a *app) planSignIn(ctx context.Context, c *cobra.Command, f *signInFlags) 
 	s.Audiences = f.audiences
 	source, found := a.idToken(a.cfg)
 	switch {
-	case given != nil && a.cfg.Identity != "":
+	case given != nil && ofWorkload(a.cfg):
 		s.IDToken = given.Token
 	case given != nil:
 		s.SignIn = signin.WithToken(s.STS, a.cfg.IdentityProvider, given.Token)
-	case found && a.cfg.Identity == "":
+	case s.IDToken != nil:
+	case found:
 		s.SignIn = signin.WithToken(s.STS, a.cfg.IdentityProvider, source.Token)
 	case !found && a.cfg.Identity != "" && !a.personThere() && a.cfg.AutoLogin != config.AutoLoginAlways:
 		return nil, fmt.Errorf("there is no ID token for the identity %s here; %s", a.cfg.Identity, a.noIDToken())
-	case !found:
+	case inCI() && a.cfg.AutoLogin != config.AutoLoginAlways:
+		return nil, &token.NotSignedInError{Reason: whyNotInCI}
+	default:
 		if err := a.checkOrganisation(ctx, a.cfg); err != nil {
 			return nil, err
 		}
@@ -119,7 +122,7 @@ func (a *app) remember(c *cobra.Command) error {
 }
 
 // idToken finds where ID tokens come from: the configured place, or, for an
-// identity, what the machine itself offers.
+// identity and in CI, what the machine itself offers.
 func (p Program) idToken(cfg config.Config) (workload.Source, bool) {
 	switch {
 	case cfg.IdentityToken != "":
@@ -127,7 +130,7 @@ func (p Program) idToken(cfg config.Config) (workload.Source, bool) {
 	case cfg.IdentityTokenEnv != "":
 		source, err := workload.Variable(cfg.IdentityTokenEnv, os.Getenv)
 		return source, err == nil // its name was checked with the settings
-	case cfg.Identity != "":
+	case ofWorkload(cfg):
 		return workload.ThisHost().Ambient(cfg.Issuer.Host)
 	}
 	return workload.Source{}, false
@@ -155,7 +158,7 @@ func (p Program) checkOrganisation(ctx context.Context, cfg config.Config) error
 // person gives the way in which a person signs in here: with the organisation's
 // own provider where one is configured, in a browser on this machine, or on
 // another device.
-func (p Program) person(cfg config.Config, sts *platform.STS, invite string) (func(context.Context, []string) (*token.Grant, error), error) {
+func (p Program) person(cfg config.Config, sts *platform.STS, invite string) (func(context.Context, token.SignInRequest) (*token.Grant, error), error) {
 	if cfg.OIDC.Issuer != "" {
 		if cfg.IdentityProvider == "" {
 			return nil, errors.New("auth.oidc.issuer needs default.identity-provider beside it: the id that the platform knows this provider by")
@@ -173,7 +176,7 @@ func (p Program) person(cfg config.Config, sts *platform.STS, invite string) (fu
 		Issuer: cfg.Issuer.String(), Console: cfg.Console.String(),
 		Provider: provider, Connection: cfg.SocialLogin, Identity: cfg.Identity, Invite: invite,
 		NoRefreshToken: !cfg.UseRefreshToken, IdentityTokenEnv: cfg.IdentityTokenEnv,
-		Wait: signInWait, Out: p.Stderr, Now: wallClock, Debug: p.debugger(cfg),
+		Wait: signInWait, Out: p.Stderr, Terminal: p.personThere(), Now: wallClock, Debug: p.debugger(cfg),
 	}
 	headless := &signin.Headless{
 		STS:      sts,
@@ -188,10 +191,10 @@ func (p Program) person(cfg config.Config, sts *platform.STS, invite string) (fu
 		return headless.SignIn, nil
 	}
 	browser.GiveUp = true
-	return func(ctx context.Context, audiences []string) (*token.Grant, error) {
-		grant, err := browser.SignIn(ctx, audiences)
+	return func(ctx context.Context, r token.SignInRequest) (*token.Grant, error) {
+		grant, err := browser.SignIn(ctx, r)
 		if errors.Is(err, signin.ErrNoBrowser) {
-			return headless.SignIn(ctx, audiences)
+			return headless.SignIn(ctx, r)
 		}
 		return grant, err
 	}, nil

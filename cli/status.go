@@ -2,12 +2,14 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
@@ -41,10 +43,11 @@ type standing struct {
 	From          string         `json:"from,omitempty"` // what get answers with
 	Organizations []organisation `json:"organizations,omitempty"`
 	Capabilities  []string       `json:"capabilities,omitempty"`
-	SessionUntil  *time.Time     `json:"session_until,omitempty"` // when somebody has to sign in again
+	SessionUntil  *time.Time     `json:"sessionUntil,omitempty"` // when the person has to sign in again
+	Renewable     bool           `json:"renewable"`              // the session renews its tokens by itself until then
 	Tokens        []tokenLeft    `json:"tokens,omitempty"`
 	Store         string         `json:"store"`
-	StoreReason   string         `json:"store_reason,omitempty"`
+	StoreReason   string         `json:"storeReason,omitempty"`
 	Problem       string         `json:"problem,omitempty"` // why the platform could not say more
 	Settings      []settingFrom  `json:"settings,omitempty"`
 }
@@ -81,7 +84,8 @@ func (a *app) status(ctx context.Context, quick bool) error {
 		return err
 	}
 	st := standing{
-		Identity: kept.Account.Subject, Email: kept.Account.Email, SessionUntil: moment(kept.Account.Until),
+		Identity: kept.Account.Subject, Email: kept.Account.Email,
+		SessionUntil: moment(kept.Account.Until), Renewable: kept.Account.Renewable,
 		Store: s.Keychain.String(), StoreReason: s.Keychain.Why(),
 	}
 	for _, t := range kept.Tokens {
@@ -95,8 +99,11 @@ func (a *app) status(ctx context.Context, quick bool) error {
 		st.From, st.Valid, st.Identity, st.Email = "CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN", true, a.cfg.IdentityID, ""
 	case st.Valid:
 	case s.IDToken != nil:
-		st.From, st.Identity, st.Valid = "the identity of auth.identity", a.cfg.Identity, true
-	case kept.Alive:
+		st.From, st.Valid, st.SessionUntil, st.Renewable = "this machine's ID token", true, nil, true
+		if a.cfg.Identity != "" {
+			st.From, st.Identity = "the identity of auth.identity", a.cfg.Identity
+		}
+	case kept.Account.Valid(s.Now()):
 		st.From, st.Valid = "the session", true
 	}
 	if st.Valid && !quick && a.cfg.IdentityID == "" {
@@ -118,6 +125,9 @@ func (a *app) status(ctx context.Context, quick bool) error {
 		a.warn("not signed in; run: %s login", name)
 		return errSignedOut
 	}
+	if kept.Account.EndsSoon(s.Now()) && term.IsTerminal(int(a.Stderr.Fd())) {
+		a.warn("the session ends within the hour; to start a new one now, run: %s login", name)
+	}
 	return nil
 }
 
@@ -125,6 +135,11 @@ func (a *app) status(ctx context.Context, quick bool) error {
 func (a *app) askStanding(ctx context.Context, s *token.Session, st *standing) {
 	client := &iam.Client{URL: a.cfg.API.String(), Transport: platform.NewTransport(), Tokens: s.TokenSource(ctx, s.API)}
 	who, err := client.WhoAmI(ctx)
+	var nobody *token.NotSignedInError
+	if errors.As(err, &nobody) {
+		st.Problem = "roles are not known: no token for the platform API is stored; run: " + name + " login"
+		return
+	}
 	if err != nil {
 		st.Problem = err.Error()
 		return
@@ -171,7 +186,12 @@ func (a *app) sayStanding(st standing) error {
 		line("Organisation", "%s (%s)", platform.Printable(o.Name), platform.Printable(strings.Join(o.Roles, ", ")))
 	}
 	if st.SessionUntil != nil {
-		line("Session", "until %s, without signing in again", st.SessionUntil.Local().Format(dayAndTime))
+		end := fmt.Sprintf("until %s (%s)", st.SessionUntil.Local().Format(dayAndTime), left(st.SessionUntil.Sub(wallClock())))
+		if st.Renewable {
+			line("Session", "%s, renews itself until then", end)
+		} else {
+			line("Session", "%s, cannot be renewed: sign in again then", end)
+		}
 	}
 	for _, t := range st.Tokens {
 		what := "no end known"

@@ -67,19 +67,20 @@ func (p *Patient) session(ctx context.Context, net reached, store Status) answer
 		result := p.refused(err)
 		return answer{results: append(results, result), unknown: "get fails, so that Docker gives up before it asks the registry"}
 	}
+	if kept, err = s.Kept(); err != nil { // get may have renewed it
+		return answer{results: []Result{p.storeFailure(err)}, unknown: "the store cannot be read"}
+	}
 	a := answer{credential: &credential, from: fromSession, who: kept.Account.String()}
-	says := "get answers as " + a.who
+	says := "get answers as " + kept.Account.Describe()
 	switch {
 	case credential.Stored:
 		a.from, a.who = fromStore, "user "+platform.Printable(credential.Username)
 		says = "get answers with what docker login stored (" + a.who + ")"
-	case s.Identity != "":
-		a.who = "the identity " + s.Identity
+	case s.IDToken != nil:
+		a.who = "the identity " + kept.Account.Subject
 		says = "get answers as " + a.who
 	}
-	if end := kept.Account.Until; !end.IsZero() && !credential.Stored {
-		says += ", signed in until " + day(end)
-	} else if !credential.Expires.IsZero() {
+	if (credential.Stored || s.IDToken != nil) && !credential.Expires.IsZero() {
 		says += ", with a token until " + day(credential.Expires)
 	}
 	a.results = append(results, ok(check, "%s", says))

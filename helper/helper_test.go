@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/oauth2"
-
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/keychain"
 	"docker-credential-cgr/platform"
@@ -71,7 +69,7 @@ func (f *fixture) session() (*token.Session, error) {
 		Now:      time.Now, Warn: f.warn, Debug: func(string, ...any) {},
 	}
 	if f.person != nil {
-		s.SignIn = func(context.Context, []string) (*token.Grant, error) {
+		s.SignIn = func(context.Context, token.SignInRequest) (*token.Grant, error) {
 			f.windows++
 			return f.person()
 		}
@@ -112,7 +110,7 @@ func (f *fixture) accessToken(subject string) string {
 func (f *fixture) signsIn(subject string) (accessToken string) {
 	accessToken = f.accessToken(subject)
 	f.person = func() (*token.Grant, error) {
-		return &token.Grant{Token: &oauth2.Token{AccessToken: accessToken, Expiry: time.Now().Add(time.Hour)}, Subject: subject}, nil
+		return &token.Grant{Subject: subject, AccessTokens: []token.AccessToken{{Secret: accessToken, Audiences: []string{"cgr.dev"}, Expires: time.Now().Add(time.Hour)}}}, nil
 	}
 	return accessToken
 }

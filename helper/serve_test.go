@@ -243,8 +243,8 @@ func TestLostAnswer(t *testing.T) {
 	if code := Serve(f.helper, "get", strings.NewReader("cgr.dev"), false, fullDisk{}); code != 1 {
 		t.Errorf("I16 lost answer: got exit %d, want 1", code)
 	}
-	if len(f.said) != 1 || !strings.Contains(f.said[0], "cannot write the answer") || strings.Contains(f.said[0], accessToken) {
-		t.Errorf("I16 lost answer: got %q on standard error, want one line that says so", f.said)
+	if len(f.said) != 2 || !strings.Contains(f.said[1], "cannot write the answer") || strings.Contains(strings.Join(f.said, ""), accessToken) {
+		t.Errorf("I16 lost answer: got %q on standard error, want who signed in, and one line that says so", f.said)
 	}
 	f.person = nil
 	f.want("get", "cgr.dev", answer("cgr.dev", token.Username, accessToken), 0) // what was got is kept

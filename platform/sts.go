@@ -174,12 +174,18 @@ func (s *STS) check(token *oauth2.Token, sent string, ask Ask, date time.Time) e
 	if ask.Identity != "" && c.Subject != ask.Identity {
 		return fmt.Errorf("%s gave a token of %s, where one of %s was asked: not used", s.Host(), Printable(c.Subject, sent), Printable(ask.Identity))
 	}
+	token.Expiry = s.LocalTime(c.Expires, date)
+	return nil
+}
+
+// LocalTime returns a time of the platform's, whose clock said date, by this
+// machine's clock. It warns where the two differ by more than ClockSlack.
+func (s *STS) LocalTime(t, date time.Time) time.Time {
 	now := s.Now()
 	if skew := date.Sub(now); !date.IsZero() && skew.Abs() > ClockSlack {
 		s.Warn("this machine's clock is %s off the issuer's: set it right", skew.Abs().Round(time.Second))
 	}
-	token.Expiry = localTime(c.Expires, date, now)
-	return nil
+	return localTime(t, date, now)
 }
 
 // localTime carries a time by the server's clock over to ours. A Date header is

@@ -12,9 +12,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
-
-	"golang.org/x/oauth2"
 
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
@@ -45,6 +44,7 @@ type Browser struct {
 	IdentityTokenEnv string
 	Wait             time.Duration // for the person
 	Out              io.Writer     // where the person reads
+	Terminal         bool          // Out is one
 	Now              func() time.Time
 	Debug            func(format string, args ...any)
 }
@@ -52,11 +52,46 @@ type Browser struct {
 // ErrNoBrowser says that no browser could be opened here.
 var ErrNoBrowser = errors.New("no browser could be opened here")
 
-// SignIn has a person sign in for audiences and gives what the issuer hands out.
-// Its errors for what the person or the issuer did are *token.SignInError; with
-// GiveUp it may be ErrNoBrowser.
-func (b *Browser) SignIn(ctx context.Context, audiences []string) (*token.Grant, error) {
-	parameters, err := b.parameters(audiences)
+// browserSignIn is one sign-in in a browser on its way.
+type browserSignIn struct {
+	*Browser
+	request token.SignInRequest
+	start   time.Time
+	l       *listener
+	prompt  *prompt
+
+	checking chan struct{} // one element for each answer that the platform may be asked about at once
+	granted  chan *token.Grant
+	refused  chan error // the first answer that says that the sign-in failed
+	once     sync.Once  // for refused
+
+	mu    sync.Mutex
+	grant *token.Grant // what the platform has accepted so far
+	needs []string     // audiences for which the browser is sent on to the issuer for a token of their own
+	over  bool         // granted has its value
+}
+
+// maxChecks is how many answers the platform is asked about at the same time.
+// Anyone on this machine can send one.
+const maxChecks = 4
+
+// refusedWait is how long a sign-in waits for another answer after one that says
+// that it failed: anyone on this machine can send that, and the person may go back
+// and choose another account.
+const refusedWait = 10 * time.Second
+
+// checkWait is how long an answer that the platform is being asked about keeps a
+// sign-in going whose time is up.
+const checkWait = 30 * time.Second
+
+// SignIn has a person sign in and returns what the issuer hands out, once the
+// platform has accepted it. Its errors for what the person or the issuer did are
+// *token.SignInError; with GiveUp it may be ErrNoBrowser.
+//
+// Where the issuer gives no refresh token, the same window is sent on to it for a
+// token of its own for each of r.Single.
+func (b *Browser) SignIn(ctx context.Context, r token.SignInRequest) (*token.Grant, error) {
+	parameters, err := b.parameters(r.Audiences)
 	if err != nil {
 		return nil, err
 	}
@@ -64,71 +99,61 @@ func (b *Browser) SignIn(ctx context.Context, audiences []string) (*token.Grant,
 	if !opens && b.GiveUp {
 		return nil, ErrNoBrowser
 	}
-	start := b.Now()
-	granted := make(chan *token.Grant, 1)
-	refused := make(chan error, 1)
-	l, err := listen(localhost, func(rawQuery string) (outcome, error) {
-		c, err := parseCallback(rawQuery)
-		if err != nil {
-			return outcome{}, err
-		}
-		if c.token == "" {
-			err := b.refusal(c)
-			refused <- err
-			return outcome{title: "Not signed in", text: "Sign-in failed: " + platform.Printable(c.err) + ". The terminal says what to do next. You can close this window."}, nil
-		}
-		grant, err := b.grant(c, audiences, start)
-		if err != nil {
-			b.Debug("a callback is not taken: %v", err)
-			if errors.Is(err, errOtherTime) {
-				say(b.Out, "an answer was not taken: %v; is this machine's clock right?", err)
-			}
-			return outcome{}, err
-		}
-		granted <- grant
-		return signedInAs(grant), nil
-	}, insistsOnTLS(b.Out, localhost))
-	if err != nil {
+	s := &browserSignIn{
+		Browser: b, request: r, start: b.Now(),
+		checking: make(chan struct{}, maxChecks), granted: make(chan *token.Grant, 1), refused: make(chan error, 1),
+	}
+	s.prompt = newPrompt(b.Out, b.Terminal, b.Now)
+	if s.l, err = listen(localhost, func(rawQuery string) (outcome, error) { return s.take(ctx, rawQuery) }, insistsOnTLS(s.prompt, localhost)); err != nil {
 		return nil, err
 	}
-	closing := true
-	defer func() {
-		if closing {
-			l.close()
-		}
-	}()
-
-	// Its parameters tell the issuer what the callback takes.
-	parameters.Set("redirect", l.url()+"?token=true&error=true")
-	address := b.Issuer + "/oauth?" + parameters.Encode()
-	sayWhere(b.Out, l, opens)
-	showAddress(b.Out, address, start.Add(b.Wait), b.Wait)
+	address := s.address(parameters)
+	s.prompt.show(whereToOpen(s.l, opens), address, b.Wait)
+	defer s.prompt.close()
 	noBrowser := make(chan struct{})
 	if opens {
-		b.open(address, noBrowser)
+		s.open(address, noBrowser)
 	}
+	grant, err := s.wait(ctx, noBrowser)
+	if err != nil {
+		s.l.close()
+		return nil, err
+	}
+	grant.Finish = func() { s.l.awaitShown(ctx); s.l.close() }
+	return grant, nil
+}
 
+// address returns the issuer's page. The redirect's parameters tell the issuer
+// what the callback takes.
+func (s *browserSignIn) address(parameters url.Values) string {
+	parameters.Set("redirect", s.l.url()+"?token=true&error=true")
+	return s.Issuer + "/oauth?" + parameters.Encode()
+}
+
+// wait returns the grant that the platform accepted, or why there is none.
+func (s *browserSignIn) wait(ctx context.Context, noBrowser <-chan struct{}) (*token.Grant, error) {
 	// The clock on the wall counts, which goes on while a laptop sleeps.
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	end, failed := s.start.Add(s.Wait), timeUp(s.Wait)
 	for {
 		select {
-		case grant := <-granted:
-			closing = false
-			grant.Finish = func() { l.awaitShown(ctx); l.close() }
+		case grant := <-s.granted:
 			return grant, nil
-		case err := <-refused:
-			l.awaitShown(ctx)
-			return nil, err
+		case failed = <-s.refused:
+			end = s.Now().Add(refusedWait)
+			s.prompt.say("%v; waiting %s for another answer", failed, refusedWait)
+			s.prompt.until(end)
 		case <-noBrowser:
 			return nil, ErrNoBrowser
 		case <-tick.C:
-			if b.Now().Sub(start) >= b.Wait {
-				return nil, timeUp(b.Wait)
+			s.prompt.tick()
+			if over := s.Now().Sub(end); over >= 0 && len(s.checking) == 0 || over >= checkWait {
+				return nil, failed
 			}
 		case <-ctx.Done():
 			select {
-			case grant := <-granted: // at the same instant: it is not thrown away
+			case grant := <-s.granted: // at the same instant: it is not thrown away
 				return grant, nil
 			default:
 			}
@@ -137,13 +162,83 @@ func (b *Browser) SignIn(ctx context.Context, audiences []string) (*token.Grant,
 	}
 }
 
+// take looks at the query of a callback. Its error leaves the sign-in waiting: what
+// anyone on this machine can send ends it only when the platform has accepted it.
+func (s *browserSignIn) take(ctx context.Context, rawQuery string) (outcome, error) {
+	c, err := parseCallback(rawQuery)
+	if err != nil {
+		return outcome{}, err
+	}
+	if c.token == "" {
+		s.once.Do(func() { s.refused <- s.refusal(c) })
+		return outcome{more: true, title: "Not signed in", text: "Sign-in failed: " + platform.Printable(c.err) + ". The terminal says what to do next. To try again, go back in this window."}, nil
+	}
+	audience, subject := s.expected()
+	grant, err := s.read(c, audience)
+	if err == nil && subject != "" && grant.Subject != subject {
+		err = errors.New("its token is of another account than the first one")
+	}
+	if err == nil {
+		s.checking <- struct{}{}
+		err = s.request.Verify(ctx, grant)
+		<-s.checking
+	}
+	if err != nil {
+		s.Debug("an answer is not accepted: %v", err)
+		s.prompt.sayOnce("an answer was not accepted: %v; waiting for another one", err)
+		return outcome{}, err
+	}
+	return s.accept(grant, audience)
+}
+
+// expected returns the audience that the next answer has to be for, and alone where
+// it is not the first one, and the account that it has to be of, if that is known.
+func (s *browserSignIn) expected() (audience, subject string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.grant == nil {
+		return s.request.Audiences[0], ""
+	}
+	if len(s.needs) == 0 {
+		return s.request.Audiences[0], s.grant.Subject
+	}
+	return s.needs[0], s.grant.Subject
+}
+
+// accept adds an answer that the platform has accepted, and returns where the
+// browser goes next. Of two answers to the same question the first one counts.
+func (s *browserSignIn) accept(answer *token.Grant, audience string) (outcome, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.over:
+		return signedInAs(s.grant), nil
+	case s.grant == nil:
+		s.grant = answer
+		if answer.RefreshToken == "" {
+			s.needs = slices.DeleteFunc(slices.Clone(s.request.Single), answer.AccessTokens[0].Only)
+		}
+	case s.needs[0] != audience:
+		return outcome{}, errors.New("its audience was answered already")
+	default:
+		s.grant.AccessTokens = append(s.grant.AccessTokens, answer.AccessTokens...)
+		s.needs = s.needs[1:]
+	}
+	if len(s.needs) > 0 {
+		parameters, err := s.parameters(s.needs[:1])
+		if err != nil {
+			return outcome{}, err // not possible: it was made once
+		}
+		return outcome{next: s.address(parameters)}, nil
+	}
+	s.over = true
+	s.granted <- s.grant
+	return signedInAs(s.grant), nil
+}
+
 // parameters are those of the page that the person signs in at, but for the
 // redirect.
 func (b *Browser) parameters(audiences []string) (url.Values, error) {
-	if b.NoRefreshToken {
-		// The token that comes is what Docker is given: no key to anything else.
-		audiences = audiences[:1]
-	}
 	q := url.Values{
 		"exit":     {"redirect"},
 		"audience": {strings.Join(audiences, ",")},
@@ -167,55 +262,51 @@ func (b *Browser) parameters(audiences []string) (url.Values, error) {
 
 // open opens a browser on address. Where that fails, the person is told, and
 // with GiveUp noBrowser is closed.
-func (b *Browser) open(address string, noBrowser chan<- struct{}) {
+func (s *browserSignIn) open(address string, noBrowser chan<- struct{}) {
 	failed := func() {
-		if b.GiveUp && !b.Force {
-			say(b.Out, "no browser could be opened: the address above is not used any more")
+		if s.GiveUp && !s.Force {
+			s.prompt.say("no browser could be opened")
 			close(noBrowser)
 			return
 		}
-		say(b.Out, "no browser could be opened: open the address above yourself")
+		s.prompt.say("no browser could be opened: open the address yourself")
 	}
-	if err := startBrowser(address, b.IdentityTokenEnv, failed); err != nil {
-		b.Debug("cannot start the opener: %v", err)
+	if err := startBrowser(address, s.IdentityTokenEnv, failed); err != nil {
+		s.Debug("cannot start the opener: %v", err)
 		failed()
 	}
 }
 
-// grant checks that a callback's token can be the answer to this sign-in. The
-// flow has no state that would bind the two (the issuer's design): what the token
-// says of itself is what there is to look at.
-func (b *Browser) grant(c callback, audiences []string, start time.Time) (*token.Grant, error) {
+// read checks that a callback's token can be the answer to this sign-in, so that
+// the platform is not asked about every stranger's. The flow has no state that
+// would bind the two (the issuer's design). The token's times are the platform's
+// to judge, whose clock counts.
+func (s *browserSignIn) read(c callback, audience string) (*token.Grant, error) {
 	claims, err := platform.ParseClaims(c.token)
 	if err != nil {
 		return nil, err
 	}
-	now := b.Now()
+	t := token.AccessToken{Secret: c.token, Audiences: claims.Audiences, Expires: claims.Expires}
+	s.mu.Lock()
+	later := s.grant != nil
+	s.mu.Unlock()
 	switch {
-	case strings.TrimRight(claims.Issuer, "/") != b.Issuer:
+	case strings.TrimRight(claims.Issuer, "/") != s.Issuer:
 		return nil, fmt.Errorf("its token is of another issuer, %s", platform.Printable(claims.Issuer))
-	case !slices.Contains(claims.Audiences, audiences[0]):
-		return nil, fmt.Errorf("its token is not for %s", audiences[0])
+	case !slices.Contains(claims.Audiences, audience):
+		return nil, fmt.Errorf("its token is not for %s", audience)
+	case later && !t.Only(audience):
+		return nil, fmt.Errorf("its token is for more than %s", audience)
 	case claims.Subject == "":
 		return nil, errors.New("its token names nobody")
-	case b.Identity != "" && claims.Subject != b.Identity:
+	case s.Identity != "" && claims.Subject != s.Identity:
 		return nil, fmt.Errorf("its token is of %s, not of the identity that was asked for", platform.Printable(claims.Subject))
-	case !claims.Issued.IsZero() && claims.Issued.Before(start.Add(-platform.ClockSlack)):
-		return nil, fmt.Errorf("%w: it was made before this sign-in began", errOtherTime)
-	case !claims.Expires.IsZero() && claims.Expires.Before(now.Add(-platform.ClockSlack)):
-		return nil, fmt.Errorf("%w: it has expired", errOtherTime)
 	}
 	return &token.Grant{
-		Token: &oauth2.Token{
-			AccessToken: c.token, RefreshToken: c.refreshToken, TokenType: "Bearer", Expiry: claims.Expires,
-		},
-		Subject: claims.Subject,
-		Email:   claims.Email,
+		Subject: claims.Subject, Email: claims.Email,
+		RefreshToken: c.refreshToken, AccessTokens: []token.AccessToken{t},
 	}, nil
 }
-
-// errOtherTime is a token that this machine's clock does not allow.
-var errOtherTime = errors.New("its token is not of this time")
 
 // refusal makes an error of a callback without a token.
 func (b *Browser) refusal(c callback) error {

@@ -81,14 +81,15 @@ type listener struct {
 	port   int
 	server *http.Server
 	// take looks at a callback's query: an error leaves the sign-in waiting for
-	// another, since anybody on this machine can send one. The outcome is what the
-	// page then says. It is called by one request at a time.
+	// another, since anyone on this machine can send one. The outcome is what the
+	// page then says, or where the browser is sent on to. Several requests may call
+	// it at once.
 	take func(rawQuery string) (outcome, error)
 
 	mu     sync.Mutex
-	taken  bool
-	result outcome
-	shown  chan struct{} // closed when the page was shown
+	result *outcome      // the last one that a page is to show; nil at first
+	over   bool          // result is the last one
+	shown  chan struct{} // closed when a page has shown the last one
 	first  []net.Conn    // that have sent no request, the oldest first
 }
 
@@ -283,37 +284,49 @@ func (l *listener) deliver(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest) // a script, an image, a frame: no sign-in ends so
 		return
 	}
-	if err := l.takeOnce(r.URL.RawQuery); err != nil {
+	o, err := l.takeUntilOver(r.URL.RawQuery)
+	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
-		writePage(w, outcome{title: "That was no answer to this sign-in", text: "Go back to the window that the sign-in began in."})
+		writePage(w, outcome{title: "Sign-in not accepted", text: "The terminal says why. It still waits: sign in again in the window where the sign-in began."})
 		return
 	}
-	w.Header().Set("Location", donePath)
+	next := o.next
+	if next == "" {
+		next = donePath
+		l.mu.Lock()
+		if !l.over {
+			l.result, l.over = &o, !o.more
+		}
+		l.mu.Unlock()
+	}
+	w.Header().Set("Location", next)
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// takeOnce takes a callback, unless one was taken: that one wins.
-func (l *listener) takeOnce(rawQuery string) (err error) {
+// takeUntilOver is take, until an answer has ended the sign-in: that one counts.
+func (l *listener) takeUntilOver(rawQuery string) (outcome, error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.taken {
-		l.result, err = l.take(rawQuery)
-		l.taken = err == nil
+	if l.over {
+		defer l.mu.Unlock()
+		return *l.result, nil
 	}
-	return err
+	l.mu.Unlock()
+	return l.take(rawQuery)
 }
 
 func (l *listener) done(w http.ResponseWriter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.taken {
+	if l.result == nil {
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}
-	writePage(w, l.result)
+	writePage(w, *l.result)
 	select {
 	case <-l.shown:
 	default:
-		close(l.shown)
+		if l.over {
+			close(l.shown)
+		}
 	}
 }

@@ -31,7 +31,7 @@ func TestPageParameters(t *testing.T) {
 		{"provider and connection", Browser{Provider: "aa/bb", Connection: "github"}, url.Values{"idp_id": {"aa/bb"}, "client_id": nil}},
 		{"identity", Browser{Identity: identity}, url.Values{"identity": {identity}}},
 		{"invite", Browser{Invite: "code+/="}, url.Values{"invite": {"code+/="}, "skip_registration": nil}},
-		{"no refresh token", Browser{NoRefreshToken: true}, url.Values{"create_refresh_token": nil, "audience": {registry}}},
+		{"no refresh token", Browser{NoRefreshToken: true}, url.Values{"create_refresh_token": nil}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -52,7 +52,7 @@ func TestPageParameters(t *testing.T) {
 	}
 	t.Run("I23 unknown connection", func(t *testing.T) {
 		b := Browser{Connection: "carrier\x1b pigeon", Now: time.Now, Out: io.Discard}
-		if grant, err := b.SignIn(t.Context(), []string{registry}); err == nil || !strings.Contains(err.Error(), `"carrier\x1b pigeon"`) {
+		if grant, err := b.SignIn(t.Context(), request(registry)); err == nil || !strings.Contains(err.Error(), `"carrier\x1b pigeon"`) {
 			t.Errorf("got %+v, %v, want it refused", grant, err)
 		}
 	})
@@ -63,12 +63,12 @@ func TestSignInGivesUp(t *testing.T) {
 	noBrowserHere(t)
 	screen := &screen{}
 	b := &Browser{Issuer: issuerURL, GiveUp: true, Wait: time.Minute, Out: screen, Now: time.Now, Debug: t.Logf}
-	if grant, err := b.SignIn(t.Context(), []string{registry}); !errors.Is(err, ErrNoBrowser) || screen.String() != "" {
+	if grant, err := b.SignIn(t.Context(), request(registry)); !errors.Is(err, ErrNoBrowser) || screen.String() != "" {
 		t.Errorf("F28 where none can be shown: got %+v, %v and %q, want ErrNoBrowser and no address", grant, err, screen)
 	}
 	t.Setenv("BROWSER", filepath.Join(t.TempDir(), "missing"))
-	grant, err := b.SignIn(t.Context(), []string{registry})
-	if !errors.Is(err, ErrNoBrowser) || !strings.Contains(screen.String(), "not used any more") {
+	grant, err := b.SignIn(t.Context(), request(registry))
+	if !errors.Is(err, ErrNoBrowser) || !strings.Contains(screen.String(), "no browser could be opened") {
 		t.Errorf("F22 one that is missing: got %+v, %v and %q, want ErrNoBrowser", grant, err, screen)
 	}
 	for line := range strings.Lines(screen.String()) {
@@ -98,10 +98,10 @@ func TestSignInWaitsOn(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			go func() {
-				_, err := b.SignIn(ctx, []string{registry})
+				_, err := b.SignIn(ctx, request(registry))
 				result <- err
 			}()
-			waitFor(t, "word of it", func() bool { return strings.Contains(screen.String(), "open the address above yourself") })
+			waitFor(t, "word of it", func() bool { return strings.Contains(screen.String(), "open the address yourself") })
 			select {
 			case err := <-result:
 				t.Errorf("got %v, want the sign-in to go on", err)
@@ -119,12 +119,11 @@ func TestSignInWaitsOn(t *testing.T) {
 func TestSignInAsAnother(t *testing.T) {
 	const identity = "cccccccccccccccccccccccccccccccccccccccc/0123456789abcdef"
 	s := newSigning(t, time.Minute)
-	b := &Browser{Issuer: issuerURL, Identity: identity, Now: s.clock.Now}
-	start := s.clock.Now()
-	if grant, err := b.grant(callback{token: s.token(nil)}, []string{registry}, start); err == nil || !strings.Contains(err.Error(), alice) {
+	b := &browserSignIn{Browser: &Browser{Issuer: issuerURL, Identity: identity, Now: s.clock.Now}}
+	if grant, err := b.read(callback{token: s.token(nil)}, registry); err == nil || !strings.Contains(err.Error(), alice) {
 		t.Errorf("P18 got %+v, %v, want it refused", grant, err)
 	}
-	if _, err := b.grant(callback{token: s.token(map[string]any{"sub": identity})}, []string{registry}, start); err != nil {
+	if _, err := b.read(callback{token: s.token(map[string]any{"sub": identity})}, registry); err != nil {
 		t.Errorf("P18 the identity: got %v, want it", err)
 	}
 }

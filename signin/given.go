@@ -8,32 +8,56 @@ import (
 	"docker-credential-cgr/token"
 )
 
-// WithToken gives a sign-in that asks nobody: it exchanges an ID token that idToken
-// gives, of the identity provider with the UIDP provider, for an access token of
-// whom it is for. Without a provider it is one of the issuer's own.
-func WithToken(sts *platform.STS, provider string, idToken func(context.Context) (string, error)) func(context.Context, []string) (*token.Grant, error) {
-	return func(ctx context.Context, audiences []string) (*token.Grant, error) {
+// WithToken returns a sign-in that asks nobody: it exchanges an ID token that
+// idToken returns, of the identity provider with the UIDP provider, for access
+// tokens. Without a provider it is one of the issuer's own.
+func WithToken(sts *platform.STS, provider string, idToken func(context.Context) (string, error)) func(context.Context, token.SignInRequest) (*token.Grant, error) {
+	return func(ctx context.Context, r token.SignInRequest) (*token.Grant, error) {
 		text, err := idToken(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return exchange(ctx, sts, text, platform.Ask{Audiences: audiences, IdentityProvider: provider})
+		return exchange(ctx, sts, text, platform.Ask{IdentityProvider: provider}, r)
 	}
 }
 
-// exchange exchanges an ID token for an access token of all audiences that are
-// asked for, and says whose it is.
-func exchange(ctx context.Context, sts *platform.STS, idToken string, ask platform.Ask) (*token.Grant, error) {
-	exchanged, err := sts.Exchange(ctx, idToken, ask, exchangeTries)
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return nil, stopped(ctx)
-	case err != nil:
-		return nil, failed(err)
+// exchange exchanges an ID token for an access token of all of r's audiences, and
+// where no refresh token comes with it also for one of each that needs its own.
+func exchange(ctx context.Context, sts *platform.STS, idToken string, ask platform.Ask, r token.SignInRequest) (*token.Grant, error) {
+	grant := &token.Grant{}
+	for _, audiences := range append([][]string{r.Audiences}, single(r.Single)...) {
+		ask.Audiences = audiences
+		exchanged, err := sts.Exchange(ctx, idToken, ask, exchangeTries)
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return nil, stopped(ctx)
+		case err != nil:
+			return nil, failed(err)
+		}
+		claims, _ := platform.ParseClaims(exchanged.AccessToken) // which Exchange has read
+		switch {
+		case claims.Subject == "":
+			return nil, failed(errors.New("the token names nobody"))
+		case grant.Subject == "":
+			grant.Subject, grant.Email = claims.Subject, claims.Email
+		case claims.Subject != grant.Subject:
+			return nil, failed(errors.New("the platform gave tokens of two accounts"))
+		}
+		grant.AccessTokens = append(grant.AccessTokens, token.AccessToken{
+			Secret: exchanged.AccessToken, Audiences: claims.Audiences, Expires: exchanged.Expiry,
+		})
+		if grant.RefreshToken = exchanged.RefreshToken; grant.RefreshToken != "" {
+			break
+		}
 	}
-	claims, _ := platform.ParseClaims(exchanged.AccessToken) // which Exchange has read
-	if claims.Subject == "" {
-		return nil, failed(errors.New("the token names nobody"))
+	return grant, nil
+}
+
+// single returns a list of one for each audience.
+func single(audiences []string) [][]string {
+	var lists [][]string
+	for _, a := range audiences {
+		lists = append(lists, []string{a})
 	}
-	return &token.Grant{Token: exchanged, Subject: claims.Subject, Email: claims.Email}, nil
+	return lists
 }

@@ -43,11 +43,11 @@ const (
 	exchangeTries = 3
 )
 
-// SignIn has a person sign in, and exchanges the ID token that they get for an
-// access token of all audiences. Its errors for what the person or the issuer did
+// SignIn has a person sign in, and exchanges the ID token that they get for
+// access tokens. Its errors for what the person or the issuer did
 // are *token.SignInError. A sign-in that is denied looks like one that nobody
 // finishes.
-func (h *Headless) SignIn(ctx context.Context, audiences []string) (*token.Grant, error) {
+func (h *Headless) SignIn(ctx context.Context, r token.SignInRequest) (*token.Grant, error) {
 	key, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a key for the sign-in: %w", err)
@@ -57,9 +57,10 @@ func (h *Headless) SignIn(ctx context.Context, audiences []string) (*token.Grant
 	if err := choose(parameters, h.Provider, h.Connection); err != nil {
 		return nil, err
 	}
-	start := h.Now()
-	h.invite(h.STS.Issuer+"/oauth?"+parameters.Encode(), start.Add(h.Wait))
-	sealed, err := h.await(ctx, code, start.Add(h.Wait))
+	end := h.Now().Add(h.Wait)
+	p := h.ask(h.STS.Issuer + "/oauth?" + parameters.Encode())
+	defer p.close()
+	sealed, err := h.await(ctx, code, p, end)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func (h *Headless) SignIn(ctx context.Context, audiences []string) (*token.Grant
 	if err != nil {
 		return nil, failed(err)
 	}
-	return exchange(ctx, h.STS, idToken, platform.Ask{Audiences: audiences, Identity: h.Identity})
+	return exchange(ctx, h.STS, idToken, platform.Ask{Identity: h.Identity}, r)
 }
 
 // failed is a sign-in that a person did their part in. It counts as an answer, so
@@ -76,20 +77,21 @@ func failed(err error) error {
 	return &token.SignInError{Why: "failed: " + err.Error(), Hint: retryHint}
 }
 
-// invite shows the address. The code in it is a whole public key: nobody can guess
-// another's, but who opens a stranger's address signs the stranger in (RFC 8628,
+// ask shows the address. The code in it is a whole public key: nobody can guess
+// another's, but whoever opens a stranger's address signs the stranger in (RFC 8628,
 // section 5.4).
-func (h *Headless) invite(address string, end time.Time) {
+func (h *Headless) ask(address string) *prompt {
 	if drawing, width, err := drawQR(address); err == nil && fits(h.Out, h.Terminal, drawing, width) {
 		fmt.Fprintf(h.Out, "\n%s\n", drawing)
 	}
-	say(h.Out, "to sign in, open this address in a browser on any device; only sign in there if you started this yourself:")
-	showAddress(h.Out, address, end, h.Wait)
+	p := newPrompt(h.Out, h.Terminal, h.Now)
+	p.show([]string{"sign in on any device", "open this address only if you started this yourself:"}, address, h.Wait)
+	return p
 }
 
 // await polls until the sign-in is finished or its time is up at end. What may
 // pass by itself does not end it.
-func (h *Headless) await(ctx context.Context, code string, end time.Time) (sealedToken, error) {
+func (h *Headless) await(ctx context.Context, code string, p *prompt, end time.Time) (sealedToken, error) {
 	every := h.Every
 	if every == 0 {
 		every = pollEvery
@@ -99,7 +101,7 @@ func (h *Headless) await(ctx context.Context, code string, end time.Time) (seale
 		URL:    h.STS.Issuer + "/sts/headless_sessions?" + url.Values{"code": {code}}.Encode(),
 	}
 	var sealed sealedToken
-	w := waiting{out: h.Out, terminal: h.Terminal, wait: h.Wait, end: end, now: h.Now, debug: h.Debug}
+	w := waiting{prompt: p, wait: h.Wait, end: end, now: h.Now, debug: h.Debug}
 	err := w.poll(ctx, func() time.Duration { return every }, func(ctx context.Context) error {
 		_, err := platform.Send(ctx, h.STS.Transport, request, &sealed)
 		switch {

@@ -178,7 +178,7 @@ func (i *headlessIssuer) signIn(change func(*Headless)) (*token.Grant, *screen, 
 	}
 	ctx, cancel := context.WithTimeout(i.t.Context(), 10*time.Second)
 	defer cancel()
-	grant, err := h.SignIn(ctx, []string{registry, api})
+	grant, err := h.SignIn(ctx, request(registry, api))
 	if strings.Contains(fmt.Sprint(out, err), idToken) {
 		i.t.Errorf("P13 got %s, %v, want no ID token", out, err)
 	}

@@ -23,7 +23,7 @@ func TestHeadless(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := i.access(alice, []string{registry, api}); grant.AccessToken != want || grant.RefreshToken != "R1" || grant.Subject != alice || grant.Email != "a@example.com" || !grant.Expiry.Equal(i.clock.Now().Add(time.Hour)) {
+	if want := i.access(alice, []string{registry, api}); grant.AccessTokens[0].Secret != want || grant.RefreshToken != "R1" || grant.Subject != alice || grant.Email != "a@example.com" || !grant.AccessTokens[0].Expires.Equal(i.clock.Now().Add(time.Hour)) {
 		t.Errorf("got %+v, want what was exchanged", grant)
 	}
 	if polls, _ := i.counts(); polls != 4 || len(i.codes) != 1 || len(i.codes[0]) != 43 {
@@ -36,7 +36,7 @@ func TestHeadless(t *testing.T) {
 	if !strings.Contains(said, "\n    "+i.url+"/oauth?headless_code="+i.codes[0]+"\n") {
 		t.Errorf("S16 got %s, want the address alone on its line", said)
 	}
-	for _, part := range []string{"only sign in there if you started this yourself", "until " + i.clock.Now().Add(5*time.Minute).Local().Format("15:04:05"), "(5 minutes)", "Ctrl-C stops it"} {
+	for _, part := range []string{"only if you started this yourself", "until " + i.clock.Now().Add(5*time.Minute).Local().Format("15:04:05"), "(5 minutes)", "Ctrl-C cancels"} {
 		if !strings.Contains(said, part) {
 			t.Errorf("S18 got %s, want %q in it", said, part)
 		}
@@ -241,7 +241,7 @@ func TestHeadlessEnds(t *testing.T) {
 			cancel(token.ErrInterrupted)
 			notFound(w, r)
 		}}
-		_, err := i.headless(&screen{}, time.Minute).SignIn(ctx, []string{registry})
+		_, err := i.headless(&screen{}, time.Minute).SignIn(ctx, request(registry))
 		var left *token.SignInError
 		if !errors.Is(err, token.ErrInterrupted) || errors.As(err, &left) {
 			t.Errorf("got %v, want the context's cause, which is no answer", err)
@@ -255,7 +255,7 @@ func TestHeadlessEnds(t *testing.T) {
 			cancel(token.ErrInterrupted)
 			<-r.Context().Done()
 		}
-		_, err := i.headless(&screen{}, time.Minute).SignIn(ctx, []string{registry})
+		_, err := i.headless(&screen{}, time.Minute).SignIn(ctx, request(registry))
 		if !errors.Is(err, token.ErrInterrupted) {
 			t.Errorf("got %v, want the context's cause", err)
 		}

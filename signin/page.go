@@ -54,10 +54,13 @@ func pagePolicy() string {
 		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 
-// outcome is what a page tells the person who signed in.
+// outcome is what a page tells the person who signed in, or the address that the
+// browser is sent on to first.
 type outcome struct {
 	good        bool
 	title, text string
+	more        bool // another answer can still replace it
+	next        string
 }
 
 // signedInAs is the outcome of a sign-in that went well.

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"docker-credential-cgr/platform"
@@ -55,23 +53,22 @@ func CheckOrganisation(ctx context.Context, transport http.RoundTripper, issuer,
 	return nil
 }
 
-func say(out io.Writer, format string, args ...any) {
-	fmt.Fprintf(out, "docker-credential-cgr: "+format+"\n", args...)
-}
-
-// sayWhere says where the address that is shown next has to be opened, so that the
-// browser comes back to l. opens says that a browser is about to open on it.
-func sayWhere(out io.Writer, l *listener, opens bool) {
+// whereToOpen returns the lines that say where the address that is shown with them
+// has to be opened, so that the browser comes back to l. opens says that a browser
+// is about to open on it.
+func whereToOpen(l *listener, opens bool) []string {
 	connection := os.Getenv("SSH_CONNECTION")
 	switch {
 	case opens:
-		say(out, "opening your browser to sign in; if no window comes, open this address yourself:")
+		return []string{"sign in in your browser", "if no window opens, open this address yourself:"}
 	case connection != "":
-		say(out, "to sign in over SSH, run on your own machine: ssh -N -L %d:%s:%d %s", l.port, l.host, l.port, sshServer(connection))
-		say(out, "then open this address in the browser there:")
-	default:
-		say(out, "to sign in, open this address in a browser on this machine:")
+		return []string{
+			"sign in over SSH",
+			fmt.Sprintf("on your own machine, run: ssh -N -L %d:%s:%d %s", l.port, l.host, l.port, sshServer(connection)),
+			"then open this address in the browser there:",
+		}
 	}
+	return []string{"sign in", "open this address in a browser on this machine:"}
 }
 
 // sshServer names this machine as the other end of an SSH session knows it:
@@ -83,19 +80,12 @@ func sshServer(connection string) string {
 	return "THIS-HOST"
 }
 
-// insistsOnTLS gives what is called when a browser that comes back to host speaks
+// insistsOnTLS returns what is called when a browser that comes back to host speaks
 // TLS. It says so once.
-func insistsOnTLS(out io.Writer, host string) func() {
-	return sync.OnceFunc(func() {
-		say(out, "the browser insists on https, which nobody can certify for %s: allow http for %s in it, or use another browser", host, host)
-	})
-}
-
-// showAddress shows where to sign in, alone on its line so that it can be copied
-// whole, and how long that is waited for.
-func showAddress(out io.Writer, address string, end time.Time, wait time.Duration) {
-	fmt.Fprintf(out, "\n    %s\n\n", address)
-	say(out, "waiting for the sign-in until %s (%s); Ctrl-C stops it", end.Local().Format("15:04:05"), minutes(wait))
+func insistsOnTLS(p *prompt, host string) func() {
+	return func() {
+		p.sayOnce("the browser insists on https, which nobody can certify for %s: allow http for it in the browser, or use another one", host)
+	}
 }
 
 // timeUp is the end of a sign-in that nobody finished.

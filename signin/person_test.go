@@ -2,11 +2,14 @@ package signin
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"sync"
 	"testing"
 	"time"
+
+	"docker-credential-cgr/token"
 )
 
 const (
@@ -57,6 +60,14 @@ func jwt(t testing.TB, claims map[string]any) string {
 	}
 	encode := base64.RawURLEncoding.EncodeToString
 	return encode([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + encode(payload) + "." + encode([]byte("signature"))
+}
+
+// request asks for audiences, with a platform that accepts every answer.
+func request(audiences ...string) token.SignInRequest {
+	return token.SignInRequest{
+		Audiences: audiences, Single: audiences[:1],
+		Verify: func(context.Context, *token.Grant) error { return nil },
+	}
 }
 
 // screen is what the person reads.

@@ -59,10 +59,10 @@ var algorithms = []string{
 	oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA,
 }
 
-// SignIn has a person sign in at the provider, and exchanges their ID token for an
-// access token of all audiences. Its errors for what the person, the provider or
+// SignIn has a person sign in at the provider, and exchanges their ID token for
+// access tokens. Its errors for what the person, the provider or
 // the issuer did after the person was asked are *token.SignInError.
-func (p *Provider) SignIn(ctx context.Context, audiences []string) (*token.Grant, error) {
+func (p *Provider) SignIn(ctx context.Context, r token.SignInRequest) (*token.Grant, error) {
 	if p.ClientID == "" {
 		return nil, errors.New("auth.oidc.client-id is empty: set it to the id that the provider has for this program")
 	}
@@ -77,9 +77,7 @@ func (p *Provider) SignIn(ctx context.Context, audiences []string) (*token.Grant
 		if err := p.verify(ctx, found, idToken, nonce); err != nil {
 			return nil, p.ended(ctx, err)
 		}
-		return exchange(ctx, p.STS, idToken, platform.Ask{
-			Audiences: audiences, Identity: p.Identity, IdentityProvider: p.IdentityProvider,
-		})
+		return exchange(ctx, p.STS, idToken, platform.Ask{Identity: p.Identity, IdentityProvider: p.IdentityProvider}, r)
 	}
 	if p.Device {
 		return p.withDevice(ctx, found, redeem)

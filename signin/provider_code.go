@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -53,12 +54,16 @@ type codeSignIn struct {
 	*Provider
 	found        *discovered
 	client       *oauth2.Config
+	prompt       *prompt
 	redeem       redeemer
 	state, nonce string
 	verifier     string          // of PKCE (RFC 7636)
 	answers      chan codeAnswer // the one that is taken
 	pages        chan outcome    // what the browser is told in the end
 	over         chan struct{}   // closed when nobody waits for an answer any more
+
+	mu   sync.Mutex
+	page *outcome // what came of the answer
 }
 
 // withCode has the person sign in in a browser, which comes back to this machine
@@ -70,12 +75,14 @@ func (p *Provider) withCode(ctx context.Context, found *discovered, redeem redee
 		state: rand.Text(), nonce: rand.Text(), verifier: oauth2.GenerateVerifier(),
 		answers: make(chan codeAnswer, 1), pages: make(chan outcome, 1), over: make(chan struct{}),
 	}
-	l, err := listen(loopback4, s.take, insistsOnTLS(p.Out, loopback4))
+	s.prompt = newPrompt(p.Out, p.Terminal, p.Now)
+	l, err := listen(loopback4, s.take, insistsOnTLS(s.prompt, loopback4))
 	if err != nil {
 		return nil, err
 	}
 	s.client = p.config(found, l.url())
-	s.invite(l, end)
+	s.ask(l)
+	defer s.prompt.close()
 	answer, err := s.await(ctx, end)
 	if err != nil {
 		close(s.over)
@@ -106,13 +113,19 @@ func (s *codeSignIn) take(rawQuery string) (outcome, error) {
 		s.Debug("a callback is not taken: %v", err)
 		return outcome{}, err
 	}
-	s.answers <- answer // which has room: the listener takes one
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.page != nil {
+		return *s.page, nil // the browser loads the page again
+	}
+	s.answers <- answer // which has room: one gets here
 	select {
 	case page := <-s.pages:
-		return page, nil
+		s.page = &page
 	case <-s.over:
-		return outcome{title: "Not signed in", text: "This came too late: the terminal says what to do next. You can close this window."}, nil
+		s.page = &outcome{title: "Not signed in", text: "This came too late: the terminal says what to do next. You can close this window."}
 	}
+	return *s.page, nil
 }
 
 // check says why a callback is not the answer to this sign-in.
@@ -128,16 +141,18 @@ func (s *codeSignIn) check(a codeAnswer) error {
 	return nil
 }
 
-// invite shows the address, and opens a browser on it where one may be opened.
-func (s *codeSignIn) invite(l *listener, end time.Time) {
+// ask shows the address, and opens a browser on it where one may be opened.
+func (s *codeSignIn) ask(l *listener) {
 	address := s.client.AuthCodeURL(s.state, oauth2.S256ChallengeOption(s.verifier), oidc.Nonce(s.nonce))
-	sayWhere(s.Out, l, s.Opens)
-	showAddress(s.Out, address, end, s.Wait)
+	lines := whereToOpen(l, s.Opens)
 	if !s.Opens {
-		say(s.Out, "where no browser can reach this machine, stop this, and set CHAINGUARD_AUTH_OIDC_FLOW=device: then a browser on any device will do")
+		lines = append(lines[:1], append([]string{"where no browser can reach this machine, set CHAINGUARD_AUTH_OIDC_FLOW=device"}, lines[1:]...)...)
+	}
+	s.prompt.show(lines, address, s.Wait)
+	if !s.Opens {
 		return
 	}
-	failed := func() { say(s.Out, "no browser could be opened: open the address above yourself") }
+	failed := func() { s.prompt.say("no browser could be opened: open the address yourself") }
 	if err := startBrowser(address, s.IdentityTokenEnv, failed); err != nil {
 		s.Debug("cannot start the opener: %v", err)
 		failed()
@@ -153,6 +168,7 @@ func (s *codeSignIn) await(ctx context.Context, end time.Time) (codeAnswer, erro
 		case answer := <-s.answers:
 			return answer, nil
 		case <-tick.C:
+			s.prompt.tick()
 			// The clock on the wall counts, which goes on while a laptop sleeps.
 			if !s.Now().Before(end) {
 				return codeAnswer{}, timeUp(s.Wait)

@@ -290,7 +290,7 @@ func TestProviderCodeOpenFails(t *testing.T) {
 		p.Opens = true
 	})
 	waitFor(t, "word that no browser could be opened", func() bool {
-		return strings.Contains(c.screen.String(), "no browser could be opened: open the address above yourself")
+		return strings.Contains(c.screen.String(), "no browser could be opened: open the address yourself")
 	})
 	c.comesBack(c.answer(nil))
 	got := c.ends()

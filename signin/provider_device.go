@@ -93,8 +93,9 @@ func (p *Provider) withDevice(ctx context.Context, found *discovered, redeem red
 	if d.life > 0 {
 		wait = min(wait, d.life)
 	}
-	w := waiting{out: p.Out, terminal: p.Terminal, wait: wait, end: p.Now().Add(wait), now: p.Now, debug: p.Debug}
-	p.inviteElsewhere(d, w)
+	prompt := p.showDeviceCode(d, wait)
+	defer prompt.close()
+	w := waiting{prompt: prompt, wait: wait, end: p.Now().Add(wait), now: p.Now, debug: p.Debug}
 	var idToken string
 	pace := pace{interval: d.interval}
 	err = w.poll(ctx, pace.pause, func(ctx context.Context) (err error) {
@@ -118,18 +119,21 @@ func (p *Provider) askDeviceCode(ctx context.Context, endpoint string) (deviceCo
 	return p.parseDeviceCode(answer)
 }
 
-// inviteElsewhere shows the page and the code, and both in one as a QR code on a
+// showDeviceCode shows the page and the code, and both in one as a QR code on a
 // terminal. Whoever gets a stranger to enter a code is signed in as the stranger
-// (RFC 8628, section 5.4), so that people are told.
-func (p *Provider) inviteElsewhere(d deviceCode, w waiting) {
+// (RFC 8628, section 5.4), so people are told.
+func (p *Provider) showDeviceCode(d deviceCode, wait time.Duration) *prompt {
 	if drawing, width, err := drawQR(d.complete); d.complete != "" && err == nil && fits(p.Out, p.Terminal, drawing, width) {
 		fmt.Fprintf(p.Out, "\n%s\n", drawing)
 	}
-	say(p.Out, "to sign in, open this address in a browser on any device, and enter the code %s there; only enter it if you started this yourself:", d.code)
-	showAddress(p.Out, d.page, w.end, w.wait)
+	lines := []string{"sign in with the code " + d.code}
 	if d.complete != "" {
-		say(p.Out, "or, with the code filled in (see that the page shows the same one): %s", d.complete)
+		lines = append(lines, "with the code filled in (check that the page shows the same one): "+d.complete)
 	}
+	lines = append(lines, "enter it here, on any device, only if you started this yourself:")
+	prompt := newPrompt(p.Out, p.Terminal, p.Now)
+	prompt.show(lines, d.page, wait)
+	return prompt
 }
 
 // pace is how fast polls may come.

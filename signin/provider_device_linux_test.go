@@ -26,7 +26,7 @@ func TestProviderDeviceTerminal(t *testing.T) {
 			f.device["interval"], f.device["verification_uri_complete"] = 1, test.complete
 			p := f.provider(nil)
 			p.Out, p.Terminal, p.Device = terminal, true, true
-			if _, err := p.SignIn(t.Context(), []string{registry}); err != nil {
+			if _, err := p.SignIn(t.Context(), request(registry)); err != nil {
 				t.Fatal(err)
 			}
 			fmt.Fprintln(terminal, "the end")
@@ -35,7 +35,7 @@ func TestProviderDeviceTerminal(t *testing.T) {
 			if got := strings.Contains(text, "█▀"); got != test.qr {
 				t.Errorf("got QR code %v, want %v:\n%s", got, test.qr, text)
 			}
-			if !strings.Contains(text, "WDJB-MJHT there") || !strings.Contains(text, "\r\n    "+providerURL+"/device\r\n") {
+			if !strings.Contains(text, "WDJB-MJHT (5:00 left)\r") || !strings.Contains(text, "\n"+providerURL+"/device\x1b[") {
 				t.Errorf("got %s, want the code, and the page alone on its line", text)
 			}
 		})

@@ -36,7 +36,7 @@ func devices(t *testing.T, polls []http.HandlerFunc, change func(*fakeProvider, 
 			change(f, p)
 		}
 		start := time.Now()
-		grant, err := p.SignIn(t.Context(), []string{registry, api})
+		grant, err := p.SignIn(t.Context(), request(registry, api))
 		if said := out.String(); strings.Contains(said, deviceToken) || f.idToken != "" && strings.Contains(said, f.idToken) {
 			t.Errorf("P13 got %s, want no secret", said)
 		}
@@ -81,8 +81,8 @@ func TestProviderDevice(t *testing.T) {
 			t.Errorf("the exchange: got %v, want %v", got, want)
 		}
 		for _, part := range []string{
-			"\n    " + providerURL + "/device\n", "enter the code WDJB-MJHT there", "only enter it if you started this yourself",
-			providerURL + "/device?user_code=WDJB-MJHT\n", "(5 minutes); Ctrl-C stops it",
+			"\n    " + providerURL + "/device\n", "the code WDJB-MJHT", "only if you started this yourself",
+			providerURL + "/device?user_code=WDJB-MJHT\n", "(5 minutes); Ctrl-C cancels",
 		} {
 			if !strings.Contains(said, part) {
 				t.Errorf("S16, S18 got %s, want %q in it", said, part)
@@ -201,7 +201,7 @@ func TestProviderDeviceEnds(t *testing.T) {
 			p.Device = true
 			ctx, cancel := context.WithCancelCause(t.Context())
 			time.AfterFunc(12*time.Second, func() { cancel(token.ErrInterrupted) })
-			_, err := p.SignIn(ctx, []string{registry})
+			_, err := p.SignIn(ctx, request(registry))
 			var answered *token.SignInError
 			if !errors.Is(err, token.ErrInterrupted) || errors.As(err, &answered) || len(f.polls) != 2 {
 				t.Errorf("got %v after %d polls, want the context's cause after 2", err, len(f.polls))

@@ -299,10 +299,10 @@ func newCoding(t *testing.T, change func(*fakeProvider, *Provider)) *coding {
 	t.Cleanup(func() { cancel(nil); <-ended })
 	go func() {
 		defer close(ended)
-		grant, err := p.SignIn(ctx, []string{registry, api})
+		grant, err := p.SignIn(ctx, request(registry, api))
 		c.result <- signedIn{grant, err}
 	}()
-	waitFor(t, "the address", func() bool { return strings.Contains(c.screen.String(), "waiting for the sign-in") })
+	waitFor(t, "the address", func() bool { return strings.Contains(c.screen.String(), "waiting until") })
 	for line := range strings.Lines(c.screen.String()) {
 		if address := strings.TrimSpace(line); strings.HasPrefix(address, providerURL) {
 			c.page = parse(t, address)

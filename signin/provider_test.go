@@ -69,7 +69,7 @@ func TestProviderDiscovery(t *testing.T) {
 			test.change(f, p)
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
-			grant, err := p.SignIn(ctx, []string{registry})
+			grant, err := p.SignIn(ctx, request(registry))
 			var answered *token.SignInError
 			if err == nil || !strings.Contains(err.Error(), test.want) || errors.As(err, &answered) || strings.ContainsAny(err.Error(), "\n\x1b") {
 				t.Errorf("got %+v, %v, want %q in one line, and no answer of a person", grant, err, test.want)
@@ -83,7 +83,7 @@ func TestProviderDiscovery(t *testing.T) {
 		f := newFakeProvider(t, time.Now)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(token.ErrInterrupted)
-		if _, err := f.provider(&screen{}).SignIn(ctx, []string{registry}); !errors.Is(err, token.ErrInterrupted) {
+		if _, err := f.provider(&screen{}).SignIn(ctx, request(registry)); !errors.Is(err, token.ErrInterrupted) {
 			t.Errorf("got %v, want the context's cause", err)
 		}
 	})

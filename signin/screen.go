@@ -1,39 +1,18 @@
 package signin
 
 import (
-	"fmt"
 	"io"
-	"os"
 	"strings"
-	"time"
 
-	"golang.org/x/term"
 	"rsc.io/qr"
 )
 
 // fits says whether a drawing can be seen at once in the terminal that out is: a QR
 // code whose top has scrolled away is of no use.
 func fits(out io.Writer, terminal bool, drawing string, width int) bool {
-	file, ok := out.(*os.File)
-	if !terminal || !ok {
-		return false
-	}
-	columns, rows, err := term.GetSize(int(file.Fd()))
+	columns, rows := size(out, terminal)
 	const words = 7 // lines that are shown below it
-	return err == nil && width <= columns && strings.Count(drawing, "\n")+words <= rows
-}
-
-// columns is the width of the terminal that out is now, or 0 where it is none.
-func columns(out io.Writer, terminal bool) int {
-	file, ok := out.(*os.File)
-	if !terminal || !ok {
-		return 0
-	}
-	width, _, err := term.GetSize(int(file.Fd()))
-	if err != nil {
-		return 0
-	}
-	return width
+	return width <= columns && strings.Count(drawing, "\n")+words <= rows
 }
 
 // quietZone is how many light modules scanners want around a QR code
@@ -59,31 +38,4 @@ func drawQR(text string) (drawing string, columns int, err error) {
 		out.WriteByte('\n')
 	}
 	return out.String(), end - first, nil
-}
-
-// timeLeft is the line at the foot of a terminal that says how much time is left.
-type timeLeft struct {
-	out   io.Writer
-	shown int // columns that are written on
-}
-
-// show writes the line anew, where it fits: one that wraps could not be
-// overwritten.
-func (l *timeLeft) show(left time.Duration, columns int) {
-	l.clear()
-	seconds := int(left.Round(time.Second) / time.Second)
-	text := fmt.Sprintf("%d:%02d left", seconds/60, seconds%60)
-	if left <= 0 || len(text) >= columns {
-		return
-	}
-	l.shown = len(text)
-	_, _ = io.WriteString(l.out, text)
-}
-
-// clear blanks the line and goes back to its start.
-func (l *timeLeft) clear() {
-	if l.shown > 0 {
-		_, _ = io.WriteString(l.out, "\r"+strings.Repeat(" ", l.shown)+"\r")
-	}
-	l.shown = 0
 }

@@ -71,7 +71,7 @@ func TestHeadlessTerminal(t *testing.T) {
 			h.Out, h.Terminal = terminal, true
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
-			if _, err := h.SignIn(ctx, []string{registry, api}); err != nil {
+			if _, err := h.SignIn(ctx, request(registry, api)); err != nil {
 				t.Fatal(err)
 			}
 			fmt.Fprintln(terminal, "the end")
@@ -80,11 +80,11 @@ func TestHeadlessTerminal(t *testing.T) {
 			if got := strings.Contains(text, "█▀"); got != test.qr {
 				t.Errorf("got QR code %v, want %v:\n%s", got, test.qr, text)
 			}
-			if !strings.Contains(text, "\r\n    "+i.url+"/oauth?headless_code="+i.codes[0]+"\r\n") {
-				t.Errorf("got %s, want the address alone on its line", text)
+			if !strings.Contains(text, i.url+"/oauth?headless_code="+i.codes[0]+map[bool]string{true: "\x1b[", false: "\r"}[test.count]) {
+				t.Errorf("got %s, want the address at the end of a line", text)
 			}
-			if test.count != strings.HasSuffix(text, "\r         \rthe end\r\n") {
-				t.Errorf("got %q, want the countdown %v, and cleared", text, test.count)
+			if test.count != strings.HasSuffix(text, "\r"+eraseBelow+"the end\r\n") {
+				t.Errorf("got %q, want the time left %v, and erased", text, test.count)
 			}
 		})
 	}

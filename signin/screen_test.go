@@ -3,7 +3,6 @@ package signin
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"rsc.io/qr"
 )
@@ -43,32 +42,5 @@ func TestDrawQR(t *testing.T) {
 	}
 	if _, _, err := drawQR(strings.Repeat("x", 10_000)); err == nil {
 		t.Error("10 KB: got no error, want one")
-	}
-}
-
-func TestTimeLeft(t *testing.T) {
-	out := &screen{}
-	left := timeLeft{out: out}
-	for _, test := range []struct {
-		name    string
-		left    time.Duration
-		columns int
-		want    string // what is written
-	}{
-		{"none shown yet", 10 * time.Minute, 80, "10:00 left"},
-		{"shorter", 9*time.Minute + 59*time.Second, 80, "\r          \r9:59 left"},
-		{"rounded", 61*time.Second + 600*time.Millisecond, 80, "\r         \r1:02 left"},
-		{"F33 a terminal that is just too narrow", time.Minute, 9, "\r         \r"},
-		{"F33 one column", time.Minute, 1, ""},
-		{"no terminal", time.Minute, 0, ""},
-		{"just wide enough", time.Minute, 10, "1:00 left"},
-		{"over", 0, 80, "\r         \r"},
-		{"long over", -time.Hour, 80, ""},
-	} {
-		before := len(out.String())
-		left.show(test.left, test.columns)
-		if got := out.String()[before:]; got != test.want {
-			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
-		}
 	}
 }

@@ -3,20 +3,18 @@ package signin
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"time"
 )
 
 // waiting is what goes on here while a person signs in on another device: a server
-// is polled, and a terminal shows the time that is left.
+// is polled, and the prompt shows the time that is left.
 type waiting struct {
-	out      io.Writer
-	terminal bool          // out is one
-	wait     time.Duration // how long it is, as the person was told
-	end      time.Time     // when it is over
-	now      func() time.Time
-	debug    func(format string, args ...any)
+	prompt *prompt
+	wait   time.Duration // how long it is, as the person was told
+	end    time.Time     // when it is over
+	now    func() time.Time
+	debug  func(format string, args ...any)
 }
 
 // errNotYet is a poll's answer that nobody has signed in.
@@ -60,9 +58,6 @@ func (w waiting) poll(ctx context.Context, pause func() time.Duration, ask func(
 func (w waiting) follow(ctx context.Context, asked <-chan error) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	left := timeLeft{out: w.out}
-	defer left.clear()
-	said := false
 	for {
 		select {
 		case err := <-asked:
@@ -76,15 +71,11 @@ func (w waiting) follow(ctx context.Context, asked <-chan error) error {
 			case !errors.As(err, &trouble):
 				return err
 			default:
-				left.clear()
-				if !said {
-					say(w.out, "%v; going on until the time is up", err)
-				}
-				said = true
+				w.prompt.sayOnce("%v; going on until the time is up", err)
 				w.debug("a poll failed: %v", err)
 			}
 		case <-tick.C:
-			left.show(w.end.Sub(w.now()), columns(w.out, w.terminal))
+			w.prompt.tick()
 		case <-ctx.Done():
 			return stopped(ctx)
 		}

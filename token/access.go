@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -66,16 +67,19 @@ func (s *Session) AccessToken(ctx context.Context, ask platform.Ask) (*oauth2.To
 	s.Keychain.SayHolder(s.lockName(), "refreshing")
 	switch {
 	case session.alive(s.Now()):
-		return s.spend(fetch, ask, "", session, fetchTries)
+		token, _, err := s.spend(fetch, ask, "", session, fetchTries)
+		return token, err
 	case s.IDToken != nil:
 		return s.exchange(fetch, ask, fetchTries)
+	case narrow && session.Subject != "":
+		return nil, errors.New("a token with a scope or capabilities needs a session that can be renewed, and this one cannot")
 	}
 	return nil, &NotSignedInError{"there is no session beside what is stored for " + ask.Audiences[0] + "; run: docker-credential-cgr login"}
 }
 
-// assume exchanges an ID token of this machine for an access token of Identity
-// for host, with the lock held, and keeps it. Another one is had in the same way,
-// so no refresh token is kept.
+// assume exchanges an ID token of this machine for an access token for host, with
+// the lock held, and stores it. The next one is fetched in the same way, so no
+// refresh token is stored.
 func (s *Session) assume(ctx context.Context, host string, session sessionRecord, tries int) (credentialRecord, error) {
 	started := s.Now()
 	fetch, cancel := context.WithTimeout(ctx, fetchLimit)
@@ -89,12 +93,14 @@ func (s *Session) assume(ctx context.Context, host string, session sessionRecord
 		s.Debug("not kept: somebody signed out meanwhile")
 		return credentialRecord{Username: Username, Secret: token.AccessToken}, nil
 	}
-	if session.addHost(host) {
+	claims, _ := platform.ParseClaims(token.AccessToken) // which Exchange has read
+	if session.addHost(host) || session.Subject != claims.Subject {
+		session.Subject, session.Email = claims.Subject, claims.Email
 		if err := s.beginAssumed(ctx, session); err != nil {
 			s.Debug("signing out will not find all that is kept: %v", err)
 		}
 	}
-	r := s.keep(host, token.AccessToken, token.Expiry)
+	r := s.keep(host, token.AccessToken, token.Expiry, session)
 	if s.SignedOutSince(started) { // while it was kept
 		for _, name := range []string{sessionName(s.Issuer, s.Identity), credentialName(s.Issuer, host, s.Identity)} {
 			if err := s.Keychain.Delete(name); err != nil {
@@ -105,18 +111,27 @@ func (s *Session) assume(ctx context.Context, host string, session sessionRecord
 	return r, nil
 }
 
-// exchange gets a token of Identity for an ID token of this machine.
+// exchange fetches a token of Identity for an ID token of this machine.
 func (s *Session) exchange(ctx context.Context, ask platform.Ask, tries int) (*oauth2.Token, error) {
 	idToken, err := s.IDToken(ctx)
 	if err != nil {
+		if s.Identity == "" {
+			return nil, &NotSignedInError{err.Error()}
+		}
 		return nil, fmt.Errorf("no ID token to assume the identity %s with: %w", s.Identity, err)
 	}
 	ask.Identity = s.Identity
 	token, err := s.STS.Exchange(ctx, idToken, ask, tries)
-	if err != nil {
+	var answer *platform.AnswerError
+	switch {
+	case err == nil:
+		return token, nil
+	case s.Identity != "":
 		return nil, fmt.Errorf("cannot assume the identity %s: %w", s.Identity, err)
+	case errors.As(err, &answer) && answer.Status < 500:
+		return nil, &NotSignedInError{fmt.Sprintf("no identity was named, and the platform assigned none to this job's ID token (none matches it, or several do): %v; name one: docker-credential-cgr login --identity ID, or CHAINGUARD_AUTH_IDENTITY", answer)}
 	}
-	return token, nil
+	return nil, fmt.Errorf("cannot exchange this job's ID token: %w", err)
 }
 
 // beginAssumed keeps, for signing out, which identity has tokens for which hosts.
@@ -124,7 +139,7 @@ func (s *Session) beginAssumed(ctx context.Context, session sessionRecord) error
 	if err := s.noteIdentity(ctx); err != nil {
 		return err
 	}
-	session.Version, session.Issuer, session.Identity, session.Subject = recordVersion, s.Issuer, s.Identity, s.Identity
+	session.Version, session.Issuer, session.Identity = recordVersion, s.Issuer, s.Identity
 	_, err := s.writeSession(session, "")
 	return err
 }
@@ -144,21 +159,21 @@ func (s *Session) noteIdentity(ctx context.Context) error {
 	return s.write(hostsName(s.Issuer), known, 0)
 }
 
-// Kept is what is kept of a session.
+// Kept is what is stored of a session.
 type Kept struct {
 	Account Account     // zero where nobody is signed in
-	Alive   bool        // there is a refresh token to try
 	Tokens  []KeptToken // sorted by host
 }
 
-// KeptToken is a credential that is kept for a host, but for its secret.
+// KeptToken is a credential that is stored for a host, but for its secret.
 type KeptToken struct {
 	Host, Username string
 	Expires        time.Time // zero where not known
 	Stored         bool      // the user gave it to us (docker login)
+	Valid          bool      // it can be used now
 }
 
-// Kept gives what is kept, without asking anybody.
+// Kept returns what is stored, without asking anybody.
 func (s *Session) Kept() (Kept, error) {
 	session, err := s.readSession()
 	if err != nil {
@@ -168,7 +183,7 @@ func (s *Session) Kept() (Kept, error) {
 	if err != nil {
 		return Kept{}, err
 	}
-	k := Kept{Account: session.account(), Alive: session.alive(s.Now())}
+	k := Kept{Account: s.account(session)}
 	hosts := slices.Concat([]string{s.Registry}, session.Hosts, stored.Hosts)
 	slices.Sort(hosts)
 	for _, host := range slices.Compact(hosts) {
@@ -178,8 +193,29 @@ func (s *Session) Kept() (Kept, error) {
 		}
 		if r.Secret != "" {
 			c := r.credential()
-			k.Tokens = append(k.Tokens, KeptToken{Host: host, Username: c.Username, Expires: c.Expires, Stored: c.Stored})
+			k.Tokens = append(k.Tokens, KeptToken{Host: host, Username: c.Username, Expires: c.Expires, Stored: c.Stored, Valid: r.usable(s.Now())})
 		}
 	}
 	return k, nil
+}
+
+// account returns whose session it is, until when it lasts, and whether it renews
+// itself until then. A session without a refresh token lasts as long as its access
+// token for the registry.
+func (s *Session) account(session sessionRecord) Account {
+	a := session.account()
+	if session.Subject == "" {
+		return a
+	}
+	if session.alive(s.Now()) {
+		a.Renewable, a.short = true, session.endToWarnOf() == 0
+		if session.RefreshExpires != 0 {
+			a.Until = time.Unix(session.RefreshExpires, 0)
+		}
+		return a
+	}
+	if r, err := s.readSlot(s.Registry, s.Identity); err == nil && !r.Stored && r.usable(s.Now()) {
+		a.Until = time.Unix(r.Expires, 0)
+	}
+	return a
 }

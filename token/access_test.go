@@ -132,7 +132,7 @@ func TestForgetEverything(t *testing.T) {
 	}
 	for _, s := range []*Session{f.session(), f.assuming()} {
 		s.IDToken = nil
-		if kept, err := s.Kept(); err != nil || len(kept.Tokens) > 0 || kept.Alive {
+		if kept, err := s.Kept(); err != nil || len(kept.Tokens) > 0 || kept.Account.Renewable {
 			t.Errorf("identity %q: got %+v, %v, want nothing kept", s.Identity, kept, err)
 		}
 	}
@@ -268,7 +268,7 @@ func TestSignInAsIdentity(t *testing.T) {
 	if c, err := s.Credential(t.Context(), registry); err == nil {
 		t.Errorf("got %.80q, want an error", c.Secret)
 	}
-	if kept, err := s.Kept(); err != nil || kept.Alive {
+	if kept, err := s.Kept(); err != nil || kept.Account.Renewable {
 		t.Errorf("got %+v, %v, want nothing kept", kept, err)
 	}
 }

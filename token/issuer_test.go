@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/oauth2"
-
 	"docker-credential-cgr/keychain"
 	"docker-credential-cgr/platform"
 )
@@ -178,8 +176,25 @@ func (f *fixture) refreshToken(id string, d time.Duration) string {
 func (f *fixture) signsIn(subject, refresh string) {
 	f.person = func(context.Context) (*Grant, error) {
 		return &Grant{
-			Token:   &oauth2.Token{AccessToken: f.access(subject, "of the callback"), RefreshToken: refresh, Expiry: f.clock.Now().Add(time.Hour)},
+			Subject: subject, Email: subject[:1] + "@example.com", RefreshToken: refresh,
+			AccessTokens: []AccessToken{{
+				Secret: f.access(subject, "of the callback"), Audiences: []string{registry, api}, Expires: f.clock.Now().Add(time.Hour),
+			}},
+		}, nil
+	}
+}
+
+// signsInForAnHour sets a person who signs in as subject and gets no refresh token,
+// but access tokens, of which first is for the registry alone.
+func (f *fixture) signsInForAnHour(subject, first string) {
+	f.person = func(context.Context) (*Grant, error) {
+		end := f.clock.Now().Add(time.Hour)
+		return &Grant{
 			Subject: subject, Email: subject[:1] + "@example.com",
+			AccessTokens: []AccessToken{
+				{Secret: f.access(subject, "for all"), Audiences: []string{registry, api}, Expires: end},
+				{Secret: first, Audiences: []string{registry}, Expires: end},
+			},
 		}, nil
 	}
 }
@@ -195,10 +210,10 @@ func (f *fixture) session() *Session {
 		Now:            f.clock.Now, Warn: f.warn, Debug: f.debug,
 	}
 	if f.person != nil {
-		s.SignIn = func(ctx context.Context, audiences []string) (*Grant, error) {
+		s.SignIn = func(ctx context.Context, r SignInRequest) (*Grant, error) {
 			f.mu.Lock()
 			f.windows++
-			f.wanted = audiences
+			f.wanted = r.Audiences
 			person := f.person
 			f.mu.Unlock()
 			return person(ctx)

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -27,11 +27,16 @@ func (e *SignInError) Error() string {
 	return text
 }
 
-// Account is who signed in.
+// Account is who signed in, and for how long.
 type Account struct {
-	Subject string    // UIDP
-	Email   string    // may be empty
-	Until   time.Time // when somebody has to sign in again; zero where not known
+	Subject string // UIDP
+	Email   string // may be empty
+	// Until is when the person has to sign in again; zero where not known.
+	Until time.Time
+	// Renewable says that the session renews its tokens by itself until then.
+	Renewable bool
+
+	short bool // it lasts no longer than shortSession
 }
 
 // String is the name that people know the account by.
@@ -42,9 +47,29 @@ func (a Account) String() string {
 	return platform.Printable(a.Subject)
 }
 
-// Login has a person sign in, whatever is kept, or exchanges an ID token where
-// there is one, and gives who it was. If another process is at a sign-in already,
-// that one's outcome counts.
+// Describe returns the account's name, until when its session lasts, and whether
+// it has to be renewed by hand.
+func (a Account) Describe() string {
+	text := a.String()
+	if a.Until.IsZero() {
+		return text
+	}
+	text += " until " + a.Until.Local().Format("2 January 2006 15:04")
+	if !a.Renewable {
+		text += " (this session cannot be renewed: sign in again then)"
+	}
+	return text
+}
+
+// EndsSoon reports whether a session that lasts longer than some hours has less
+// than one left at now.
+func (a Account) EndsSoon(now time.Time) bool {
+	return a.Renewable && !a.short && !a.Until.IsZero() && a.Until.Sub(now) < hourLeft
+}
+
+// Login has a person sign in, whatever is stored, or exchanges an ID token where
+// there is one, and returns whose session it is. If another process is at a sign-in
+// already, that one's outcome counts.
 func (s *Session) Login(ctx context.Context) (Account, error) {
 	before, err := s.readSession()
 	if err != nil {
@@ -70,11 +95,15 @@ func (s *Session) Login(ctx context.Context) (Account, error) {
 		return Account{}, err
 	}
 	if s.IDToken != nil {
-		_, err := s.assume(ctx, s.Registry, session, fetchTries)
-		return Account{Subject: s.Identity}, err
+		r, err := s.assume(ctx, s.Registry, session, fetchTries)
+		if err != nil {
+			return Account{}, err
+		}
+		claims, err := platform.ParseClaims(r.Secret)
+		return Account{Subject: claims.Subject, Until: r.credential().Expires, Renewable: true}, err
 	}
-	if session.SignedIn != before.SignedIn && session.alive(s.Now()) {
-		return session.account(), nil // somebody else's sign-in, while we waited
+	if session.SignedIn != before.SignedIn && s.account(session).Valid(s.Now()) {
+		return s.account(session), nil // another process's sign-in, while this one waited
 	}
 	if _, err := s.signIn(ctx, s.Registry, session); err != nil {
 		return Account{}, err
@@ -82,8 +111,12 @@ func (s *Session) Login(ctx context.Context) (Account, error) {
 	if session, err = s.readSession(); err == nil && session.Subject == "" {
 		err = errors.New("signed in, but nothing was kept of it")
 	}
-	return session.account(), err
+	return s.account(session), err
 }
+
+// Valid reports whether the account's session serves at now: it renews itself, or
+// its token has not ended.
+func (a Account) Valid(now time.Time) bool { return a.Renewable || now.Before(a.Until) }
 
 // lockToLogin takes the session's lock for Login, waiting for whoever has it.
 func (s *Session) lockToLogin(ctx context.Context) (unlock func(), err error) {
@@ -124,25 +157,13 @@ func (s *Session) waitedInVain(err error) error {
 		s.Patience, s.Keychain.ReadHolder(s.lockName()))
 }
 
-// signInAudiences are what a sign-in on behalf of host is for: all that session
-// was used for too, since it is replaced.
-func (s *Session) signInAudiences(host string, session sessionRecord) []string {
-	audiences := []string{s.Registry, s.API}
-	for _, h := range slices.Concat([]string{host}, s.Audiences, session.Hosts) {
-		if a := s.audience(h); !slices.Contains(audiences, a) {
-			audiences = append(audiences, a)
-		}
-	}
-	return audiences
-}
-
 // signIn opens a window, with the lock held, in place of session.
 func (s *Session) signIn(ctx context.Context, host string, session sessionRecord) (credentialRecord, error) {
 	s.Keychain.SayHolder(s.lockName(), "signing in")
 	closed := s.readClosed()
 	s.noteOpen(closed)
 
-	grant, err := s.SignIn(ctx, s.signInAudiences(host, session))
+	grant, err := s.SignIn(ctx, s.signInRequest(host, session))
 	if err != nil {
 		var left *SignInError
 		switch {
@@ -178,35 +199,16 @@ func (e *otherAccountError) Error() string {
 	return fmt.Sprintf("%s signed in, but the session here is %s's: nothing was changed; to change the account, run: docker-credential-cgr login", e.now, e.last)
 }
 
-// begin starts a session with what a sign-in brought, in place of former.
+// begin starts a session with what a sign-in brought, in place of former, and
+// returns the credential for host.
 func (s *Session) begin(ctx context.Context, host string, former sessionRecord, grant *Grant) (credentialRecord, error) {
-	if grant.RefreshToken == "" && former.alive(s.Now()) {
-		return credentialRecord{}, errors.New("the sign-in brought no refresh token, although one was asked for: the session here stays as it was")
+	if grant.RefreshToken != "" && !grant.redeemed {
+		if err := s.redeem(ctx, host, grant); err != nil {
+			return credentialRecord{}, fmt.Errorf("signed in as %s, but %w; to try again, run: docker-credential-cgr login", grant.Account(), err)
+		}
 	}
-	session := sessionRecord{
-		Version: recordVersion, Issuer: s.Issuer, Identity: s.Identity,
-		Generation: former.Generation, SignedIn: s.Now().UnixMilli(), Subject: grant.Subject, Email: grant.Email,
-		Refresh: grant.RefreshToken,
-	}
-	token := grant.Token
-	if grant.RefreshToken != "" {
-		// It came in the address of a page, which browsers remember: spent at
-		// once, it is of no use to who finds it there.
-		fetch, cancel := finishing(ctx, fetchLimit)
-		defer cancel()
-		exchanged, err := s.STS.Refresh(fetch, grant.RefreshToken, s.ask(host), fetchTries)
-		if exchanged != nil && exchanged.RefreshToken != "" {
-			session.Refresh = exchanged.RefreshToken
-		}
-		if err != nil {
-			return credentialRecord{}, s.beginLater(host, former, session, err)
-		}
-		// Whoever reaches the listener can write the token in the address; this
-		// one is the issuer's own word.
-		if c, _ := platform.ParseClaims(exchanged.AccessToken); c.Subject != grant.Subject {
-			return credentialRecord{}, fmt.Errorf("the answer to the sign-in names %s, but is of %s: nothing was kept", grant.Account(), platform.Printable(c.Subject, grant.RefreshToken))
-		}
-		token = exchanged
+	if _, ok := s.only(grant, s.audience(host)); !ok {
+		return credentialRecord{}, fmt.Errorf("the sign-in brought no access token for %s alone: nothing was stored", s.audience(host))
 	}
 	if former.Subject != "" && former.Subject != grant.Subject {
 		if s.ConfirmAccount != nil && !s.ConfirmAccount(former.account(), grant.Account()) {
@@ -222,28 +224,72 @@ func (s *Session) begin(ctx context.Context, host string, former sessionRecord, 
 	if err := s.noteIdentity(ctx); err != nil {
 		s.Debug("signing out will not find all that is kept: %v", err)
 	}
-	for _, h := range former.Hosts { // they may be somebody else's
-		if r, err := s.readSlot(h, s.Identity); err == nil && !r.Stored {
-			if err := s.Keychain.Delete(credentialName(s.Issuer, h, s.Identity)); err != nil {
-				return credentialRecord{}, err
-			}
+	session := sessionRecord{
+		Version: recordVersion, Issuer: s.Issuer, Identity: s.Identity,
+		Generation: former.Generation, SignedIn: s.Now().UnixMilli(), Subject: grant.Subject, Email: grant.Email,
+		Refresh: grant.RefreshToken,
+	}
+	if former.Subject == grant.Subject {
+		// Its access tokens for other hosts stay good, and so does a refresh token
+		// that this sign-in did not replace.
+		session.Hosts = former.Hosts
+		if grant.RefreshToken == "" && former.alive(s.Now()) {
+			session.Refresh, session.SignedIn = former.Refresh, former.SignedIn
 		}
+	} else if err := s.forgetTokens(former.Hosts); err != nil {
+		return credentialRecord{}, err
 	}
 	session.addHost(host)
-	if _, err := s.writeSession(session, session.Refresh); err != nil {
+	for _, t := range grant.AccessTokens {
+		session.addHost(s.hostOf(t))
+	}
+	session, err := s.writeSession(session, session.Refresh)
+	if err != nil {
 		s.Warn("%v: the next run has to sign in again", err)
 	}
-	return s.keep(host, token.AccessToken, token.Expiry), nil
-}
-
-// beginLater keeps a sign-in whose refresh token could not be exchanged for the
-// reason err, so that the next run can, and gives the error for it. A session that
-// is there and lives is worth more.
-func (s *Session) beginLater(host string, former, session sessionRecord, err error) error {
-	if !s.ended(host, err) && !former.alive(s.Now()) && (former.Subject == "" || former.Subject == session.Subject) {
-		if _, writeErr := s.writeSession(session, session.Refresh); writeErr != nil {
-			err = errors.Join(err, writeErr)
+	for _, t := range grant.AccessTokens {
+		if other := s.hostOf(t); other != host {
+			s.keep(other, t.Secret, t.Expires, session)
 		}
 	}
-	return fmt.Errorf("signed in as %s, but %w; to try again, run: docker-credential-cgr login", session.account(), err)
+	t, _ := s.only(grant, s.audience(host))
+	return s.keep(host, t.Secret, t.Expires, session), nil
+}
+
+// hostOf returns the host under which an access token is stored.
+func (s *Session) hostOf(t AccessToken) string {
+	if len(t.Audiences) == 1 {
+		return t.Audiences[0]
+	}
+	return s.API
+}
+
+// forgetTokens removes the access tokens for hosts, but not what the user stored.
+func (s *Session) forgetTokens(hosts []string) error {
+	for _, host := range hosts {
+		if err := s.forgetToken(host); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hourLeft is what is left of a session when its user is warned.
+const hourLeft = time.Hour
+
+// warnBeforeEnd warns, once per session, that less than an hour of it is left, so
+// that no long build meets a sign-in unprepared.
+func (s *Session) warnBeforeEnd(r credentialRecord) {
+	left := time.Unix(r.SessionEnds, 0).Sub(s.Now())
+	if !s.WarnBeforeEnd || r.SessionEnds == 0 || left <= 0 || left > hourLeft {
+		return
+	}
+	note, end := s.lockName()+".warned", strconv.FormatInt(r.SessionEnds, 10)
+	if told, err := s.Keychain.ReadNote(note); err == nil && string(told) == end {
+		return
+	}
+	if err := s.Keychain.WriteNote(note, []byte(end)); err != nil {
+		s.Debug("cannot note that the user was warned: %v", err)
+	}
+	s.Warn("the session ends at %s, in %d min: to start a new one now, run: docker-credential-cgr login", time.Unix(r.SessionEnds, 0).Local().Format("15:04"), int(left.Minutes())+1)
 }

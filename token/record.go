@@ -40,6 +40,9 @@ type credentialRecord struct {
 	Kept     int64  `json:"kept"`             // when, as are the next ones, in Unix seconds of this machine's clock
 	Renew    int64  `json:"renew,omitempty"`  // from when on a refresh is tried; 0: never
 	Expires  int64  `json:"expires,omitempty"`
+	// SessionEnds is when the person has to sign in again, so that a `get` that
+	// reads nothing else can warn of it; 0 where no warning is due.
+	SessionEnds int64 `json:"session_ends,omitempty"`
 }
 
 // usable says whether the credential may be given at now. The times of one that
@@ -106,12 +109,19 @@ func (r sessionRecord) alive(now time.Time) bool {
 	return r.Refresh != "" && (r.RefreshExpires == 0 || now.Before(time.Unix(r.RefreshExpires, 0).Add(platform.ClockSlack)))
 }
 
-func (r sessionRecord) account() Account {
-	a := Account{Subject: r.Subject, Email: r.Email}
-	if r.RefreshExpires != 0 {
-		a.Until = time.Unix(r.RefreshExpires, 0)
+func (r sessionRecord) account() Account { return Account{Subject: r.Subject, Email: r.Email} }
+
+// shortSession is how long a session lasts at most whose end is no surprise: some
+// organizations have people sign in every hour.
+const shortSession = 2 * time.Hour
+
+// endToWarnOf returns when the session ends, in Unix seconds, or 0 where that is
+// not known or where the session is short.
+func (r sessionRecord) endToWarnOf() int64 {
+	if r.Refresh == "" || r.RefreshExpires == 0 || time.Duration(r.RefreshExpires-r.SignedIn/1000)*time.Second <= shortSession {
+		return 0
 	}
-	return a
+	return r.RefreshExpires
 }
 
 func (r sessionRecord) valid(issuer, identity string) error {

@@ -89,7 +89,7 @@ func (s *Session) renewEarly(ctx context.Context, host string, r credentialRecor
 
 // obtain gets a credential for host where none is kept. One process of all that
 // ask does the work; the others wait for it, and look at what it left together.
-func (s *Session) obtain(ctx context.Context, host string) (Credential, error) {
+func (s *Session) obtain(ctx context.Context, host string) (credentialRecord, error) {
 	ctx, stop := s.watch(ctx)
 	defer stop()
 	if s.SignIn == nil {
@@ -110,7 +110,7 @@ func (s *Session) obtain(ctx context.Context, host string) (Credential, error) {
 			defer lock.Unlock()
 			return s.obtainLocked(ctx, host)
 		case errors.Is(err, keychain.ErrNotPrivate):
-			return Credential{}, err
+			return credentialRecord{}, err
 		case !errors.Is(err, keychain.ErrBusy):
 			// A file system without locks, read-only or full. Writes compare
 			// before they write, so what can be lost is a second window.
@@ -120,7 +120,7 @@ func (s *Session) obtain(ctx context.Context, host string) (Credential, error) {
 
 		shared, err := s.Keychain.WaitLock(waiting, name, said)
 		if err != nil {
-			return Credential{}, s.waitedInVain(err)
+			return credentialRecord{}, s.waitedInVain(err)
 		}
 		r, err := s.readCredential(host)
 		if err == nil && !r.usable(s.Now()) {
@@ -130,10 +130,10 @@ func (s *Session) obtain(ctx context.Context, host string) (Credential, error) {
 		}
 		shared.Unlock()
 		if err != nil {
-			return Credential{}, err
+			return credentialRecord{}, err
 		}
 		if r.usable(s.Now()) {
-			return r.credential(), nil
+			return r, nil
 		}
 		// One of those who waited takes over. Not all at the same instant, since
 		// the shared lock of one keeps out the next.
@@ -158,14 +158,14 @@ func (s *Session) hopeless() error {
 }
 
 // obtainLocked does the work of obtain, with the lock.
-func (s *Session) obtainLocked(ctx context.Context, host string) (Credential, error) {
+func (s *Session) obtainLocked(ctx context.Context, host string) (credentialRecord, error) {
 	r, err := s.readCredential(host)
 	if err != nil || r.usable(s.Now()) {
-		return r.credential(), err
+		return r, err
 	}
 	session, err := s.readSession()
 	if err != nil {
-		return Credential{}, err
+		return credentialRecord{}, err
 	}
 	if session.alive(s.Now()) {
 		fetch, cancel := finishing(ctx, fetchLimit)
@@ -174,33 +174,38 @@ func (s *Session) obtainLocked(ctx context.Context, host string) (Credential, er
 		r, err := s.refresh(fetch, host, session, fetchTries)
 		switch {
 		case err == nil:
-			return r.credential(), nil
+			return r, nil
 		case s.ended(host, err):
 			s.Warn("the session of %s has ended", session.account())
 			// What refresh marked as ended is the one to replace.
 			if session, err = s.readSession(); err != nil {
-				return Credential{}, err
+				return credentialRecord{}, err
 			}
 		case s.SignIn != nil && platform.Refused(err, platform.CodePermissionDenied):
 			// Issuers of before autumn 2026 refuse what the sign-in was not for.
 			s.Debug("another sign-in, for %s too: %v", host, err)
 		default:
-			return Credential{}, fmt.Errorf("cannot renew the credential for %s: %w", host, err)
+			return credentialRecord{}, fmt.Errorf("cannot renew the credential for %s: %w", host, err)
 		}
 	}
 	if s.IDToken != nil {
 		r, err := s.assume(ctx, host, session, fetchTries)
-		return r.credential(), err
+		return r, err
 	}
 	if s.SignIn == nil {
-		return Credential{}, &NotSignedInError{s.NoSignIn}
+		return credentialRecord{}, &NotSignedInError{s.NoSignIn}
 	}
 	closed := s.readClosed()
 	if closed.active(s.Now()) {
-		return Credential{}, &NotSignedInError{closed.reason() + "; to sign in now, run: docker-credential-cgr login"}
+		return credentialRecord{}, &NotSignedInError{closed.reason() + "; to sign in now, run: docker-credential-cgr login"}
 	}
-	r, err = s.signIn(ctx, host, session)
-	return r.credential(), err
+	if r, err = s.signIn(ctx, host, session); err != nil {
+		return credentialRecord{}, err
+	}
+	if session, err = s.readSession(); err == nil && session.Subject != "" {
+		s.Warn("signed in as %s", s.account(session).Describe())
+	}
+	return r, nil
 }
 
 // finishing bounds a refresh. One that is on its way is not broken off at once
@@ -246,7 +251,7 @@ func (s *Session) renewable(session sessionRecord) bool {
 // lock held, and keeps both: the new refresh token first, before anybody gets
 // the access token that came with it.
 func (s *Session) refresh(ctx context.Context, host string, session sessionRecord, tries int) (credentialRecord, error) {
-	token, err := s.spend(ctx, s.ask(host), host, session, tries)
+	token, session, err := s.spend(ctx, s.ask(host), host, session, tries)
 	if errors.Is(err, errOvertaken) {
 		if r, err := s.readCredential(host); err == nil && r.usable(s.Now()) {
 			return r, nil
@@ -255,20 +260,20 @@ func (s *Session) refresh(ctx context.Context, host string, session sessionRecor
 	if err != nil {
 		return credentialRecord{}, err
 	}
-	return s.keep(host, token.AccessToken, token.Expiry), nil
+	return s.keep(host, token.AccessToken, token.Expiry, session), nil
 }
 
-// spend spends session's refresh token, with the lock held, and keeps the one
-// that came for it. The session notes that it has a token for host, if one is
-// named.
-func (s *Session) spend(ctx context.Context, ask platform.Ask, host string, session sessionRecord, tries int) (*oauth2.Token, error) {
+// spend redeems session's refresh token, with the lock held, and stores the one
+// that came for it. It returns the session as it is then, which notes that it has
+// a token for host, if one is named.
+func (s *Session) spend(ctx context.Context, ask platform.Ask, host string, session sessionRecord, tries int) (*oauth2.Token, sessionRecord, error) {
 	token, err := s.STS.Refresh(ctx, session.Refresh, ask, tries)
 
 	// Whatever came back belongs to the session we read. If another is there
 	// now, somebody signed in or out without our lock, and theirs counts.
 	current, readErr := s.readSession()
 	if readErr != nil && token == nil {
-		return nil, errors.Join(err, readErr)
+		return nil, session, errors.Join(err, readErr)
 	}
 	overtaken := readErr == nil && current.Generation != session.Generation
 	if overtaken && current.Refresh == session.Refresh && current.Refresh != "" {
@@ -288,17 +293,17 @@ func (s *Session) spend(ctx context.Context, ask platform.Ask, host string, sess
 	case overtaken && ended && current.alive(s.Now()) && current.Refresh != session.Refresh:
 		return s.spend(ctx, ask, host, current, tries)
 	case overtaken && err == nil:
-		return nil, errOvertaken
+		return nil, session, errOvertaken
 	case overtaken:
-		return nil, err
+		return nil, session, err
 	case ended:
 		session.Refresh, session.RefreshExpires = "", 0
 		if _, writeErr := s.writeSession(session, ""); writeErr != nil {
 			s.Debug("cannot note that the session has ended: %v", writeErr)
 		}
-		return nil, err
+		return nil, session, err
 	case token == nil:
-		return nil, err
+		return nil, session, err
 	}
 
 	changed := false
@@ -309,17 +314,18 @@ func (s *Session) spend(ctx context.Context, ask platform.Ask, host string, sess
 		changed = session.addHost(host) || changed
 	}
 	if changed {
-		if _, writeErr := s.writeSession(session, session.Refresh); writeErr != nil {
+		var writeErr error
+		if session, writeErr = s.writeSession(session, session.Refresh); writeErr != nil {
 			s.Warn("%v: the next run has to sign in again", writeErr)
 		}
 	}
 	if err != nil {
-		return nil, err
+		return nil, session, err
 	}
 	if c, _ := platform.ParseClaims(token.AccessToken); session.Subject != "" && c.Subject != session.Subject {
-		return nil, fmt.Errorf("%s gave a token of %s, where %s is signed in: not used", s.STS.Host(), platform.Printable(c.Subject, session.Refresh), session.Subject)
+		return nil, session, fmt.Errorf("%s gave a token of %s, where %s is signed in: not used", s.STS.Host(), platform.Printable(c.Subject, session.Refresh), session.Subject)
 	}
-	return token, nil
+	return token, session, nil
 }
 
 // writeSession writes the session's record as its next generation.
@@ -332,10 +338,10 @@ func (s *Session) writeSession(session sessionRecord, refresh string) (sessionRe
 	return session, s.write(sessionName(s.Issuer, s.Identity), session, session.RefreshExpires)
 }
 
-// keep keeps an access token for host, and gives its record. Failing to keep it
-// costs the next run a refresh, but not this one its token. A token that does
-// not say when it ends, or that has ended, is used once and not kept.
-func (s *Session) keep(host, accessToken string, expires time.Time) credentialRecord {
+// keep stores an access token of session for host, and returns its record. Where
+// that fails the next run has to refresh, but this one has its token. A token that
+// does not say when it ends, or that has ended, is used once and not stored.
+func (s *Session) keep(host, accessToken string, expires time.Time, session sessionRecord) credentialRecord {
 	now := s.Now()
 	r := credentialRecord{
 		Version: recordVersion, Issuer: s.Issuer, Host: host, Identity: s.Identity,
@@ -349,7 +355,10 @@ func (s *Session) keep(host, accessToken string, expires time.Time) credentialRe
 		expires = now.Add(maxKept)
 	}
 	r.Expires = expires.Unix()
-	r.Renew = expires.Add(-min(maxMargin, expires.Sub(now)/5)).Unix()
+	if s.renewable(session) {
+		r.Renew = expires.Add(-min(maxMargin, expires.Sub(now)/5)).Unix()
+	}
+	r.SessionEnds = session.endToWarnOf()
 
 	// What a user stored meanwhile in the same place stays.
 	if there, err := s.readSlot(host, s.Identity); err == nil && there.Stored && there.usable(now) {

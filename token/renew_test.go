@@ -31,7 +31,7 @@ func (f *fixture) replaceSession(subject, refresh, accessToken string) {
 		_, err = s.writeSession(there, refresh)
 	}
 	if err == nil && accessToken != "" {
-		s.keep(registry, accessToken, f.clock.Now().Add(time.Hour))
+		s.keep(registry, accessToken, f.clock.Now().Add(time.Hour), sessionRecord{})
 	}
 	if err != nil {
 		f.t.Error(err)

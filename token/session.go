@@ -11,8 +11,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/oauth2"
-
 	"docker-credential-cgr/keychain"
 	"docker-credential-cgr/platform"
 )
@@ -41,16 +39,19 @@ type Session struct {
 	Issuer   string // URL, without a trailing slash
 	Identity string // UIDP of the identity to assume; empty for a person
 	Registry string // the registry's host, with its port where that is not 443
-	API      string // audience of the platform API
+	API      string // URL of the platform API, which is its audience too
+	// RegistryURL is where a sign-in's access token is tried that the API could
+	// not judge; without a trailing slash.
+	RegistryURL string
 
 	Keychain *keychain.Keychain
 	STS      *platform.STS
-	// IDToken gives an ID token of this machine, which may assume Identity. Nil
-	// where there is none.
+	// IDToken returns an ID token of this machine, which may assume Identity or,
+	// where that is empty, the one identity that it matches. Nil where there is none.
 	IDToken func(context.Context) (string, error)
-	// SignIn asks a person to sign in, for the audiences given. Nil where
-	// nobody may be asked; NoSignIn then says why, and what to do.
-	SignIn   func(ctx context.Context, audiences []string) (*Grant, error)
+	// SignIn asks a person to sign in. Nil where nobody may be asked; NoSignIn
+	// then says why, and what to do.
+	SignIn   func(context.Context, SignInRequest) (*Grant, error)
 	NoSignIn string
 	// Audiences are what a sign-in is for beside the registry and the API.
 	Audiences []string
@@ -63,6 +64,10 @@ type Session struct {
 	// Watch is called before work that takes a while; the context that it gives
 	// ends when somebody wants it to stop. Nil where the caller's does already.
 	Watch func(context.Context) (context.Context, context.CancelFunc)
+	// WarnBeforeEnd has Credential warn once per session when less than an hour of
+	// it is left.
+	WarnBeforeEnd bool
+
 	Now   func() time.Time
 	Warn  func(format string, args ...any) // one line for the user
 	Debug func(format string, args ...any)
@@ -79,25 +84,6 @@ func (s *Session) watch(ctx context.Context) (context.Context, context.CancelFun
 	}
 	return s.Watch(ctx)
 }
-
-// Grant is what a sign-in brings.
-type Grant struct {
-	*oauth2.Token
-	Subject string // UIDP of who signed in
-	Email   string // may be empty
-	// Finish is called when what the sign-in brought has been spent: it waits
-	// for the page to be shown. May be nil.
-	Finish func()
-}
-
-func (g *Grant) finish() {
-	if g.Finish != nil {
-		g.Finish()
-	}
-}
-
-// Account is who signed in.
-func (g *Grant) Account() Account { return Account{Subject: g.Subject, Email: g.Email} }
 
 func (s *Session) lockName() string { return lockName(s.Issuer, s.Identity) }
 
@@ -126,12 +112,15 @@ func (s *Session) Credential(ctx context.Context, host string) (Credential, erro
 	switch now := s.Now(); {
 	case r.fresh(now):
 		s.Debug("the kept credential for %s is good", host)
-		return r.credential(), nil
 	case r.usable(now):
-		return s.renewEarly(ctx, host, r).credential(), nil
+		r = s.renewEarly(ctx, host, r)
 	default:
-		return s.obtain(ctx, host)
+		if r, err = s.obtain(ctx, host); err != nil {
+			return Credential{}, err
+		}
 	}
+	s.warnBeforeEnd(r)
+	return r.credential(), nil
 }
 
 // Store keeps a credential that the user gave for host; it is given from then on,
@@ -275,6 +264,9 @@ func (s *Session) Usernames() (map[string]string, error) {
 	hosts := slices.Concat([]string{s.Registry}, session.Hosts, stored.Hosts)
 	slices.Sort(hosts)
 	for _, host := range slices.Compact(hosts) {
+		if host == s.API {
+			continue // it is not a registry: no client asks for it
+		}
 		r, err := s.readCredential(host)
 		if err != nil {
 			return nil, err

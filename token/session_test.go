@@ -1,6 +1,7 @@
 package token
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -130,16 +131,123 @@ func TestLifecycle(t *testing.T) {
 	f.wantSession("T2 logged out", "", "")
 }
 
-// A session without a refresh token lasts as long as its access token.
+// A session without a refresh token lasts as long as its access token. Docker is
+// given a token for the registry alone, and the API's is stored beside it.
 func TestNoRefreshToken(t *testing.T) {
 	f := newFixture(t)
-	f.signsIn(alice, "")
-	kept := f.access(alice, "of the callback")
-	f.wantGet("sign-in", kept, 0, 1)
-	f.wantGet("kept", kept, 0, 0)
+	first := f.access(alice, "for the registry alone")
+	f.signsInForAnHour(alice, first)
+	f.counts()
+	if c, err := f.get(); err != nil || c.Secret != first || !c.Renew.IsZero() {
+		t.Fatalf("sign-in: got %+v, %v, want the token for the registry alone, not to be renewed", c, err)
+	}
+	if _, _, said := f.counts(); !contains(said, "signed in as a@example.com until ") || !contains(said, "cannot be renewed") {
+		t.Errorf("sign-in: said %q, want who signed in, until when, and that it cannot be renewed", said)
+	}
+	f.wantGet("stored", first, 0, 0)
+	kept, err := f.session().Kept()
+	if end := f.clock.Now().Add(time.Hour); err != nil || kept.Account.Renewable || !kept.Account.Until.Equal(end) || !kept.Account.Valid(f.clock.Now()) {
+		t.Errorf("got %+v, %v, want a valid session until %v that cannot be renewed", kept.Account, err, end)
+	}
+	if c, err := f.session().Credential(t.Context(), api); err != nil || c.Secret != f.access(alice, "for all") {
+		t.Errorf("the API: got %+v, %v, want the stored token", c, err)
+	}
+	if names, err := f.session().Usernames(); err != nil || len(names) != 1 || names[registry] != Username {
+		t.Errorf("I15 got %v, %v, want the registry alone", names, err)
+	}
 	f.clock.add(55 * time.Minute)
-	f.wantGet("nothing to renew it with", kept, 0, 0)
-	f.wantGet("and not tried again", kept, 0, 0)
+	f.wantGet("nothing to renew it with", first, 0, 0)
+	f.wantGet("and not tried again", first, 0, 0)
+	f.clock.add(4 * time.Minute)
+	second := f.access(alice, "of the second hour")
+	f.signsInForAnHour(alice, second)
+	f.wantGet("one window an hour", second, 0, 1)
+}
+
+// A sign-in for one audience leaves a good token of the same account for another,
+// and a refresh token that it did not replace. Those of another account go.
+func TestSignInKeepsWhatIsGood(t *testing.T) {
+	f := newFixture(t)
+	f.signsInForAnHour(alice, f.access(alice, "first"))
+	f.get()
+	apiToken := f.access(alice, "for all")
+	f.person = func(context.Context) (*Grant, error) {
+		return &Grant{Subject: alice, Email: "a@example.com", AccessTokens: []AccessToken{
+			{Secret: f.access(alice, "second"), Audiences: []string{registry}, Expires: f.clock.Now().Add(time.Hour)},
+		}}, nil
+	}
+	if _, err := f.session().Login(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.person = nil
+	if c, err := f.session().Credential(t.Context(), api); err != nil || c.Secret != apiToken {
+		t.Errorf("the API's token after a sign-in without one: got %+v, %v, want it kept", c, err)
+	}
+	f.confirm = func(_, _ Account) bool { return true }
+	f.person = func(context.Context) (*Grant, error) {
+		return &Grant{Subject: bob, AccessTokens: []AccessToken{
+			{Secret: f.access(bob, "third"), Audiences: []string{registry}, Expires: f.clock.Now().Add(time.Hour)},
+		}}, nil
+	}
+	if _, err := f.session().Login(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.person = nil
+	var nobody *NotSignedInError
+	if c, err := f.session().Credential(t.Context(), api); !errors.As(err, &nobody) {
+		t.Errorf("the former account's token for the API: got %+v, %v, want it gone", c, err)
+	}
+
+	f = newFixture(t)
+	f.signedIn()
+	f.signsInForAnHour(alice, f.access(alice, "without a refresh token"))
+	if account, err := f.session().Login(t.Context()); err != nil || !account.Renewable {
+		t.Errorf("a sign-in that brought no refresh token: got %+v, %v, want the session to renew itself as before", account, err)
+	}
+	f.wantSession("the refresh token of before", "R1", alice)
+}
+
+// The user is warned once per session when less than an hour of it is left, and not
+// where sessions are short anyway.
+func TestWarnsBeforeTheEnd(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		life  time.Duration
+		warns bool
+	}{{"20 hours", 20 * time.Hour, true}, {"an hour", time.Hour, false}} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFixture(t)
+			refresh := f.refreshToken("R1", test.life)
+			f.signsIn(alice, "R0")
+			f.wants("R0", gives(f.access(alice, "A1"), refresh))
+			get := func() (said []string) {
+				f.counts()
+				s := f.session()
+				s.WarnBeforeEnd = true
+				if _, err := s.Credential(t.Context(), registry); err != nil {
+					t.Fatal(err)
+				}
+				_, _, said = f.counts()
+				return said
+			}
+			get()
+			if test.life > time.Hour {
+				f.clock.add(test.life - 61*time.Minute)
+				f.wants(refresh, gives(f.access(alice, "A2"), ""))
+				if said := get(); len(said) != 0 {
+					t.Errorf("an hour and a minute before the end: said %q, want nothing", said)
+				}
+			}
+			f.clock.add(2 * time.Minute)
+			if said := get(); contains(said, "the session ends at ") != test.warns {
+				t.Errorf("less than an hour before the end: said %q, want a warning: %v", said, test.warns)
+			}
+			if said := get(); len(said) != 0 {
+				t.Errorf("again: said %q, want nothing", said)
+			}
+			f.person = nil
+		})
+	}
 }
 
 // Hosts below the registry's have an audience and a record each.

@@ -1,0 +1,166 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"docker-credential-cgr/platform"
+)
+
+// SignInRequest is what a person is asked to sign in for.
+type SignInRequest struct {
+	// Audiences are all that the sign-in is for. One refresh token covers them.
+	Audiences []string
+	// Single are those of Audiences that need an access token of their own where
+	// the issuer gives no refresh token: what a registry client is handed must be
+	// of no use to it elsewhere.
+	Single []string
+	// Verify asks the platform whether it accepts what an answer brought, and
+	// redeems its refresh token. An answer that reached this machine through a
+	// browser does not count before that: anyone on the machine can send one.
+	Verify func(context.Context, *Grant) error
+}
+
+// Grant is what a sign-in brings.
+type Grant struct {
+	Subject string // UIDP of the account
+	Email   string // may be empty
+	// RefreshToken is empty where the issuer gave none, as it may although asked.
+	RefreshToken string
+	AccessTokens []AccessToken
+	// Finish waits until the browser has shown the last page. It is called when
+	// the sign-in is over. May be nil.
+	Finish func()
+
+	redeemed bool // RefreshToken has been redeemed, and AccessTokens came for it
+}
+
+// AccessToken is an access token and what it is good for.
+type AccessToken struct {
+	Secret    string
+	Audiences []string
+	Expires   time.Time // by this machine's clock; zero where not known
+}
+
+// Only reports whether the token is good for audience and for nothing else.
+func (t AccessToken) Only(audience string) bool {
+	return len(t.Audiences) == 1 && t.Audiences[0] == audience
+}
+
+func (g *Grant) finish() {
+	if g.Finish != nil {
+		g.Finish()
+	}
+}
+
+// Account returns whose sign-in it is.
+func (g *Grant) Account() Account { return Account{Subject: g.Subject, Email: g.Email} }
+
+// only returns the grant's access token for audience: one that is good for nothing
+// else, but for the API, which the program alone uses.
+func (s *Session) only(g *Grant, audience string) (AccessToken, bool) {
+	i := slices.IndexFunc(g.AccessTokens, func(t AccessToken) bool {
+		return t.Only(audience) || audience == s.API && slices.Contains(t.Audiences, s.API)
+	})
+	if i < 0 {
+		return AccessToken{}, false
+	}
+	return g.AccessTokens[i], true
+}
+
+// signInRequest returns the request for a sign-in on behalf of host: for all that
+// session was used for too, since it is replaced.
+func (s *Session) signInRequest(host string, session sessionRecord) SignInRequest {
+	r := SignInRequest{Audiences: []string{s.Registry, s.API}, Single: []string{s.Registry}}
+	for _, h := range slices.Concat([]string{host}, s.Audiences, session.Hosts) {
+		if a := s.audience(h); !slices.Contains(r.Audiences, a) {
+			r.Audiences = append(r.Audiences, a)
+		}
+	}
+	for _, h := range append([]string{host}, s.Audiences...) {
+		if a := s.audience(h); a != s.API && !slices.Contains(r.Single, a) {
+			r.Single = append(r.Single, a)
+		}
+	}
+	r.Verify = func(ctx context.Context, g *Grant) error { return s.verify(ctx, host, g) }
+	return r
+}
+
+// verify returns an error unless the platform accepts what an answer brought: its
+// refresh token, else each of its access tokens.
+func (s *Session) verify(ctx context.Context, host string, g *Grant) error {
+	if g.RefreshToken != "" {
+		return s.redeem(ctx, host, g)
+	}
+	fetch, cancel := context.WithTimeout(ctx, fetchLimit)
+	defer cancel()
+	for i := range g.AccessTokens {
+		if err := s.try(fetch, g.Subject, &g.AccessTokens[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// redeem exchanges the grant's refresh token for an access token for host. It came
+// in the address of a page, which browsers remember: once redeemed it is of no use
+// to whoever finds it there.
+func (s *Session) redeem(ctx context.Context, host string, g *Grant) error {
+	fetch, cancel := finishing(ctx, fetchLimit)
+	defer cancel()
+	token, err := s.STS.Refresh(fetch, g.RefreshToken, s.ask(host), fetchTries)
+	if err != nil {
+		return err
+	}
+	if c, _ := platform.ParseClaims(token.AccessToken); c.Subject != g.Subject {
+		return fmt.Errorf("the answer to the sign-in names %s, but is of %s", g.Account(), platform.Printable(c.Subject, g.RefreshToken))
+	}
+	if token.RefreshToken != "" {
+		g.RefreshToken = token.RefreshToken
+	}
+	g.AccessTokens = []AccessToken{{Secret: token.AccessToken, Audiences: []string{s.audience(host)}, Expires: token.Expiry}}
+	g.redeemed = true
+	return nil
+}
+
+// try uses an access token of subject once: at the platform API (GET
+// /auth/v1/ok), or where that cannot say or the token is not for it at the
+// registry's token endpoint. A token for another host is not tried: there is
+// nothing known to ask.
+//
+// It corrects the token's end by the platform's clock.
+func (s *Session) try(ctx context.Context, subject string, t *AccessToken) error {
+	var refused error
+	if slices.Contains(t.Audiences, s.API) {
+		var who struct{ Subject string }
+		date, err := platform.Send(ctx, s.STS.Transport, platform.Request{
+			Method: http.MethodGet, URL: s.API + "/auth/v1/ok", Bearer: t.Secret,
+		}, &who)
+		switch {
+		case err == nil && who.Subject != subject:
+			return fmt.Errorf("the answer to the sign-in names %s, but is of %s", platform.Printable(subject), platform.Printable(who.Subject, t.Secret))
+		case err == nil:
+			t.Expires = s.STS.LocalTime(t.Expires, date)
+			return nil
+		case platform.Refused(err, platform.CodeUnauthenticated):
+			return err
+		}
+		refused = err
+	}
+	if slices.Contains(t.Audiences, s.Registry) {
+		date, err := platform.Send(ctx, s.STS.Transport, platform.Request{
+			Method: http.MethodGet, URL: s.RegistryURL + "/token?" + url.Values{"service": {s.Registry}}.Encode(), Bearer: t.Secret,
+		}, &struct{}{})
+		if err == nil {
+			t.Expires = s.STS.LocalTime(t.Expires, date)
+			return nil
+		}
+		refused = errors.Join(refused, err)
+	}
+	return refused
+}
