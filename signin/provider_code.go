@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -75,7 +76,7 @@ func (p *Provider) withCode(ctx context.Context, found *discovered, redeem redee
 		return nil, err
 	}
 	s.client = p.config(found, l.url())
-	s.invite(l, end)
+	defer s.invite(l, end)()
 	answer, err := s.await(ctx, end)
 	if err != nil {
 		close(s.over)
@@ -128,20 +129,37 @@ func (s *codeSignIn) check(a codeAnswer) error {
 	return nil
 }
 
-// invite shows the address, and opens a browser on it where one may be opened.
-func (s *codeSignIn) invite(l *listener, end time.Time) {
+// invite shows the address, and opens a browser on it where one may be opened. cleanUp
+// removes what the browser was opened on.
+func (s *codeSignIn) invite(l *listener, end time.Time) (cleanUp func()) {
+	cleanUp = func() {}
 	address := s.client.AuthCodeURL(s.state, oauth2.S256ChallengeOption(s.verifier), oidc.Nonce(s.nonce))
 	sayWhere(s.Out, l, s.Opens)
 	showAddress(s.Out, address, end, s.Wait)
 	if !s.Opens {
 		say(s.Out, "where no browser can reach this machine, stop this, and set CHAINGUARD_AUTH_OIDC_FLOW=device: then a browser on any device will do")
-		return
+		return cleanUp
 	}
 	failed := func() { say(s.Out, "no browser could be opened: open the address above yourself") }
-	if err := startBrowser(address, s.IdentityTokenEnv, failed); err != nil {
+	remove, err := openAuthorization(address, s.IdentityTokenEnv, failed)
+	if err != nil {
 		s.Debug("cannot start the opener: %v", err)
 		failed()
+		return cleanUp
 	}
+	return remove
+}
+
+// openAuthorization opens a browser on an authorization address. Its state and nonce
+// would let another user of the machine, who sees them in the arguments of the process,
+// sign this user in as themselves, so that they go through a private file. $BROWSER
+// gets the address as it is: VS Code's opens it on another machine, which has no such
+// file.
+func openAuthorization(address, secret string, failed func()) (remove func(), err error) {
+	if os.Getenv("BROWSER") != "" {
+		return func() {}, startBrowser(address, secret, failed)
+	}
+	return OpenPrivately(address, secret, failed)
 }
 
 // await waits for the answer until end.
