@@ -64,7 +64,10 @@ func (p Program) helperSession(cfg config.Config) (*token.Session, error) {
 // "" where one may.
 func (p Program) noWindow(cfg config.Config) string {
 	const login = "run: docker-credential-cgr login"
+	client := loginCommand(parentArgs())
 	switch {
+	case client != "":
+		return client + " stores another credential; to sign in instead, " + login
 	case cfg.Keychain == config.KeychainNone: // it would open one for each image
 		return "CHAINGUARD_KEYCHAIN=none keeps no session"
 	case cfg.Identity != "" && !p.personThere():
