@@ -113,10 +113,17 @@ func (s *Session) exchange(ctx context.Context, ask platform.Ask, tries int) (*o
 	}
 	ask.Identity = s.Identity
 	token, err := s.STS.Exchange(ctx, idToken, ask, tries)
-	if err != nil {
-		return nil, fmt.Errorf("cannot assume the identity %s: %w", s.Identity, err)
+	if err == nil {
+		return token, nil
 	}
-	return token, nil
+	err = fmt.Errorf("cannot assume the identity %s: %w", s.Identity, err)
+	if platform.Refused(err, platform.CodeNotFound, platform.CodePermissionDenied, platform.CodeUnauthenticated) {
+		// What the identity accepts is compared with this.
+		if claims := platform.DescribeIDToken(idToken); claims != "" {
+			err = fmt.Errorf("%w; %s", err, claims)
+		}
+	}
+	return nil, err
 }
 
 // beginAssumed keeps, for signing out, which identity has tokens for which hosts.
