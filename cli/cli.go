@@ -72,19 +72,34 @@ func Run(ctx context.Context, p Program) int {
 // serve carries out a verb of Docker's protocol.
 func (p Program) serve(ctx context.Context, verb string) int {
 	cfg, err := config.Read(config.Sources{Getenv: os.Getenv})
+	said := false
+	warn := func(format string, args ...any) {
+		said = true
+		p.warn(format, args...)
+	}
 	h := &helper.Helper{
 		Config:    cfg,
 		ConfigErr: err,
 		Context:   ctx,
-		Warn:      p.warn,
-		Session:   func() (*token.Session, error) { return p.helperSession(cfg) },
+		Warn:      warn,
+		Session: func() (*token.Session, error) {
+			s, err := p.helperSession(cfg)
+			if s != nil {
+				s.Warn = warn
+			}
+			return s, err
+		},
 		Elsewhere: func(s *token.Session) { p.forgetElsewhere(ctx, *s) },
 	}
 	waits := term.IsTerminal(int(p.Stdin.Fd()))
 	if waits && verb == credentials.ActionGet {
 		p.warn("type the registry's name, such as %s, then Enter and Ctrl-D", registryName(cfg))
 	}
-	return helper.Serve(h, verb, p.Stdin, waits, p.Stdout)
+	code := helper.Serve(h, verb, p.Stdin, waits, p.Stdout)
+	if said {
+		p.keepOnScreen()
+	}
+	return code
 }
 
 func registryName(cfg config.Config) string {

@@ -76,6 +76,11 @@ func (a *app) configureDocker(ctx context.Context, c *cobra.Command, f *configur
 	if err := f.checkPullToken(c.Flags()); err != nil {
 		return err
 	}
+	if !f.remove {
+		if err := a.findIdentity(ctx); err != nil {
+			return err
+		}
+	}
 	if f.pullToken {
 		return a.configurePullToken(ctx, c, f)
 	}

@@ -28,6 +28,9 @@ identity, exchanges an ID token of this machine.`,
   ` + name + ` login --identity ID --identity-token-env MY_ID_TOKEN`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := a.findIdentity(c.Context()); err != nil {
+				return err
+			}
 			if keepFresh {
 				if err := a.checkKeepFresh(&f); err != nil {
 					return err

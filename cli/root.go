@@ -24,6 +24,8 @@ type app struct {
 	output  string // --output
 	verbose int    // --verbose, how often
 	cfg     config.Config
+	// identityName is what --identity holds if that is a name, whose id is not known yet.
+	identityName string
 }
 
 // usageError is a command line that cannot be right: exit code 2.
@@ -206,7 +208,12 @@ func (a *app) load(c *cobra.Command, _ []string) error {
 	}
 	sources := config.Sources{Getenv: os.Getenv, File: a.file, Flags: map[string]string{}}
 	c.Flags().Visit(func(f *pflag.Flag) {
-		if of := f.Annotations[propertyOf]; len(of) == 1 {
+		of := f.Annotations[propertyOf]
+		switch {
+		case len(of) != 1:
+		case f.Name == "identity" && isIdentityName(f.Value.String()):
+			a.identityName = f.Value.String()
+		default:
 			sources.Flags[of[0]] = f.Value.String()
 		}
 	})

@@ -64,6 +64,7 @@ func (p Program) helperSession(cfg config.Config) (*token.Session, error) {
 // "" where one may.
 func (p Program) noWindow(cfg config.Config) string {
 	const login = "run: docker-credential-cgr login"
+	always := cfg.AutoLogin == config.AutoLoginAlways
 	switch {
 	case cfg.Keychain == config.KeychainNone: // it would open one for each image
 		return "CHAINGUARD_KEYCHAIN=none keeps no session"
@@ -71,12 +72,13 @@ func (p Program) noWindow(cfg config.Config) string {
 		return "there is no ID token for the identity " + cfg.Identity + " here; " + p.noIDToken()
 	case cfg.AutoLogin == config.AutoLoginNever:
 		return "CHAINGUARD_AUTH_AUTO_LOGIN is never; " + login
-	case cfg.AutoLogin == config.AutoLoginAlways:
-		return ""
-	case inCI():
+	case !always && inCI():
 		return whyNotInCI
-	case !p.personThere():
+	case !always && !p.personThere():
 		return "nobody is at a terminal here; " + login
+	}
+	if client := loginCommand(parentArgs()); client != "" {
+		return client + " stores another credential; to sign in instead, " + login
 	}
 	return ""
 }

@@ -29,7 +29,7 @@ func (f *signInFlags) add(c *cobra.Command) {
 	flags.BoolVar(&f.headless, "headless", false, "sign in on any device with a browser, this once")
 	flags.StringVar(&f.identityToken, "identity-token", "", "ID token to sign in with: a `PATH`, - for standard input, or the token itself")
 	property(flags, "identity-token-env", "auth.identity-token-env", "`NAME` of the variable that holds the ID token")
-	property(flags, "identity", "auth.identity", "`ID` of the identity to assume, remembered until logout")
+	property(flags, "identity", "auth.identity", "`ID` or name of the identity to assume, remembered until logout")
 	property(flags, "identity-provider", "default.identity-provider", "`ID` of the identity provider to sign in with")
 	property(flags, "org-name", "default.org-name", "verified `NAME` of the organisation whose provider to sign in with")
 	property(flags, "social-login", "default.social-login", "sign in with `WHAT`: email, google, github or gitlab")

@@ -56,7 +56,13 @@ type organisation struct {
 	ID    string   `json:"id"`
 	Name  string   `json:"name"`
 	Roles []string `json:"roles"`
+	// Capabilities are those that are of no role.
+	Capabilities []string `json:"capabilities,omitempty"`
 }
+
+// grants lists what the account may do there: the names of roles, then of capabilities
+// that are of no role.
+func (o organisation) grants() []string { return slices.Concat(o.Roles, o.Capabilities) }
 
 type tokenLeft struct {
 	Audience string     `json:"audience"`
@@ -149,10 +155,14 @@ func (a *app) askStanding(ctx context.Context, s *token.Session, st *standing) {
 		i := slices.IndexFunc(st.Organizations, func(o organisation) bool { return o.ID == c.Group.ID })
 		if i < 0 {
 			i = len(st.Organizations)
-			st.Organizations = append(st.Organizations, organisation{ID: c.Group.ID, Name: c.Group.Name})
+			st.Organizations = append(st.Organizations, organisation{ID: c.Group.ID, Name: c.Group.Name, Roles: []string{}})
 		}
-		st.Organizations[i].Roles = append(st.Organizations[i].Roles, c.Role.Name)
-		st.Capabilities = append(st.Capabilities, c.Role.Capabilities...)
+		if o := &st.Organizations[i]; c.Role.Name != "" {
+			o.Roles = append(o.Roles, c.Role.Name)
+		} else {
+			o.Capabilities = append(o.Capabilities, c.Names()...)
+		}
+		st.Capabilities = append(st.Capabilities, c.Names()...)
 	}
 	slices.Sort(st.Capabilities)
 	st.Capabilities = slices.Compact(st.Capabilities)
@@ -183,7 +193,7 @@ func (a *app) sayStanding(st standing) error {
 		line("Answers with", "%s", platform.Printable(st.From))
 	}
 	for _, o := range st.Organizations {
-		line("Organisation", "%s (%s)", platform.Printable(o.Name), platform.Printable(strings.Join(o.Roles, ", ")))
+		line("Organisation", "%s (%s)", platform.Printable(o.Name), platform.Printable(strings.Join(o.grants(), ", ")))
 	}
 	if st.SessionUntil != nil {
 		end := fmt.Sprintf("until %s (%s)", st.SessionUntil.Local().Format(dayAndTime), left(st.SessionUntil.Sub(wallClock())))

@@ -57,6 +57,9 @@ func (p *Patient) registration(check string, file *dockerconfig.File) Result {
 			}
 		}
 	}
+	if !there && isStore(file, host) {
+		return ok(check, "%s names "+name+" for every registry (credsStore)", file.Path)
+	}
 	says := fmt.Sprintf("%s does not register %s for %s", file.Path, name, host)
 	if !file.Exists() {
 		says = fmt.Sprintf("there is no %s to register %s for %s", file.Path, name, host)
@@ -67,6 +70,14 @@ func (p *Patient) registration(check string, file *dockerconfig.File) Result {
 		}
 	}
 	return failure(check, configure, "%s", says)
+}
+
+// isStore reports whether file names this program as the store of every registry's
+// credentials.
+func isStore(file *dockerconfig.File, host string) bool {
+	return slices.ContainsFunc(file.Findings(host, helper), func(f dockerconfig.Finding) bool {
+		return f.Kind == dockerconfig.Store && f.Helper == helper
+	})
 }
 
 // unreadable is the failure of a client's file that cannot be used as it is.

@@ -54,6 +54,9 @@ func TestDocker(t *testing.T) {
 		{"I37 beside, by us", `{"credHelpers":{"cgr.dev":"cgr","https://cgr.dev":"cgr"}}`, nil, OK, "registers", ""},
 		{"I37 another helper", `{"credHelpers":{"cgr.dev":"desktop.exe"}}`, nil, Failure, `"desktop.exe" (a Windows program, which WSL may not find), not "cgr"`, configure + " --replace"},
 		{"I13 the store for all", `{"credsStore":"cgr","credHelpers":{"cgr.dev":"cgr"}}`, nil, Warning, `credsStore is "cgr"`, "remove credsStore from "},
+		{"I13 the store for all, alone", `{"credsStore":"cgr"}`, nil, Warning, `credsStore is "cgr"`, "remove credsStore from "},
+		{"another store, alone", `{"credsStore":"desktop"}`, nil, Failure, "does not register docker-credential-cgr for cgr.dev", configure},
+		{"I13 the store for all, another helper for us", `{"credsStore":"cgr","credHelpers":{"cgr.dev":"chainctl"}}`, nil, Failure, `is "chainctl", not "cgr"`, configure + " --replace"},
 		{"another store", `{"credsStore":"desktop","credHelpers":{"cgr.dev":"cgr"}}`, nil, OK, "registers", ""},
 		{"I29 a login", `{"auths":{"cgr.dev":{"auth":"YTpi"}},"credHelpers":{"cgr.dev":"cgr"}}`, nil, Warning, `auths holds a credential for "cgr.dev"`, `remove "cgr.dev" from auths in `},
 		{"I29 the environment's", registered, map[string]string{"DOCKER_AUTH_CONFIG": withLogin}, Warning, "DOCKER_AUTH_CONFIG holds a credential", "unset DOCKER_AUTH_CONFIG"},
@@ -66,7 +69,7 @@ func TestDocker(t *testing.T) {
 			var got Result
 			for _, r := range p.docker() {
 				sound(t, r)
-				if got.Check == "" || r.Status != OK {
+				if got.Check == "" || r.Status != OK && got.Status != Failure {
 					got = r
 				}
 			}

@@ -115,7 +115,8 @@ func (p *Patient) local(ctx context.Context) []Result {
 		return append(results, skipped("docker", "the registry is not known"))
 	}
 	results = append(results, within(ctx, filesLimit, "docker", p.docker)...)
-	return append(results, within(ctx, filesLimit, "podman", p.podman)...)
+	results = append(results, within(ctx, filesLimit, "podman", p.podman)...)
+	return append(results, within(ctx, filesLimit, "regctl", p.regctl)...)
 }
 
 // within makes a check that may hang, such as on the file system of a server that is

@@ -182,19 +182,23 @@ func (p pull) denied(ctx context.Context, organisation string) (says, mend strin
 		return fmt.Sprintf("%s has no role that may pull from %s, or there is no such image (the registry does not tell which)", p.answer.who, organisation),
 			"correct the name, or " + ask
 	}
-	var roles []string
+	var grants []string
 	for _, c := range account.Capabilities {
 		if c.Group.Name == organisation && !strings.Contains(c.Group.ID, "/") {
 			if account.Can(capabilityPull, c.Group.ID) {
 				return fmt.Sprintf("%s may pull from %s, so there is no image %q", p.answer.who, organisation, p.inOrganisation()), "correct the image's name"
 			}
-			roles = append(roles, platform.Printable(c.Role.Name))
+			grant := "the role " + c.Role.Name
+			if c.Role.Name == "" {
+				grant = "the capabilities " + strings.Join(c.Names(), ", ")
+			}
+			grants = append(grants, platform.Printable(grant))
 		}
 	}
-	if len(roles) == 0 {
+	if len(grants) == 0 {
 		return fmt.Sprintf("%s has no role in the organisation %s", p.answer.who, organisation), ask
 	}
-	return fmt.Sprintf("%s may not pull from %s with the role %s", p.answer.who, organisation, strings.Join(roles, ", ")), ask
+	return fmt.Sprintf("%s may not pull from %s with %s", p.answer.who, organisation, strings.Join(grants, " and ")), ask
 }
 
 var errNoAccount = errors.New("a pull token cannot ask the API")

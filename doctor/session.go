@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"docker-credential-cgr/config"
+	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
 	"docker-credential-cgr/workload"
@@ -64,7 +67,7 @@ func (p *Patient) session(ctx context.Context, net reached, store Status) answer
 	case errors.As(err, &nobody):
 		return answer{results: append(results, p.signedOut(kept))}
 	case err != nil:
-		result := p.refused(err)
+		result := p.refused(ctx, err)
 		return answer{results: append(results, result), unknown: "get fails, so that Docker gives up before it asks the registry"}
 	}
 	if kept, err = s.Kept(); err != nil { // get may have renewed it
@@ -163,16 +166,62 @@ func (p *Patient) signedOut(kept token.Kept) Result {
 }
 
 // refused says why `get` fails.
-func (p *Patient) refused(err error) Result {
+func (p *Patient) refused(ctx context.Context, err error) Result {
 	const check = "session"
 	var answer *platform.AnswerError
 	switch {
 	case errors.As(err, &answer) && p.Config.Identity != "":
-		return failure(check, "compare what the identity lets in (issuer, subject, audience) with the ID token of this job", "%v", err)
+		return failure(check, "compare what the identity lets in (issuer, subject, audience) with the ID token of this job", "%v%s", err, p.accepts(ctx))
 	case p.Config.Identity != "":
 		return failure(check, "see that the ID token is there (auth.identity-token, auth.identity-token-env)", "%v", err)
 	}
 	return failure(check, login, "%v", err)
+}
+
+// accepts returns what the identity accepts, as the end of a sentence, or "" where no
+// session of a person is there to read it with.
+func (p *Patient) accepts(ctx context.Context) string {
+	if p.Session == nil {
+		return ""
+	}
+	s, _ := p.quiet()
+	s.Identity, s.IDToken = "", nil
+	client := iam.Client{URL: p.Config.API.String(), Transport: p.Transport, Tokens: s.TokenSource(ctx, s.API)}
+	identity, err := client.Identity(ctx, p.Config.Identity)
+	if err != nil {
+		return ""
+	}
+	var parts []string
+	part := func(what, value string) {
+		if value != "" {
+			parts = append(parts, what+` "`+platform.Printable(value)+`"`)
+		}
+	}
+	switch match, static := identity.ClaimMatch, identity.Static; {
+	case match != nil:
+		part("iss", match.Issuer)
+		part("iss that matches", match.IssuerPattern)
+		part("sub", match.Subject)
+		part("sub that matches", match.SubjectPattern)
+		if match.Audience+match.AudiencePattern == "" {
+			part("aud", p.Config.Issuer.Host)
+		}
+		part("aud", match.Audience)
+		part("aud that matches", match.AudiencePattern)
+		for _, claim := range slices.Sorted(maps.Keys(match.Claims)) {
+			part(platform.Printable(claim), match.Claims[claim])
+		}
+		for _, claim := range slices.Sorted(maps.Keys(match.ClaimPatterns)) {
+			part(platform.Printable(claim)+" that matches", match.ClaimPatterns[claim])
+		}
+	case static != nil:
+		part("iss", static.Issuer)
+		part("sub", static.Subject)
+		part("aud", strings.Join(static.Audiences, ", "))
+	default:
+		return "; the identity accepts no ID token"
+	}
+	return "; the identity accepts " + strings.Join(parts, ", ")
 }
 
 // inCI says whether this is a CI job: every system of note sets CI.

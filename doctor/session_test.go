@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -103,13 +104,59 @@ func TestSessionRefused(t *testing.T) {
 	answer := fmt.Errorf("cannot assume the identity: %w", &platform.AnswerError{Host: "issuer", Status: 403, Message: "no; run: evil"})
 	other := errors.New("no ID token: the variable X is not set")
 	p := patient(t)
-	want(t, p.refused(answer), Failure, "issuer answered 403", login)
+	want(t, p.refused(t.Context(), answer), Failure, "issuer answered 403", login)
 	p.Config.Identity = identity
-	want(t, p.refused(answer), Failure, "issuer answered 403", "compare what the identity lets in")
-	want(t, p.refused(other), Failure, "the variable X is not set", "auth.identity-token-env")
-	if got := p.refused(answer); strings.Contains(got.Mend, "evil") {
+	want(t, p.refused(t.Context(), answer), Failure, "issuer answered 403", "compare what the identity lets in")
+	want(t, p.refused(t.Context(), other), Failure, "the variable X is not set", "auth.identity-token-env")
+	if got := p.refused(t.Context(), answer); strings.Contains(got.Mend, "evil") {
 		t.Errorf("P14 got %+v, want no advice from the server", got)
 	}
+}
+
+// What the identity accepts is shown where a session may read it.
+func TestSessionRefusedAccepts(t *testing.T) {
+	refusal := &platform.AnswerError{Host: "issuer", Status: 403, Message: "no"}
+	for _, test := range []struct {
+		name, identity, want string // want "": the error alone
+	}{
+		{"all claims", `{"claimMatch":{"issuer":"https://ci.example","subject":"s","audience":"a","claims":{"ref":"main"},"claimPatterns":{"job":"x.*"}}}`,
+			`; the identity accepts iss "https://ci.example", sub "s", aud "a", ref "main", job that matches "x.*"`},
+		{"patterns", `{"claimMatch":{"issuerPattern":"i","subjectPattern":"\u001b[31m","audiencePattern":"a|b"}}`,
+			`; the identity accepts iss that matches "i", sub that matches "\x1b[31m", aud that matches "a|b"`},
+		{"no audience", `{"claimMatch":{"issuer":"i","subject":"s"}}`, `; the identity accepts iss "i", sub "s", aud "ISSUER"`},
+		{"static keys", `{"static":{"issuer":"i","subject":"s"}}`, `; the identity accepts iss "i", sub "s"`},
+		{"a role of AWS", `{"awsIdentity":{"arn":"x"}}`, "; the identity accepts no ID token"},
+		{"none that may be seen", "", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := patient(t)
+			p.Config.Identity = identity
+			p.Config.API = serves(t, func(w http.ResponseWriter, r *http.Request) {
+				items := `[]`
+				if test.identity != "" {
+					items = `[{"id":"` + identity + `",` + test.identity[1:] + `]`
+				}
+				refuse(http.StatusOK, `{"items":`+items+`}`)(w, r)
+			})
+			p.Session.API = p.Config.API.String()
+			if err := p.Session.Store(t.Context(), p.Session.API, token.Username, jwt(now.Add(time.Hour))); err != nil {
+				t.Fatal(err)
+			}
+			p.Session.Identity = identity
+			says := refusal.Error() + strings.ReplaceAll(test.want, "ISSUER", p.Config.Issuer.Host)
+			got := p.refused(t.Context(), refusal)
+			want(t, got, Failure, says, "compare what the identity lets in")
+			if got.Says != says {
+				t.Errorf("got %s, want %s", got.Says, says)
+			}
+		})
+	}
+	t.Run("nobody is signed in", func(t *testing.T) {
+		p := patient(t)
+		p.Config.Identity = identity
+		p.Config.API = serves(t, func(http.ResponseWriter, *http.Request) { t.Error("the API was asked") })
+		want(t, p.refused(t.Context(), refusal), Failure, refusal.Error(), "compare what the identity lets in")
+	})
 }
 
 func TestSessionStored(t *testing.T) {

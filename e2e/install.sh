@@ -18,6 +18,7 @@ dockerd docker.io
 containerd containerd
 podman podman
 skopeo skopeo
+buildah buildah
 dbus-daemon dbus
 dbus-launch dbus-x11
 gnome-keyring-daemon gnome-keyring

@@ -142,6 +142,12 @@ func changePlatform(ts *testscript.TestScript, neg bool, args []string) {
 		platform.Change(func(b *standin.Behaviour) { b.IDTokenLifetime = duration() })
 	case "single-audience": // as an older deployment
 		platform.Change(func(b *standin.Behaviour) { b.SingleAudience = true })
+	case "no-refresh-token":
+		platform.Change(func(b *standin.Behaviour) { b.NoRefreshToken = true })
+	case "session-life":
+		platform.Change(func(b *standin.Behaviour) { b.SessionLifetime = duration() })
+	case "null-roles": // on or off
+		platform.Change(func(b *standin.Behaviour) { b.NullRoles = value == "on" })
 	case "no-rotation":
 		platform.Change(func(b *standin.Behaviour) { b.NoRotation = true })
 	case "revoke-sessions":

@@ -20,10 +20,20 @@ type Account struct {
 	Capabilities []Capability `json:"capabilities"`
 }
 
-// Capability is a role that somebody has in a group and all that is below it.
+// Capability is what an account may do in a group and everything below it: a role or,
+// where the token's capabilities match no known role, the capabilities themselves.
 type Capability struct {
-	Group Group `json:"group"`
-	Role  Role  `json:"role"`
+	Group        Group    `json:"group"`
+	Role         Role     `json:"role"`         // zero where the service says null
+	Capabilities []string `json:"capabilities"` // set only where there is no role
+}
+
+// Names returns the names of the capabilities, of the role or of c itself.
+func (c Capability) Names() []string {
+	if len(c.Role.Capabilities) > 0 {
+		return c.Role.Capabilities
+	}
+	return c.Capabilities
 }
 
 // WhoAmI asks the service who calls.
@@ -39,12 +49,11 @@ func (c *Client) WhoAmI(ctx context.Context) (Account, error) {
 	return account, err
 }
 
-// Can says whether a has a capability in the group of an id. A role whose
-// capabilities the service does not name counts as having it: the service has the
-// last word.
+// Can reports whether a has a capability in the group of an id. An entry for which
+// the service names no capabilities counts as having it: the service decides.
 func (a Account) Can(capability, group string) bool {
 	return slices.ContainsFunc(a.Capabilities, func(c Capability) bool {
 		within := group == c.Group.ID || strings.HasPrefix(group, c.Group.ID+"/")
-		return within && (len(c.Role.Capabilities) == 0 || slices.Contains(c.Role.Capabilities, capability))
+		return within && (len(c.Names()) == 0 || slices.Contains(c.Names(), capability))
 	})
 }

@@ -84,7 +84,7 @@ func TestPullTokenFaults(t *testing.T) {
 // could not delete.
 func TestPullTokenNotToGive(t *testing.T) {
 	account := func(group string, capabilities ...string) string {
-		text, _ := json.Marshal(Account{Subject: other, Capabilities: []Capability{{Group{ID: group}, Role{Name: "r", Capabilities: capabilities}}}})
+		text, _ := json.Marshal(Account{Subject: other, Capabilities: []Capability{{Group: Group{ID: group}, Role: Role{Name: "r", Capabilities: capabilities}}}})
 		return string(text)
 	}
 	for name, test := range map[string]struct {

@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -58,6 +59,26 @@ func ParseClaims(jwt string) (Claims, error) {
 		_ = json.Unmarshal(raw.Aud, &c.Audiences)
 	}
 	return c, nil
+}
+
+// DescribeIDToken returns who made an ID token, of whom it is and for whom, in words for
+// people: a sentence without its end. It returns "" for a token that is not a JWT or says
+// none of that. The token was not verified: nothing is to be decided by it.
+func DescribeIDToken(idToken string) string {
+	c, err := ParseClaims(idToken)
+	if err != nil || c.Issuer+c.Subject+strings.Join(c.Audiences, "") == "" {
+		return ""
+	}
+	quote := func(claim string) string { return `"` + Printable(claim, idToken) + `"` }
+	audiences := make([]string, 0, len(c.Audiences))
+	const most = 5 // audiences that are shown
+	for _, audience := range c.Audiences[:min(most, len(c.Audiences))] {
+		audiences = append(audiences, quote(audience))
+	}
+	if len(c.Audiences) > most {
+		audiences = append(audiences, "…")
+	}
+	return "the ID token has iss " + quote(c.Issuer) + ", sub " + quote(c.Subject) + ", aud " + cmp.Or(strings.Join(audiences, ", "), "none")
 }
 
 // numericDate reads seconds since 1970 (RFC 7519, section 2), which may have a

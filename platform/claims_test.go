@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 )
 
 // payload makes a JWT of any text.
@@ -140,8 +141,31 @@ func FuzzParseClaims(f *testing.F) {
 			if err == nil && strings.Count(token, ".") != 2 {
 				t.Errorf("ParseClaims(%q): got no error, want three parts", token)
 			}
+			shown := DescribeIDToken(token)
+			if err != nil && shown != "" || strings.ContainsFunc(shown, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Errorf("DescribeIDToken(%q): got %q, want nothing of what is no JWT, and printable text", token, shown)
+			}
 		}
 	})
+}
+
+func TestDescribeIDToken(t *testing.T) {
+	for name, test := range map[string]struct{ token, want string }{
+		"one audience":     {payload(`{"iss":"https://ci.example","sub":"repo:a/b","aud":"x"}`), `the ID token has iss "https://ci.example", sub "repo:a/b", aud "x"`},
+		"several":          {payload(`{"iss":"i","sub":"s","aud":["x","y"]}`), `the ID token has iss "i", sub "s", aud "x", "y"`},
+		"too many":         {payload(`{"aud":["1","2","3","4","5","6"]}`), `the ID token has iss "", sub "", aud "1", "2", "3", "4", "5", …`},
+		"P14 the terminal": {payload(`{"iss":"\u001b[31m","sub":"a\nb"}`), `the ID token has iss "\x1b[31m", sub "a b", aud none`},
+		"nothing in it":    {payload(`{"exp":1}`), ""},
+		"no strings":       {payload(`{"iss":{"a":1}}`), ""},
+		"opaque":           {"hunter2-hunter2", ""},
+		"nothing":          {"", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := DescribeIDToken(test.token); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
+	}
 }
 
 func FuzzRefreshExpiry(f *testing.F) {

@@ -65,8 +65,13 @@ func OpenBrowser(target string) error {
 		return browser.OpenURL(target)
 	}
 	var errs []error
-	for _, entry := range filepath.SplitList(list) {
-		words := browserCommand(entry, target)
+	// Not filepath.SplitList, which on Windows drops the quotes that hold words together.
+	for entry := range strings.SplitSeq(list, string(os.PathListSeparator)) {
+		words, err := browserCommand(entry, target)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
 		if len(words) == 0 {
 			continue
 		}
@@ -74,29 +79,13 @@ func OpenBrowser(target string) error {
 			errs = append(errs, fmt.Errorf("%s needs a terminal of its own", name))
 			continue
 		}
-		err := exec.Command(words[0], words[1:]...).Run()
+		err = exec.Command(words[0], words[1:]...).Run()
 		if err == nil {
 			return nil
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(append(errs, errors.New("nothing in BROWSER opened it"))...)
-}
-
-// browserCommand makes a command of an entry of $BROWSER: words, without a shell.
-// %s stands for the address, which comes last where there is none.
-func browserCommand(entry, target string) []string {
-	words := strings.Fields(entry)
-	placed := false
-	for i, word := range words {
-		if strings.Contains(word, "%s") {
-			words[i], placed = strings.ReplaceAll(word, "%s", target), true
-		}
-	}
-	if len(words) > 0 && !placed {
-		words = append(words, target)
-	}
-	return words
 }
 
 func textBrowser(name string) bool {

@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -22,29 +21,6 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
-}
-
-func TestBrowserCommand(t *testing.T) {
-	const target = "https://issuer.example/oauth?a=b%20c&d=$(id)"
-	tests := []struct {
-		name, entry string
-		want        []string
-	}{
-		{"I25 name", "firefox", []string{"firefox", target}},
-		{"I25 arguments", "firefox --new-window  -P x", []string{"firefox", "--new-window", "-P", "x", target}},
-		{"I25 placeholder", "firefox %s --new-window", []string{"firefox", target, "--new-window"}},
-		{"I25 placeholder in a word", "open -u=%s", []string{"open", "-u=" + target}},
-		{"I25 shell syntax is words", "firefox; rm -rf $HOME &", []string{"firefox;", "rm", "-rf", "$HOME", "&", target}},
-		{"I25 quotes are no shell's", `sh -c "id"`, []string{"sh", "-c", `"id"`, target}},
-		{"I25 blanks alone", "  ", nil},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			if got := browserCommand(test.entry, target); !slices.Equal(got, test.want) {
-				t.Errorf("got %q, want %q", got, test.want)
-			}
-		})
-	}
 }
 
 // script writes an executable that keeps its arguments in a file.
@@ -65,6 +41,12 @@ func TestOpenBrowser(t *testing.T) {
 	dir := t.TempDir()
 	note := filepath.Join(dir, "note")
 	good := script(t, dir, "good", `printf '%s' "$*" >"`+note+`"`)
+	files := filepath.Join(dir, "Program Files", "x (x86)")
+	if err := os.MkdirAll(files, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	blanks := script(t, files, "good.exe", `printf '%s' "$*" >"`+note+`"`)
+	apostrophe := script(t, dir, "o'brien", `printf '%s' "$*" >"`+note+`"`)
 	bad := script(t, dir, "bad", "exit 1")
 	text := script(t, dir, "w3m", `printf 'text browser' >"`+note+`"`)
 	tests := []struct {
@@ -72,6 +54,12 @@ func TestOpenBrowser(t *testing.T) {
 	}{
 		{"I25 one", good, target, target},
 		{"I25 one with an argument", good + " -x", target, "-x " + target},
+		{"I25 a path with blanks", blanks, target, target},
+		{"I25 a path with blanks in quotes, with an argument", "'" + blanks + "' -x", target, "-x " + target},
+		{"I25 a path with blanks behind backslashes", strings.ReplaceAll(blanks, " ", `\ `) + " -x %s", target, "-x " + target},
+		{"I25 an apostrophe in a path", apostrophe, target, target},
+		{"I25 the next where one has an open quote", `"` + good + ":" + good, target, target},
+		{"I25 an open quote", `"` + good, target, ""},
 		{"I25 the next where one fails", bad + ":" + good, target, target},
 		{"I25 the next where one is missing", dir + "/missing:" + good, target, target},
 		{"I25 the next where one is empty", ": :" + good, target, target},

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -81,7 +82,7 @@ func (p *Provider) withCode(ctx context.Context, found *discovered, redeem redee
 		return nil, err
 	}
 	s.client = p.config(found, l.url())
-	s.ask(l)
+	defer s.ask(l)()
 	defer s.prompt.close()
 	answer, err := s.await(ctx, end)
 	if err != nil {
@@ -141,8 +142,10 @@ func (s *codeSignIn) check(a codeAnswer) error {
 	return nil
 }
 
-// ask shows the address, and opens a browser on it where one may be opened.
-func (s *codeSignIn) ask(l *listener) {
+// ask shows the address, and opens a browser on it where one may be opened. cleanUp
+// removes what the browser was opened on.
+func (s *codeSignIn) ask(l *listener) (cleanUp func()) {
+	cleanUp = func() {}
 	address := s.client.AuthCodeURL(s.state, oauth2.S256ChallengeOption(s.verifier), oidc.Nonce(s.nonce))
 	lines := whereToOpen(l, s.Opens)
 	if !s.Opens {
@@ -150,13 +153,28 @@ func (s *codeSignIn) ask(l *listener) {
 	}
 	s.prompt.show(lines, address, s.Wait)
 	if !s.Opens {
-		return
+		return cleanUp
 	}
 	failed := func() { s.prompt.say("no browser could be opened: open the address yourself") }
-	if err := startBrowser(address, s.IdentityTokenEnv, failed); err != nil {
+	remove, err := openAuthorization(address, s.IdentityTokenEnv, failed)
+	if err != nil {
 		s.Debug("cannot start the opener: %v", err)
 		failed()
+		return cleanUp
 	}
+	return remove
+}
+
+// openAuthorization opens a browser on an authorization address. Its state and nonce
+// would let another user of the machine, who sees them in the arguments of the process,
+// sign this user in as themselves, so that they go through a private file. $BROWSER
+// gets the address as it is: VS Code's opens it on another machine, which has no such
+// file.
+func openAuthorization(address, secret string, failed func()) (remove func(), err error) {
+	if os.Getenv("BROWSER") != "" {
+		return func() {}, startBrowser(address, secret, failed)
+	}
+	return OpenPrivately(address, secret, failed)
 }
 
 // await waits for the answer until end.

@@ -2,11 +2,13 @@ package signin
 
 import (
 	"errors"
+	"html"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -281,6 +283,50 @@ func TestProviderCodeOpens(t *testing.T) {
 	}
 	if said := c.screen.String(); strings.Contains(said, "FLOW=device") {
 		t.Errorf("got %s, want no word of another way", said)
+	}
+}
+
+// The desktop's own opener gets a private file: the arguments of a process are for
+// everybody to see, and state, nonce and challenge are not.
+func TestProviderCodeOpensPrivately(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("what a process holds is read from /proc")
+	}
+	var note, cache string
+	c := newCoding(t, func(_ *fakeProvider, p *Provider) {
+		var home string
+		home, cache = privateHome(t, "firefox.desktop")
+		note = filepath.Join(home, "note")
+		script(t, home, "xdg-open", `
+for pid in $PPID $$; do tr '\0' ' ' </proc/$pid/cmdline; echo; done >"`+note+`.part"
+printf '%s' "$*" >>"`+note+`.part"
+mv "`+note+`.part" "`+note+`"`)
+		p.Opens = true
+	})
+	waitFor(t, "the opener", func() bool { _, err := os.Stat(note); return err == nil })
+	said, err := os.ReadFile(note)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"state", "nonce", "code_challenge"} {
+		if strings.Contains(string(said), c.page.Query().Get(name)) {
+			t.Errorf("S7 got the arguments %s, want no %s in them", said, name)
+		}
+	}
+	lines := strings.Split(string(said), "\n")
+	file := parse(t, lines[len(lines)-1])
+	text, err := os.ReadFile(file.Path)
+	if err != nil || file.Scheme != "file" || !strings.Contains(string(text), html.EscapeString(c.page.String())) {
+		t.Errorf("got %s, %v from %s, want a file that leads to the address", text, err, file)
+	}
+	c.comesBack(c.answer(nil))
+	got := c.ends()
+	if got.err != nil {
+		t.Fatal(got.err)
+	}
+	got.grant.Finish()
+	if left, err := os.ReadDir(cache); err != nil || len(left) > 0 {
+		t.Errorf("got %v left, %v, want nothing", left, err)
 	}
 }
 

@@ -122,14 +122,22 @@ func (s *Session) exchange(ctx context.Context, ask platform.Ask, tries int) (*o
 	}
 	ask.Identity = s.Identity
 	token, err := s.STS.Exchange(ctx, idToken, ask, tries)
+	if err == nil {
+		return token, nil
+	}
+	claims := ""
+	if platform.Refused(err, platform.CodeNotFound, platform.CodePermissionDenied, platform.CodeUnauthenticated) {
+		// What the identity accepts is compared with this.
+		if claims = platform.DescribeIDToken(idToken); claims != "" {
+			claims = "; " + claims
+		}
+	}
 	var answer *platform.AnswerError
 	switch {
-	case err == nil:
-		return token, nil
 	case s.Identity != "":
-		return nil, fmt.Errorf("cannot assume the identity %s: %w", s.Identity, err)
+		return nil, fmt.Errorf("cannot assume the identity %s: %w%s", s.Identity, err, claims)
 	case errors.As(err, &answer) && answer.Status < 500:
-		return nil, &NotSignedInError{fmt.Sprintf("no identity was named, and the platform assigned none to this job's ID token (none matches it, or several do): %v; name one: docker-credential-cgr login --identity ID, or CHAINGUARD_AUTH_IDENTITY", answer)}
+		return nil, &NotSignedInError{fmt.Sprintf("no identity was named, and the platform assigned none to this job's ID token (none matches it, or several do): %v%s; name one: docker-credential-cgr login --identity ID, or CHAINGUARD_AUTH_IDENTITY", answer, claims)}
 	}
 	return nil, fmt.Errorf("cannot exchange this job's ID token: %w", err)
 }

@@ -47,6 +47,21 @@ func (p *place) configHoldsNoSecret(user string) {
 	}
 }
 
+// TestDockerLoginSignsIn is `docker login HOST` by somebody who is not signed in: Docker
+// asks the helper only if it was given no user name, and the sign-in is its login.
+func TestDockerLoginSignsIn(t *testing.T) {
+	c, p := docker, newPlaceFor(t, docker)
+	p.signsInAlone()
+	r := p.must("docker", "login", p.host)
+	if !strings.Contains(r.stdout, "Login Succeeded") {
+		t.Errorf("no success: %s", r)
+	}
+	p.wantCounts("docker login", map[string]int{"windows": 1, "signin": 1})
+	p.configHoldsNoSecret("_token")
+	c.pulls(p, privateImage)
+	p.wantCounts("pull after docker login", map[string]int{"windows": 0, "issuer": 0})
+}
+
 // TestDockerLoginWithTheSession is `docker login HOST` by somebody who is signed
 // in. Docker then stores what it got from the helper; a token that ends must not
 // hide the session that goes on.

@@ -68,7 +68,7 @@ func ready() error {
 	}
 	var missing []string
 	for _, name := range []string{
-		"dockerd", "containerd", "docker", "podman", "skopeo",
+		"dockerd", "containerd", "docker", "podman", "skopeo", "buildah",
 		"dbus-daemon", "dbus-launch", "gnome-keyring-daemon", "secret-tool", "chromium",
 		"tmux", "sshd", "ssh", "ssh-keygen", "curl", "jq",
 	} {

@@ -99,12 +99,15 @@ func (s *authService) Validate(ctx context.Context, _ *emptypb.Empty) (*authv1.W
 		Issuer: claims.Issuer, Subject: claims.Subject, Audience: claims.Audience, Email: claims.Email,
 		Expiry: timestamppb.New(claims.Expiry.Time()), IssuedAt: timestamppb.New(claims.IssuedAt.Time()),
 	}
+	nullRoles := s.p.snapshot().NullRoles
 	s.p.mu.Lock()
 	defer s.p.mu.Unlock()
 	for _, b := range s.p.iam.bindingsOf(claims.Subject) {
-		who.Capabilities = append(who.Capabilities, &authv1.WhoAmI_Capability{
-			Group: s.p.iam.groups[b.group], Role: s.p.iam.roles[b.role].proto(),
-		})
+		entry := &authv1.WhoAmI_Capability{Group: s.p.iam.groups[b.group], Role: s.p.iam.roles[b.role].proto()}
+		if nullRoles {
+			entry.Role, entry.Capabilities = nil, entry.GetRole().GetCapabilities()
+		}
+		who.Capabilities = append(who.Capabilities, entry)
 	}
 	return who, nil
 }

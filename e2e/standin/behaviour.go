@@ -28,6 +28,17 @@ type Behaviour struct {
 
 	// NoRotation leaves a refresh token good after its use, and answers with it again.
 	NoRotation bool
+	// SessionLifetime ends a session that long after the sign-in or exchange that opened it, however often it is used:
+	// every refresh token of the session expires then, whatever RefreshLifetime says. Zero means that a session lasts
+	// while it is refreshed. A change applies to living sessions at their next refresh, which fails once that end has
+	// passed.
+	SessionLifetime time.Duration
+	// NoRefreshToken answers sign-ins and exchanges of people's ID tokens without a refresh token, also where one was
+	// asked for, as the issuer does for organizations whose roles come from their provider's groups.
+	NoRefreshToken bool
+	// RefreshTokenEvery answers only every Nth such sign-in or exchange with a refresh token: with 2, the second, the
+	// fourth and so on since Start. Zero means all of them.
+	RefreshTokenEvery int
 	// OmitRefreshToken makes refresh answers carry no new refresh token; the old one stays good.
 	OmitRefreshToken bool
 	// Reuse is what becomes of a session whose spent refresh token is presented again.
@@ -54,6 +65,9 @@ type Behaviour struct {
 	Gather map[string]int
 	// ClockSkew is how far the platform's clock is ahead of the machine's: it shows in Date, iat and exp.
 	ClockSkew time.Duration
+	// NullRoles makes the entries of /auth/v1/ok have the role null and capabilities of their own, as when a token's
+	// capabilities match no known role.
+	NullRoles bool
 	// TokenPadding adds that many bytes of claims to access tokens, as those of somebody in many groups have.
 	TokenPadding int
 	// WrongAudience, WrongIssuer and WrongSubject are put into new access tokens in place of what was asked for.

@@ -239,7 +239,7 @@ func TestExchangeOfProvidersIDToken(t *testing.T) {
 
 	other := url.Values{"aud": form["aud"], "identity_provider": {p.OrganisationID(standin.OtherOrganisation)}}
 	wantGatewayError(t, exchange(t, p, idToken, other), 404, 5)
-	wantGatewayError(t, exchange(t, p, idToken, url.Values{"aud": form["aud"]}), 403, 7)
+	wantGatewayError(t, exchange(t, p, idToken, url.Values{"aud": form["aud"]}), 404, 5) // taken for a workload's
 	wantGatewayError(t, exchange(t, p, p.IDToken(standin.Ada, provider.ClientID), form), 403, 7)
 	stranger := start(t)
 	wantGatewayError(t, exchange(t, stranger, idToken, url.Values{

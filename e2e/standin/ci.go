@@ -174,6 +174,7 @@ type Match struct {
 	Issuer   string // empty means WorkloadIssuer
 	Subject  string
 	Audience string // empty means the issuer's host
+	Name     string // of the identity; empty means workload
 }
 
 // MatchingIdentity makes an identity of Organisation that ID tokens may assume, and gives its UIDP.
@@ -186,7 +187,7 @@ func (p *Platform) MatchingIdentity(m Match, roles ...string) string {
 		match.Aud = &iamv1.Identity_ClaimMatch_Audience{Audience: m.Audience}
 	}
 	return p.addIdentity(&iamv1.Identity{
-		Name: "workload", Description: "Workload " + m.Subject,
+		Name: orDefault(m.Name, "workload"), Description: "Workload " + m.Subject,
 		Relationship: &iamv1.Identity_ClaimMatch_{ClaimMatch: match},
 	}, roles...)
 }

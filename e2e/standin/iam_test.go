@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,6 +62,38 @@ func TestWhoAmI(t *testing.T) {
 	registry := "Bearer " + p.AccessToken(standin.Ada, p.RegistryHost())
 	wantGatewayError(t, do(t, http.MethodGet, p.API+"/auth/v1/ok", registry, nil), 401, 16)
 	wantGatewayError(t, do(t, http.MethodGet, p.API+"/auth/v1/ok", "", nil), 401, 16)
+	both := "Bearer " + p.AccessToken(standin.Ada, p.RegistryHost(), p.API)
+	if a := do(t, http.MethodGet, p.API+"/auth/v1/ok", both, nil); a.status != http.StatusOK {
+		t.Errorf("a token for the registry too: %d %s", a.status, a.body)
+	}
+}
+
+func TestWhoAmIWithoutRoles(t *testing.T) {
+	p := start(t, standin.WithBehaviour(func(b *standin.Behaviour) { b.NullRoles = true }))
+	var who struct {
+		Capabilities []struct {
+			Group        struct{ Name string }
+			Role         *object
+			Capabilities []string
+		}
+	}
+	a := api(t, p, standin.Edsger, http.MethodGet, "/auth/v1/ok", nil)
+	a.decode(t, &who)
+	if c := who.Capabilities; len(c) != 1 || c[0].Group.Name != standin.Organisation || c[0].Role != nil ||
+		!slices.Contains(c[0].Capabilities, "repo.list") || !strings.Contains(a.body, `"role":null`) {
+		t.Errorf("got %s", a.body)
+	}
+}
+
+// TestWhoAmIFails: the token is good, and only the request that asks whose it is fails.
+func TestWhoAmIFails(t *testing.T) {
+	p := start(t, standin.WithBehaviour(func(b *standin.Behaviour) {
+		b.Faults = []standin.Fault{standin.StatusFault("api.ok", codes.Unavailable, "try again")}
+	}))
+	wantGatewayError(t, api(t, p, standin.Ada, http.MethodGet, "/auth/v1/ok", nil), 503, 14)
+	if a := api(t, p, standin.Ada, http.MethodGet, "/iam/v1/groups", nil); a.status != http.StatusOK {
+		t.Errorf("groups: %d %s", a.status, a.body)
+	}
 }
 
 func TestListsOfGroupsAndRoles(t *testing.T) {

@@ -151,7 +151,7 @@ func (p *Platform) RefreshToken(who string, audience ...string) string {
 	if len(audience) == 0 {
 		audience = []string{p.RegistryHost(), p.API}
 	}
-	return p.openSession(p.mustSubject(who), audience)
+	return p.mintRefresh(p.newSession(p.mustSubject(who), audience))
 }
 
 func (p *Platform) mustSubject(who string) subject {
@@ -170,6 +170,7 @@ func (p *Platform) mustSubject(who string) subject {
 type session struct {
 	who       subject
 	audiences []string
+	started   time.Time
 	revoked   bool
 }
 
@@ -180,12 +181,38 @@ type refreshToken struct {
 	spent   bool
 }
 
+// end returns when the session ends for good, or the zero time if use extends it without limit.
+func (s *session) end(b Behaviour) time.Time {
+	if b.SessionLifetime == 0 {
+		return time.Time{}
+	}
+	return s.started.Add(b.SessionLifetime)
+}
+
+func (p *Platform) newSession(who subject, audiences []string) *session {
+	return &session{who: who, audiences: slices.Clone(audiences), started: p.now()}
+}
+
+// openSession returns the refresh token that a sign-in or an exchange is answered with, empty where the issuer gives
+// none.
 func (p *Platform) openSession(who subject, audiences []string) string {
-	return p.mintRefresh(&session{who: who, audiences: slices.Clone(audiences)})
+	b := p.snapshot()
+	p.mu.Lock()
+	p.sessions++
+	none := b.NoRefreshToken || b.RefreshTokenEvery > 0 && p.sessions%b.RefreshTokenEvery != 0
+	p.mu.Unlock()
+	if none {
+		return ""
+	}
+	return p.mintRefresh(p.newSession(who, audiences))
 }
 
 func (p *Platform) mintRefresh(s *session) string {
-	expiry := p.now().Add(orDefault(p.snapshot().RefreshLifetime, 30*24*time.Hour))
+	b := p.snapshot()
+	expiry := s.end(b)
+	if expiry.IsZero() {
+		expiry = p.now().Add(orDefault(b.RefreshLifetime, 30*24*time.Hour))
+	}
 	raw := newRefreshToken(expiry)
 	p.mu.Lock()
 	defer p.mu.Unlock()

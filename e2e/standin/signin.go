@@ -218,7 +218,9 @@ func (p *Platform) finish(w http.ResponseWriter, s *signIn, email string) {
 	q.Set("token", access)
 	q.Del("error")
 	if s.createRefresh {
-		q.Set("refresh_token", p.openSession(who, s.audiences))
+		if refresh := p.openSession(who, s.audiences); refresh != "" {
+			q.Set("refresh_token", refresh)
+		}
 	}
 	sendBack(w, s.redirect, q)
 }

@@ -67,6 +67,7 @@ type Platform struct {
 	brokered map[string]brokered                // by state
 	headless map[string]*authv1.HeadlessSession // by code
 	refresh  map[string]*refreshToken
+	sessions int               // how many sign-ins and exchanges would have opened a session
 	jobs     map[string]string // subjects of GitHub's jobs, by the bearer of their token requests
 	iam      iamState
 }

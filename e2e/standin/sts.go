@@ -37,10 +37,13 @@ func (s *tokenService) Exchange(ctx context.Context, r *oidcv1.ExchangeRequest) 
 		return nil, err
 	}
 	var who subject
-	if r.GetIdentity() != "" {
+	switch {
+	case r.GetIdentity() != "":
 		who, err = s.p.assume(raw, r.GetIdentity())
-	} else {
+	case r.GetIdentityProvider() != "":
 		who, err = s.p.identify(raw, r.GetIdentityProvider())
+	default:
+		who, err = s.p.findSubject(raw)
 	}
 	if err != nil {
 		return nil, err
@@ -51,7 +54,7 @@ func (s *tokenService) Exchange(ctx context.Context, r *oidcv1.ExchangeRequest) 
 		answer.Expiry = timestamppb.New(expiry)
 	}
 	if who.email != "" {
-		// People come back; a workload has a new ID token next time.
+		// People get a session; a workload has a new ID token next time.
 		answer.RefreshToken = s.p.openSession(who, r.GetAud())
 	}
 	return answer, nil
@@ -116,6 +119,8 @@ func (p *Platform) spend(raw string, audiences []string) (*session, error) {
 		return nil, status.Error(codes.Unauthenticated, "session was revoked")
 	case !now.Before(token.expiry):
 		return nil, status.Error(codes.Unauthenticated, "refresh token has expired")
+	case b.SessionLifetime != 0 && !now.Before(token.session.end(b)):
+		return nil, status.Error(codes.Unauthenticated, "session has ended")
 	case token.spent && b.Reuse == ReuseRevokes:
 		token.session.revoked = true
 		return nil, status.Error(codes.Unauthenticated, "refresh token was used before: the session is revoked")
@@ -133,6 +138,31 @@ func (p *Platform) spend(raw string, audiences []string) (*session, error) {
 	return token.session, nil
 }
 
+// findSubject returns whom an ID token speaks for when the request names no identity: a person from upstream, or the
+// only identity whose claim match accepts the token.
+func (p *Platform) findSubject(raw string) (subject, error) {
+	claims, err := p.verifyIDToken(raw)
+	if err != nil {
+		return subject{}, status.Error(codes.Unauthenticated, err.Error())
+	}
+	if claims.text("iss") == p.Issuer+upstreamPath {
+		return p.identify(raw, "")
+	}
+	p.mu.Lock()
+	var found []*iamv1.Identity
+	for _, identity := range p.iam.identities {
+		if matchClaims(identity.GetClaimMatch(), claims, p.IssuerHost()) == nil {
+			found = append(found, identity)
+		}
+	}
+	p.mu.Unlock()
+	if len(found) != 1 {
+		return subject{}, status.Error(codes.NotFound, "no identity found")
+	}
+	p.saw(found[0])
+	return subject{id: found[0].GetId()}, nil
+}
+
 // identify says which person an ID token is of: one from upstream, or from the identity provider of an organisation.
 func (p *Platform) identify(raw, providerID string) (subject, error) {
 	issuer, audience := p.Issuer+upstreamPath, p.IssuerHost()
@@ -147,8 +177,6 @@ func (p *Platform) identify(raw, providerID string) (subject, error) {
 	switch {
 	case err != nil:
 		return subject{}, status.Error(codes.Unauthenticated, err.Error())
-	case claims.text("iss") != issuer && providerID == "":
-		return subject{}, status.Error(codes.PermissionDenied, "ID token of this issuer needs an identity")
 	case claims.text("iss") != issuer:
 		return subject{}, status.Error(codes.PermissionDenied, "ID token is not of this identity provider")
 	case !claims.has("aud", audience):

@@ -199,10 +199,123 @@ func TestExchange(t *testing.T) {
 	wantGatewayError(t, exchange(p.IDToken("repo:other"), identity), 403, 7)
 	wantGatewayError(t, exchange(p.IDToken(workload, "somewhere"), identity), 403, 7)
 	wantGatewayError(t, exchange(p.IDToken(workload), identity+"0"), 404, 5)
-	wantGatewayError(t, exchange(p.IDToken(workload), ""), 403, 7)
 	wantGatewayError(t, exchange("opaque", identity), 401, 16)
 	wantGatewayError(t, exchange(p.IDTokenWith(map[string]any{"sub": workload, "exp": 1}), identity), 401, 16)
 	wantGatewayError(t, exchange(start(t).IDToken(workload), identity), 401, 16)
+}
+
+// TestExchangeWithoutIdentity: the platform finds the identity itself if only one accepts the ID token.
+func TestExchangeWithoutIdentity(t *testing.T) {
+	p := start(t)
+	const workload = "repo:my-org/repo:ref:refs/heads/main"
+	form := url.Values{"aud": {p.RegistryHost()}}
+	wantNone := func() {
+		t.Helper()
+		a := exchange(t, p, p.IDToken(workload), form)
+		wantGatewayError(t, a, 404, 5)
+		if !strings.Contains(a.body, "no identity found") {
+			t.Errorf("answer %s", a.body)
+		}
+	}
+	p.WorkloadIdentity("repo:other", "registry.pull")
+	p.PullToken(time.Hour) // an identity that no ID token can assume
+	wantNone()
+
+	identity := p.WorkloadIdentity(workload, "registry.pull")
+	var token struct{ Token, RefreshToken string }
+	a := exchange(t, p, p.IDToken(workload), form)
+	a.decode(t, &token)
+	if claimsOf(t, token.Token)["sub"] != identity || token.RefreshToken != "" {
+		t.Errorf("answer %s", a.body)
+	}
+	wantGatewayError(t, exchange(t, p, "opaque", form), 401, 16)
+	wantGatewayError(t, exchange(t, p, p.IDTokenWith(map[string]any{"sub": workload, "exp": 1}), form), 401, 16)
+
+	p.WorkloadIdentity(workload)
+	wantNone() // two accept it
+}
+
+// TestNoRefreshToken covers every way to sign in: whatever opens a session may be answered without a refresh token.
+func TestNoRefreshToken(t *testing.T) {
+	p := start(t, standin.WithAutoApprove(), standin.WithBehaviour(func(b *standin.Behaviour) { b.NoRefreshToken = true }))
+	signInURL := p.SignInURL(redirect, p.RegistryHost(), p.API)
+	q := signIn(t, signInURL, standin.Ada)
+	if q.Has("refresh_token") || claimsOf(t, q.Get("token"))["email"] != standin.Ada {
+		t.Errorf("sign-in ends with %v", q)
+	}
+	form := url.Values{"aud": {p.RegistryHost()}, "identity_provider": {p.IdentityProviderID()}}
+	var token struct{ Token, RefreshToken string }
+	a := exchange(t, p, providerIDToken(t, p, "email"), form)
+	a.decode(t, &token)
+	if token.Token == "" || token.RefreshToken != "" {
+		t.Errorf("exchanged for %s", a.body)
+	}
+
+	p.Change(func(b *standin.Behaviour) { b.NoRefreshToken, b.RefreshTokenEvery = false, 2 })
+	for i, want := range []bool{false, true, false, true} { // two sign-ins have passed
+		if got := signIn(t, signInURL, standin.Ada).Has("refresh_token"); got != want {
+			t.Errorf("sign-in %d: refresh token %t, want %t", i+3, got, want)
+		}
+	}
+}
+
+// refreshExpiry returns what a refresh token says of its own end.
+func refreshExpiry(t *testing.T, raw string) time.Time {
+	t.Helper()
+	text, err := base64.StdEncoding.DecodeString(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var claims struct{ Exp int64 }
+	if err := json.Unmarshal(text, &claims); err != nil {
+		t.Fatal(err)
+	}
+	return time.Unix(claims.Exp, 0)
+}
+
+func TestSessionLifetime(t *testing.T) {
+	p := start(t, standin.WithBehaviour(func(b *standin.Behaviour) { b.SessionLifetime = 20 * time.Hour }))
+	next := func(token string) string {
+		t.Helper()
+		var pair tokenPair
+		refresh(t, p, token, p.RegistryHost()).decode(t, &pair)
+		return pair.RefreshToken.Token
+	}
+	first := p.RefreshToken(standin.Ada)
+	end := refreshExpiry(t, first)
+	p.Change(func(b *standin.Behaviour) { b.ClockSkew = 19 * time.Hour })
+	second := next(first)
+	if got := refreshExpiry(t, second); !got.Equal(end) {
+		t.Errorf("use moved the end of the session from %v to %v", end, got)
+	}
+	p.Change(func(b *standin.Behaviour) { b.ClockSkew = 20 * time.Hour })
+	wantGatewayError(t, refresh(t, p, second, p.RegistryHost()), 401, 16)
+
+	// The policy changes while sessions live: what a client holds says nothing of it until the next refresh.
+	p.Change(func(b *standin.Behaviour) { b.ClockSkew, b.SessionLifetime = 0, 30*24*time.Hour })
+	first = p.RefreshToken(standin.Ada)
+	p.Change(func(b *standin.Behaviour) { b.SessionLifetime = time.Hour })
+	second = next(first)
+	if got := refreshExpiry(t, first).Sub(refreshExpiry(t, second)); got != 30*24*time.Hour-time.Hour {
+		t.Errorf("the refresh moved the end by %v", got)
+	}
+	p.Change(func(b *standin.Behaviour) { b.ClockSkew, b.SessionLifetime = 30*time.Minute, 10*time.Minute })
+	wantGatewayError(t, refresh(t, p, second, p.RegistryHost()), 401, 16)
+}
+
+// TestOneRefreshTokenForAllAudiences: TestOldDeployment is its opposite.
+func TestOneRefreshTokenForAllAudiences(t *testing.T) {
+	p := start(t, standin.WithAutoApprove())
+	token := signIn(t, p.SignInURL(redirect, p.RegistryHost()), standin.Ada).Get("refresh_token")
+	for _, audience := range []string{p.API, p.RegistryHost(), "apk." + p.RegistryHost(), "libraries." + p.RegistryHost()} {
+		var pair tokenPair
+		a := refresh(t, p, token, audience)
+		a.decode(t, &pair)
+		if aud := claimsOf(t, pair.Token.Token)["aud"]; aud != audience {
+			t.Errorf("aud %v, want %s", aud, audience)
+		}
+		token = pair.RefreshToken.Token
+	}
 }
 
 // The vendor's own client, over gRPC: the same implementation answers both.

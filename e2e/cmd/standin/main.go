@@ -34,6 +34,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.StringVar(&b.Person, "person", standin.Ada, "who signs in with --auto-approve")
 	flags.DurationVar(&b.AccessLifetime, "access-ttl", time.Hour, "life of an access token")
 	flags.DurationVar(&b.RefreshLifetime, "refresh-ttl", 30*24*time.Hour, "life of a refresh token")
+	flags.DurationVar(&b.SessionLifetime, "session-ttl", 0, "life of a session, which use does not extend (default: no limit)")
+	flags.BoolVar(&b.NoRefreshToken, "no-refresh-token", false, "sign in without a refresh token")
 	flags.BoolVar(&b.NoRotation, "no-rotation", false, "leave refresh tokens good after their use")
 	flags.BoolVar(&b.SingleAudience, "single-audience", false, "refuse to refresh for another audience than the sign-in's")
 	flags.DurationVar(&b.ClockSkew, "clock-skew", 0, "how far the platform's clock is ahead")

@@ -1,0 +1,17 @@
+package cli
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// parentArgs returns the name of the parent's program alone, of which the kernel keeps
+// 16 bytes, or nil if it cannot be read.
+func parentArgs() []string {
+	info, err := unix.SysctlKinfoProc("kern.proc.pid", os.Getppid())
+	if err != nil {
+		return nil
+	}
+	return []string{unix.ByteSliceToString(info.Proc.P_comm[:])}
+}

@@ -1,0 +1,63 @@
+package doctor
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestRegctl(t *testing.T) {
+	const (
+		file  = ".regctl/config.json"
+		login = `{"hosts":{"cgr.dev":{"tls":"enabled","user":"a","pass":"hunter2-hunter2"}}}`
+	)
+	for _, test := range []struct {
+		name       string
+		files, env map[string]string
+		says, mend string // "": no result
+	}{
+		{"no file", nil, nil, "", ""},
+		{"a login", map[string]string{file: login}, nil, "holds a login for cgr.dev in clear text", "regctl registry logout cgr.dev"},
+		{"a token", map[string]string{file: `{"hosts":{"cgr.dev":{"token":"hunter2-hunter2"}}}`}, nil, "holds a login", "regctl registry logout cgr.dev"},
+		{"a helper", map[string]string{file: `{"hosts":{"cgr.dev":{"credHelper":"docker-credential-cgr"}}}`}, nil, "", ""},
+		{"another host", map[string]string{file: `{"hosts":{"ghcr.io":{"user":"a","pass":"hunter2-hunter2"}}}`}, nil, "", ""},
+		{"in the folder for configuration", map[string]string{".config/regctl/config.json": login}, nil, ".config/regctl/config.json holds a login", "regctl registry logout cgr.dev"},
+		{"named by the environment", map[string]string{"mine.json": login}, map[string]string{"REGCTL_CONFIG": "HOME/mine.json"}, "mine.json holds a login", "regctl registry logout cgr.dev"},
+		{"the environment's instead", map[string]string{file: login}, map[string]string{"REGCTL_CONFIG": "HOME/mine.json"}, "", ""},
+		{"broken", map[string]string{file: `{"hosts":{"cgr.dev":{"pass":"hunter2-hunter2`}, nil, "is not the JSON of one", "correct or remove "},
+		{"a folder", map[string]string{file + "/x": ""}, nil, "is not a regular file", "correct or remove "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := clients(t, test.files, test.env).regctl()
+			if test.says == "" {
+				if len(got) > 0 {
+					t.Errorf("got %+v, want nothing", got)
+				}
+				return
+			}
+			r := only(t, got, "regctl")
+			want(t, r, Warning, test.says, test.mend)
+			if strings.Contains(r.Says+r.Mend, "hunter2") {
+				t.Errorf("P13 got %+v, want no secret", r)
+			}
+		})
+	}
+	t.Run("no home", func(t *testing.T) {
+		p := clients(t, nil, nil)
+		p.Home = ""
+		if got := p.regctl(); got != nil {
+			t.Errorf("got %+v, want nothing", got)
+		}
+	})
+}
+
+func FuzzHasRegctlLogin(f *testing.F) {
+	f.Add([]byte(`{"hosts":{"cgr.dev":{"pass":"x"}}}`))
+	f.Add([]byte(`{"hosts":null}`))
+	f.Add([]byte(`[]`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		found, err := hasRegctlLogin(text, "cgr.dev")
+		if found && err != nil {
+			t.Error("a login was found in what cannot be read")
+		}
+	})
+}
