@@ -112,8 +112,8 @@ func (s *Session) obtain(ctx context.Context, host string) (Credential, error) {
 		case errors.Is(err, keychain.ErrNotPrivate):
 			return Credential{}, err
 		case !errors.Is(err, keychain.ErrBusy):
-			// A file system without locks, read-only or full. Writes compare
-			// before they write, so what can be lost is a second window.
+			// There is no place for one. No refresh token is redeemed then, so
+			// what can come of it is a second window.
 			s.Warn("going on without a lock: %v", err)
 			return s.obtainLocked(ctx, host)
 		}
@@ -172,9 +172,14 @@ func (s *Session) obtainLocked(ctx context.Context, host string) (Credential, er
 		defer cancel()
 		s.Keychain.SayHolder(s.lockName(), "refreshing")
 		r, err := s.refresh(fetch, host, session, fetchTries)
+		var notRedeemed *NotSignedInError
 		switch {
 		case err == nil:
 			return r.credential(), nil
+		case errors.As(err, &notRedeemed):
+			if s.IDToken == nil {
+				return Credential{}, err // somebody is signed in: no window
+			}
 		case s.ended(host, err):
 			s.Warn("the session of %s has ended", session.account())
 			// What refresh marked as ended is the one to replace.
@@ -198,6 +203,10 @@ func (s *Session) obtainLocked(ctx context.Context, host string) (Credential, er
 	closed := s.readClosed()
 	if closed.active(s.Now()) {
 		return Credential{}, &NotSignedInError{closed.reason() + "; to sign in now, run: docker-credential-cgr login"}
+	}
+	// Before a person goes through a sign-in for nothing, at each image anew.
+	if err := s.Keychain.Probe(); err != nil && !errors.Is(err, keychain.ErrKeepsNothing) {
+		return Credential{}, &NotSignedInError{"a sign-in could not be stored: " + err.Error()}
 	}
 	r, err = s.signIn(ctx, host, session)
 	return r.credential(), err
@@ -259,9 +268,13 @@ func (s *Session) refresh(ctx context.Context, host string, session sessionRecor
 }
 
 // spend spends session's refresh token, with the lock held, and keeps the one
-// that came for it. The session notes that it has a token for host, if one is
+// that came for it. It is a *NotSignedInError, and nothing is asked, without the
+// lock, and where nothing could be kept. The session notes that it has a token for host, if one is
 // named.
 func (s *Session) spend(ctx context.Context, ask platform.Ask, host string, session sessionRecord, tries int) (*oauth2.Token, error) {
+	if err := s.checkRedeemable(session); err != nil {
+		return nil, err
+	}
 	token, err := s.STS.Refresh(ctx, session.Refresh, ask, tries)
 
 	// Whatever came back belongs to the session we read. If another is there
@@ -322,6 +335,21 @@ func (s *Session) spend(ctx context.Context, ask platform.Ask, host string, sess
 	return token, nil
 }
 
+// checkRedeemable returns a *NotSignedInError where session's refresh token must not
+// be redeemed: its successor could not be stored, or another process may be redeeming
+// it, so that the issuer, which sees one token twice, would end the session.
+func (s *Session) checkRedeemable(session sessionRecord) error {
+	if !s.Keychain.Holds(s.lockName()) {
+		return &NotSignedInError{"the session cannot be refreshed without a lock, since another process may be refreshing it; to sign in again, run: docker-credential-cgr login"}
+	}
+	// The record itself, as it is: what takes its place is as large, and a quota
+	// that is full for new entries may have room for it.
+	if err := s.write(sessionName(s.Issuer, s.Identity), session, session.RefreshExpires); err != nil {
+		return &NotSignedInError{fmt.Sprintf("the session cannot be refreshed, since the new refresh token could not be stored: %v", err)}
+	}
+	return nil
+}
+
 // writeSession writes the session's record as its next generation.
 func (s *Session) writeSession(session sessionRecord, refresh string) (sessionRecord, error) {
 	session.Generation = nextGeneration(session.Generation, s.Now())
@@ -357,7 +385,7 @@ func (s *Session) keep(host, accessToken string, expires time.Time) credentialRe
 	}
 	err := s.write(credentialName(s.Issuer, host, s.Identity), r, r.Expires)
 	if err != nil && !errors.Is(err, keychain.ErrKeepsNothing) {
-		s.Warn("%v: the next run has to refresh", err)
+		s.Warn("the token for %s is not stored: %v", host, err)
 	}
 	return r
 }
