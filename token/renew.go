@@ -87,9 +87,10 @@ func (s *Session) renewEarly(ctx context.Context, host string, r credentialRecor
 	return r
 }
 
-// obtain gets a credential for host where none is kept. One process of all that
+// obtain gets a credential for host where none is kept but former, which cannot be
+// used any more. One process of all that
 // ask does the work; the others wait for it, and look at what it left together.
-func (s *Session) obtain(ctx context.Context, host string) (Credential, error) {
+func (s *Session) obtain(ctx context.Context, host string, former credentialRecord) (Credential, error) {
 	ctx, stop := s.watch(ctx)
 	defer stop()
 	if s.SignIn == nil {
@@ -108,14 +109,14 @@ func (s *Session) obtain(ctx context.Context, host string) (Credential, error) {
 		switch {
 		case err == nil:
 			defer lock.Unlock()
-			return s.obtainLocked(ctx, host)
+			return s.obtainLocked(ctx, host, former)
 		case errors.Is(err, keychain.ErrNotPrivate):
 			return Credential{}, err
 		case !errors.Is(err, keychain.ErrBusy):
 			// There is no place for one. No refresh token is redeemed then, so
 			// what can come of it is a second window.
 			s.Warn("going on without a lock: %v", err)
-			return s.obtainLocked(ctx, host)
+			return s.obtainLocked(ctx, host, former)
 		}
 
 		shared, err := s.Keychain.WaitLock(waiting, name, said)
@@ -123,7 +124,8 @@ func (s *Session) obtain(ctx context.Context, host string) (Credential, error) {
 			return Credential{}, s.waitedInVain(err)
 		}
 		r, err := s.readCredential(host)
-		if err == nil && !r.usable(s.Now()) {
+		serves := r.replaces(former, s.Now())
+		if err == nil && !serves {
 			// It left nothing. All who can do no more see so side by side, where
 			// one after the other would take seconds for a hundred.
 			err = s.hopeless()
@@ -132,7 +134,7 @@ func (s *Session) obtain(ctx context.Context, host string) (Credential, error) {
 		if err != nil {
 			return Credential{}, err
 		}
-		if r.usable(s.Now()) {
+		if serves {
 			return r.credential(), nil
 		}
 		// One of those who waited takes over. Not all at the same instant, since
@@ -157,10 +159,11 @@ func (s *Session) hopeless() error {
 	return nil
 }
 
-// obtainLocked does the work of obtain, with the lock.
-func (s *Session) obtainLocked(ctx context.Context, host string) (Credential, error) {
+// obtainLocked does the work of obtain, with the lock, unless another process has
+// done it meanwhile.
+func (s *Session) obtainLocked(ctx context.Context, host string, former credentialRecord) (Credential, error) {
 	r, err := s.readCredential(host)
-	if err != nil || r.usable(s.Now()) {
+	if err != nil || r.replaces(former, s.Now()) {
 		return r.credential(), err
 	}
 	session, err := s.readSession()

@@ -130,7 +130,7 @@ func (s *Session) Credential(ctx context.Context, host string) (Credential, erro
 	case r.usable(now):
 		return s.renewEarly(ctx, host, r).credential(), nil
 	default:
-		return s.obtain(ctx, host)
+		return s.obtain(ctx, host, r)
 	}
 }
 
