@@ -166,21 +166,31 @@ func (k *Keychain) Volatile() bool { return k.String() == kernelName }
 // Why says why it is that store, where that was not asked for: one clause for
 // each stronger one that is not here.
 func (k *Keychain) Why() string {
-	if none, ok := k.store.(noStore); ok && errors.Is(none.err, ErrNoStore) {
-		return none.err.Error()
+	var why []string
+	if auto, ok := k.store.(*autoStore); ok {
+		auto.settle()
+		auto.mu.Lock()
+		why = slices.Clone(auto.passed)
+		auto.mu.Unlock()
 	}
-	auto, ok := k.store.(*autoStore)
-	if !ok {
-		return ""
+	if err := k.Missing(); err != nil {
+		why = append(why, err.Error())
 	}
-	auto.settle()
-	auto.mu.Lock()
-	defer auto.mu.Unlock()
-	passed := auto.passed
-	if none, ok := auto.candidates[0].store.(noStore); ok {
-		passed = append(slices.Clone(passed), none.err.Error())
+	return strings.Join(why, "; ")
+}
+
+// Missing returns the ErrNoStore that Set would, or nil where there is a store or
+// none was asked for.
+func (k *Keychain) Missing() error {
+	s := k.store
+	if auto, ok := s.(*autoStore); ok {
+		auto.settle()
+		s = auto.current().store
 	}
-	return strings.Join(passed, "; ")
+	if none, ok := s.(noStore); ok && errors.Is(none.err, ErrNoStore) {
+		return none.err
+	}
+	return nil
 }
 
 // kernelName is what the kernel store is called.

@@ -130,7 +130,8 @@ func noDirectory(errs []error) error {
 	if why == nil {
 		return os.ErrNotExist
 	}
-	return fmt.Errorf("no directory can be used: %s", strings.Join(why, "; "))
+	// Why not the first one, and not the first of those that are to take its place.
+	return fmt.Errorf("no directory can be used: %s", strings.Join(why[:min(len(why), 2)], "; "))
 }
 
 // WriteNote keeps a text that is no secret beside the locks.

@@ -151,12 +151,22 @@ func (s *Session) hopeless() error {
 		return nil // not that, or the work will tell
 	}
 	if s.SignIn == nil {
-		return &NotSignedInError{s.NoSignIn}
+		return s.noSignIn()
 	}
 	if closed := s.readClosed(); closed.active(s.Now()) && !closed.Open {
 		return &NotSignedInError{closed.reason() + "; to sign in now, run: docker-credential-cgr login"}
 	}
 	return nil
+}
+
+// noSignIn says why nobody may be asked. Where nothing can be stored either, what
+// NoSignIn tells to do is of no use before that is right.
+func (s *Session) noSignIn() error {
+	reason := s.NoSignIn
+	if err := s.Keychain.Missing(); err != nil {
+		reason += "; " + err.Error()
+	}
+	return &NotSignedInError{reason}
 }
 
 // obtainLocked does the work of obtain, with the lock, unless another process has
@@ -201,7 +211,7 @@ func (s *Session) obtainLocked(ctx context.Context, host string, former credenti
 		return r.credential(), err
 	}
 	if s.SignIn == nil {
-		return Credential{}, &NotSignedInError{s.NoSignIn}
+		return Credential{}, s.noSignIn()
 	}
 	closed := s.readClosed()
 	if closed.active(s.Now()) {
