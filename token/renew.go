@@ -88,8 +88,8 @@ func (s *Session) renewEarly(ctx context.Context, host string, r credentialRecor
 }
 
 // obtain gets a credential for host where none is kept but former, which cannot be
-// used any more. One process of all that
-// ask does the work; the others wait for it, and look at what it left together.
+// used any more. One process of all that ask does the work; the others wait for it,
+// and look at what it left together.
 func (s *Session) obtain(ctx context.Context, host string, former credentialRecord) (Credential, error) {
 	ctx, stop := s.watch(ctx)
 	defer stop()
@@ -282,8 +282,8 @@ func (s *Session) refresh(ctx context.Context, host string, session sessionRecor
 
 // spend spends session's refresh token, with the lock held, and keeps the one
 // that came for it. It is a *NotSignedInError, and nothing is asked, without the
-// lock, and where nothing could be kept. The session notes that it has a token for host, if one is
-// named.
+// lock, and where nothing could be kept. The session notes that it has a token for
+// host, if one is named.
 func (s *Session) spend(ctx context.Context, ask platform.Ask, host string, session sessionRecord, tries int) (*oauth2.Token, error) {
 	if err := s.checkRedeemable(session); err != nil {
 		return nil, err
