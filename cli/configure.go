@@ -181,13 +181,12 @@ func (a *app) configurePullToken(ctx context.Context, c *cobra.Command, f *confi
 // clientFiles reads the files of all clients that are to ask us, and edits them in
 // memory, so that one that is broken stops the change of any.
 func (a *app) clientFiles(f *configureFlags) ([]*dockerconfig.File, error) {
-	home, _ := os.UserHomeDir() // what needs one says so
-	docker, err := dockerconfig.DockerPath(os.Getenv, home)
+	docker, err := dockerPath()
 	if err != nil {
 		return nil, err
 	}
 	paths := []string{docker}
-	podman, err := dockerconfig.PodmanPath(os.Getenv, home)
+	podman, err := dockerconfig.PodmanPath(os.Getenv, dockerHome())
 	if err != nil && f.podman {
 		return nil, err
 	}
@@ -267,7 +266,7 @@ func (a *app) changeFiles(files []*dockerconfig.File, f *configureFlags) error {
 // checkUser notices whose Docker is configured when it is run with another
 // user's rights.
 func (a *app) checkUser() error {
-	home, _ := os.UserHomeDir() // what needs one says so
+	home := dockerHome()
 	switch r := doctor.Sudo(os.Getenv, os.Geteuid(), home); r.Status {
 	case doctor.Failure:
 		return errors.New(r.Says + "; " + r.Mend)
@@ -292,7 +291,7 @@ func (a *app) checkHelper() {
 // checkPodman warns of what Podman and Skopeo find before they ask us, such as a
 // login of before. The doctor says more, and names files that are broken.
 func (a *app) checkPodman() {
-	home, _ := os.UserHomeDir()
+	home := dockerHome()
 	paths, err := dockerconfig.PodmanFiles(os.Getenv, home)
 	if err != nil {
 		return

@@ -64,7 +64,7 @@ func (a *app) doctor(ctx context.Context, wrong error, image string) error {
 		LookPath: exec.LookPath, Getenv: os.Getenv, EUID: os.Geteuid(),
 		Transport: platform.NewTransport(), Now: wallClock,
 	}
-	patient.Home, _ = os.UserHomeDir() // what needs them says so
+	patient.Home = dockerHome()
 	patient.Program, _ = os.Executable()
 	if wrong == nil {
 		patient.Session, patient.SessionErr = a.session(a.cfg)

@@ -151,11 +151,7 @@ func (a *app) registryCredential(ctx context.Context, public bool) (*token.Crede
 // dockerPair is the login for the registry in Docker's file. A file that cannot be
 // read has none: it is the doctor's business.
 func (a *app) dockerPair() (username, password string, found bool) {
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", "", false
-	}
-	path, err := dockerconfig.DockerPath(os.Getenv, home)
+	path, err := dockerconfig.DockerPath(os.Getenv, dockerHome())
 	if err != nil {
 		return "", "", false
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -41,8 +40,7 @@ func (a *app) hostsOf(repositories []iam.Repository) []string {
 
 // dockerFile reads Docker's config.
 func dockerFile() (*dockerconfig.File, error) {
-	home, _ := os.UserHomeDir() // what needs one says so
-	path, err := dockerconfig.DockerPath(os.Getenv, home)
+	path, err := dockerPath()
 	if err != nil {
 		return nil, err
 	}

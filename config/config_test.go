@@ -7,9 +7,18 @@ import (
 )
 
 // environment answers for the variables of a test.
+// environment returns an environment with vars and, unless they have one, a HOME
+// that is not there: without one the user's own file would be read.
 func environment(vars map[string]string) func(string) string {
-	return func(name string) string { return vars[name] }
+	return func(name string) string {
+		if value, ok := vars[name]; ok || name != "HOME" {
+			return value
+		}
+		return noHome
+	}
 }
+
+const noHome = "/no/such/home"
 
 func TestVariable(t *testing.T) {
 	for property, want := range map[string]string{

@@ -16,6 +16,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"docker-credential-cgr/state"
 )
 
 // maxFile bounds the settings file, in bytes.
@@ -76,24 +78,26 @@ func (s Sources) path() (path, named string, err error) {
 }
 
 // userConfigDir is os.UserConfigDir of the given environment, but for relative
-// paths: those are passed over (XDG Base Directory Specification), and with a
-// relative home there is no such folder.
+// paths, which are passed over (XDG Base Directory Specification), and for the home,
+// which is that of the user database where HOME names none.
 func userConfigDir(getenv func(string) string) string {
-	var dir string
-	switch runtime.GOOS {
-	case "windows":
-		dir = getenv("AppData")
-	case "darwin":
-		dir = filepath.Join(getenv("HOME"), "Library", "Application Support")
-	default:
-		if dir = getenv("XDG_CONFIG_HOME"); !filepath.IsAbs(dir) {
-			dir = filepath.Join(getenv("HOME"), ".config")
+	if runtime.GOOS == "windows" {
+		if dir := getenv("AppData"); filepath.IsAbs(dir) {
+			return dir
 		}
-	}
-	if !filepath.IsAbs(dir) {
 		return ""
 	}
-	return dir
+	if dir := getenv("XDG_CONFIG_HOME"); runtime.GOOS != "darwin" && filepath.IsAbs(dir) {
+		return dir
+	}
+	home, err := state.Home(getenv)
+	switch {
+	case err != nil:
+		return ""
+	case runtime.GOOS == "darwin":
+		return filepath.Join(home, "Library", "Application Support")
+	}
+	return filepath.Join(home, ".config")
 }
 
 // absent says whether there is no file of this name, or none that this user could

@@ -37,7 +37,7 @@ func patient(t *testing.T) *Patient {
 		Transport: platform.NewTransport(),
 		Now:       func() time.Time { return now },
 	}
-	p.Config, p.ConfigErr = config.Read(config.Sources{Getenv: getenv(nil)})
+	p.Config, p.ConfigErr = config.Read(config.Sources{Getenv: p.Getenv})
 	if p.ConfigErr != nil {
 		t.Fatal(p.ConfigErr)
 	}

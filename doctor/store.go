@@ -48,6 +48,12 @@ func (p *Patient) storeFailure(err error) Result {
 	const check = "store"
 	var failed *keychain.Error
 	switch {
+	case errors.Is(err, keychain.ErrNoStore):
+		text, advice, _ := cutLast(err.Error(), "; ")
+		if p.Config.Identity != "" || p.Config.IdentityID != "" {
+			return warning(check, advice, "%s: each time a new token is asked for", text)
+		}
+		return failure(check, advice, "%s", text)
 	case errors.As(err, &failed) && failed.Hint != "":
 		return failure(check, failed.Hint, "cannot %s the %s: %v", failed.Do, failed.Store, failed.Err)
 	case errors.Is(err, keychain.ErrNotPrivate):

@@ -72,6 +72,7 @@ func TestStoreFailure(t *testing.T) {
 	locked := &keychain.Error{Store: "Secret Service", Do: "read", Err: errors.New("failed to unlock"), Hint: "unlock the keychain"}
 	broken := &keychain.Error{Store: "kernel keyring", Do: "write to", Err: errors.New("quota exceeded")}
 	linked := &keychain.Error{Store: "file store /x", Do: "read", Err: fmt.Errorf("%w: /x is not a folder (a link is not followed): remove it", keychain.ErrNotPrivate)}
+	homeless := fmt.Errorf("%w: user 1234 has no home directory; set HOME or XDG_STATE_HOME", keychain.ErrNoStore)
 	for _, test := range []struct {
 		name, kind string
 		err        error
@@ -80,6 +81,7 @@ func TestStoreFailure(t *testing.T) {
 		{"F1 locked", config.KeychainAuto, locked, "cannot read the Secret Service: failed to unlock", "unlock the keychain"},
 		{"F10 broken", config.KeychainKernel, broken, "cannot write to the kernel keyring: quota exceeded", "config set keychain file"},
 		{"broken, and chosen by itself", config.KeychainAuto, broken, "quota exceeded", "set HOME"},
+		{"I24 no place", config.KeychainFile, homeless, "nothing can be stored: user 1234 has no home directory", "set HOME or XDG_STATE_HOME"},
 		{"I42 a link", config.KeychainFile, linked, "/x is not a folder (a link is not followed)", "remove it"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -87,6 +89,10 @@ func TestStoreFailure(t *testing.T) {
 			want(t, p.storeFailure(test.err), Failure, test.says, test.mend)
 		})
 	}
+	t.Run("a machine's own identity needs no place", func(t *testing.T) {
+		p := Patient{Config: config.Config{Identity: "0123456789012345678901234567890123456789"}}
+		want(t, p.storeFailure(homeless), Warning, "each time a new token", "set HOME or XDG_STATE_HOME")
+	})
 }
 
 func TestRests(t *testing.T) {

@@ -38,7 +38,7 @@ func newFixture(t *testing.T, env map[string]string) *fixture {
 		w.WriteHeader(http.StatusInternalServerError)
 	}))
 	t.Cleanup(issuer.Close)
-	vars := map[string]string{"CHAINGUARD_PLATFORM_ISSUER": issuer.URL}
+	vars := map[string]string{"CHAINGUARD_PLATFORM_ISSUER": issuer.URL, "HOME": t.TempDir()}
 	for name, value := range env {
 		vars[name] = value
 	}

@@ -16,7 +16,6 @@ import (
 var errAbsent = errors.New("no such store here")
 
 func nowhere() (string, error)     { return "", errAbsent }
-func never(error) bool             { return false }
 func isAbsent(err error) bool      { return errors.Is(err, errAbsent) }
 func absentHere(_, _ string) error { return errAbsent }
 

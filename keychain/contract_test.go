@@ -2,6 +2,7 @@ package keychain
 
 import (
 	"crypto/rand"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -39,8 +40,7 @@ func opened(t *testing.T, kind Kind) *Keychain {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir() + "/state"
-	k.dir = func() (string, error) { return dir, nil }
+	k.Dir = dirOf(t.TempDir() + "/state")
 	return k
 }
 
@@ -146,8 +146,8 @@ func contract(t *testing.T, k *Keychain, room int) {
 		}
 	})
 	t.Run("notes", func(t *testing.T) {
-		if _, err := k.ReadNote("some.note"); err != ErrNotFound {
-			t.Errorf("ReadNote of none: got %v, want ErrNotFound", err)
+		if _, err := k.ReadNote("some.note"); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("ReadNote of none: got %v, want os.ErrNotExist", err)
 		}
 		for _, text := range []string{"one", "two", ""} {
 			if err := k.WriteNote("some.note", []byte(text)); err != nil {

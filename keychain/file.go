@@ -5,20 +5,40 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"docker-credential-cgr/atomicfile"
+	"docker-credential-cgr/state"
 )
 
 // fileStore keeps each secret in a file of mode 0600, for users who chose that.
 type fileStore struct{ dir string }
 
-// maxFile bounds what is read back from one file.
-const maxFile = 1 << 20
+// stateDir is where the file store lies: below $XDG_STATE_HOME where that is set to
+// an absolute path (a relative one is invalid: XDG Base Directory Specification),
+// else below the user's home.
+func stateDir(service string) (string, error) {
+	if runtime.GOOS == "windows" {
+		base, err := os.UserCacheDir() // %LocalAppData%
+		if err != nil {
+			return "", fmt.Errorf("the file store needs a folder: %w", err)
+		}
+		return filepath.Join(base, service), nil
+	}
+	if base := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(base) {
+		return filepath.Join(base, service), nil
+	}
+	home, err := state.Home(os.Getenv)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(home, ".local", "state", service), nil
+}
 
 func (s *fileStore) name() string      { return "file store " + s.dir }
 func (s *fileStore) limit() int        { return 0 }
@@ -33,22 +53,22 @@ func (s *fileStore) path(name string) string {
 }
 
 func (s *fileStore) get(name string) (string, error) {
-	if err := checkPrivateDir(s.dir); err != nil {
+	if err := s.check(); err != nil {
 		return "", missing(err)
 	}
-	value, err := readFile(s.path(name))
+	value, err := state.ReadFile(s.path(name))
 	return string(value), missing(err)
 }
 
 func (s *fileStore) set(name, value string, _ time.Time) error {
-	if err := ensurePrivateDir(s.dir); err != nil {
+	if err := state.MakePrivateDir(s.dir); err != nil {
 		return err
 	}
-	return writeFile(s.path(name), []byte(value))
+	return state.WriteFile(s.path(name), []byte(value))
 }
 
 func (s *fileStore) delete(name string) error {
-	if err := checkPrivateDir(s.dir); err != nil {
+	if err := s.check(); err != nil {
 		return missing(err)
 	}
 	if err := os.Remove(s.path(name)); err != nil {
@@ -57,46 +77,20 @@ func (s *fileStore) delete(name string) error {
 	return atomicfile.SyncDir(s.dir)
 }
 
+// check checks the folder. It counts as absent too where this user could not have
+// made it, as below a HOME that a container leaves at another user's folder.
+func (s *fileStore) check() error {
+	err := state.CheckPrivateDir(s.dir)
+	if errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.ENOTDIR) {
+		return ErrNotFound
+	}
+	return err
+}
+
 // missing turns the file system's word for "not there" into this package's.
 func missing(err error) error {
 	if errors.Is(err, os.ErrNotExist) {
 		return ErrNotFound
 	}
 	return err
-}
-
-// readFile reads a small file that nobody else may have written or read.
-func readFile(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|openFlags, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	// The open file is looked at, not the path, which could change under us.
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, notPrivate("%s is not a plain file: remove it", path)
-	}
-	if err := checkPrivate(path, info, 0o600); err != nil {
-		return nil, err
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(text) > maxFile {
-		return nil, fmt.Errorf("%s is over %d bytes: it is none of ours, remove it", path, maxFile)
-	}
-	return text, nil
-}
-
-// writeFile replaces the file in one step, with mode 0600, and does not return
-// before the new one would survive a power cut. On error the old one is there.
-func writeFile(path string, text []byte) error {
-	const pattern = "new-*"
-	atomicfile.Sweep(filepath.Dir(path), pattern)
-	return atomicfile.Replace(path, pattern, text, nil)
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"docker-credential-cgr/state"
 )
 
 // newFileStore gives a file store with one entry, "n", and the entry's path.
@@ -65,7 +67,7 @@ func TestFileStoreRefuses(t *testing.T) {
 				t.Skipf("only root can give a file away: %v", err)
 			}
 		}, "belongs to user 12345"},
-		{"I42 over 1 MiB", func(t *testing.T, path string) { must(t, os.Truncate(path, maxFile+1)) }, "over 1048576 bytes"},
+		{"I42 over 1 MiB", func(t *testing.T, path string) { must(t, os.Truncate(path, state.MaxFile+1)) }, "over 1048576 bytes"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -89,9 +91,9 @@ func TestFileStoreRefuses(t *testing.T) {
 	}
 	t.Run("1 MiB is read", func(t *testing.T) {
 		s, path := newFileStore(t)
-		must(t, os.Truncate(path, maxFile))
-		if got, err := s.get("n"); err != nil || len(got) != maxFile {
-			t.Errorf("got %d bytes, %v, want %d", len(got), err, maxFile)
+		must(t, os.Truncate(path, state.MaxFile))
+		if got, err := s.get("n"); err != nil || len(got) != state.MaxFile {
+			t.Errorf("got %d bytes, %v, want %d", len(got), err, state.MaxFile)
 		}
 	})
 }

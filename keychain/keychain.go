@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
+
+	"docker-credential-cgr/state"
 )
 
 // ErrNotFound says that no secret is kept under the name asked for.
@@ -50,11 +52,18 @@ type store interface {
 	hint(err error) string    // what the user can do about err, or ""
 }
 
-// Keychain keeps secrets in one store. Its methods end in bounded time, whatever
-// the store does, and may be used by several goroutines.
+// What the locks and notes beside a store return.
+var (
+	ErrBusy       = state.ErrBusy
+	ErrNotPrivate = state.ErrNotPrivate
+)
+
+// Keychain keeps secrets in one store, with locks and notes beside it. Its methods
+// end in bounded time, whatever the store does, and may be used by several
+// goroutines.
 type Keychain struct {
+	*state.Dir
 	store store
-	dir   func() (string, error) // where locks and notes lie
 	// absent says whether an error means that there is no such store; may be nil.
 	absent func(error) bool
 }
@@ -74,7 +83,8 @@ const (
 	Kernel Kind = "kernel"
 	// File is a file of mode 0600 for each secret, in a folder of mode 0700
 	// below the user's state directory ($XDG_STATE_HOME, else
-	// $HOME/.local/state; %LocalAppData% on Windows), readable in it.
+	// .local/state in the user's home; %LocalAppData% on Windows), readable in it.
+	// A user without a home has none, and nothing is stored.
 	File Kind = "file"
 	// None keeps nothing.
 	None Kind = "none"
@@ -84,39 +94,64 @@ const (
 // of a store that may hang is given up after patience; where that is zero, after
 // a few seconds. It asks nothing of the store yet.
 func Open(kind Kind, service string, patience time.Duration) (*Keychain, error) {
-	home := func() (string, error) { return homeDir(service) }
-	state := func() (string, error) { return stateDir(service) }
+	dir, err := stateDir(service)
+	return open(kind, service, patience, dir, err)
+}
+
+// open is Open, with files in dir, unless homeless says why there is no such place.
+func open(kind Kind, service string, patience time.Duration, dir string, homeless error) (*Keychain, error) {
+	locks := func() (string, error) { return lockDir(service) }
 	secrets := &osStore{service: service}
-	system := bound(newParts(secrets), patience)
+	system := candidate{store: bound(newParts(secrets), patience), dir: locks, absent: secrets.absent}
+	kernel := candidate{store: newKernelStore(service), dir: locks, absent: kernelAbsent}
+	files := candidate{absent: never}
+	if homeless == nil {
+		files.store, files.dir = &fileStore{dir: dir}, func() (string, error) { return dir, nil }
+	} else {
+		// What needs no credential goes on, and a machine's own identity does.
+		files.store, files.dir = noStore{fmt.Errorf("%w: %w; set HOME or XDG_STATE_HOME", ErrNoStore, homeless)}, locks
+	}
+
+	var candidates []candidate
 	switch kind {
-	case OS:
-		return &Keychain{store: system, dir: home, absent: secrets.absent}, nil
-	case Kernel:
-		return &Keychain{store: newKernelStore(service), dir: home, absent: kernelAbsent}, nil
-	case File:
-		dir, err := state()
-		if err != nil {
-			return nil, err
-		}
-		return &Keychain{store: &fileStore{dir: dir}, dir: state}, nil
 	case None:
-		return &Keychain{store: noStore{}, dir: home}, nil
+		candidates = []candidate{{store: noStore{ErrKeepsNothing}, dir: locks, absent: never}}
+	case File:
+		candidates = []candidate{files}
+	case OS:
+		candidates = []candidate{system}
+	case Kernel:
+		candidates = []candidate{kernel}
+	case Auto:
+		candidates = []candidate{system, kernel, files}
+		if runtime.GOOS != "linux" {
+			candidates = []candidate{system, files}
+		}
+	default:
+		return nil, fmt.Errorf("unknown kind of keychain %q", kind)
 	}
-	auto := &autoStore{candidates: []candidate{{store: system, dir: home, absent: secrets.absent}}}
-	if runtime.GOOS == "linux" {
-		kernel := newKernelStore(service)
-		auto.candidates = append(auto.candidates, candidate{store: kernel, dir: home, absent: kernelAbsent})
+	if homeless != nil && (kind == OS || kind == Kernel) {
+		candidates = append(candidates, files) // else it would be advised to use them
 	}
-	if dir, err := state(); err == nil {
-		auto.candidates = append(auto.candidates, candidate{store: &fileStore{dir: dir}, dir: state, absent: func(error) bool { return false }})
+	if len(candidates) == 1 {
+		only := candidates[0]
+		return &Keychain{Dir: state.NewDir(service, only.dir), store: only.store, absent: only.absent}, nil
 	}
-	return &Keychain{
-		store: auto,
-		dir: func() (string, error) {
-			auto.settle()
-			return auto.current().dir()
-		},
-	}, nil
+	auto := &autoStore{candidates: candidates}
+	return &Keychain{store: auto, Dir: state.NewDir(service, func() (string, error) {
+		auto.settle()
+		return auto.current().dir()
+	})}, nil
+}
+
+func never(error) bool { return false }
+
+// lockDir is where the locks of the stores lie that have no folder of their own.
+func lockDir(service string) (string, error) {
+	if runtime.GOOS == "windows" {
+		return stateDir(service)
+	}
+	return state.HomeDir(service)
 }
 
 // Kinds gives every kind that holds something, for who has to clear them all.
@@ -131,31 +166,52 @@ func (k *Keychain) Volatile() bool { return k.String() == kernelName }
 // Why says why it is that store, where that was not asked for: one clause for
 // each stronger one that is not here.
 func (k *Keychain) Why() string {
-	auto, ok := k.store.(*autoStore)
-	if !ok {
-		return ""
+	var why []string
+	if auto, ok := k.store.(*autoStore); ok {
+		auto.settle()
+		auto.mu.Lock()
+		why = slices.Clone(auto.passed)
+		auto.mu.Unlock()
 	}
-	auto.settle()
-	auto.mu.Lock()
-	defer auto.mu.Unlock()
-	return strings.Join(auto.passed, "; ")
+	if err := k.Missing(); err != nil {
+		why = append(why, err.Error())
+	}
+	return strings.Join(why, "; ")
+}
+
+// Missing returns the ErrNoStore that Set would, or nil where there is a store or
+// none was asked for.
+func (k *Keychain) Missing() error {
+	s := k.store
+	if auto, ok := s.(*autoStore); ok {
+		auto.settle()
+		s = auto.current().store
+	}
+	if none, ok := s.(noStore); ok && errors.Is(none.err, ErrNoStore) {
+		return none.err
+	}
+	return nil
 }
 
 // kernelName is what the kernel store is called.
 const kernelName = "kernel keyring"
 
-// noStore keeps nothing.
-type noStore struct{}
+// noStore stores nothing, for the reason err.
+type noStore struct{ err error }
 
-// ErrKeepsNothing says that the keychain is none.
-var ErrKeepsNothing = errors.New("nothing is kept, by CHAINGUARD_KEYCHAIN=none")
+// What Set returns where there is no store: by choice, or since there is no place
+// for one.
+var (
+	ErrKeepsNothing = errors.New("nothing is kept, by CHAINGUARD_KEYCHAIN=none")
+	ErrNoStore      = errors.New("nothing can be stored")
+)
 
-func (noStore) name() string                        { return "keychain" }
-func (noStore) limit() int                          { return 0 }
-func (noStore) hint(error) string                   { return "" }
-func (noStore) get(string) (string, error)          { return "", ErrNotFound }
-func (noStore) set(string, string, time.Time) error { return ErrKeepsNothing }
-func (noStore) delete(string) error                 { return ErrNotFound }
+func (noStore) name() string                          { return "no store" }
+func (noStore) limit() int                            { return 0 }
+func (noStore) hint(error) string                     { return "" }
+func (noStore) get(string) (string, error)            { return "", ErrNotFound }
+func (s noStore) set(string, string, time.Time) error { return s.err }
+func (noStore) delete(string) error                   { return ErrNotFound }
 
 // Get gives the secret kept under name, or ErrNotFound, or an *Error.
 func (k *Keychain) Get(name string) (string, error) {
@@ -181,12 +237,12 @@ func (k *Keychain) Set(name, value string, until time.Time) error {
 	return k.explain("write to", err)
 }
 
-// Probe keeps a value, reads it back and removes it: nil means that the store can
-// be written.
+// Probe keeps a value of the size of a token, reads it back and removes it: nil
+// means that the store can be written.
 func (k *Keychain) Probe() error {
 	// Of its own for each process: several may look at once.
 	name := fmt.Sprintf("probe %d", os.Getpid())
-	if err := k.Set(name, "probe", time.Now().Add(time.Minute)); err != nil {
+	if err := k.Set(name, strings.Repeat("probe...", 256), time.Now().Add(time.Minute)); err != nil {
 		return err
 	}
 	return k.Delete(name)
@@ -201,53 +257,9 @@ func (k *Keychain) Delete(name string) error {
 	return k.explain("delete from", err)
 }
 
-// WriteNote keeps a text that is no secret beside the locks.
-func (k *Keychain) WriteNote(name string, text []byte) error {
-	path, err := k.path(name)
-	if err != nil {
-		return err
-	}
-	return writeFile(path, text)
-}
-
-// ReadNote gives the text that WriteNote kept, or ErrNotFound.
-func (k *Keychain) ReadNote(name string) ([]byte, error) {
-	path, err := k.path(name)
-	if err != nil {
-		return nil, err
-	}
-	text, err := readFile(path)
-	return text, missing(err)
-}
-
-// RemoveNote removes what WriteNote kept. Nothing there is no error.
-func (k *Keychain) RemoveNote(name string) error {
-	path, err := k.path(name)
-	if err != nil {
-		return err
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-// path gives the path of a file called name in the folder where locks and notes
-// lie, which is made if it is not there.
-func (k *Keychain) path(name string) (string, error) {
-	dir, err := k.dir()
-	if err != nil {
-		return "", err
-	}
-	if err := ensurePrivateDir(dir); err != nil {
-		return "", err
-	}
-	return filepath.Join(dir, name), nil
-}
-
 // explain says which store failed, at what, and what the user can do.
 func (k *Keychain) explain(do string, err error) error {
-	if err == nil || errors.Is(err, ErrNotFound) {
+	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrKeepsNothing) || errors.Is(err, ErrNoStore) {
 		return err
 	}
 	return &Error{

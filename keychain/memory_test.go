@@ -5,6 +5,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"docker-credential-cgr/state"
 )
 
 // memory is a store in memory, with a limit as some systems have one. It can be
@@ -74,8 +76,11 @@ func (m *memory) delete(name string) error {
 // keychainOf puts s behind the bounds that every store gets.
 func keychainOf(t *testing.T, s store) *Keychain {
 	t.Helper()
-	dir := t.TempDir() + "/state"
-	return &Keychain{store: bound(s, 10*time.Second), dir: func() (string, error) { return dir, nil }}
+	return &Keychain{store: bound(s, 10*time.Second), Dir: dirOf(t.TempDir() + "/state")}
+}
+
+func dirOf(dir string) *state.Dir {
+	return state.NewDir("service", func() (string, error) { return dir, nil })
 }
 
 // wantValue checks what is kept under name.

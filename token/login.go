@@ -76,7 +76,8 @@ func (s *Session) Login(ctx context.Context) (Account, error) {
 		return Account{}, err
 	}
 	// Before a person goes through a sign-in for nothing.
-	if err := s.Keychain.Probe(); err != nil && !(errors.Is(err, keychain.ErrKeepsNothing) && s.IDToken != nil) {
+	if err := s.Keychain.Probe(); err != nil &&
+		!(s.IDToken != nil && (errors.Is(err, keychain.ErrKeepsNothing) || errors.Is(err, keychain.ErrNoStore))) {
 		return Account{}, fmt.Errorf("a sign-in could not be kept: %w", err)
 	}
 	if before.alive(s.Now()) {

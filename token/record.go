@@ -57,6 +57,13 @@ func (r credentialRecord) usable(now time.Time) bool {
 	return now.Before(time.Unix(r.Expires, 0).Add(-lastUse)) && now.After(time.Unix(r.Kept, 0).Add(-platform.ClockSlack))
 }
 
+// replaces reports whether the credential may be given at now in place of the former
+// one: another process has got it meanwhile. Where tokens live for less than lastUse
+// there is none better.
+func (r credentialRecord) replaces(former credentialRecord, now time.Time) bool {
+	return r.usable(now) || r != former && r.Secret != "" && now.Unix() < r.Expires
+}
+
 // fresh says whether the credential is usable and no refresh is due.
 func (r credentialRecord) fresh(now time.Time) bool {
 	return r.usable(now) && (r.Renew == 0 || now.Unix() < r.Renew)

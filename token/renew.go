@@ -87,9 +87,10 @@ func (s *Session) renewEarly(ctx context.Context, host string, r credentialRecor
 	return r
 }
 
-// obtain gets a credential for host where none is kept. One process of all that
-// ask does the work; the others wait for it, and look at what it left together.
-func (s *Session) obtain(ctx context.Context, host string) (credentialRecord, error) {
+// obtain gets a credential for host where none is kept but former, which cannot be
+// used any more. One process of all that ask does the work; the others wait for it,
+// and look at what it left together.
+func (s *Session) obtain(ctx context.Context, host string, former credentialRecord) (credentialRecord, error) {
 	ctx, stop := s.watch(ctx)
 	defer stop()
 	if s.SignIn == nil {
@@ -108,14 +109,14 @@ func (s *Session) obtain(ctx context.Context, host string) (credentialRecord, er
 		switch {
 		case err == nil:
 			defer lock.Unlock()
-			return s.obtainLocked(ctx, host)
+			return s.obtainLocked(ctx, host, former)
 		case errors.Is(err, keychain.ErrNotPrivate):
 			return credentialRecord{}, err
 		case !errors.Is(err, keychain.ErrBusy):
-			// A file system without locks, read-only or full. Writes compare
-			// before they write, so what can be lost is a second window.
+			// There is no place for one. No refresh token is redeemed then, so
+			// what can come of it is a second window.
 			s.Warn("going on without a lock: %v", err)
-			return s.obtainLocked(ctx, host)
+			return s.obtainLocked(ctx, host, former)
 		}
 
 		shared, err := s.Keychain.WaitLock(waiting, name, said)
@@ -123,7 +124,8 @@ func (s *Session) obtain(ctx context.Context, host string) (credentialRecord, er
 			return credentialRecord{}, s.waitedInVain(err)
 		}
 		r, err := s.readCredential(host)
-		if err == nil && !r.usable(s.Now()) {
+		serves := r.replaces(former, s.Now())
+		if err == nil && !serves {
 			// It left nothing. All who can do no more see so side by side, where
 			// one after the other would take seconds for a hundred.
 			err = s.hopeless()
@@ -132,7 +134,7 @@ func (s *Session) obtain(ctx context.Context, host string) (credentialRecord, er
 		if err != nil {
 			return credentialRecord{}, err
 		}
-		if r.usable(s.Now()) {
+		if serves {
 			return r, nil
 		}
 		// One of those who waited takes over. Not all at the same instant, since
@@ -149,7 +151,7 @@ func (s *Session) hopeless() error {
 		return nil // not that, or the work will tell
 	}
 	if s.SignIn == nil {
-		return &NotSignedInError{s.NoSignIn}
+		return s.noSignIn()
 	}
 	if closed := s.readClosed(); closed.active(s.Now()) && !closed.Open {
 		return &NotSignedInError{closed.reason() + "; to sign in now, run: docker-credential-cgr login"}
@@ -157,10 +159,21 @@ func (s *Session) hopeless() error {
 	return nil
 }
 
-// obtainLocked does the work of obtain, with the lock.
-func (s *Session) obtainLocked(ctx context.Context, host string) (credentialRecord, error) {
+// noSignIn says why nobody may be asked. Where nothing can be stored either, what
+// NoSignIn tells to do is of no use before that is right.
+func (s *Session) noSignIn() error {
+	reason := s.NoSignIn
+	if err := s.Keychain.Missing(); err != nil {
+		reason += "; " + err.Error()
+	}
+	return &NotSignedInError{reason}
+}
+
+// obtainLocked does the work of obtain, with the lock, unless another process has
+// done it meanwhile.
+func (s *Session) obtainLocked(ctx context.Context, host string, former credentialRecord) (credentialRecord, error) {
 	r, err := s.readCredential(host)
-	if err != nil || r.usable(s.Now()) {
+	if err != nil || r.replaces(former, s.Now()) {
 		return r, err
 	}
 	session, err := s.readSession()
@@ -172,9 +185,14 @@ func (s *Session) obtainLocked(ctx context.Context, host string) (credentialReco
 		defer cancel()
 		s.Keychain.SayHolder(s.lockName(), "refreshing")
 		r, err := s.refresh(fetch, host, session, fetchTries)
+		var notRedeemed *NotSignedInError
 		switch {
 		case err == nil:
 			return r, nil
+		case errors.As(err, &notRedeemed):
+			if s.IDToken == nil {
+				return credentialRecord{}, err // somebody is signed in: no window
+			}
 		case s.ended(host, err):
 			s.Warn("the session of %s has ended", session.account())
 			// What refresh marked as ended is the one to replace.
@@ -193,11 +211,15 @@ func (s *Session) obtainLocked(ctx context.Context, host string) (credentialReco
 		return r, err
 	}
 	if s.SignIn == nil {
-		return credentialRecord{}, &NotSignedInError{s.NoSignIn}
+		return credentialRecord{}, s.noSignIn()
 	}
 	closed := s.readClosed()
 	if closed.active(s.Now()) {
 		return credentialRecord{}, &NotSignedInError{closed.reason() + "; to sign in now, run: docker-credential-cgr login"}
+	}
+	// Before a person goes through a sign-in for nothing, at each image anew.
+	if err := s.Keychain.Probe(); err != nil && !errors.Is(err, keychain.ErrKeepsNothing) {
+		return credentialRecord{}, &NotSignedInError{"a sign-in could not be stored: " + err.Error()}
 	}
 	if r, err = s.signIn(ctx, host, session); err != nil {
 		return credentialRecord{}, err
@@ -264,9 +286,13 @@ func (s *Session) refresh(ctx context.Context, host string, session sessionRecor
 }
 
 // spend redeems session's refresh token, with the lock held, and stores the one
-// that came for it. It returns the session as it is then, which notes that it has
-// a token for host, if one is named.
+// that came for it. It is a *NotSignedInError, and nothing is asked, without the
+// lock, and where nothing could be stored. It returns the session as it is then,
+// which notes that it has a token for host, if one is named.
 func (s *Session) spend(ctx context.Context, ask platform.Ask, host string, session sessionRecord, tries int) (*oauth2.Token, sessionRecord, error) {
+	if err := s.checkRedeemable(session); err != nil {
+		return nil, session, err
+	}
 	token, err := s.STS.Refresh(ctx, session.Refresh, ask, tries)
 
 	// Whatever came back belongs to the session we read. If another is there
@@ -328,6 +354,21 @@ func (s *Session) spend(ctx context.Context, ask platform.Ask, host string, sess
 	return token, session, nil
 }
 
+// checkRedeemable returns a *NotSignedInError where session's refresh token must not
+// be redeemed: its successor could not be stored, or another process may be redeeming
+// it, so that the issuer, which sees one token twice, would end the session.
+func (s *Session) checkRedeemable(session sessionRecord) error {
+	if !s.Keychain.Holds(s.lockName()) {
+		return &NotSignedInError{"the session cannot be refreshed without a lock, since another process may be refreshing it; to sign in again, run: docker-credential-cgr login"}
+	}
+	// The record itself, as it is: what takes its place is as large, and a quota
+	// that is full for new entries may have room for it.
+	if err := s.write(sessionName(s.Issuer, s.Identity), session, session.RefreshExpires); err != nil {
+		return &NotSignedInError{fmt.Sprintf("the session cannot be refreshed, since the new refresh token could not be stored: %v", err)}
+	}
+	return nil
+}
+
 // writeSession writes the session's record as its next generation.
 func (s *Session) writeSession(session sessionRecord, refresh string) (sessionRecord, error) {
 	session.Generation = nextGeneration(session.Generation, s.Now())
@@ -366,7 +407,7 @@ func (s *Session) keep(host, accessToken string, expires time.Time, session sess
 	}
 	err := s.write(credentialName(s.Issuer, host, s.Identity), r, r.Expires)
 	if err != nil && !errors.Is(err, keychain.ErrKeepsNothing) {
-		s.Warn("%v: the next run has to refresh", err)
+		s.Warn("the token for %s is not stored: %v", host, err)
 	}
 	return r
 }

@@ -188,6 +188,28 @@ func TestBurst(t *testing.T) {
 			t.Errorf("got %d requests, want 1", asked)
 		}
 	})
+	t.Run("C2 tokens that live for half a minute", func(t *testing.T) {
+		f := newFixture(t)
+		f.signedIn()
+		f.clock.add(2 * time.Hour)
+		end := f.clock.Now().Add(30 * time.Second)
+		a2 := jwt(t, map[string]any{"iss": f.url, "sub": alice, "aud": []string{registry}, "exp": end.Unix()})
+		othersWait := func() {
+			for waiting := 0; waiting < 19; time.Sleep(time.Millisecond) {
+				f.mu.Lock()
+				waiting = strings.Count(strings.Join(f.said, "\n"), "waiting for")
+				f.mu.Unlock()
+			}
+		}
+		f.counts()
+		f.wants("R1", first(othersWait, gives(a2, "R2")))
+		burst(f, a2)
+		// Whoever comes later gets another one.
+		f.clock.add(time.Second)
+		a3 := f.access(alice, "A3")
+		f.wants("R2", gives(a3, "R3"))
+		f.wantGet("later", a3, 1, 0)
+	})
 	t.Run("C1 nobody signed in", func(t *testing.T) {
 		f := newFixture(t)
 		f.signsIn(alice, "R0")

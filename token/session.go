@@ -115,7 +115,7 @@ func (s *Session) Credential(ctx context.Context, host string) (Credential, erro
 	case r.usable(now):
 		r = s.renewEarly(ctx, host, r)
 	default:
-		if r, err = s.obtain(ctx, host); err != nil {
+		if r, err = s.obtain(ctx, host, r); err != nil {
 			return Credential{}, err
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"docker-credential-cgr/e2e/program"
-	"docker-credential-cgr/e2e/standin"
 )
 
 // mount mounts something until the test ends. The tests have a mount namespace of
@@ -67,10 +66,10 @@ func (p *place) contents() map[string]string {
 	return all
 }
 
-// A full disk: what was there stays whole, nothing half done is left, the token
-// is given all the same, and what could not be kept is said.
+// A full disk: what was there stays whole, nothing half done is left, and the
+// refresh token is not redeemed, since its successor could not be kept.
 func TestF11_DiskFull(t *testing.T) {
-	p := newPlace(t, standin.WithBehaviour(func(b *standin.Behaviour) { b.Reuse = standin.ReuseAccepted }))
+	p := newPlace(t)
 	local := filepath.Join(p.home, ".local")
 	if err := os.Mkdir(local, 0o700); err != nil {
 		t.Fatal(err)
@@ -82,10 +81,10 @@ func TestF11_DiskFull(t *testing.T) {
 	before := p.contents()
 	filler := fill(t, local)
 
-	r := p.get()
-	p.served(r)
-	if !strings.Contains(r.stderr, p.store()) || !strings.Contains(r.stderr, "no space left") {
-		t.Errorf("it does not say what could not be kept: %s", r)
+	p.platform.ResetCounts()
+	p.refused(p.get(), p.store(), "no space left")
+	if n := p.platform.Count(""); n != 0 {
+		t.Errorf("got %d requests, want none", n)
 	}
 	after := p.contents()
 	for path, text := range before {
@@ -96,7 +95,7 @@ func TestF11_DiskFull(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(p.store(), "new-*")); len(left) != 0 || len(after) != len(before) {
 		t.Errorf("left behind: %v, records %d where there were %d", left, len(after), len(before))
 	}
-	r = p.run(`{"ServerURL":"`+p.host+`","Username":"org/id","Secret":"a pull token of nobody"}`, program.Name, "store")
+	r := p.run(`{"ServerURL":"`+p.host+`","Username":"org/id","Secret":"a pull token of nobody"}`, program.Name, "store")
 	p.broken(r, p.store(), "no space left")
 
 	if err := os.Remove(filler); err != nil {
@@ -108,87 +107,119 @@ func TestF11_DiskFull(t *testing.T) {
 	}
 }
 
-// With an issuer that ends the session for a token that was spent, that is what
-// standard error announces.
-func TestF11_DiskFullStrict(t *testing.T) {
+// Nobody is signed in: no window opens whose answer could not be kept.
+func TestF11_DiskFullSignedOut(t *testing.T) {
 	p := newPlace(t)
 	local := filepath.Join(p.home, ".local")
 	if err := os.Mkdir(local, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	p.mount("tmpfs", local, "tmpfs", 0, fmt.Sprintf("size=64k,mode=0700,uid=%d,gid=%d", p.uid, p.uid))
-	p.platform.Change(shortLife)
-	p.login()
-	p.platform.Change(longLife)
-	filler := fill(t, local)
-	r := p.get()
-	p.served(r)
-	if err := os.Remove(filler); err != nil {
-		t.Fatal(err)
-	}
-	if n := p.totals(); n.lost != 0 && !strings.Contains(r.stderr, "the next run has to sign in again") {
-		t.Errorf("got %s, and nothing said so: %s", n, r)
-	}
-	p.forget()
 	fill(t, local)
+	p.noWindow(p.with(alwaysSignsIn), p.store(), "no space left")
 	p.notKept(p.run("", program.Name, "login"), p.store())
 }
 
-// A home that cannot be written to: a warm get answers, and so does one that has
-// to refresh, which says what it could not keep.
-func TestF12_ReadOnlyHome(t *testing.T) {
-	p := newPlace(t, standin.WithBehaviour(func(b *standin.Behaviour) { b.Reuse = standin.ReuseAccepted }))
-	p.login()
-	readOnly := func() (unmount func()) {
-		unmount = p.mount(p.home, p.home, "", syscall.MS_BIND, "")
-		if err := syscall.Mount("", p.home, "", syscall.MS_REMOUNT|syscall.MS_BIND|syscall.MS_RDONLY, ""); err != nil {
-			t.Fatal(err)
-		}
-		return unmount
+// noWindow fails the test unless many at once, who may sign in, are told that there
+// is no credential and why, without a window or a request.
+func (p *place) noWindow(v *variant, why ...string) {
+	p.t.Helper()
+	p.platform.ResetCounts()
+	for _, r := range all(v.crowd(20)) {
+		p.refused(r, why...)
 	}
-	unmount := readOnly()
-	p.served(p.get())
+	if n := p.platform.Count(""); n != 0 || len(p.windows()) != 0 {
+		p.t.Errorf("got %d requests and %d windows, want none", n, len(p.windows()))
+	}
+}
+
+// A home that cannot be written to: a warm get answers, and nothing is asked for
+// that could not be kept.
+func TestF12_ReadOnlyHome(t *testing.T) {
+	p := newPlace(t)
+	v := p.with(alwaysSignsIn)
+	unmount := p.mountReadOnly(p.home)
+	p.noWindow(v, "a sign-in could not be stored", "read-only file system")
+	unmount()
+
+	p.login()
+	unmount = p.mountReadOnly(p.home)
+	p.served(v.get())
 	r := p.run(`{"ServerURL":"`+p.host+`","Username":"org/id","Secret":"a pull token of nobody"}`, program.Name, "store")
 	p.broken(r, "read-only file system")
 	unmount()
 	p.platform.Change(shortLife)
 	p.login()
 	p.platform.Change(longLife)
-	readOnly()
-	r = p.get()
-	p.served(r)
-	if !strings.Contains(r.stderr, "without a lock") || !strings.Contains(r.stderr, "read-only file system") {
-		t.Errorf("it does not say what it cannot do: %s", r)
+	p.forgetWindows()
+	unmount = p.mountReadOnly(p.home)
+	p.noWindow(v, "the session cannot be refreshed", "read-only file system")
+	// Other stores need no more of the home than a lock, and there is another place
+	// for that.
+	kernel := v.with("CHAINGUARD_KEYCHAIN=kernel", alwaysSignsIn)
+	p.sameAnswer(all(kernel.crowd(20)))
+	if n := len(p.windows()); n != 1 {
+		t.Errorf("got %d windows, want 1", n)
 	}
-	// Other stores need no more of the home than a lock.
-	kernel := p.with("CHAINGUARD_KEYCHAIN=kernel")
-	kernel.login()
-	p.served(kernel.get())
+	unmount()
+	// The session is as good as it was.
+	p.forgetWindows()
+	p.platform.ResetCounts()
+	p.served(v.get())
+	p.want(0, p.counted(), totals{refreshes: 1})
+}
+
+// mountReadOnly makes a folder read-only until it is unmounted.
+func (p *place) mountReadOnly(dir string) (unmount func()) {
+	p.t.Helper()
+	unmount = p.mount(dir, dir, "", syscall.MS_BIND, "")
+	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_BIND|syscall.MS_RDONLY, ""); err != nil {
+		p.t.Fatal(err)
+	}
+	return unmount
 }
 
 func TestF12_ForeignHome(t *testing.T) {
 	p, other := newPlace(t), newPlace(t)
 	other.login()
 	p.set("HOME=" + other.home)
-	r := p.get()
-	p.broken(r, other.home)
-	r = p.run("", program.Name, "login")
+	p.refused(p.get())
+	p.refused(p.with(alwaysSignsIn).get(), "a sign-in could not be stored", other.home)
+	r := p.run("", program.Name, "login")
 	if r.code != 1 || len(p.windows()) != 0 {
 		t.Errorf("want an error before a window opens, got %d windows: %s", len(p.windows()), r)
 	}
 	p.with("CHAINGUARD_KEYCHAIN=kernel").login()
 }
 
+// Without a HOME that can be used the home is that of the user database: for the
+// store, the settings and Docker's configuration.
 func TestF12_NoHome(t *testing.T) {
 	p := newPlace(t)
-	for _, home := range []string{"", "relative/home"} {
+	p.login()
+	p.platform.ResetCounts()
+	for _, home := range []string{"", "relative/home", "/"} {
 		v := p.with("HOME=" + home)
-		p.broken(v.get(), "HOME")
-		v = p.with("HOME="+home, "CHAINGUARD_KEYCHAIN=kernel")
+		p.served(v.get())
+		if r := v.run("", program.Name, "list"); r.code != 0 || !strings.Contains(r.stdout, p.host) {
+			t.Errorf("HOME=%q: want the host listed, got %s", home, r)
+		}
+		if r := v.run("", program.Name, "config", "path"); !strings.HasPrefix(r.stdout, p.home+"/") {
+			t.Errorf("HOME=%q: want the settings below %s, got %s", home, p.home, r)
+		}
+	}
+	if r := p.with("HOME=").run("", program.Name, "configure-docker"); r.code != 0 || !exists(filepath.Join(p.home, ".docker", "config.json")) {
+		t.Errorf("want Docker's configuration below %s, got %s", p.home, r)
+	}
+	for _, home := range []string{"", "relative/home", "/"} {
+		v := p.with("HOME="+home, "CHAINGUARD_KEYCHAIN=kernel")
 		v.login()
 		p.served(v.get())
 	}
-	p.notKept(p.with("HOME=/no/such/home").run("", program.Name, "login"), "/no/such/home")
+	v := p.with("HOME=/no/such/home")
+	p.notKept(v.run("", program.Name, "login"), "/no/such/home")
+	p.forgetWindows()
+	p.noWindow(p.with("HOME=/no/such/home", alwaysSignsIn), "/no/such/home")
 }
 
 // notKept fails the test unless a login whose session cannot be kept says so and
@@ -309,42 +340,24 @@ func TestF30_LockOfOtherUser(t *testing.T) {
 	}
 }
 
-// A file system that has no locks: it goes on without one, and says so.
+// A system that has no locks: whoever is signed in is not asked for another
+// sign-in, and no refresh token is redeemed, which another process may be doing.
 func TestF31_NoLocks(t *testing.T) {
 	p := newPlace(t)
 	p.login()
+	p.forgetWindows()
+	p.platform.ResetCounts()
 	for _, fault := range []string{"ENOLCK", "ENOSYS", "EOPNOTSUPP"} {
 		p.expire()
-		r := p.here().strace("flock", "flock:error="+fault, program.Name, "get")
-		p.served(r.result)
-		if !strings.Contains(r.stderr, "without a lock") {
-			t.Errorf("%s: it does not say so: %s", fault, r.result)
-		}
+		r := p.with(alwaysSignsIn).strace("flock", "flock:error="+fault, program.Name, "get")
+		p.refused(r.result, "without a lock")
 	}
-	if n := p.totals(); n.lost != 0 || n.windows != 1 {
-		t.Errorf("got %s", n)
-	}
-	// Those who go on without a lock at once lose nothing where the issuer takes a
-	// spent token, and say what happened where it does not.
-	p.platform.Change(func(b *standin.Behaviour) { b.Reuse = standin.ReuseRefused })
-	p.expire()
-	var started []*running
-	for i := range 5 {
-		log := filepath.Join(base, fmt.Sprintf("strace-nolock-%d", i))
-		defer os.Remove(log)
-		started = append(started, p.here().startStrace(log, "flock", "flock:error=ENOLCK", program.Name, "get"))
-	}
-	for _, r := range started {
-		r.goOn()
-	}
-	served := 0
-	for _, r := range all(started) {
-		if _, err := r.answer(); err == nil {
-			served++
-		}
-	}
-	t.Logf("without a lock: %d of 5 at once are served", served)
-	if n := p.totals(); n.lost != 0 || served == 0 {
-		t.Errorf("without a lock: %s, %d served", n, served)
+	p.want(0, p.totals(), totals{})
+	p.forget()
+	// Nobody is signed in: it goes on without a lock, and says so.
+	r := p.with(alwaysSignsIn).strace("flock", "flock:error=ENOLCK", program.Name, "get")
+	p.served(r.result)
+	if !strings.Contains(r.stderr, "going on without a lock") {
+		t.Errorf("it does not say so: %s", r.result)
 	}
 }

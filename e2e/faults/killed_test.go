@@ -99,8 +99,9 @@ func (p *place) kept() map[string]string {
 func (p *place) values() (texts []string) {
 	if p.environ["CHAINGUARD_KEYCHAIN"] == "kernel" {
 		for _, key := range p.keys() {
-			if !strings.Contains(p.as("keyctl", "rdescribe", key), program.Name) {
-				continue
+			name := p.as("keyctl", "rdescribe", key)
+			if !strings.Contains(name, program.Name) || strings.Contains(name, program.Name+" probe ") {
+				continue // a probe has no secret, and is gone in a minute
 			}
 			if text := p.as("keyctl", "pipe", key); text != "" {
 				texts = append(texts, text)

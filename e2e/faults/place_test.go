@@ -95,6 +95,11 @@ func (p *place) leave() {
 		p.t.Error(err)
 	}
 	forgetKeys(p.uid)
+	for _, dir := range p.userDirs() {
+		if err := os.RemoveAll(dir); err != nil {
+			p.t.Error(err)
+		}
+	}
 	if p.t.Failed() {
 		for _, r := range p.heard[max(0, len(p.heard)-8):] {
 			p.t.Log(r)
@@ -146,6 +151,15 @@ func (p *place) path(name string) string { return filepath.Join(p.dir, name) }
 // locks lie there too, since $HOME is the user's home here.
 func (p *place) store() string {
 	return filepath.Join(p.home, ".local", "state", program.Name)
+}
+
+// userDirs are the folders for locks of those who have no home.
+func (p *place) userDirs() []string {
+	var dirs []string
+	for _, parent := range []string{"/tmp", "/var/tmp", "/dev/shm"} {
+		dirs = append(dirs, filepath.Join(parent, fmt.Sprintf("%s-%d", program.Name, p.uid)))
+	}
+	return dirs
 }
 
 // result is how a program ended, and what it said.

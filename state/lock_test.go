@@ -1,4 +1,4 @@
-package keychain
+package state
 
 import (
 	"context"
@@ -33,11 +33,10 @@ func TestLockFileReplaced(t *testing.T) {
 		"C6 deleted meanwhile":  func(t *testing.T, path string) { must(t, os.Remove(path)) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			k := keychainOf(t, newMemory(0))
-			path, err := k.path("session.lock")
-			must(t, err)
+			d, dir := newDir(t)
+			path := filepath.Join(dir, "session.lock")
 			tries := 0
-			lock, err := k.lock("session", replacing(func() {
+			lock, err := d.lock("session", replacing(func() {
 				if tries++; tries == 1 {
 					once(t, path)
 				}
@@ -50,39 +49,36 @@ func TestLockFileReplaced(t *testing.T) {
 				t.Errorf("got %d tries, want 2", tries)
 			}
 			// Whoever comes now meets it.
-			if _, err := k.TryLock("session"); err != ErrBusy {
+			if _, err := d.TryLock("session"); err != ErrBusy {
 				t.Errorf("the next one: got %v, want ErrBusy", err)
 			}
 		})
 	}
 	t.Run("C6 replaced all the time", func(t *testing.T) {
-		k := keychainOf(t, newMemory(0))
-		path, err := k.path("session.lock")
-		must(t, err)
-		_, err = k.lock("session", replacing(func() { replace(t, path) }))
+		d, dir := newDir(t)
+		path := filepath.Join(dir, "session.lock")
+		_, err := d.lock("session", replacing(func() { replace(t, path) }))
 		if err == nil || errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), path) {
 			t.Errorf("got %v, want an error that names the file", err)
 		}
 	})
 	t.Run("C6 a folder in its place", func(t *testing.T) {
-		k := keychainOf(t, newMemory(0))
-		path, err := k.path("session.lock")
-		must(t, err)
+		d, dir := newDir(t)
+		path := filepath.Join(dir, "session.lock")
 		must(t, os.Mkdir(path, 0o700))
-		if _, err := k.TryLock("session"); err == nil || errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), path) {
+		if _, err := d.TryLock("session"); err == nil || errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), path) {
 			t.Errorf("got %v, want an error that names the file", err)
 		}
-		if _, err := k.WaitLock(t.Context(), "session", nil); err == nil || !strings.Contains(err.Error(), path) {
+		if _, err := d.WaitLock(t.Context(), "session", nil); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("WaitLock: got %v, want an error at once", err)
 		}
 	})
 	t.Run("C6 the file stays", func(t *testing.T) {
-		k := keychainOf(t, newMemory(0))
-		lock, err := k.TryLock("session")
+		d, dir := newDir(t)
+		path := filepath.Join(dir, "session.lock")
+		lock, err := d.TryLock("session")
 		must(t, err)
 		lock.Unlock()
-		path, err := k.path("session.lock")
-		must(t, err)
 		if _, err := os.Stat(path); err != nil {
 			t.Errorf("after Unlock: got %v, want the file there", err)
 		}
@@ -108,25 +104,23 @@ func TestLockFileRefused(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			k := keychainOf(t, newMemory(0))
-			path, err := k.path("session.lock")
-			must(t, err)
+			d, dir := newDir(t)
+			path := filepath.Join(dir, "session.lock")
 			spoil(t, path)
-			if _, err := k.TryLock("session"); !errors.Is(err, ErrNotPrivate) {
+			if _, err := d.TryLock("session"); !errors.Is(err, ErrNotPrivate) {
 				t.Errorf("TryLock: got %v, want ErrNotPrivate", err)
 			}
-			if _, err := k.WaitLock(t.Context(), "session", nil); !errors.Is(err, ErrNotPrivate) {
+			if _, err := d.WaitLock(t.Context(), "session", nil); !errors.Is(err, ErrNotPrivate) {
 				t.Errorf("WaitLock: got %v, want ErrNotPrivate", err)
 			}
 		})
 	}
 	t.Run("F30 link", func(t *testing.T) {
-		k := keychainOf(t, newMemory(0))
-		path, err := k.path("session.lock")
-		must(t, err)
+		d, dir := newDir(t)
+		path := filepath.Join(dir, "session.lock")
 		target := filepath.Join(t.TempDir(), "target")
 		must(t, os.Symlink(target, path))
-		if _, err := k.TryLock("session"); err == nil || errors.Is(err, ErrBusy) {
+		if _, err := d.TryLock("session"); err == nil || errors.Is(err, ErrBusy) {
 			t.Errorf("got %v, want a refusal", err)
 		}
 		if _, err := os.Stat(target); !errors.Is(err, os.ErrNotExist) {
@@ -136,19 +130,19 @@ func TestLockFileRefused(t *testing.T) {
 }
 
 func TestWaitLock(t *testing.T) {
-	k := keychainOf(t, newMemory(0))
+	d, _ := newDir(t)
 	t.Run("P11 ends at its limit", func(t *testing.T) {
-		holder, err := k.TryLock("held")
+		holder, err := d.TryLock("held")
 		must(t, err)
 		defer holder.Unlock()
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 		defer cancel()
-		if _, err := k.WaitLock(ctx, "held", nil); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := d.WaitLock(ctx, "held", nil); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want the context's error", err)
 		}
 	})
 	t.Run("waiters look together", func(t *testing.T) {
-		holder, err := k.TryLock("session")
+		holder, err := d.TryLock("session")
 		must(t, err)
 		const waiters = 5
 		var all, got sync.WaitGroup
@@ -160,7 +154,7 @@ func TestWaitLock(t *testing.T) {
 			got.Add(1)
 			go func() {
 				defer got.Done()
-				lock, err := k.WaitLock(ctx, "session", nil)
+				lock, err := d.WaitLock(ctx, "session", nil)
 				all.Done()
 				if err != nil {
 					t.Errorf("got %v, want the lock", err)
@@ -172,12 +166,12 @@ func TestWaitLock(t *testing.T) {
 		}
 		holder.Unlock()
 		all.Wait() // each has it before any gives it back
-		if _, err := k.TryLock("session"); err != ErrBusy {
+		if _, err := d.TryLock("session"); err != ErrBusy {
 			t.Errorf("TryLock beside those who look: got %v, want ErrBusy", err)
 		}
 		close(release)
 		got.Wait()
-		lock, err := k.TryLock("session")
+		lock, err := d.TryLock("session")
 		if err != nil {
 			t.Fatalf("TryLock after them: got %v, want the lock", err)
 		}
@@ -185,18 +179,26 @@ func TestWaitLock(t *testing.T) {
 	})
 }
 
+// expired returns a context that has ended.
+func expired(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}
+
 func TestHolder(t *testing.T) {
-	k := keychainOf(t, newMemory(0))
-	if got := k.ReadHolder("session").String(); got != "another process" {
+	d, _ := newDir(t)
+	if got := d.ReadHolder("session").String(); got != "another process" {
 		t.Errorf("C5 of nobody: got %q, want %q", got, "another process")
 	}
-	k.SayHolder("session", "signing in")
-	got := k.ReadHolder("session")
+	d.SayHolder("session", "signing in")
+	got := d.ReadHolder("session")
 	if got.PID != os.Getpid() || got.Doing != "signing in" || !strings.Contains(got.String(), "signing in since") {
 		t.Errorf("C5 got %+v, want this process, signing in", got)
 	}
-	must(t, k.WriteNote("session.holder", []byte("{damaged")))
-	if got := k.ReadHolder("session"); got != (Holder{}) {
+	must(t, d.WriteNote("session.holder", []byte("{damaged")))
+	if got := d.ReadHolder("session"); got != (Holder{}) {
 		t.Errorf("C5 of a damaged note: got %+v, want none", got)
 	}
 }

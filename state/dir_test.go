@@ -1,4 +1,4 @@
-package keychain
+package state
 
 import (
 	"errors"
@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 )
 
 func unixOnly(t *testing.T) {
@@ -18,38 +17,19 @@ func unixOnly(t *testing.T) {
 	}
 }
 
-func TestStateDir(t *testing.T) {
-	unixOnly(t)
-	tests := []struct{ name, home, xdg, want string }{
-		{"home", "/home/me", "", "/home/me/.local/state/service"},
-		{"state folder", "/home/me", "/state", "/state/service"},
-		{"state folder without a home", "", "/state", "/state/service"},
-		{"I24 relative state folder is ignored", "/home/me", "state", "/home/me/.local/state/service"},
-		{"I24 state folder that only looks absolute", "/home/me", "~/state", "/home/me/.local/state/service"},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			t.Setenv("HOME", test.home)
-			t.Setenv("XDG_STATE_HOME", test.xdg)
-			if got, err := stateDir("service"); err != nil || got != test.want {
-				t.Errorf("got %q, %v, want %q", got, err, test.want)
-			}
-		})
-	}
+// dirsOf returns a Dir of these directories alone.
+func dirsOf(first string, others ...string) *Dir {
+	d := NewDir("service", func() (string, error) { return first, nil })
+	d.byUser = func() []string { return others }
+	return d
 }
 
-func TestStateDirRefuses(t *testing.T) {
-	unixOnly(t)
-	for name, home := range map[string]string{"I24 no home": "", "I24 relative home": "home/me", "I24 home with a tilde": "~", "I24 home is the root folder": "/"} {
-		t.Run(name, func(t *testing.T) {
-			t.Setenv("HOME", home)
-			t.Setenv("XDG_STATE_HOME", "relative")
-			k, err := Open(File, "service", 0)
-			if err == nil || !strings.Contains(err.Error(), "HOME") {
-				t.Errorf("HOME=%q: got %v, %v, want an error that names HOME", home, k, err)
-			}
-		})
-	}
+// newDir returns a Dir of one directory, which is there, and its path.
+func newDir(t *testing.T) (d *Dir, path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "state")
+	must(t, MakePrivateDir(path))
+	return dirsOf(path), path
 }
 
 // The locks of the system's keychain lie where every process of the user finds
@@ -61,11 +41,12 @@ func TestHomeDirIgnoresEnvironment(t *testing.T) {
 		t.Skipf("the user database does not name this user: %v", err)
 	}
 	want := filepath.Join(me.HomeDir, ".local", "state", "service")
-	for _, home := range []string{"", "/elsewhere", "relative"} {
+	for _, home := range []string{"", "/elsewhere", "relative", "/"} {
 		t.Setenv("HOME", home)
+		t.Setenv("USER", "somebody")
 		t.Setenv("XDG_STATE_HOME", "/elsewhere")
 		t.Setenv("XDG_RUNTIME_DIR", "/elsewhere")
-		if got, err := homeDir("service"); err != nil || got != want {
+		if got, err := HomeDir("service"); err != nil || got != want {
 			t.Errorf("I24 with HOME=%q: got %q, %v, want %q", home, got, err, want)
 		}
 	}
@@ -101,15 +82,12 @@ func TestPrivateDir(t *testing.T) {
 			test.make(t, dir)
 			before, err := os.Lstat(dir)
 			must(t, err)
-			s := &fileStore{dir: dir}
-			k := keychainOf(t, s)
-			k.dir = func() (string, error) { return dir, nil }
-			_, getErr := s.get("n")
-			_, lockErr := k.TryLock("n")
-			_, noteErr := k.ReadNote("n")
+			d := dirsOf(dir, filepath.Join(t.TempDir(), "next"))
+			_, lockErr := d.TryLock("n")
+			_, waitErr := d.WaitLock(t.Context(), "n", nil)
+			_, noteErr := d.ReadNote("n")
 			for do, err := range map[string]error{
-				"get": getErr, "set": s.set("n", "value", time.Time{}), "delete": s.delete("n"), "lock": lockErr, "read a note": noteErr,
-				"write a note": k.WriteNote("n", nil),
+				"lock": lockErr, "wait": waitErr, "read a note": noteErr, "write a note": d.WriteNote("n", nil),
 			} {
 				if !errors.Is(err, ErrNotPrivate) || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), dir) {
 					t.Errorf("%s: got %v, want a refusal that names the folder and says %q", do, err, test.want)
@@ -124,7 +102,7 @@ func TestPrivateDir(t *testing.T) {
 	}
 	t.Run("made with 0700", func(t *testing.T) {
 		dir := filepath.Join(base, "deep", "er", "dir")
-		must(t, ensurePrivateDir(dir))
+		must(t, MakePrivateDir(dir))
 		for _, made := range []string{dir, filepath.Dir(dir)} {
 			info, err := os.Stat(made)
 			must(t, err)
@@ -132,7 +110,7 @@ func TestPrivateDir(t *testing.T) {
 				t.Errorf("%s: got mode %v, want 0700", made, info.Mode().Perm())
 			}
 		}
-		must(t, ensurePrivateDir(dir))
+		must(t, MakePrivateDir(dir))
 	})
 }
 

@@ -1,0 +1,42 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"docker-credential-cgr/state"
+)
+
+// Without HOME Docker's configuration is where Docker itself looks for it.
+func TestDockerPathWithoutHOME(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("HOME means nothing there")
+	}
+	t.Setenv("DOCKER_CONFIG", "")
+	t.Setenv("HOME", "")
+	want, err := state.Home(os.Getenv)
+	if err != nil {
+		t.Skipf("this user has no home: %v", err)
+	}
+	if got, err := dockerPath(); err != nil || got != filepath.Join(want, ".docker", "config.json") {
+		t.Errorf("got %q, %v, want it below %s", got, err, want)
+	}
+}
+
+func TestDockerPathInTheRootDirectory(t *testing.T) {
+	if runtime.GOOS == "windows" || exists("/.docker/config.json") {
+		t.Skip("there is a file already")
+	}
+	t.Setenv("DOCKER_CONFIG", "")
+	t.Setenv("HOME", "/")
+	if got, err := dockerPath(); err == nil || !strings.Contains(err.Error(), "DOCKER_CONFIG") {
+		t.Errorf("got %q, %v, want an error that names DOCKER_CONFIG", got, err)
+	}
+	t.Setenv("DOCKER_CONFIG", "/.docker") // somebody wants it so
+	if got, err := dockerPath(); err != nil || got != "/.docker/config.json" {
+		t.Errorf("got %q, %v, want what DOCKER_CONFIG names", got, err)
+	}
+}

@@ -1,0 +1,264 @@
+//go:build e2e && linux
+
+package faults
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/standin"
+)
+
+// homelessUID is added to a place's user for one that the user database does not
+// have, as with docker run --user.
+const homelessUID = 1_000_000
+
+// newHomeless makes a place whose user is not in the user database, with HOME=/ and
+// the kernel keyring.
+func newHomeless(t *testing.T, opts ...standin.Option) *place {
+	t.Helper()
+	p := newPlace(t, opts...)
+	p.uid += homelessUID
+	for _, dir := range []string{p.dir, p.home, p.path("tmp"), p.path("run")} {
+		if err := os.Chown(dir, p.uid, p.uid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.set("HOME=/", "CHAINGUARD_KEYCHAIN=kernel", alwaysSignsIn)
+	before := rootFolder(t)
+	t.Cleanup(func() {
+		if after := rootFolder(t); after != before {
+			t.Errorf("the root folder had\n%s\nand has\n%s", before, after)
+		}
+	})
+	return p
+}
+
+func rootFolder(t *testing.T) string {
+	t.Helper()
+	entries, err := os.ReadDir("/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	return strings.Join(names, " ")
+}
+
+// environments are what the processes of one user may say of where they are.
+func (p *place) environments() []*variant {
+	return []*variant{
+		p.here(), p.with("HOME="), p.with("HOME=relative"), p.with("XDG_RUNTIME_DIR=" + p.path("run")), p.with("USER=somebody", "HOME="+p.home),
+	}
+}
+
+// mixedCrowd is crowd by processes of all environments.
+func (p *place) mixedCrowd(n int) []*running {
+	p.t.Helper()
+	var started []*running
+	variants := p.environments()
+	for i := range n {
+		started = append(started, variants[i%len(variants)].crowdOf(1)...)
+	}
+	for _, r := range started {
+		r.goOn()
+	}
+	return started
+}
+
+// oneOfEach fails the test unless many processes at once cause one window while
+// nobody is signed in, and one refresh each time that the token has run out.
+func (p *place) oneOfEach(crowd func(n int) []*running) {
+	p.t.Helper()
+	p.platform.Change(func(b *standin.Behaviour) {
+		b.AccessLifetime = 30 * time.Second // at no time one that serves a second crowd
+		b.Latency["sts.refresh"] = 500 * time.Millisecond
+	})
+	p.platform.ResetCounts()
+	p.sameAnswer(all(crowd(20)))
+	p.want(0, p.counted(), totals{windows: 1, refreshes: 1})
+	for round := range max(rounds(p.t), 3) {
+		p.forgetWindows()
+		p.platform.ResetCounts()
+		p.sameAnswer(all(crowd(20)))
+		p.want(round+1, p.counted(), totals{refreshes: 1})
+	}
+}
+
+// A user of no user database, whatever the processes' environments: all meet.
+func TestHomeless_OneWindowOneRefresh(t *testing.T) {
+	p := newHomeless(t)
+	p.oneOfEach(p.mixedCrowd)
+}
+
+// The same for a user whose home is not there, as that of nobody, or cannot be
+// written to.
+func TestHomeless_HomeOutOfReach(t *testing.T) {
+	for name, spoil := range map[string]func(p *place) error{
+		"not there": func(p *place) error { return errors.Join(os.RemoveAll(p.home), os.Chown(p.dir, 0, 0)) },
+		"root's":    func(p *place) error { return os.Chown(p.home, 0, 0) },
+		"read-only": func(p *place) error { p.mountReadOnly(p.home); return nil },
+		"full": func(p *place) error {
+			p.mount("tmpfs", p.home, "tmpfs", 0, fmt.Sprintf("nr_inodes=1,size=64k,mode=0700,uid=%d,gid=%d", p.uid, p.uid))
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t)
+			p.set("CHAINGUARD_KEYCHAIN=kernel", "WINDOWS="+p.path("tmp/windows"), alwaysSignsIn)
+			if err := spoil(p); err != nil {
+				t.Fatal(err)
+			}
+			p.home = p.path("tmp") // where the programs run from here on
+			p.platform.ResetCounts()
+			p.sameAnswer(all(p.here().crowd(20)))
+			windows, _ := os.ReadFile(p.path("tmp/windows"))
+			if n := len(strings.Fields(string(windows))); n != 1 || p.platform.Count("sts.refresh") != 1 {
+				t.Errorf("got %d windows and %d refreshes, want 1 and 1", n, p.platform.Count("sts.refresh"))
+			}
+		})
+	}
+}
+
+// Another user was faster to make the folder: it is not used, and all meet in the
+// next one.
+func TestHomeless_FolderTaken(t *testing.T) {
+	other := newPlace(t)
+	for name, take := range map[string]func(dir string) error{
+		"by another user": func(dir string) error { return errors.Join(os.Mkdir(dir, 0o700), os.Chown(dir, other.uid, other.uid)) },
+		"open to all":     func(dir string) error { return errors.Join(os.Mkdir(dir, 0), os.Chmod(dir, 0o1777)) },
+		"by a link":       func(dir string) error { return os.Symlink(other.path("tmp"), dir) },
+		"by a file":       func(dir string) error { return os.WriteFile(dir, nil, 0o666) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newHomeless(t)
+			if err := take(p.userDirs()[0]); err != nil {
+				t.Fatal(err)
+			}
+			p.platform.ResetCounts()
+			p.sameAnswer(all(p.mixedCrowd(20)))
+			p.want(0, p.counted(), totals{windows: 1, refreshes: 1})
+			if left, _ := os.ReadDir(other.path("tmp")); len(left) != 0 {
+				t.Errorf("something was put where another user can change it: %v", left)
+			}
+		})
+	}
+}
+
+// The user logs out in the middle of a refresh, and /run/user/UID goes, or logs in,
+// and it comes: whoever asks then waits as everybody does.
+func TestHomeless_LogOutMeanwhile(t *testing.T) {
+	for _, there := range []bool{true, false} {
+		t.Run(fmt.Sprintf("there %v", there), func(t *testing.T) {
+			p := newHomeless(t)
+			run := fmt.Sprintf("/run/user/%d", p.uid)
+			p.set("XDG_RUNTIME_DIR=" + run)
+			login := func() {
+				if err := errors.Join(os.MkdirAll(filepath.Dir(run), 0o755), os.Mkdir(run, 0o700), os.Chown(run, p.uid, p.uid)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			logout := func() {
+				if err := os.RemoveAll(run); err != nil {
+					t.Error(err)
+				}
+			}
+			t.Cleanup(logout)
+			if there {
+				login()
+			}
+			p.login()
+			p.expireIn("kernel")
+			p.platform.ResetCounts()
+			p.slowly(2 * time.Second)
+			holder := p.here().startGet()
+			await(t, "the refresh has arrived", func() bool { return p.platform.Count("sts.refresh") == 1 })
+			p.slowly(0)
+			if there {
+				logout()
+			} else {
+				login()
+			}
+			later := p.here().startGet()
+			p.sameAnswer([]result{holder.wait(), later.wait()})
+			if n := p.platform.Count("sts.refresh"); n != 1 {
+				t.Errorf("got %d refreshes, want 1", n)
+			}
+		})
+	}
+}
+
+// With no place for a store at all, public pulls go on: nothing is found, listed or
+// removed, and no window opens for what could not be kept.
+func TestHomeless_NoStore(t *testing.T) {
+	for name, settings := range map[string][]string{
+		"files":                        {"CHAINGUARD_KEYCHAIN=file"},
+		"no HOME":                      {"CHAINGUARD_KEYCHAIN=file", "HOME="},
+		"keyctl is refused":            {"CHAINGUARD_KEYCHAIN="},
+		"keyctl is refused, by choice": {"CHAINGUARD_KEYCHAIN=kernel"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newHomeless(t)
+			v := p.with(settings...)
+			run := v.run
+			if strings.HasPrefix(name, "keyctl") {
+				run = v.runRefused
+			}
+			for range 2 {
+				p.refused(run(p.host+"\n", program.Name, "get"), "nothing can be stored", "no home directory")
+			}
+			v.environ["CHAINGUARD_AUTH_AUTO_LOGIN"] = "tty"
+			p.refused(run(p.host+"\n", program.Name, "get"), "nobody is at a terminal", "no home directory")
+			if n := p.platform.Count(""); n != 0 || len(p.windows()) != 0 {
+				t.Errorf("got %d requests and %d windows, want none", n, len(p.windows()))
+			}
+			if r := run("", program.Name, "list"); r.code != 0 || strings.TrimSpace(r.stdout) != "{}" {
+				t.Errorf("want an empty list, got %s", r)
+			}
+			if r := run(p.host, program.Name, "erase"); r.code != 0 {
+				t.Errorf("want nothing to erase, got %s", r)
+			}
+			pair := `{"ServerURL":"` + p.host + `","Username":"org/id","Secret":"a pull token of nobody"}`
+			p.broken(run(pair, program.Name, "store"), "nothing can be stored")
+			p.notKept(run("", program.Name, "login"), "nothing can be stored")
+			if len(p.windows()) != 0 {
+				t.Error("login opens a window for what could not be kept")
+			}
+		})
+	}
+}
+
+// A machine's own identity needs no store: its token is given each time.
+func TestHomeless_Identity(t *testing.T) {
+	p := newHomeless(t)
+	const subject = "repo:example/app"
+	p.set("CHAINGUARD_KEYCHAIN=file", "CI_ID_TOKEN="+p.platform.IDToken(subject),
+		"CHAINGUARD_AUTH_IDENTITY="+p.platform.WorkloadIdentity(subject, "registry.pull"), "CHAINGUARD_AUTH_IDENTITY_TOKEN_ENV=CI_ID_TOKEN")
+	for range 2 {
+		r := p.get()
+		p.served(r)
+		if !strings.Contains(r.stderr, "is not stored: nothing can be stored") {
+			t.Errorf("it does not say so: %s", r)
+		}
+	}
+	if r := p.run("", program.Name, "login"); r.code != 0 || !strings.Contains(r.stderr, "nothing can be stored") {
+		t.Errorf("want a login that says that nothing is stored, got %s", r)
+	}
+}
+
+// runRefused runs a program where keyctl(2) is refused, as by a container's seccomp
+// profile.
+func (v *variant) runRefused(input string, args ...string) result {
+	v.t.Helper()
+	refused := []string{"strace", "-f", "-q", "-o", v.path("tmp/strace"), "-e", "trace=add_key,keyctl",
+		"-e", "inject=add_key,keyctl:error=EPERM", filepath.Join(bin, args[0])}
+	return v.run(input, append(refused, args[1:]...)...)
+}

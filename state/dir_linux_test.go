@@ -1,0 +1,48 @@
+package state
+
+import (
+	"errors"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// A disk that becomes read-only parts nobody: a lock that was made before is taken
+// there still, beside those who hold it already.
+func TestReadOnlyDisk(t *testing.T) {
+	disk := t.TempDir()
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=128k"); err != nil {
+		t.Skipf("a small file system can be mounted by root alone: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(disk, syscall.MNT_DETACH); err != nil {
+			t.Errorf("unmount: %v", err)
+		}
+	})
+	first, next := filepath.Join(disk, "state"), filepath.Join(t.TempDir(), "service-1")
+	before := dirsOf(first, next)
+	lock, err := before.TryLock("session")
+	must(t, err)
+	must(t, before.WriteNote("note", []byte("former")))
+	lock.Unlock()
+	must(t, syscall.Mount("", disk, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
+
+	after := dirsOf(first, next)
+	lock, err = after.TryLock("session")
+	must(t, err)
+	wantBusy(t, before, "another process")
+	if !after.Holds("session") {
+		t.Error("F12 got no lock that is held, want one")
+	}
+	lock.Unlock()
+	// One that is not there is made elsewhere.
+	lock, err = after.TryLock("other")
+	must(t, err)
+	if got := filepath.Dir(lock.files[0].Path()); got != next {
+		t.Errorf("F12 got a lock in %s, want it in %s", got, next)
+	}
+	if _, err := before.TryLock("other"); !errors.Is(err, ErrBusy) {
+		t.Errorf("F12 another process: got %v, want ErrBusy", err)
+	}
+	lock.Unlock()
+}

@@ -1,0 +1,24 @@
+package state
+
+import (
+	"io/fs"
+	"syscall"
+)
+
+// errReadOnly is the error of a write to a disk that is read-only
+// (ERROR_WRITE_PROTECT).
+const errReadOnly = syscall.Errno(19)
+
+// userDirs returns none: every user has a folder of their own below %LocalAppData%.
+func userDirs(string, func(string) string) []string { return nil }
+
+func checkShared(string) error { return nil }
+
+const openFlags = 0
+
+// checkPrivate has nothing to look at: below %LocalAppData% the access control
+// list, which modes do not show, already keeps other users out.
+func checkPrivate(string, fs.FileInfo, fs.FileMode) error { return nil }
+
+// checkParent has nothing to look at either.
+func checkParent(string) error { return nil }
