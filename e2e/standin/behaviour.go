@@ -52,6 +52,10 @@ type Behaviour struct {
 	// AutoApprove sends every sign-in straight back as Person, without a page. A device is approved by a visit of its
 	// page.
 	AutoApprove bool
+	// SingleSignOn has a browser in which somebody has signed in, which it shows by a cookie, sent straight back from
+	// later visits of the sign-in page, without a form, as the issuer's upstream provider does while its session lasts.
+	// A visit for another identity provider asks again.
+	SingleSignOn bool
 	// Person is the email address of the default person; empty means Ada.
 	Person string
 	// DropCallbackParameters makes the issuer hand back no parameter of the redirect URL but its own. Whether the real

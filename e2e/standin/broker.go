@@ -104,6 +104,7 @@ func (p *Platform) serveBrokered(w http.ResponseWriter, r *http.Request) {
 		p.refuse(w, b.signIn, refusal{http.StatusInternalServerError, "internal: identity provider: " + err.Error()})
 		return
 	}
+	p.remember(w, b.signIn, email)
 	p.finish(w, b.signIn, email)
 }
 

@@ -139,6 +139,10 @@ func (p *Platform) serveOAuth(w http.ResponseWriter, r *http.Request) {
 		page.WriteError(w, http.StatusBadRequest, "This sign-in cannot go on", err.Error())
 		return
 	}
+	if email := p.remembered(r, s); email != "" {
+		p.finish(w, s, email)
+		return
+	}
 	if s.provider != "" {
 		p.sendToProvider(w, s)
 		return
@@ -194,7 +198,40 @@ func (p *Platform) serveForm(w http.ResponseWriter, r *http.Request) {
 	}
 	delete(p.signIns, id)
 	p.mu.Unlock()
+	p.remember(w, s, email)
 	p.finish(w, s, email)
+}
+
+// browserCookie names a browser in which somebody has signed in.
+const browserCookie = "standin_session"
+
+// browserSession is who has signed in in a browser, and with which identity provider.
+type browserSession struct{ email, provider string }
+
+// remember gives the browser a cookie by which remembered knows it, where Behaviour.SingleSignOn is set.
+func (p *Platform) remember(w http.ResponseWriter, s *signIn, email string) {
+	if !p.snapshot().SingleSignOn {
+		return
+	}
+	id := randomHex(16)
+	p.mu.Lock()
+	p.browsers[id] = browserSession{email, s.provider}
+	p.mu.Unlock()
+	http.SetCookie(w, &http.Cookie{Name: browserCookie, Value: id, Path: "/oauth", HttpOnly: true, SameSite: http.SameSiteLaxMode})
+}
+
+// remembered returns who has signed in in this browser with the identity provider that s asks for, or "".
+func (p *Platform) remembered(r *http.Request, s *signIn) string {
+	cookie, err := r.Cookie(browserCookie)
+	if err != nil || !p.snapshot().SingleSignOn {
+		return ""
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if known := p.browsers[cookie.Value]; known.provider == s.provider {
+		return known.email
+	}
+	return ""
 }
 
 // finish ends a sign-in of a person whom the identity provider vouches for.

@@ -64,6 +64,7 @@ type Platform struct {
 	mu       sync.Mutex
 	people   map[string]*person
 	signIns  map[string]*signIn
+	browsers map[string]browserSession          // by cookie
 	brokered map[string]brokered                // by state
 	headless map[string]*authv1.HeadlessSession // by code
 	refresh  map[string]*refreshToken
@@ -100,6 +101,7 @@ func Start(opts ...Option) (_ *Platform, err error) {
 		counts:   make(map[string]int),
 		people:   knownPeople(),
 		signIns:  make(map[string]*signIn),
+		browsers: make(map[string]browserSession),
 		brokered: make(map[string]brokered),
 		headless: make(map[string]*authv1.HeadlessSession),
 		refresh:  make(map[string]*refreshToken),

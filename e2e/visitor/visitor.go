@@ -58,17 +58,19 @@ func run(address string) error {
 type Person struct {
 	Email, Password string // the default is ada's
 	Denies          bool
+	Jar             http.CookieJar // of their browser; nil for one that has never been used
 }
 
 var hidden = regexp.MustCompile(`name="signin_id" value="([^"]*)"`)
 
 // Visit goes to address and gives where it ended, and the page there.
 func (p Person) Visit(address string) (end *url.URL, page string, err error) {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		return nil, "", err
+	if p.Jar == nil {
+		if p.Jar, err = cookiejar.New(nil); err != nil {
+			return nil, "", err
+		}
 	}
-	client := &http.Client{Jar: jar, Timeout: 30 * time.Second}
+	client := &http.Client{Jar: p.Jar, Timeout: 30 * time.Second}
 	end, page, err = read(client.Get(address))
 	if err != nil {
 		return nil, "", err

@@ -1,0 +1,65 @@
+package standin_test
+
+import (
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"docker-credential-cgr/e2e/standin"
+	"docker-credential-cgr/e2e/visitor"
+)
+
+// TestSingleSignOn signs in by the form, and then visits the page again in the same browser and in another one.
+func TestSingleSignOn(t *testing.T) {
+	client := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(client.Close)
+	visit := func(who visitor.Person, address string) (back url.Values) {
+		t.Helper()
+		end, page, err := who.Visit(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back = end.Query(); back.Get("token") == "" {
+			t.Fatalf("%s does not sign in: %s", address, page)
+		}
+		return back
+	}
+	for _, on := range []bool{true, false} {
+		p := start(t, standin.WithBehaviour(func(b *standin.Behaviour) { b.SingleSignOn = on }))
+		jar, err := cookiejar.New(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		address := func(audience string) string { return p.SignInURL(client.URL+"/callback", audience) }
+		forms := func(what string, want int) {
+			t.Helper()
+			if got := p.Count("oauth.form") + p.Count("provider.form"); got != want {
+				t.Errorf("single sign-on %v, %s: got %d forms, want %d", on, what, got, want)
+			}
+			p.ResetCounts()
+		}
+		grace := visitor.Person{Email: standin.Grace, Password: "hopper", Jar: jar}
+		asked := 1
+		if on {
+			asked = 0
+		}
+
+		visit(grace, address(p.API))
+		forms("the first visit", 1)
+		claims := claimsOf(t, visit(grace, address(p.RegistryHost())).Get("token"))
+		forms("the next visit", asked)
+		if claims["sub"] != p.PersonID(standin.Grace) || claims["aud"] != p.RegistryHost() {
+			t.Errorf("the next visit gives a token of %v for %v", claims["sub"], claims["aud"])
+		}
+		visit(visitor.Person{Email: standin.Ada, Password: "lovelace"}, address(p.API))
+		forms("another browser", 1)
+		organisation := strings.Replace(address(p.API), "client_id=auth0", "idp_id="+standin.Organisation, 1)
+		visit(grace, organisation)
+		forms("another identity provider", 1)
+		visit(grace, organisation)
+		forms("that identity provider again", asked)
+	}
+}
