@@ -201,7 +201,7 @@ func testProviderDevice(t *testing.T, binary string) {
 			t.Parallel()
 			d := newDesk(t, binary, test.behave)
 			login := d.start("", append(d.platform.ProviderEnviron(), test.environ...), append([]string{"login"}, test.args...)...)
-			page, code := d.says(login, `(?m)^    (http\S+)$`), d.says(login, `enter the code (\S+) there; only enter it if you started this yourself`)
+			page, code := d.says(login, `(?m)^    (http\S+)$`), d.says(login, `sign in with the code (\S+)\n`)
 			address := page + "?" + url.Values{"user_code": {code}}.Encode()
 			if !test.typed {
 				address = d.says(login, `the page shows the same one\): (http\S+)\n`)

@@ -39,11 +39,13 @@ type platformKey struct{}
 //	platform PROPERTY VALUE   changes how the platform behaves from now on
 //	requests NAME N           fails unless the platform has seen N requests called NAME ("all": any)
 //	issued FILE...            fails if a file holds a secret that the platform has issued
+//	good-for WHAT             fails unless the token on standard output is accepted by WHAT ("registry" or "api") alone
 //	windows N                 fails unless N browser windows were opened
 //	exits CODE COMMAND...     runs a command, and fails unless that is its exit code
 //	identity SUBJECT ROLE...  makes an identity that ID tokens of SUBJECT may assume: $IDENTITY
 //	id-token FILE SUBJECT     writes an ID token of SUBJECT, as a CI system would make it
 //	job SYSTEM SUBJECT        sets the variables that a job of that CI system has
+//	await FILE PATTERN        waits until a line that matches is in FILE, which a command in the background writes
 //	sign-in FILE              waits for a headless address in FILE, and signs in there, as on another device
 //	pull-token LIFE           makes a pull token, which has expired where LIFE is below zero: $PULL_ID, $PULL_TOKEN
 //	envsubst FILE...          replaces ${NAME} in files by the variable's value
@@ -101,11 +103,13 @@ func TestScripts(t *testing.T) {
 			"platform":   changePlatform,
 			"requests":   countRequests,
 			"issued":     findIssued,
+			"good-for":   checkAudience,
 			"windows":    countWindows,
 			"exits":      exits,
 			"identity":   makeIdentity,
 			"id-token":   makeIDToken,
 			"job":        beJob,
+			"await":      awaitLine,
 			"sign-in":    signIn,
 			"envsubst":   substitute,
 			"pull-token": makePullToken,
@@ -144,6 +148,12 @@ func changePlatform(ts *testscript.TestScript, neg bool, args []string) {
 		platform.Change(func(b *standin.Behaviour) { b.SingleAudience = true })
 	case "no-refresh-token":
 		platform.Change(func(b *standin.Behaviour) { b.NoRefreshToken = true })
+	case "refresh-token-every": // of the sign-ins from now on, the Nth brings one
+		n, err := strconv.Atoi(value)
+		ts.Check(err)
+		platform.Change(func(b *standin.Behaviour) { b.RefreshTokenEvery = n })
+	case "single-sign-on": // on or off
+		platform.Change(func(b *standin.Behaviour) { b.SingleSignOn = value == "on" })
 	case "session-life":
 		platform.Change(func(b *standin.Behaviour) { b.SessionLifetime = duration() })
 	case "null-roles": // on or off
@@ -232,6 +242,33 @@ func findIssued(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+var accessToken = regexp.MustCompile(`eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+`)
+
+func checkAudience(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 || args[0] != "registry" && args[0] != "api" {
+		ts.Fatalf("usage: good-for registry|api")
+	}
+	token := accessToken.FindString(ts.ReadFile("stdout"))
+	if token == "" {
+		ts.Fatalf("there is no token on standard output")
+	}
+	platform := platformOf(ts)
+	for name, address := range map[string]string{
+		"registry": platform.Registry + "/token?service=" + platform.RegistryHost(),
+		"api":      platform.API + "/auth/v1/ok",
+	} {
+		r, err := http.NewRequest(http.MethodGet, address, nil)
+		ts.Check(err)
+		r.Header.Set("Authorization", "Bearer "+token)
+		resp, err := http.DefaultClient.Do(r)
+		ts.Check(err)
+		_ = resp.Body.Close()
+		if got := resp.StatusCode == http.StatusOK; got != (name == args[0]) {
+			ts.Fatalf("%s answers %s", address, resp.Status)
+		}
+	}
+}
+
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE COMMAND...")
@@ -293,23 +330,34 @@ func beJob(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-var address = regexp.MustCompile(`(?m)^ +(http\S+headless_code=\S+)$`)
+// waitFor waits until text that matches is in a file, and returns the first group.
+func waitFor(ts *testscript.TestScript, file, pattern string) string {
+	expression, err := regexp.Compile("(?m)" + pattern)
+	ts.Check(err)
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		text, _ := os.ReadFile(ts.MkAbs(file)) // it may not be there yet
+		if found := expression.FindStringSubmatch(string(text)); found != nil {
+			return found[len(found)-1]
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%q is not in %s:\n%s", pattern, file, text)
+		}
+	}
+}
+
+func awaitLine(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await FILE PATTERN")
+	}
+	waitFor(ts, args[0], args[1])
+}
 
 func signIn(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: sign-in FILE")
 	}
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		text, _ := os.ReadFile(ts.MkAbs(args[0])) // it is written by somebody else
-		if found := address.FindSubmatch(text); found != nil {
-			_, _, err := visitor.Person{}.Visit(string(found[1]))
-			ts.Check(err)
-			return
-		}
-		if time.Now().After(end) {
-			ts.Fatalf("no address in %s:\n%s", args[0], text)
-		}
-	}
+	_, _, err := visitor.Person{}.Visit(waitFor(ts, args[0], `^ +(http\S+headless_code=\S+)$`))
+	ts.Check(err)
 }
 
 func substitute(ts *testscript.TestScript, neg bool, args []string) {

@@ -14,7 +14,7 @@ var signInAddress = regexp.MustCompile(`(?m)^ {4}(http\S+)$`)
 // addressOf gives the address that a process shows for a sign-in.
 func (p *place) addressOf(r *running) string {
 	p.t.Helper()
-	r.says("waiting for the sign-in until")
+	r.says("waiting until")
 	found := signInAddress.FindAllStringSubmatch(r.stderr.String(), -1)
 	if found == nil {
 		p.t.Fatalf("it shows no address:\n%s", r.stderr)

@@ -77,7 +77,7 @@ func (p *place) holderOf(started []*running) (holder *running) {
 		waiting := 0
 		for _, r := range started {
 			switch said := r.stderr.String(); {
-			case strings.Contains(said, "waiting for the sign-in until"):
+			case strings.Contains(said, "waiting until"):
 				holder = r
 			case strings.Contains(said, "waiting for "):
 				waiting++

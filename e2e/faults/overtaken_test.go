@@ -186,7 +186,7 @@ func TestC13_LiveTokenNeverWaits(t *testing.T) {
 	p := newPlace(t)
 	p.login()
 	person := p.with(leavesWindow).start("", program.Name, "login").goOn()
-	person.says("waiting for the sign-in until")
+	person.says("waiting until")
 	r := p.get()
 	p.served(r)
 	if strings.Contains(r.stderr, "waiting") {
@@ -248,7 +248,7 @@ func TestC15_LoginServesThoseWhoWait(t *testing.T) {
 		p.forget()
 		p.platform.ResetCounts()
 		person := p.with(leavesWindow).start("", program.Name, "login").goOn()
-		person.says("waiting for the sign-in until")
+		person.says("waiting until")
 		await(t, "the window is open", func() bool { return len(p.windows()) == 1 })
 		started := p.here().crowd(30)
 		for _, r := range started {
