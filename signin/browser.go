@@ -65,10 +65,12 @@ type browserSignIn struct {
 	refused  chan error // the first answer that says that the sign-in failed
 	once     sync.Once  // for refused
 
-	mu    sync.Mutex
-	grant *token.Grant // what the platform has accepted so far
-	needs []string     // audiences for which the browser is sent on to the issuer for a token of their own
-	over  bool         // granted has its value
+	mu sync.Mutex
+	// partial is what the platform has accepted so far, by account. The account counts
+	// whose sign-in is complete first: anyone on this machine can send an answer of
+	// their own account.
+	partial  map[string]*token.Grant
+	finished *token.Grant // the value of granted
 }
 
 // maxChecks is how many answers the platform is asked about at the same time.
@@ -102,6 +104,7 @@ func (b *Browser) SignIn(ctx context.Context, r token.SignInRequest) (*token.Gra
 	s := &browserSignIn{
 		Browser: b, request: r, start: b.Now(),
 		checking: make(chan struct{}, maxChecks), granted: make(chan *token.Grant, 1), refused: make(chan error, 1),
+		partial: map[string]*token.Grant{},
 	}
 	s.prompt = newPrompt(b.Out, b.Terminal, b.Now)
 	if s.l, err = listen(localhost, func(rawQuery string) (outcome, error) { return s.take(ctx, rawQuery) }, insistsOnTLS(s.prompt, localhost)); err != nil {
@@ -173,11 +176,7 @@ func (s *browserSignIn) take(ctx context.Context, rawQuery string) (outcome, err
 		s.once.Do(func() { s.refused <- s.refusal(c) })
 		return outcome{more: true, title: "Not signed in", text: "Sign-in failed: " + platform.Printable(c.err) + ". The terminal says what to do next. To try again, go back in this window."}, nil
 	}
-	audience, subject := s.expected()
-	grant, err := s.read(c, audience)
-	if err == nil && subject != "" && grant.Subject != subject {
-		err = errors.New("its token is of another account than the first one")
-	}
+	grant, err := s.read(c)
 	if err == nil {
 		s.checking <- struct{}{}
 		err = s.request.Verify(ctx, grant)
@@ -188,52 +187,56 @@ func (s *browserSignIn) take(ctx context.Context, rawQuery string) (outcome, err
 		s.prompt.sayOnce("an answer was not accepted: %v; waiting for another one", err)
 		return outcome{}, err
 	}
-	return s.accept(grant, audience)
+	return s.accept(grant)
 }
 
-// expected returns the audience that the next answer has to be for, and alone where
-// it is not the first one, and the account that it has to be of, if that is known.
-func (s *browserSignIn) expected() (audience, subject string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.grant == nil {
-		return s.request.Audiences[0], ""
+// missing returns the audiences for which the browser is sent on to the issuer, for a
+// token of their own, before grant is complete.
+func (s *browserSignIn) missing(grant *token.Grant) []string {
+	if grant.RefreshToken != "" {
+		return nil
 	}
-	if len(s.needs) == 0 {
-		return s.request.Audiences[0], s.grant.Subject
+	return slices.DeleteFunc(slices.Clone(s.request.Single), func(audience string) bool {
+		return slices.ContainsFunc(grant.AccessTokens, func(t token.AccessToken) bool { return t.Only(audience) })
+	})
+}
+
+// continued returns the partial grant of subject that t is the next token of, or nil
+// where t begins a sign-in. The caller holds mu.
+func (s *browserSignIn) continued(subject string, t token.AccessToken) *token.Grant {
+	if former := s.partial[subject]; former != nil && t.Only(s.missing(former)[0]) {
+		return former
 	}
-	return s.needs[0], s.grant.Subject
+	return nil
 }
 
 // accept adds an answer that the platform has accepted, and returns where the
-// browser goes next. Of two answers to the same question the first one counts.
-func (s *browserSignIn) accept(answer *token.Grant, audience string) (outcome, error) {
+// browser goes next. Of two complete answers the first one counts.
+func (s *browserSignIn) accept(answer *token.Grant) (outcome, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.over:
-		return signedInAs(s.grant), nil
-	case s.grant == nil:
-		s.grant = answer
-		if answer.RefreshToken == "" {
-			s.needs = slices.DeleteFunc(slices.Clone(s.request.Single), answer.AccessTokens[0].Only)
-		}
-	case s.needs[0] != audience:
-		return outcome{}, errors.New("its audience was answered already")
-	default:
-		s.grant.AccessTokens = append(s.grant.AccessTokens, answer.AccessTokens...)
-		s.needs = s.needs[1:]
+	if s.finished != nil {
+		return signedInAs(s.finished), nil
 	}
-	if len(s.needs) > 0 {
-		parameters, err := s.parameters(s.needs[:1])
+	if answer.RefreshToken == "" {
+		switch former := s.continued(answer.Subject, answer.AccessTokens[0]); {
+		case former != nil:
+			answer.AccessTokens = append(former.AccessTokens, answer.AccessTokens...)
+		case !slices.Contains(answer.AccessTokens[0].Audiences, s.request.Audiences[0]):
+			return outcome{}, errors.New("its audience was answered already")
+		}
+	}
+	if missing := s.missing(answer); len(missing) > 0 {
+		parameters, err := s.parameters(missing[:1])
 		if err != nil {
 			return outcome{}, err // not possible: it was made once
 		}
+		s.partial[answer.Subject] = answer
 		return outcome{next: s.address(parameters)}, nil
 	}
-	s.over = true
-	s.granted <- s.grant
-	return signedInAs(s.grant), nil
+	s.finished = answer
+	s.granted <- answer
+	return signedInAs(answer), nil
 }
 
 // parameters are those of the page that the person signs in at, but for the
@@ -281,22 +284,20 @@ func (s *browserSignIn) open(address string, noBrowser chan<- struct{}) {
 // the platform is not asked about every stranger's. The flow has no state that
 // would bind the two (the issuer's design). The token's times are the platform's
 // to judge, whose clock counts.
-func (s *browserSignIn) read(c callback, audience string) (*token.Grant, error) {
+func (s *browserSignIn) read(c callback) (*token.Grant, error) {
 	claims, err := platform.ParseClaims(c.token)
 	if err != nil {
 		return nil, err
 	}
 	t := token.AccessToken{Secret: c.token, Audiences: claims.Audiences, Expires: claims.Expires}
 	s.mu.Lock()
-	later := s.grant != nil
+	continued := s.continued(claims.Subject, t) != nil
 	s.mu.Unlock()
 	switch {
 	case strings.TrimRight(claims.Issuer, "/") != s.Issuer:
 		return nil, fmt.Errorf("its token is of another issuer, %s", platform.Printable(claims.Issuer))
-	case !slices.Contains(claims.Audiences, audience):
-		return nil, fmt.Errorf("its token is not for %s", audience)
-	case later && !t.Only(audience):
-		return nil, fmt.Errorf("its token is for more than %s", audience)
+	case !continued && !slices.Contains(claims.Audiences, s.request.Audiences[0]):
+		return nil, fmt.Errorf("its token is not for %s", s.request.Audiences[0])
 	case claims.Subject == "":
 		return nil, errors.New("its token names nobody")
 	case s.Identity != "" && claims.Subject != s.Identity:

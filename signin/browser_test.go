@@ -424,13 +424,16 @@ func TestSignInWithoutRefreshToken(t *testing.T) {
 	if err != nil || next.Path != "/oauth" || next.Query().Get("audience") != registry || next.Query().Get("redirect") != s.redir.String() {
 		t.Fatalf("got %v, %v, want the browser sent on for the registry alone", next, err)
 	}
-	for name, changed := range map[string]map[string]any{
-		"for more than the registry": nil,
-		"of another account":         {"aud": registry, "sub": "mallory"},
-	} {
-		if resp := answer(url.Values{"token": {s.token(changed)}}); resp.StatusCode != http.StatusBadRequest {
-			t.Errorf("a second token %s: got %d, want it not accepted", name, resp.StatusCode)
+	// Who loads the page anew begins anew, and another account's answer is one more
+	// beginning.
+	again, stranger := s.token(nil), s.token(map[string]any{"sub": "mallory"})
+	for _, text := range []string{again, stranger} {
+		if resp := answer(url.Values{"token": {text}}); resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != next.String() {
+			t.Errorf("got %d to %s, want the browser sent on for the registry alone", resp.StatusCode, resp.Header.Get("Location"))
 		}
+	}
+	if resp := answer(url.Values{"token": {s.token(map[string]any{"aud": api})}}); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("a second token for the API: got %d, want it not accepted", resp.StatusCode)
 	}
 	second := s.token(map[string]any{"aud": registry})
 	if status, page := s.comesBack(url.Values{"token": {second}}); status != 200 || !strings.Contains(page, "a@example.com") {
@@ -438,10 +441,28 @@ func TestSignInWithoutRefreshToken(t *testing.T) {
 	}
 	got := s.ends()
 	if got.err != nil || got.grant.RefreshToken != "" || len(got.grant.AccessTokens) != 2 ||
-		got.grant.AccessTokens[0].Secret != first || got.grant.AccessTokens[1].Secret != second || !got.grant.AccessTokens[1].Only(registry) {
+		got.grant.AccessTokens[0].Secret != again || got.grant.AccessTokens[1].Secret != second || !got.grant.AccessTokens[1].Only(registry) {
 		t.Errorf("got %+v, %v, want both tokens", got.grant, got.err)
 	}
-	if want := []string{first, second}; !slices.Equal(s.asked, want) {
-		t.Errorf("got the platform asked about %d tokens, want about both", len(s.asked))
+	if want := []string{first, again, stranger, second}; !slices.Equal(s.asked, want) {
+		t.Errorf("got the platform asked about %d tokens, want about all %d", len(s.asked), len(want))
+	}
+}
+
+// A refresh token that comes only with the second answer is used.
+func TestSignInWithALateRefreshToken(t *testing.T) {
+	s := newSigning(t, time.Minute)
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Get("http://" + s.redir.Host + s.redir.Path + "?token=" + s.token(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	second := url.Values{"token": {s.token(map[string]any{"aud": registry})}, "refresh_token": {"late"}}
+	if status, page := s.comesBack(second); status != 200 || !strings.Contains(page, "a@example.com") {
+		t.Errorf("the page: got %d, %s, want who signed in", status, page)
+	}
+	if got := s.ends(); got.err != nil || got.grant.RefreshToken != "late" {
+		t.Errorf("got %+v, %v, want the refresh token", got.grant, got.err)
 	}
 }

@@ -119,11 +119,14 @@ func TestSignInWaitsOn(t *testing.T) {
 func TestSignInAsAnother(t *testing.T) {
 	const identity = "cccccccccccccccccccccccccccccccccccccccc/0123456789abcdef"
 	s := newSigning(t, time.Minute)
-	b := &browserSignIn{Browser: &Browser{Issuer: issuerURL, Identity: identity, Now: s.clock.Now}}
-	if grant, err := b.read(callback{token: s.token(nil)}, registry); err == nil || !strings.Contains(err.Error(), alice) {
+	b := &browserSignIn{
+		Browser: &Browser{Issuer: issuerURL, Identity: identity, Now: s.clock.Now},
+		request: request(registry),
+	}
+	if grant, err := b.read(callback{token: s.token(nil)}); err == nil || !strings.Contains(err.Error(), alice) {
 		t.Errorf("P18 got %+v, %v, want it refused", grant, err)
 	}
-	if _, err := b.read(callback{token: s.token(map[string]any{"sub": identity})}, registry); err != nil {
+	if _, err := b.read(callback{token: s.token(map[string]any{"sub": identity})}); err != nil {
 		t.Errorf("P18 the identity: got %v, want it", err)
 	}
 }
