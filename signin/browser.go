@@ -70,8 +70,14 @@ type browserSignIn struct {
 	// whose sign-in is complete first: anyone on this machine can send an answer of
 	// their own account.
 	partial  map[string]*token.Grant
-	finished *token.Grant // the value of granted
+	begun    map[string]int // how often each account has begun
+	finished *token.Grant   // the value of granted
 }
+
+// maxBegun is how often an account may begin a sign-in, as who loads the page anew
+// does. An issuer that never gives a token for one audience alone would send the
+// browser around for ever.
+const maxBegun = 5
 
 // maxChecks is how many answers the platform is asked about at the same time.
 // Anyone on this machine can send one.
@@ -104,7 +110,7 @@ func (b *Browser) SignIn(ctx context.Context, r token.SignInRequest) (*token.Gra
 	s := &browserSignIn{
 		Browser: b, request: r, start: b.Now(),
 		checking: make(chan struct{}, maxChecks), granted: make(chan *token.Grant, 1), refused: make(chan error, 1),
-		partial: map[string]*token.Grant{},
+		partial: map[string]*token.Grant{}, begun: map[string]int{},
 	}
 	s.prompt = newPrompt(b.Out, b.Terminal, b.Now)
 	if s.l, err = listen(localhost, func(rawQuery string) (outcome, error) { return s.take(ctx, rawQuery) }, insistsOnTLS(s.prompt, localhost)); err != nil {
@@ -182,12 +188,15 @@ func (s *browserSignIn) take(ctx context.Context, rawQuery string) (outcome, err
 		err = s.request.Verify(ctx, grant)
 		<-s.checking
 	}
+	var o outcome
+	if err == nil {
+		o, err = s.accept(grant)
+	}
 	if err != nil {
 		s.Debug("an answer is not accepted: %v", err)
 		s.prompt.sayOnce("an answer was not accepted: %v; waiting for another one", err)
-		return outcome{}, err
 	}
-	return s.accept(grant)
+	return o, err
 }
 
 // missing returns the audiences for which the browser is sent on to the issuer, for a
@@ -219,11 +228,16 @@ func (s *browserSignIn) accept(answer *token.Grant) (outcome, error) {
 		return signedInAs(s.finished), nil
 	}
 	if answer.RefreshToken == "" {
-		switch former := s.continued(answer.Subject, answer.AccessTokens[0]); {
+		former := s.continued(answer.Subject, answer.AccessTokens[0])
+		switch {
 		case former != nil:
 			answer.AccessTokens = append(former.AccessTokens, answer.AccessTokens...)
 		case !slices.Contains(answer.AccessTokens[0].Audiences, s.request.Audiences[0]):
 			return outcome{}, errors.New("its audience was answered already")
+		case s.begun[answer.Subject] == maxBegun:
+			return outcome{}, fmt.Errorf("the issuer gives no token for %s alone", strings.Join(s.missing(answer), " or "))
+		default:
+			s.begun[answer.Subject]++
 		}
 	}
 	if missing := s.missing(answer); len(missing) > 0 {

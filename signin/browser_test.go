@@ -449,6 +449,34 @@ func TestSignInWithoutRefreshToken(t *testing.T) {
 	}
 }
 
+// An issuer that never gives a token for the registry alone does not send the browser
+// around for ever, and Docker is not handed what it gives.
+func TestSignInWithoutATokenForTheRegistryAlone(t *testing.T) {
+	s := newSigning(t, time.Minute)
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	for i := range maxBegun + 1 {
+		resp, err := client.Get("http://" + s.redir.Host + s.redir.Path + "?token=" + s.token(map[string]any{"jti": i}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		want := http.StatusSeeOther
+		if i == maxBegun {
+			want = http.StatusBadRequest
+		}
+		if resp.StatusCode != want {
+			t.Fatalf("answer %d: got %d, want %d", i, resp.StatusCode, want)
+		}
+	}
+	waitFor(t, "the reason", func() bool {
+		return strings.Contains(s.screen.String(), "the issuer gives no token for "+registry+" alone; waiting for another one")
+	})
+	s.cancel()
+	if got := s.ends(); got.grant != nil || !errors.Is(got.err, context.Canceled) {
+		t.Errorf("got %+v, %v, want no sign-in", got.grant, got.err)
+	}
+}
+
 // A refresh token that comes only with the second answer is used.
 func TestSignInWithALateRefreshToken(t *testing.T) {
 	s := newSigning(t, time.Minute)

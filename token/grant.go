@@ -3,7 +3,6 @@ package token
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -91,6 +90,10 @@ func (s *Session) signInRequest(host string, session sessionRecord) SignInReques
 	return r
 }
 
+// errOfTwoAccounts is an answer that names another account than the platform does. It
+// repeats neither: anyone on this machine can send one.
+var errOfTwoAccounts = errors.New("it is of another account than it says")
+
 // verify returns an error unless the platform accepts what an answer brought: its
 // refresh token, else each of its access tokens.
 func (s *Session) verify(ctx context.Context, host string, g *Grant) error {
@@ -118,7 +121,7 @@ func (s *Session) redeem(ctx context.Context, host string, g *Grant) error {
 		return err
 	}
 	if c, _ := platform.ParseClaims(token.AccessToken); c.Subject != g.Subject {
-		return fmt.Errorf("the answer to the sign-in names %s, but is of %s", g.Account(), platform.Printable(c.Subject, g.RefreshToken))
+		return errOfTwoAccounts
 	}
 	if token.RefreshToken != "" {
 		g.RefreshToken = token.RefreshToken
@@ -143,7 +146,7 @@ func (s *Session) try(ctx context.Context, subject string, t *AccessToken) error
 		}, &who)
 		switch {
 		case err == nil && who.Subject != subject:
-			return fmt.Errorf("the answer to the sign-in names %s, but is of %s", platform.Printable(subject), platform.Printable(who.Subject, t.Secret))
+			return errOfTwoAccounts
 		case err == nil:
 			t.Expires = s.STS.LocalTime(t.Expires, date)
 			return nil
