@@ -44,6 +44,7 @@ type platformKey struct{}
 //	exits CODE COMMAND...     runs a command, and fails unless that is its exit code
 //	identity SUBJECT ROLE...  makes an identity that ID tokens of SUBJECT may assume: $IDENTITY
 //	id-token FILE SUBJECT     writes an ID token of SUBJECT, as a CI system would make it
+//	person-token FILE EMAIL   writes an ID token of a person, as the issuer's own upstream would make it
 //	job SYSTEM SUBJECT        sets the variables that a job of that CI system has
 //	await FILE PATTERN        waits until a line that matches is in FILE, which a command in the background writes
 //	sign-in FILE              waits for a headless address in FILE, and signs in there, as on another device
@@ -100,19 +101,20 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("no condition %q", condition)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"platform":   changePlatform,
-			"requests":   countRequests,
-			"issued":     findIssued,
-			"good-for":   checkAudience,
-			"windows":    countWindows,
-			"exits":      exits,
-			"identity":   makeIdentity,
-			"id-token":   makeIDToken,
-			"job":        beJob,
-			"await":      awaitLine,
-			"sign-in":    signIn,
-			"envsubst":   substitute,
-			"pull-token": makePullToken,
+			"platform":     changePlatform,
+			"requests":     countRequests,
+			"issued":       findIssued,
+			"good-for":     checkAudience,
+			"windows":      countWindows,
+			"exits":        exits,
+			"identity":     makeIdentity,
+			"id-token":     makeIDToken,
+			"person-token": makePersonToken,
+			"job":          beJob,
+			"await":        awaitLine,
+			"sign-in":      signIn,
+			"envsubst":     substitute,
+			"pull-token":   makePullToken,
 		},
 	})
 }
@@ -298,6 +300,13 @@ func makeIDToken(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: id-token FILE SUBJECT")
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(platformOf(ts).IDToken(args[1])+"\n"), 0o600))
+}
+
+func makePersonToken(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: person-token FILE EMAIL")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(platformOf(ts).PersonIDToken(args[1])+"\n"), 0o600))
 }
 
 func makePullToken(ts *testscript.TestScript, neg bool, args []string) {

@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -163,7 +164,10 @@ func (s *Session) try(ctx context.Context, subject string, t *AccessToken) error
 			t.Expires = s.STS.LocalTime(t.Expires, date)
 			return nil
 		}
-		refused = errors.Join(refused, err)
+		if refused != nil {
+			err = fmt.Errorf("%w; %w", refused, err) // not joined, which would be two lines
+		}
+		refused = err
 	}
 	return refused
 }

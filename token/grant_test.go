@@ -64,6 +64,9 @@ func TestVerify(t *testing.T) {
 			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
+			if err != nil && strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %q, want one line", err)
+			}
 			if got := strings.Join(asked, " "); got != test.asked {
 				t.Errorf("got asked %q, want %q", got, test.asked)
 			}

@@ -87,6 +87,9 @@ func (p *Platform) openHeadlessSession(code string, who subject) error {
 	return nil
 }
 
+// PersonIDToken makes an ID token of a person by email address, as from upstream.
+func (p *Platform) PersonIDToken(email string) string { return p.personIDToken(p.mustSubject(email)) }
+
 // personIDToken is the ID token of a person from upstream, as the security token service takes it.
 func (p *Platform) personIDToken(who subject) string {
 	now := p.now()
