@@ -50,7 +50,7 @@ func (a *app) planSignIn(ctx context.Context, c *cobra.Command, f *signInFlags) 
 	if err != nil {
 		return nil, err
 	}
-	if a.cfg.Keychain == config.KeychainNone && a.cfg.Identity == "" {
+	if a.cfg.Keychain == config.KeychainNone && !ofWorkload(a.cfg) {
 		return nil, errors.New("nothing would be kept of a sign-in: CHAINGUARD_KEYCHAIN is none")
 	}
 	s, err := a.session(a.cfg)
