@@ -1,10 +1,10 @@
 // Package faults tests the program where others fail their users: many processes
-// at once, holders of the lock that are killed or stopped, keychains that are
+// at once, strangers' answers to a sign-in, holders of the lock that are killed or stopped, keychains that are
 // locked, silent or gone, full disks, foreign files, and networks that lie. The
 // faults are made for real; only the platform is a stand-in.
 //
-// Tests are named after the rows of the threat model that they hold, such as
-// TestC2_Expired. They have the build tag e2e, run on Linux as root (each test
+// Tests are named after what they hold, many with the row of the threat model before
+// it, such as TestC2_Expired. They have the build tag e2e, run on Linux as root (each test
 // has an ordinary user of its own, and the processes run as that user), and need
 // what e2e/install.sh installs:
 //

@@ -32,6 +32,7 @@ var otherNames = map[string]func(){
 	"linger":  linger,       // $BROWSER: stays in front until it is ended
 	"kill-at": killAt,       // runs a program up to one of its system calls
 	"client":  client,       // runs a program as Docker does
+	"ask":     ask,          // asks for addresses, all at once
 }
 
 // inside says that this process is in a mount namespace of the tests' own, where
