@@ -91,9 +91,9 @@ func (s *Session) signInRequest(host string, session sessionRecord) SignInReques
 	return r
 }
 
-// errOfTwoAccounts is an answer that names another account than the platform does. It
-// repeats neither: anyone on this machine can send one.
-var errOfTwoAccounts = errors.New("it is of another account than it says")
+// errSubjectMismatch is the error for an answer that names another account than the
+// platform does. It repeats neither: anyone on this machine can send one.
+var errSubjectMismatch = errors.New("it is of another account than it says")
 
 // verify returns an error unless the platform accepts what an answer brought: its
 // refresh token, else each of its access tokens.
@@ -121,9 +121,11 @@ func (s *Session) redeem(ctx context.Context, host string, g *Grant) error {
 	if err != nil {
 		return err
 	}
-	if c, _ := platform.ParseClaims(token.AccessToken); c.Subject != g.Subject {
-		return errOfTwoAccounts
+	claims, _ := platform.ParseClaims(token.AccessToken)
+	if claims.Subject != g.Subject {
+		return errSubjectMismatch
 	}
+	g.Email = claims.Email // the one so far came with an access token that nobody has checked
 	if token.RefreshToken != "" {
 		g.RefreshToken = token.RefreshToken
 	}
@@ -147,7 +149,7 @@ func (s *Session) try(ctx context.Context, subject string, t *AccessToken) error
 		}, &who)
 		switch {
 		case err == nil && who.Subject != subject:
-			return errOfTwoAccounts
+			return errSubjectMismatch
 		case err == nil:
 			t.Expires = s.STS.LocalTime(t.Expires, date)
 			return nil

@@ -110,8 +110,8 @@ func TestVerifyRedeems(t *testing.T) {
 		t.Error("garbage: got no error, want one")
 	}
 	f.wants("R0", gives(f.access(alice, "A1"), "R1"))
-	g = &Grant{Subject: alice, RefreshToken: "R0"}
-	if err := f.session().verify(t.Context(), registry, g); err != nil || g.RefreshToken != "R1" || len(g.AccessTokens) != 1 || !g.AccessTokens[0].Only(registry) {
-		t.Errorf("got %+v, %v, want the next refresh token and an access token for the registry alone", g, err)
+	g = &Grant{Subject: alice, Email: "anything@example.com", RefreshToken: "R0"}
+	if err := f.session().verify(t.Context(), registry, g); err != nil || g.Email != "a@example.com" || g.RefreshToken != "R1" || len(g.AccessTokens) != 1 || !g.AccessTokens[0].Only(registry) {
+		t.Errorf("got %+v, %v, want the next refresh token, an access token for the registry alone, and the platform's name of the account", g, err)
 	}
 }

@@ -164,6 +164,7 @@ func (f *fixture) access(subject, id string) string {
 	now := f.clock.Now().Add(f.skew)
 	return jwt(f.t, map[string]any{
 		"iss": f.url, "sub": subject, "aud": []string{registry}, "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(), "jti": id,
+		"email": subject[:min(1, len(subject))] + "@example.com",
 	})
 }
 

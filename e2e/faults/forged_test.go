@@ -49,9 +49,9 @@ func ask() {
 // mallory is the name in what strangers make up.
 const mallory = "mallory@evil.example"
 
-// unsigned makes a JWT of ada's account that nobody has signed (alg none, RFC 7518,
-// section 3.6), with another name in it.
-func (p *place) unsigned(audiences ...string) string {
+// unsigned makes a JWT of somebody's account that nobody has signed (alg none, RFC
+// 7518, section 3.6), with another name in it.
+func (p *place) unsigned(who string, audiences ...string) string {
 	encode := func(v any) string {
 		text, err := json.Marshal(v)
 		if err != nil {
@@ -60,7 +60,7 @@ func (p *place) unsigned(audiences ...string) string {
 		return base64.RawURLEncoding.EncodeToString(text)
 	}
 	return encode(map[string]string{"alg": "none", "typ": "JWT"}) + "." + encode(map[string]any{
-		"iss": p.platform.Issuer, "sub": p.platform.PersonID(standin.Ada), "aud": audiences, "email": mallory,
+		"iss": p.platform.Issuer, "sub": p.platform.PersonID(who), "aud": audiences, "email": mallory,
 		"iat": time.Now().Unix(), "exp": time.Now().Add(24 * time.Hour).Unix(),
 	}) + "."
 }
@@ -68,19 +68,19 @@ func (p *place) unsigned(audiences ...string) string {
 // forgeries are answers to a sign-in that a stranger makes up, by what they are.
 var forgeries = map[string]func(*place) url.Values{
 	"an unsigned token": func(p *place) url.Values {
-		return url.Values{"token": {p.unsigned(p.host, p.platform.API)}}
+		return url.Values{"token": {p.unsigned(standin.Ada, p.host, p.platform.API)}}
 	},
 	"an unsigned token for the registry alone": func(p *place) url.Values {
-		return url.Values{"token": {p.unsigned(p.host)}}
+		return url.Values{"token": {p.unsigned(standin.Ada, p.host)}}
 	},
 	"an unsigned token for a host whose tokens cannot be tried": func(p *place) url.Values {
-		return url.Values{"token": {p.unsigned("libraries." + p.host)}}
+		return url.Values{"token": {p.unsigned(standin.Ada, "libraries."+p.host)}}
 	},
 	"an unsigned token and a made-up refresh token": func(p *place) url.Values {
-		return url.Values{"token": {p.unsigned(p.host, p.platform.API)}, "refresh_token": {"bm8gcmVmcmVzaCB0b2tlbg=="}}
+		return url.Values{"token": {p.unsigned(standin.Ada, p.host, p.platform.API)}, "refresh_token": {"bm8gcmVmcmVzaCB0b2tlbg=="}}
 	},
 	"an unsigned token and the stranger's own refresh token": func(p *place) url.Values {
-		return url.Values{"token": {p.unsigned(p.host, p.platform.API)}, "refresh_token": {p.platform.RefreshToken(standin.Grace)}}
+		return url.Values{"token": {p.unsigned(standin.Ada, p.host, p.platform.API)}, "refresh_token": {p.platform.RefreshToken(standin.Grace)}}
 	},
 	"the stranger's own token for the API": func(p *place) url.Values {
 		return url.Values{"token": {p.platform.AccessToken(standin.Grace, p.platform.API)}}
@@ -89,7 +89,7 @@ var forgeries = map[string]func(*place) url.Values{
 		return url.Values{"token": {"eyJ.eyJ.eyJ"}}
 	},
 	"a token and an error": func(p *place) url.Values {
-		return url.Values{"token": {p.unsigned(p.host, p.platform.API)}, "error": {mallory}}
+		return url.Values{"token": {p.unsigned(standin.Ada, p.host, p.platform.API)}, "error": {mallory}}
 	},
 	"a refresh token alone": func(*place) url.Values {
 		return url.Values{"refresh_token": {"bm8gcmVmcmVzaCB0b2tlbg=="}}
@@ -206,6 +206,22 @@ func TestForgedAnswersDoNotSignIn(t *testing.T) {
 			t.Error("the next window is put off")
 		}
 	})
+}
+
+// A stranger who has an account can sign this machine in to it, which the flow does not
+// prevent, but not under another name.
+func TestStrangersAccountIsNamed(t *testing.T) {
+	p := newPlace(t)
+	r, callback := p.waitingGet()
+	own := url.Values{"token": {p.unsigned(standin.Grace, p.host, p.platform.API)}, "refresh_token": {p.platform.RefreshToken(standin.Grace)}}
+	if got := p.run("", "ask", callback+own.Encode()); !strings.HasPrefix(got.stdout, "303 ") {
+		t.Errorf("it is answered with %q", got.stdout)
+	}
+	ended := r.wait()
+	p.served(ended)
+	if !strings.Contains(ended.stderr, "signed in as "+standin.Grace+" until ") || strings.Contains(ended.stderr, mallory) {
+		t.Errorf("it does not name the account: %s", ended)
+	}
 }
 
 // An answer that says that the sign-in failed may be a stranger's as well: the real
