@@ -95,6 +95,10 @@ func (p Program) serve(ctx context.Context, verb string) int {
 	if waits && verb == credentials.ActionGet {
 		p.warn("type the registry's name, such as %s, then Enter and Ctrl-D", registryName(cfg))
 	}
+	if isClosed(p.Stdout) {
+		p.warn("standard output is closed, where the answer goes")
+		return exitFailed
+	}
 	code := helper.Serve(h, verb, p.Stdin, waits, p.Stdout)
 	if said {
 		p.keepOnScreen()

@@ -15,7 +15,7 @@ import (
 )
 
 func (a *app) newIdentities() *cobra.Command {
-	c := &cobra.Command{
+	c := a.group(&cobra.Command{
 		Use:     "identities",
 		Aliases: []string{"identity", "ids", "id"},
 		Short:   "Make, list, change and delete the identities that CI jobs take on",
@@ -25,9 +25,7 @@ its roles say what the job may do. Pull tokens are identities too.`,
     --github-ref refs/heads/main --role registry.pull
   ` + name + ` identities list
   ` + name + ` identities describe my-workflow`,
-		Args: cobra.ArbitraryArgs,
-		RunE: a.unknown,
-	}
+	})
 	c.AddCommand(a.newIdentitiesList(), a.newIdentitiesDescribe(), a.newIdentitiesCreate(), a.newIdentitiesUpdate(), a.newIdentitiesDelete())
 	return c
 }

@@ -11,14 +11,12 @@ import (
 )
 
 func (a *app) newOrganizations() *cobra.Command {
-	c := &cobra.Command{
+	c := a.group(&cobra.Command{
 		Use: "organizations",
 		// The last two are chainctl's older names.
 		Aliases: []string{"organization", "organisations", "organisation", "orgs", "org", "groups", "group"},
 		Short:   "List your organisations",
-		Args:    cobra.ArbitraryArgs,
-		RunE:    a.unknown,
-	}
+	})
 	c.AddCommand(formats(&cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},

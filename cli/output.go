@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf16"
 
 	"docker-credential-cgr/platform"
 )
@@ -21,13 +23,31 @@ func (p Program) answer(format string, args ...any) error {
 
 // answerJSON prints v for programs.
 func (p Program) answerJSON(v any) error {
-	encoder := json.NewEncoder(p.Stdout)
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(v); err != nil {
-		return fmt.Errorf("cannot write the answer: %w", err)
+		return err
 	}
-	return nil
+	return p.answer("%s", escapeJSON(b.String()))
+}
+
+// escapeJSON writes the characters of a JSON text that could drive a terminal, which
+// can stand in its strings alone, as escapes (RFC 8259, section 7).
+func escapeJSON(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case r == '\n' || unicode.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			for _, unit := range utf16.Encode([]rune{r}) {
+				fmt.Fprintf(&b, `\u%04x`, unit)
+			}
+		}
+	}
+	return b.String()
 }
 
 // table prints rows below their header for people, aligned, or as CSV for programs

@@ -18,10 +18,24 @@ import (
 )
 
 func (a *app) newPullToken() *cobra.Command {
+	c := a.group(&cobra.Command{
+		Use: "pull-token", Aliases: []string{"pull-tokens"},
+		Short: "Create, list and revoke pull tokens",
+		Long: `Pull tokens are credentials for places where nobody can sign in, such as a cluster or
+a mirror.`,
+		Example: `  ` + name + ` pull-token create --name mirror --ttl 90d
+  ` + name + ` pull-token list
+  ` + name + ` pull-token revoke mirror`,
+	})
+	c.AddCommand(a.newPullTokenCreate(), a.newPullTokenList(), a.newPullTokenRevoke())
+	return c
+}
+
+// newAuthPullToken is pull-token by chainctl's name, below auth: without a command it
+// creates one.
+func (a *app) newAuthPullToken() *cobra.Command {
 	c := a.newPullTokenCreate()
 	c.Use, c.Aliases = "pull-token", []string{"pull-tokens"}
-	c.Short = "Make, list and revoke pull tokens"
-	// Without a command it makes one, as chainctl does.
 	c.Args = cobra.ArbitraryArgs
 	create := c.RunE
 	c.RunE = func(c *cobra.Command, args []string) error {

@@ -32,7 +32,7 @@ func Update(path string, changes map[string]string) error {
 	if path == "" {
 		return errors.New("there is no place for the settings file: set HOME to your home folder, or name a file with --config")
 	}
-	if err := checkChanges(changes); err != nil {
+	if err := Check(changes); err != nil {
 		return err
 	}
 	target, err := filepath.EvalSymlinks(path)
@@ -75,7 +75,9 @@ func Update(path string, changes map[string]string) error {
 	return nil
 }
 
-func checkChanges(changes map[string]string) error {
+// Check says what is wrong with the names and the values of properties that are to be
+// changed in a settings file.
+func Check(changes map[string]string) error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(changes)) {
 		i, value := index(name), changes[name]
