@@ -31,9 +31,7 @@ func (a *app) api(ctx context.Context) (*iam.Client, *token.Session, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return &iam.Client{
-		URL: a.cfg.API.String(), Transport: platform.NewTransport(), Tokens: s.TokenSource(ctx, s.API),
-	}, s, nil
+	return a.client(ctx, s), s, nil
 }
 
 // organization finds the organisation or folder that a command is about: the one

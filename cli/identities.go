@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -206,20 +207,31 @@ func (a *app) listIdentities(ctx context.Context, f identityFilter) error {
 	if err != nil {
 		return err
 	}
-	identities, err := client.Identities(ctx, iam.IdentityFilter{DescendantsOf: parent})
-	if err != nil {
-		return err
+	type answer struct {
+		bindings []iam.RoleBinding
+		err      error
+	}
+	roles := make(chan answer, 1)
+	go func() {
+		var got answer
+		if a.output != "id" {
+			// What is in a folder may have its roles in the organisation.
+			organization, _, _ := strings.Cut(parent, "/")
+			got.bindings, got.err = client.RoleBindings(ctx, organization)
+		}
+		roles <- got
+	}()
+	identities, incomplete := client.Identities(ctx, iam.IdentityFilter{DescendantsOf: parent})
+	var partial *iam.PartialError
+	if incomplete != nil && !errors.As(incomplete, &partial) {
+		return incomplete
+	}
+	got := <-roles
+	if got.err != nil {
+		return got.err
 	}
 	identities = slices.DeleteFunc(identities, func(i iam.Identity) bool { return !f.takes(i, parent, wallClock()) })
-	var bindings []iam.RoleBinding
-	if a.output != "id" {
-		// What is in a folder may have its roles in the organisation.
-		organization, _, _ := strings.Cut(parent, "/")
-		if bindings, err = client.RoleBindings(ctx, organization); err != nil {
-			return err
-		}
-	}
-	return a.showIdentities(withRoles(identities, bindings))
+	return errors.Join(a.showIdentities(withRoles(identities, got.bindings)), incomplete)
 }
 
 // within gives the id of the organisation or folder that a command looks in, which
@@ -245,7 +257,6 @@ func (a *app) showIdentities(views []identityView) error {
 		}
 		return a.ids(ids)
 	}
-	const none = "n/a"
 	rows := make([][]string, len(views))
 	for i, v := range views {
 		ends := none

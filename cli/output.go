@@ -1,16 +1,12 @@
 package cli
 
 import (
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 	"unicode/utf16"
-
-	"docker-credential-cgr/platform"
 )
 
 // answer prints what was asked for. Standard output holds nothing else.
@@ -50,58 +46,10 @@ func escapeJSON(text string) string {
 	return b.String()
 }
 
-// table prints rows below their header for people, aligned, or as CSV for programs
-// (RFC 4180), by --output. Its cells may come from others.
-func (a *app) table(header []string, rows [][]string) error {
-	var b strings.Builder
-	if a.output == "csv" {
-		w := csv.NewWriter(&b)
-		_ = w.Write(header) // a strings.Builder takes everything
-		for _, row := range rows {
-			for i, cell := range row {
-				row[i] = harmless(platform.Printable(cell))
-			}
-			_ = w.Write(row)
-		}
-		w.Flush()
-		return a.answer("%s", b.String())
-	}
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for _, row := range append([][]string{header}, rows...) {
-		for i, cell := range row {
-			row[i] = platform.Printable(cell)
-		}
-		fmt.Fprintln(w, strings.Join(row, "\t"))
-	}
-	_ = w.Flush()
-	return a.answer("%s", b.String())
-}
-
-// harmless keeps a spreadsheet from taking a cell for a formula (OWASP, CSV
-// injection).
-func harmless(cell string) string {
-	if cell == "-" { // nothing, in a table
-		return ""
-	}
-	if cell != "" && strings.ContainsRune("=+-@", rune(cell[0])) {
-		return "'" + cell
-	}
-	return cell
-}
-
-// ids prints one id a line, for scripts.
-func (a *app) ids(ids []string) error {
-	var b strings.Builder
-	for _, id := range ids {
-		b.WriteString(platform.Printable(id) + "\n")
-	}
-	return a.answer("%s", b.String())
-}
-
 // day is a moment for a table: its date, or a dash.
 func day(t time.Time) string {
 	if t.IsZero() {
-		return "-"
+		return none
 	}
 	return t.Local().Format(time.DateOnly)
 }

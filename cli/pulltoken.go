@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/oauth2"
 
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/kubernetes"
@@ -203,20 +204,35 @@ func (a *app) makePullToken(ctx context.Context, client *iam.Client, s *token.Se
 
 // client is the platform's API for whoever a session is of.
 func (a *app) client(ctx context.Context, s *token.Session) *iam.Client {
-	return &iam.Client{URL: a.cfg.API.String(), Transport: platform.NewTransport(), Tokens: s.TokenSource(ctx, s.API)}
+	// Several requests may go out at once, which one goroutine asks for a token for.
+	tokens := oauth2.ReuseTokenSource(nil, s.TokenSource(ctx, s.API))
+	return &iam.Client{URL: a.cfg.API.String(), Transport: platform.NewTransport(), Tokens: tokens}
 }
 
 // mintPullToken makes a pull token in the organisation that parent names, once it is
 // known that the caller may, and may revoke the ones given afterwards.
 func (a *app) mintPullToken(ctx context.Context, client *iam.Client, parent string, r iam.PullTokenRequest, revokes []string) (iam.PullToken, iam.Group, error) {
+	type prepared struct {
+		p   iam.Preparation
+		err error
+	}
+	preparation := make(chan prepared, 1)
+	go func() {
+		p, err := client.PreparePullToken(ctx, r.Repositories)
+		preparation <- prepared{p, err}
+	}()
 	group, err := a.organization(ctx, client, parent)
 	if err != nil {
 		return iam.PullToken{}, group, err
 	}
-	who, err := client.WhoAmI(ctx)
-	if err != nil {
-		return iam.PullToken{}, group, err
+	known := <-preparation
+	if known.err == nil {
+		known.err = known.p.AccountErr
 	}
+	if known.err != nil {
+		return iam.PullToken{}, group, known.err
+	}
+	who := known.p.Account
 	// The service would say so, too, but the second perhaps only when the identity
 	// is there, which a lesser role cannot delete again.
 	for _, capability := range []string{iam.CapabilityCreateIdentities, iam.CapabilityCreateBindings} {
@@ -230,7 +246,7 @@ func (a *app) mintPullToken(ctx context.Context, client *iam.Client, parent stri
 		}
 	}
 	r.Parent = group.ID
-	t, err := client.CreatePullToken(ctx, r, a.cfg.Issuer.String(), wallClock)
+	t, err := client.CreatePullToken(ctx, r, known.p, a.cfg.Issuer.String(), wallClock)
 	return t, group, err
 }
 
