@@ -36,6 +36,8 @@ type Program struct {
 	Args                  []string // without the program's name
 	Stdin, Stdout, Stderr *os.File
 	Signals               []os.Signal // that ask to stop
+
+	typed bool // a command, which a person may have typed, and no verb of the protocol
 }
 
 // Run runs the program and gives its exit code.

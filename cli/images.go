@@ -90,7 +90,7 @@ const busyPatience = time.Minute
 // reader reads from the registry.
 func (a *app) reader() *registry.Reader {
 	return &registry.Reader{
-		Client:     registry.Client{URL: a.cfg.Registry, Transport: narrating{platform.NewTransport(), a.debugger(a.cfg)}},
+		Client:     registry.Client{URL: a.cfg.Registry, Transport: narrating{a.transport(), a.debugger(a.cfg)}},
 		Credential: a.registryCredential,
 		Patience:   busyPatience,
 	}

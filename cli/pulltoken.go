@@ -206,7 +206,7 @@ func (a *app) makePullToken(ctx context.Context, client *iam.Client, s *token.Se
 func (a *app) client(ctx context.Context, s *token.Session) *iam.Client {
 	// Several requests may go out at once, which one goroutine asks for a token for.
 	tokens := oauth2.ReuseTokenSource(nil, s.TokenSource(ctx, s.API))
-	return &iam.Client{URL: a.cfg.API.String(), Transport: platform.NewTransport(), Tokens: tokens}
+	return &iam.Client{URL: a.cfg.API.String(), Transport: a.transport(), Tokens: tokens}
 }
 
 // mintPullToken makes a pull token in the organisation that parent names, once it is

@@ -125,12 +125,18 @@ func (a *app) pullTokens(ctx context.Context, client *iam.Client, parent string,
 	return client.PullTokens(ctx, filter)
 }
 
-// daysLeft gives the whole days from now to end, or nil without an end.
+// daysLeft returns the days from now to end, rounded as the page of console rounds
+// them: a new token of 30 days has 30, one with less than a day has none. It returns nil
+// without an end.
 func daysLeft(end, now time.Time) *int {
 	if end.IsZero() {
 		return nil
 	}
-	days := int(math.Floor(end.Sub(now).Hours() / 24))
+	left := end.Sub(now).Hours() / 24
+	days := int(math.Round(left))
+	if left < 1 {
+		days = int(math.Floor(left))
+	}
 	return &days
 }
 

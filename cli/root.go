@@ -48,6 +48,7 @@ var errFound = errors.New("something is wrong")
 func (p Program) commands(ctx context.Context) int {
 	ctx, stop := p.watch(ctx)
 	defer stop()
+	p.typed = true
 	root := newRoot(&app{Program: p})
 	root.SetArgs(p.Args)
 	root.SetIn(p.Stdin)
