@@ -91,14 +91,14 @@ func (a *app) doctor(ctx context.Context, wrong error, image string) error {
 
 func (a *app) sayResults(results []doctor.Result) error {
 	if a.output == "json" {
-		return a.answerJSON(results)
+		return a.answerItems(results)
 	}
 	colored := a.colored()
 	var b strings.Builder
 	for _, r := range results {
 		fmt.Fprintf(&b, "%s %-9s %s\n", colored(r.Status), r.Check, r.Says)
 		if r.Mend != "" {
-			fmt.Fprintf(&b, "%8s mend: %s\n", "", r.Mend)
+			fmt.Fprintf(&b, "%9s fix: %s\n", "", r.Mend)
 		}
 	}
 	return a.answer("%s", b.String())

@@ -247,9 +247,7 @@ func (a *app) within(ctx context.Context, client *iam.Client, parent string) (st
 func (a *app) showIdentities(views []identityView) error {
 	switch a.output {
 	case "json":
-		return a.answerJSON(struct {
-			Items []identityView `json:"items"` // as chainctl has it
-		}{views})
+		return a.answerItems(views)
 	case "id":
 		ids := make([]string, len(views))
 		for i, v := range views {

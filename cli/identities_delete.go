@@ -133,9 +133,7 @@ func (a *app) showDeleted(deleted []iam.Identity) error {
 	}
 	switch a.output {
 	case "json":
-		return a.answerJSON(struct {
-			Items []item `json:"items"`
-		}{items})
+		return a.answerItems(items)
 	case "id":
 		return a.ids(ids)
 	}

@@ -29,6 +29,14 @@ func (p Program) answerJSON(v any) error {
 	return p.answer("%s", escapeJSON(b.String()))
 }
 
+// answerItems prints a list for programs: an object whose items it holds, as chainctl
+// has it. items is a slice that is not nil.
+func (p Program) answerItems(items any) error {
+	return p.answerJSON(struct {
+		Items any `json:"items"`
+	}{items})
+}
+
 // escapeJSON writes the characters of a JSON text that could drive a terminal, which
 // can stand in its strings alone, as escapes (RFC 8259, section 7).
 func escapeJSON(text string) string {
@@ -64,7 +72,7 @@ func moment(t time.Time) *time.Time {
 }
 
 // dayAndTime is how people are told when something ends.
-const dayAndTime = "2 January 2006 15:04"
+const dayAndTime = "2006-01-02 15:04"
 
 // until says when something ends, for people.
 func until(t time.Time) string {

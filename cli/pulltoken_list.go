@@ -146,7 +146,7 @@ const soon = 7
 func (a *app) showPullTokens(list []listedToken) error {
 	switch a.output {
 	case "json":
-		return a.answerJSON(list)
+		return a.answerItems(list)
 	case "id":
 		var ids []string
 		for _, t := range list {

@@ -116,7 +116,7 @@ func (a *app) viewConfig() error {
 		fmt.Fprintf(&b, "%-26s %-36s %s\n", s.Property, platform.Printable(s.Value), s.Source)
 	}
 	if a.output == "json" {
-		return a.answerJSON(settings)
+		return a.answerItems(settings)
 	}
 	return a.answer("%s", b.String())
 }

@@ -221,7 +221,7 @@ func (s *Session) warnDiscarded(r credentialRecord) {
 	}
 	end := ""
 	if r.Expires != 0 {
-		end = " until " + time.Unix(r.Expires, 0).Local().Format("2 January 2006")
+		end = " until " + time.Unix(r.Expires, 0).Local().Format("2006-01-02")
 	}
 	s.Warn("the credential stored for %s (user %s) is removed here, and stays valid%s; if it is a pull token, revoke it with: docker-credential-cgr pull-token revoke %s",
 		r.Host, platform.Printable(r.Username), end, platform.Printable(r.Username))
