@@ -98,7 +98,7 @@ func (a *app) sayResults(results []doctor.Result) error {
 	for _, r := range results {
 		fmt.Fprintf(&b, "%s %-9s %s\n", colored(r.Status), r.Check, r.Says)
 		if r.Mend != "" {
-			fmt.Fprintf(&b, "%9s fix: %s\n", "", r.Mend)
+			fmt.Fprintf(&b, "%8s fix: %s\n", "", r.Mend)
 		}
 	}
 	return a.answer("%s", b.String())
