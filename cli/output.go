@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -19,12 +20,18 @@ func (p Program) answer(format string, args ...any) error {
 	return nil
 }
 
-// answerJSON prints v for programs.
+// answerJSON prints v for programs. Strings in it may come from others: what the log of
+// a CI job would take for a command is escaped.
 func (p Program) answerJSON(v any) error {
-	encoder := json.NewEncoder(p.Stdout)
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(v); err != nil {
+	err := encoder.Encode(v)
+	if err == nil {
+		_, err = p.Stdout.Write(bytes.ReplaceAll(out.Bytes(), []byte("##"), []byte(`#\u0023`)))
+	}
+	if err != nil {
 		return fmt.Errorf("cannot write the answer: %w", err)
 	}
 	return nil
