@@ -3,277 +3,269 @@ package references
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"docker-credential-cgr/platform"
-	"docker-credential-cgr/registry"
 )
 
-// Why a place is left.
+// Why a place in a Dockerfile is left.
 const (
-	inPieces    = "is written over several lines, or with quotes or escapes inside: only a name in one piece can be pinned"
-	manyWords   = "is more than FROM takes: IMAGE, or IMAGE AS NAME"
-	openEnded   = "has a quote or a variable that does not end, or not as one can"
-	otherWins   = "is never used, for its variable has a value"
-	noFrom      = "names an image, and no FROM uses it"
-	noVariables = "has a variable, and none is expanded here"
-	tooLong     = "is longer than any name of an image"
-	noCSV       = "is no list with commas that can be read"
-)
-
-// What is kept of a file: so much that no file that somebody builds comes near, and so
-// little that one made to fill the memory cannot.
-const (
-	maxKept  = 16 << 20 // bytes
-	keptSize = 256      // of a place or an ARG, besides its texts
+	inPieces = "is written over several lines, or with quotes or escapes inside: only a name in one piece can be pinned"
+	noFrom   = "names an image, and no FROM uses it"
 )
 
 // severalPlatforms is the platform of a default that FROMs for different ones share.
 const severalPlatforms = "several platforms"
 
-// dockerfile is the reading of one Dockerfile. What it takes for an image is what
-// BuildKit would pull if nobody sets build arguments: the rules are those of its
-// packages parser, instructions and shell (frontend/dockerfile, v0.31).
+// dockerfile reads one Dockerfile: what BuildKit would pull without build arguments.
+// Its rules are those of BuildKit's packages parser and instructions (frontend/
+// dockerfile, v0.31), as far as they go here: of words it understands plain names, in
+// quotes or not, $ARG, ${ARG}, ${ARG:-default} and ${ARG-default}.
 type dockerfile struct {
-	data   []byte
-	host   string
+	*results
 	next   int  // where the next line begins
 	line   int  // that was read last, counted from 1
-	escape rune // goes on with a line on the next one
+	escape byte // goes on with a line on the next one
 	args   map[string]value
 	staged bool // the first FROM was there
 
-	places   []place
 	defaults []argDefault // in the order of the file
-	kept     int          // bytes, about; over maxKept nothing more is
 }
 
-// place is a name that is found, or left where there is a reason.
-type place struct {
-	start, end int
-	image      registry.Reference
-	platform   string
-	why        string
-}
-
-// argDefault is the default of an ARG that names an image of the registry, and what the
-// FROMs do with it.
+// argDefault is the default of an ARG that is the name of an image of the registry, and
+// what the FROMs do with it.
 type argDefault struct {
 	place
 	used   bool
-	partIn int // the first line where a FROM makes it a part of a name, or 0
+	partIn int // the line of the first FROM that makes it a part of a name, or 0
 }
 
-// findDockerfile gives the references in a Dockerfile: what FROM, COPY --from and
-// RUN --mount=from name, the default of an ARG that is all of what a FROM names, and
-// the frontend that a syntax directive names. A file that does not hold the host is
-// not read further. A FROM's platform is what it says, be it a variable; none for the
-// one that the build is for, and several platforms for an ARG that FROMs of different
-// ones share. The error is for what is no text, for directives that leave open how the
-// rest is to be read, and for more names and ARGs than are kept.
-func findDockerfile(data []byte, host string) ([]Found, []Left, error) {
-	host = strings.TrimSuffix(host, standardPort)
-	if indexFold(data, host) < 0 {
-		return nil, nil, checkEncoding(data, host)
+// errHeredoc ends the reading of a file: what follows may be an instruction or text.
+var errHeredoc = errors.New("opens a heredoc whose end is not clear: nothing below is read")
+
+// readDockerfile notes what FROM, COPY --from and RUN --mount=from name, the default of
+// an ARG that is all of what a FROM names, and the frontend of a syntax directive.
+func (r *results) readDockerfile() error {
+	if err := checkNUL(r.data); err != nil {
+		return err
 	}
-	if i := bytes.IndexByte(data, 0); i >= 0 {
-		return nil, nil, fmt.Errorf("line %d: holds a NUL byte: is it binary?", lineAt(data, i))
-	}
-	d := &dockerfile{data: data, host: host, escape: '\\', args: predefinedArgs()}
+	d := &dockerfile{results: r, escape: '\\', args: predefinedArgs()}
 	if err := d.readDirectives(); err != nil {
-		return nil, nil, err
+		return err
 	}
-	line := 1
-	for d.kept <= maxKept {
-		in, ok := d.instruction()
-		if !ok {
+	for in, ok := d.instruction(); ok; in, ok = d.instruction() {
+		before := len(d.left) + len(d.defaults)
+		err := d.read(in)
+		if len(d.left)+len(d.defaults) == before && d.inPieces(in) {
+			d.leave(in.at(0), in.at(len(in.text)-1)+1, inPieces)
+		}
+		if err != nil {
+			if d.matters(in.at(0)) {
+				d.leave(in.at(0), in.at(len(in.text)-1)+1, err.Error())
+			}
 			break
 		}
-		line = in.line
-		d.read(in)
 	}
-	if d.kept > maxKept {
-		return nil, nil, fmt.Errorf("line %d: up to there are more ARGs and names of images than anybody builds with: is it a Dockerfile?", line)
-	}
-	found, left := d.results()
-	return found, left, nil
+	d.checkDefaults()
+	return nil
 }
 
-// keep says whether there is room for a place or an ARG with texts of so many bytes.
-func (d *dockerfile) keep(size int) bool {
-	if d.kept <= maxKept {
-		d.kept += keptSize + size
+// matters reports whether an image of the registry may be named from there on.
+func (d *dockerfile) matters(offset int) bool {
+	for _, v := range d.args {
+		if indexFold([]byte(v.text), d.host) >= 0 {
+			return true
+		}
 	}
-	return d.kept <= maxKept
+	return indexFold(d.data[offset:], d.host) >= 0
+}
+
+// inPieces reports whether the host is in an instruction more often than in the bytes of
+// the file: over several lines, or with quotes or escapes inside.
+func (d *dockerfile) inPieces(in *instruction) bool {
+	if len(in.cuts) < 2 && bytes.IndexAny(in.text, `"'`+string(rune(d.escape))) < 0 {
+		return false
+	}
+	joined := bytes.Map(func(r rune) rune {
+		if r == '"' || r == '\'' || r == rune(d.escape) {
+			return -1
+		}
+		return r
+	}, in.text)
+	count := func(text []byte) (n int) {
+		for range hosts(text, d.host) {
+			n++
+		}
+		return n
+	}
+	return count(joined) > count(d.data[in.at(0):in.at(len(in.text)-1)+1])
 }
 
 // read notes what one instruction names, and passes over its heredocs.
-func (d *dockerfile) read(in *instruction) {
-	c := in.command(0, len(in.text), d.escape)
+func (d *dockerfile) read(in *instruction) error {
+	c, clear := in.command(0, len(in.text), d.escape)
 	switch c.name {
 	case "from":
-		d.from(in, c)
+		d.from(in, c, clear)
 	case "arg":
 		d.arg(in, c)
 	case "onbuild":
 		// BuildKit reads it again by itself, when its image is built upon: the file's
 		// escape directive is not there then.
-		c = in.command(c.start, c.end, '\\')
+		c, clear = in.command(c.start, c.end, '\\')
 	}
 	switch c.name {
 	case "copy":
-		in.eachFlag(c, d.copyFrom)
+		for _, flag := range c.flags {
+			if flag.name == "--from" {
+				d.asWritten(in, flag.value)
+			}
+		}
 	case "run":
-		in.eachFlag(c, d.mountFrom)
+		for _, flag := range c.flags {
+			if flag.name == "--mount" {
+				d.mountFrom(in, flag.value)
+			}
+		}
 	case "add": // from a URL or the context; it may have heredocs
 	default:
-		return
+		return nil
 	}
-	d.skipHeredocs(in, c)
+	return d.skipHeredocs(in, c, clear)
 }
 
-// copyFrom notes the image of a COPY if the flag is --from.
-func (d *dockerfile) copyFrom(flag traced) {
-	if image, ok := flag.cutPrefix("--from="); ok {
-		d.asWritten(image)
-	}
-}
-
-// mountFrom notes the image of a RUN's --mount, whose options are one line of CSV. Of
-// several from= in it the last one counts.
-func (d *dockerfile) mountFrom(flag traced) {
-	list, ok := flag.cutPrefix("--mount=")
-	if !ok {
-		return
-	}
-	var image traced
-	ok = list.eachOfCSV(func(option traced) {
-		if key, value, ok := option.cut('='); ok && strings.EqualFold(string(key.text), "from") {
-			image = value
+// mountFrom notes the image of a RUN's --mount: of several from= in it the last counts.
+func (d *dockerfile) mountFrom(in *instruction, list place) {
+	image := place{}
+	start := list.start
+	for option := range bytes.SplitSeq(in.text[list.start:list.end], []byte(",")) {
+		key, value, ok := bytes.Cut(option, []byte("="))
+		if ok && strings.EqualFold(string(key), "from") {
+			image = place{start + len(option) - len(value), start + len(option)}
 		}
-	})
-	switch {
-	case ok:
-		d.asWritten(image)
-	case mentions(string(list.text), d.host):
-		d.leave(list, noCSV)
+		start += len(option) + 1
+	}
+	if bytes.IndexByte(in.text[list.start:list.end], '"') < 0 && image.end > 0 {
+		d.asWritten(in, image)
 	}
 }
 
 // asWritten notes a name in which no variables are expanded.
-func (d *dockerfile) asWritten(name traced) {
-	switch {
-	case !d.ours(name):
-	case bytes.IndexByte(name.text, '$') >= 0:
-		d.leave(name, noVariables)
-	default:
-		d.note(name, "")
+func (d *dockerfile) asWritten(in *instruction, name place) {
+	if isOurs(string(in.text[name.start:name.end]), d.host) && bytes.IndexByte(in.text[name.start:name.end], '$') < 0 {
+		d.noteAt(in.file(name), name.end-name.start, "")
 	}
 }
 
-// ours says whether a name's first part is the registry's host.
-func (d *dockerfile) ours(name traced) bool {
-	first, _, ok := bytes.Cut(name.text, []byte("/"))
-	return ok && isHost(string(first), d.host)
-}
-
-// note finds a name of the registry, or leaves it, and says which.
-func (d *dockerfile) note(name traced, platform string) (found bool) {
-	switch {
-	case !name.whole():
-		d.leave(name, inPieces)
-		return false
-	case len(name.text) > maxValue:
-		d.leave(name, tooLong)
+// noteAt finds a name of so many bytes at a place of the file, or leaves it.
+func (d *dockerfile) noteAt(at place, size int, platform string) bool {
+	if at.end-at.start != size {
+		d.leave(at.start, at.end, inPieces)
 		return false
 	}
-	image, err := registry.Parse(string(name.text), d.host)
-	if err != nil {
-		d.leave(name, err.Error())
-		return false
-	}
-	start, end := name.bounds()
-	if d.keep(end - start + len(platform)) {
-		d.places = append(d.places, place{start: start, end: end, image: image, platform: platform})
-	}
-	return true
+	return d.note(at.start, at.end, platform)
 }
 
-func (d *dockerfile) leave(t traced, why string) {
-	start, end := t.bounds()
-	if d.keep(end - start + len(why)) {
-		d.places = append(d.places, place{start: start, end: end, why: why})
-	}
-}
-
-// results puts what was noted in the order of the file, each place once.
-func (d *dockerfile) results() ([]Found, []Left) {
-	d.sortPlaces()
-	d.checkUses()
-	d.sortPlaces()
-	var found []Found
-	var left []Left
-	line, counted := 1, 0
-	for _, p := range d.places {
-		line += bytes.Count(d.data[counted:p.start], []byte("\n"))
-		counted = p.start
-		if p.why != "" {
-			left = append(left, Left{Line: line, Text: string(d.data[p.start:p.end]), Why: p.why})
+// checkDefaults merges what several FROMs say of one default, and leaves a default that
+// is also a part of another name, where a digest would be in the way, and those that no
+// FROM uses.
+func (d *dockerfile) checkDefaults() {
+	d.left = compactPlaces(d.left)
+	slices.SortStableFunc(d.found, func(a, b Found) int { return cmp.Compare(a.Start, b.Start) })
+	kept := d.found[:0]
+	for _, f := range d.found {
+		if last := len(kept) - 1; last >= 0 && kept[last].Start == f.Start {
+			if kept[last].Platform != f.Platform {
+				kept[last].Platform = severalPlatforms
+			}
 			continue
 		}
-		found = append(found, Found{Start: p.start, End: p.end, Line: line, Image: p.image, Platform: p.platform})
+		kept = append(kept, f)
 	}
-	return found, left
-}
-
-// sortPlaces keeps one of the places that begin together, as the default of an ARG does
-// for all FROMs that have it.
-func (d *dockerfile) sortPlaces() {
-	slices.SortStableFunc(d.places, func(a, b place) int { return cmp.Compare(a.start, b.start) })
-	kept := d.places[:0]
-	for _, p := range d.places {
-		last := len(kept) - 1
-		switch {
-		case last < 0 || kept[last].start != p.start:
-			kept = append(kept, p)
-		case kept[last].platform != p.platform:
-			kept[last].platform = severalPlatforms
-		}
-	}
-	d.places = kept
-}
-
-// checkUses leaves a default that is all of one FROM's name and a part of another's,
-// where a digest would be in the way, and defaults that no FROM uses.
-func (d *dockerfile) checkUses() {
-	for i, p := range d.places {
-		if line := d.partIn(p.start); p.why == "" && line > 0 {
-			d.places[i].why = fmt.Sprintf("is a part of the name in line %d too: only a name in one piece can be pinned", line)
-		}
-	}
+	d.found = kept
+	parts := map[int]bool{}
 	for _, def := range d.defaults {
-		if !def.used {
-			d.places = append(d.places, def.place)
+		switch {
+		case !def.used:
+			d.leave(def.start, def.end, noFrom)
+		case def.partIn > 0:
+			if _, found := slices.BinarySearchFunc(d.found, def.start, func(f Found, at int) int { return cmp.Compare(f.Start, at) }); found {
+				parts[def.start] = true
+				d.leave(def.start, def.end, fmt.Sprintf("is a part of the name in line %d too: only a name in one piece can be pinned", def.partIn))
+			}
+		}
+	}
+	d.found = slices.DeleteFunc(d.found, func(f Found) bool { return parts[f.Start] })
+}
+
+// compactPlaces drops what is left twice, as the default of an ARG for several FROMs.
+func compactPlaces(left []Left) []Left {
+	slices.SortStableFunc(left, func(a, b Left) int { return cmp.Compare(a.start, b.start) })
+	return slices.CompactFunc(left, func(a, b Left) bool { return a.start == b.start })
+}
+
+// from notes the image of a FROM.
+func (d *dockerfile) from(in *instruction, c command, clear bool) {
+	d.staged = true
+	args := in.fields(c.start, c.end)
+	whole := in.file(place{c.start, c.end})
+	named := len(args) == 3 && strings.EqualFold(string(in.text[args[1].start:args[1].end]), "as")
+	switch {
+	case len(args) == 0:
+	case clear && (len(args) == 1 || named):
+		d.base(in, args[0], c.platform(in))
+	case !clear && c.end > c.start:
+		d.leave(whole.start, whole.end, "has flags that are not understood")
+	}
+}
+
+// base notes what the word comes to that names a FROM's image.
+func (d *dockerfile) base(in *instruction, word place, platform string) {
+	v := d.expand(in, word)
+	at := in.file(word)
+	found := false
+	switch ours := isOurs(v.text, d.host); {
+	case ours && v.place != (place{}) && !v.unsure:
+		found = d.noteAt(v.place, len(v.text), platform)
+	case ours, v.unsure && indexFold([]byte(v.text), d.host) >= 0:
+		d.leave(at.start, at.end, v.unknown())
+	}
+	for _, i := range v.defaults {
+		def := &d.defaults[i]
+		def.used = true
+		if !found && def.partIn == 0 {
+			def.partIn = in.line
 		}
 	}
 }
 
-// partIn gives the first line where a FROM makes the default at this place a part of a
-// name, or 0.
-func (d *dockerfile) partIn(offset int) int {
-	i, _ := slices.BinarySearchFunc(d.defaults, offset, func(def argDefault, offset int) int { return cmp.Compare(def.end, offset+1) })
-	if i < len(d.defaults) && d.defaults[i].start <= offset {
-		return d.defaults[i].partIn
+// arg keeps the defaults of an ARG before the first FROM, for those are what a FROM
+// sees, and the last one counts. ARG NAME alone changes nothing.
+func (d *dockerfile) arg(in *instruction, c command) {
+	for w := range splitWords(in.text[c.start:c.end], d.escape) {
+		name, _, ok := bytes.Cut(in.text[c.start+w.start:c.start+w.end], []byte("="))
+		if !ok {
+			continue
+		}
+		word := place{c.start + w.start + len(name) + 1, c.start + w.end}
+		v := d.expand(in, word)
+		if at := in.file(word); isOurs(v.text, d.host) && at.start <= v.place.start && v.place.end <= at.end && v.place.end > 0 {
+			v.defaults = append(v.defaults, len(d.defaults))
+			d.defaults = append(d.defaults, argDefault{place: v.place})
+		}
+		if !d.staged {
+			d.args[string(name)] = v
+		}
 	}
-	return 0
 }
 
-// dependsOn says which ARGs keep a name from being known.
-func dependsOn(names []string) string {
-	if len(names) == 0 {
-		return tooLong
+// unknown says why what a word comes to cannot be pinned.
+func (v value) unknown() string {
+	if len(v.names) == 0 {
+		return inPieces
 	}
-	return fmt.Sprintf("depends on the ARG %s: only a name in one piece can be pinned", platform.Printable(strings.Join(names, ", ")))
+	return fmt.Sprintf("depends on the ARG %s: only a name in one piece can be pinned", platform.Printable(strings.Join(v.names, ", ")))
 }

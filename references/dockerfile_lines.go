@@ -2,6 +2,7 @@ package references
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"sort"
@@ -14,64 +15,6 @@ import (
 // blanks are what stands between an instruction's words.
 const blanks = "\t\v\f\r "
 
-// traced is text with the place in the file that each of its bytes comes from: what
-// stands between them there, such as quotes and ends of lines, may be gone. at is nil
-// for text whose place does not matter. A place takes 32 bits, for a long line has many:
-// what is read has to be below 2 GiB.
-type traced struct {
-	text []byte
-	at   []int32
-}
-
-// add shares the text of the first that is added.
-func (t *traced) add(u traced) {
-	if len(t.text) == 0 {
-		t.text, t.at = slices.Clip(u.text), slices.Clip(u.at)
-		return
-	}
-	t.text = append(t.text, u.text...)
-	t.at = append(t.at, u.at...)
-}
-
-func (t traced) slice(start, end int) traced {
-	if t.at == nil {
-		return traced{text: t.text[start:end]}
-	}
-	return traced{t.text[start:end], t.at[start:end]}
-}
-
-func (t traced) cut(separator byte) (before, after traced, found bool) {
-	i := bytes.IndexByte(t.text, separator)
-	if i < 0 {
-		return t, traced{}, false
-	}
-	return t.slice(0, i), t.slice(i+1, len(t.text)), true
-}
-
-func (t traced) cutPrefix(prefix string) (after traced, found bool) {
-	if !bytes.HasPrefix(t.text, []byte(prefix)) {
-		return t, false
-	}
-	return t.slice(len(prefix), len(t.text)), true
-}
-
-// whole says whether the text stands in the file as it is.
-func (t traced) whole() bool {
-	start, end := t.bounds()
-	return end-start == len(t.text)
-}
-
-// bounds is where the first byte stands and where the last one ends. There has to be
-// one.
-func (t traced) bounds() (start, end int) {
-	return int(t.at[0]), int(t.at[len(t.at)-1]) + 1
-}
-
-// holds says whether a place is within the bounds.
-func (t traced) holds(offset int32) bool {
-	return t.at[0] <= offset && offset <= t.at[len(t.at)-1]
-}
-
 // instruction is the text of one, which may go over several lines.
 type instruction struct {
 	text []byte
@@ -80,22 +23,20 @@ type instruction struct {
 }
 
 // cut is where the text of an instruction goes on elsewhere in the file.
-type cut struct{ index, offset int32 }
+type cut struct{ index, offset int }
 
-// offset is where a byte of the text stands in the file.
-func (in *instruction) offset(i int) int32 {
-	index := int32(i)
-	c := in.cuts[sort.Search(len(in.cuts), func(c int) bool { return in.cuts[c].index > index })-1]
-	return c.offset + index - c.index
+// at is where a byte of the text stands in the file.
+func (in *instruction) at(i int) int {
+	c := in.cuts[sort.Search(len(in.cuts), func(c int) bool { return in.cuts[c].index > i })-1]
+	return c.offset + i - c.index
 }
 
-// trace gives a part of the text with its place.
-func (in *instruction) trace(start, end int) traced {
-	t := traced{in.text[start:end], make([]int32, end-start)}
-	for i := range t.at {
-		t.at[i] = in.offset(start + i)
+// file is where a part of the text stands in the file, with all that is between.
+func (in *instruction) file(p place) place {
+	if p.start >= p.end {
+		return place{}
 	}
-	return t
+	return place{in.at(p.start), in.at(p.end-1) + 1}
 }
 
 // lineFrom gives the end of the line that begins at start, without what ends it, and
@@ -144,14 +85,14 @@ func (d *dockerfile) instruction() (*instruction, bool) {
 func (d *dockerfile) join(in *instruction, start, end int) bool {
 	line := bytes.TrimRight(d.data[start:end], " \t")
 	n := len(line) - 1
-	goesOn := n >= 0 && rune(line[n]) == d.escape && (n == 0 || rune(line[n-1]) != d.escape)
+	goesOn := n >= 0 && line[n] == d.escape && (n == 0 || line[n-1] != d.escape)
 	if goesOn {
 		end = start + n
 	}
 	if start == end {
 		return goesOn
 	}
-	in.cuts = append(in.cuts, cut{int32(len(in.text)), int32(start)})
+	in.cuts = append(in.cuts, cut{len(in.text), start})
 	if in.text == nil {
 		in.text = d.data[start:end:end] // most have one line, and need no copy
 	} else {
@@ -190,7 +131,7 @@ func (d *dockerfile) readDirectives() error {
 		if character != "\\" && character != "`" {
 			return fmt.Errorf("line %d: the escape character is %q: only \\ and ` can be it", dir.line, platform.Printable(character))
 		}
-		d.escape = rune(character[0])
+		d.escape = character[0]
 	}
 	start := d.next
 	if bytes.HasPrefix(d.data[start:], []byte("#!")) {
@@ -198,10 +139,9 @@ func (d *dockerfile) readDirectives() error {
 	}
 	all, _ = directives(d.data, start, false)
 	if i := slices.IndexFunc(all, func(dir directive) bool { return dir.name == "syntax" }); i >= 0 {
-		line := instruction{text: d.data}
-		line.cuts = []cut{{0, 0}}
-		image, _, _ := line.trace(all[i].start, all[i].end).cut(' ') // its frontend's options may follow
-		d.asWritten(image)
+		image, _, _ := bytes.Cut(d.data[all[i].start:all[i].end], []byte(" ")) // its frontend's options may follow
+		line := instruction{text: d.data, cuts: []cut{{0, 0}}}
+		d.asWritten(&line, place{all[i].start, all[i].start + len(image)})
 	}
 	return nil
 }
@@ -250,4 +190,27 @@ func parseDirective(data []byte, start, end int) (dir directive, ok bool) {
 		dir.start, dir.end = end-1, end
 	}
 	return dir, true
+}
+
+// skipTo passes over lines up to the end of a heredoc, before whose name there may be
+// tabs, and reports whether it has one.
+func (d *dockerfile) skipTo(name string, tabs bool) bool {
+	for d.next < len(d.data) {
+		start, end := d.nextLine()
+		line := d.data[start:end]
+		if tabs {
+			line = bytes.TrimLeft(line, "\t")
+		}
+		if string(line) == name {
+			return true
+		}
+	}
+	return false
+}
+
+// isJSON reports whether arguments are in the exec form, where << means nothing.
+// BuildKit refuses lists of other things than strings.
+func isJSON(args []byte) bool {
+	args = bytes.TrimLeftFunc(args, unicode.IsSpace)
+	return bytes.HasPrefix(args, []byte("[")) && json.Valid(args)
 }

@@ -2,9 +2,11 @@ package references
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -14,35 +16,21 @@ import (
 	"docker-credential-cgr/platform"
 )
 
-const (
-	byteOrderMark = "\ufeff"
-	standardPort  = ":443" // a reference may name it, and means the same
-)
+// maxNested is how deep YAML may stand in strings of YAML.
+const maxNested = 3
 
-// findYAML gives the references in a stream of YAML documents: what `image` keys name
-// at any depth and, in workflow files of GitHub, `container` and docker:// as well.
-// The library understands the file and says at which line and column a value stands;
-// the file's own bytes there have to be that value. A file that does not hold the host
-// is not read further.
-func findYAML(data []byte, host string, workflow bool) ([]Found, []Left, error) {
-	host = strings.TrimSuffix(host, standardPort)
-	if indexFold(data, host) < 0 {
-		return nil, nil, checkEncoding(data, host)
-	}
-	if err := checkText(data); err != nil {
-		return nil, nil, err
-	}
-	w := newYAMLWalk(host, workflow)
-	if err := walkDocuments(data, w); err != nil {
-		return nil, nil, err
-	}
-	found, left := w.place(data)
-	return found, left, nil
+// readYAML notes the images in a stream of YAML documents. The library understands the
+// file and says at which line and column a value stands; the file's own bytes there
+// have to be that value. scripts returns the part of the file that is a script and has
+// this place.
+func (r *results) readYAML(workflow bool) (scripts func(offset int) (place, bool), err error) {
+	return r.readYAMLWith(newYAMLWalk(r, workflow))
 }
 
-// walkDocuments walks the documents one after the other, so that only one of them is
-// in memory.
-func walkDocuments(data []byte, w *yamlWalk) (err error) {
+func (r *results) readYAMLWith(w *yamlWalk) (scripts func(offset int) (place, bool), err error) {
+	if err := checkYAMLText(r.data); err != nil {
+		return nil, err
+	}
 	// The library reports what it finds with panics of its own, and some of its
 	// inner checks get through.
 	defer func() {
@@ -50,26 +38,24 @@ func walkDocuments(data []byte, w *yamlWalk) (err error) {
 			err = errors.New("is not understood as YAML")
 		}
 	}()
-	documents := yaml.NewDecoder(bytes.NewReader(asVersion11(data)))
+	// It refuses YAML 1.2 for the number, not for the language.
+	documents := yaml.NewDecoder(bytes.NewReader(bytes.ReplaceAll(r.data, []byte("%YAML 1.2"), []byte("%YAML 1.1"))))
+	var all []*yaml.Node
 	for {
-		var document yaml.Node
-		switch err := documents.Decode(&document); {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return explain(data, err)
+		document := &yaml.Node{}
+		if err := documents.Decode(document); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return nil, explain(r.data, err)
 		}
-		w.walk(&document)
+		all = append(all, document)
 	}
-}
-
-// asVersion11 lets the library read what says to be YAML 1.2: it refuses the number,
-// not the language.
-func asVersion11(data []byte) []byte {
-	if !bytes.Contains(data, []byte("%YAML 1.2")) {
-		return data
+	w.locate(all)
+	for _, document := range all {
+		w.walk(document, "", "")
 	}
-	return bytes.ReplaceAll(data, []byte("%YAML 1.2"), []byte("%YAML 1.1"))
+	w.finish()
+	return w.script, nil
 }
 
 // explain makes one line of the library's error: where and why.
@@ -84,11 +70,11 @@ func explain(data []byte, err error) error {
 		name, _, _ := strings.Cut(rest, "'")
 		where = fmt.Sprintf("line %d", lineAt(data, max(0, bytes.Index(data, []byte("*"+name)))))
 	}
-	is := "is no YAML"
-	if bytes.Contains(data, []byte("{{")) || bytes.Contains(data, []byte("{%")) {
-		is = "is no YAML as it stands, but perhaps a template"
+	is := "is not in valid YAML"
+	if bytes.Contains(data, []byte("{{")) || bytes.Contains(data, []byte("{%")) || bytes.Contains(data, []byte("<%")) {
+		is = "is in a template, not in valid YAML"
 	}
-	return fmt.Errorf("%s: %s: %s", where, is, platform.Printable(why))
+	return fmt.Errorf("%s: %s: %s", is, where, platform.Printable(why))
 }
 
 // lineOf is where an error is to which the library gives a line. It counts from 0
@@ -104,50 +90,107 @@ func lineOf(line int, why string) string {
 	return fmt.Sprintf("line %d", line)
 }
 
-// checkEncoding refuses UTF-16, in which the host's bytes are not found as they are.
-func checkEncoding(data []byte, host string) error {
-	if !bytes.HasPrefix(data, []byte("\xff\xfe")) && !bytes.HasPrefix(data, []byte("\xfe\xff")) {
-		return nil
-	}
-	if indexFold(bytes.ReplaceAll(data, []byte{0}, nil), host) < 0 {
-		return nil
-	}
-	return errors.New("line 1: is in UTF-16: save the file as UTF-8")
-}
-
-// checkText refuses what is no text, for the library's errors about it say no line.
+// checkYAMLText refuses what is no text, for the library's errors about it say no line.
 // The characters are those that YAML allows (YAML 1.1, section 5.1).
-func checkText(data []byte) error {
+func checkYAMLText(data []byte) error {
+	if err := checkNUL(data); err != nil {
+		return err
+	}
 	for i := 0; i < len(data); {
 		r, size := utf8.DecodeRune(data[i:])
 		switch {
-		case r == 0:
-			return fmt.Errorf("line %d: holds a NUL byte: is it binary?", lineAt(data, i))
 		case r == utf8.RuneError && size == 1:
 			return fmt.Errorf("line %d: is not in UTF-8", lineAt(data, i))
 		case r == '\ufeff' && i > 0:
 			// The library takes it for the beginning of a text, and skips characters.
-			return fmt.Errorf("line %d: holds a byte order mark, which may only begin a file", lineAt(data, i))
+			return fmt.Errorf("line %d: has a byte order mark, which may only begin a file", lineAt(data, i))
 		case r < ' ' && r != '\t' && r != '\n' && r != '\r', r >= 0x7f && r < 0xa0 && r != 0x85, r == 0xfffe, r == 0xffff:
-			return fmt.Errorf("line %d: holds the control character %U, which YAML does not allow", lineAt(data, i), r)
+			return fmt.Errorf("line %d: has the control character %U, which YAML does not allow", lineAt(data, i), r)
 		}
 		i += size
 	}
 	return nil
 }
 
-// lineAt is the line, counted from 1, of the byte at that offset.
-func lineAt(data []byte, offset int) int {
-	return 1 + bytes.Count(data[:offset], []byte("\n"))
-}
-
-// indexFold finds a host, whose letters are ASCII, in any case; -1 where it is not.
-func indexFold(data []byte, host string) int {
-	want := []byte(host)
-	for i := 0; i+len(want) <= len(data); i++ {
-		if data[i]|0x20 == want[0]|0x20 && bytes.EqualFold(data[i:i+len(want)], want) {
-			return i
+// locate finds the bytes of every node.
+func (w *yamlWalk) locate(documents []*yaml.Node) {
+	var visit func(n *yaml.Node)
+	visit = func(n *yaml.Node) {
+		if n.Kind != yaml.DocumentNode && !(n.Kind == yaml.ScalarNode && n.Value == "" && n.Style == 0) {
+			w.nodes = append(w.nodes, n)
+		}
+		for _, child := range n.Content {
+			visit(child)
 		}
 	}
-	return -1
+	for _, document := range documents {
+		visit(document)
+	}
+	slices.SortStableFunc(w.nodes, func(a, b *yaml.Node) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	c := cursor{data: w.data, line: 1, column: 1}
+	if bytes.HasPrefix(w.data, []byte(byteOrderMark)) {
+		c.offset = len(byteOrderMark)
+	}
+	for _, n := range w.nodes {
+		c.move(n.Line, n.Column)
+		w.offset[n] = max(c.offset, c.properties)
+		if n.Kind == yaml.ScalarNode {
+			c.properties = afterProperties(w.data, c.offset)
+			w.offset[n] = c.properties
+		}
+	}
+}
+
+// afterProperties is where a node's own text begins, behind its anchor and its tag,
+// between which and the text there may be comments and line breaks.
+func afterProperties(data []byte, at int) int {
+	const blank = " \t\r\n"
+	for at < len(data) && (data[at] == '&' || data[at] == '!') {
+		at += until(data[at:], blank)
+		for at < len(data) && strings.IndexByte(blank+"#", data[at]) >= 0 {
+			if data[at] == '#' {
+				at += until(data[at:], "\r\n")
+			} else {
+				at++
+			}
+		}
+	}
+	return at
+}
+
+// until is how many bytes stand before the first of the stops.
+func until(data []byte, stops string) int {
+	if i := bytes.IndexAny(data, stops); i >= 0 {
+		return i
+	}
+	return len(data)
+}
+
+// A cursor goes forward through a file as the YAML library counts it: columns in
+// characters, from 1, and lines by every break of YAML 1.1. The mark at the beginning of
+// a file is no character.
+type cursor struct {
+	data         []byte
+	offset       int
+	properties   int // where the last scalar's own text began
+	line, column int
+}
+
+// move goes on to a line and column, or as far as the file is.
+func (c *cursor) move(line, column int) {
+	for c.offset < len(c.data) && (c.line < line || c.line == line && c.column < column) {
+		r, size := utf8.DecodeRune(c.data[c.offset:])
+		if r == '\r' && bytes.HasPrefix(c.data[c.offset:], []byte("\r\n")) {
+			r, size = '\n', 2
+		}
+		c.offset += size
+		c.column++
+		switch r {
+		case '\n', '\r', '\u0085', '\u2028', '\u2029':
+			c.line++
+			c.column = 1
+		}
+	}
 }
