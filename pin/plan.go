@@ -150,7 +150,7 @@ func (s *Set) Places() []Place {
 	return all
 }
 
-// workers is how many images are asked for at once.
+// workers is how many images are asked for at once, and files read and written.
 const workers = 8
 
 // Resolver tells what the tag of an image stands for. It is called by several
@@ -172,38 +172,24 @@ func (s *Set) Resolve(ctx context.Context, o Options, resolve Resolver, fatal fu
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	next := make(chan int)
-	var all sync.WaitGroup
 	var mu sync.Mutex
 	asked := 0
-	for range min(workers, len(images)) {
-		all.Go(func() {
-			for i := range next {
-				var err error
-				if digests[i], err = resolve(ctx, images[i]); err != nil {
-					errs[i] = fmt.Errorf("%s: %w", where(wants[images[i]]), err)
-					if fatal(err) {
-						cancel(errs[i])
-					}
-				}
-				mu.Lock()
-				asked++
-				done(asked, len(images))
-				mu.Unlock()
-			}
-		})
-	}
-	for i := range images {
+	parallel(len(images), func(i int) {
 		if ctx.Err() != nil {
-			break
+			return
 		}
-		select {
-		case next <- i:
-		case <-ctx.Done():
+		var err error
+		if digests[i], err = resolve(ctx, images[i]); err != nil {
+			errs[i] = fmt.Errorf("%s: %w", where(wants[images[i]]), err)
+			if fatal(err) {
+				cancel(errs[i])
+			}
 		}
-	}
-	close(next)
-	all.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		asked++
+		done(asked, len(images))
+	})
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

@@ -9,14 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"syscall"
 
 	"docker-credential-cgr/references"
 )
 
 const (
-	readers    = 8        // how many files are read at once
 	maxSize    = 10 << 20 // of a file in bytes: what people write is smaller
 	chunk      = 1 << 20  // how much is read at once of a file that is over it
 	binaryHead = 8000     // where a NUL makes a file binary, as for git
@@ -44,21 +42,15 @@ type candidate struct {
 
 // readAll reads what is listed, until ctx ends.
 func (w *walker) readAll(list []*candidate, host string) {
-	var next atomic.Int64
-	var all sync.WaitGroup
-	for range min(readers, len(list)) {
-		all.Go(func() {
-			var buffer []byte
-			for w.ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(list) {
-					return
-				}
-				buffer = w.read(list[i], host, buffer)
-			}
-		})
-	}
-	all.Wait()
+	buffers := sync.Pool{New: func() any { return new([]byte) }}
+	parallel(len(list), func(i int) {
+		if w.ctx.Err() != nil {
+			return
+		}
+		buffer := buffers.Get().(*[]byte)
+		*buffer = w.read(list[i], host, *buffer)
+		buffers.Put(buffer)
+	})
 }
 
 // read reads a file, and keeps its text if that names the host. It returns the buffer,

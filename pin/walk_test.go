@@ -155,12 +155,12 @@ func TestWalk(t *testing.T) {
 // Each file is read once, and nothing is read of a second pass, so that the work grows
 // with the tree and with nothing else.
 func TestWalkReadsEachFileOnce(t *testing.T) {
-	for _, n := range []int{200, 800} {
+	for _, n := range []int{1000, 20_000} {
 		files := map[string]string{"last/zz": image}
 		size := int64(len(image))
 		for i := range n {
 			text := strings.Repeat("no image here\n", i%7)
-			files[fmt.Sprintf("d%02d/f%03d.js", i%20, i)] = text
+			files[fmt.Sprintf("d%02d/f%05d.js", i%20, i)] = text
 			size += int64(len(text))
 		}
 		got, err := Walk(t.Context(), []string{tree(t, files)}, nil, host)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"unicode"
 
+	"docker-credential-cgr/references/scan"
 	"docker-credential-cgr/registry"
 )
 
@@ -32,7 +33,7 @@ func cases(t testing.TB, file string, kind Kind) []testCase {
 	if err != nil {
 		t.Fatal(err)
 	}
-	symbols := strings.NewReplacer("␠", " ", "␉", "\t", "␍", "\r", "␂", byteOrderMark, "␛2028;", "\u2028", "␛0085;", "\u0085", "␄\n", "")
+	symbols := strings.NewReplacer("␠", " ", "␉", "\t", "␍", "\r", "␂", scan.ByteOrderMark, "␛2028;", "\u2028", "␛0085;", "\u0085", "␄\n", "")
 	var all []testCase
 	for _, text := range strings.Split(string(data), "\n=== ")[1:] {
 		name, marked, _ := strings.Cut(text, "\n")
@@ -88,7 +89,7 @@ func TestCases(t *testing.T) {
 				}
 				var got []string
 				for _, f := range found {
-					got = append(got, fmt.Sprint(lineAt([]byte(c.text), f.Start), " ", c.text[f.Start:f.End]))
+					got = append(got, fmt.Sprint(scan.LineAt([]byte(c.text), f.Start), " ", c.text[f.Start:f.End]))
 				}
 				if !slices.Equal(got, c.found) {
 					t.Errorf("got %q, want %q", got, c.found)
@@ -138,7 +139,7 @@ func checkFile(t *testing.T, kind Kind, text string) {
 		if !was.Fixed && f.Image.Digest != testDigest || f.Image.Repository != was.Image.Repository || f.Platform != was.Platform || f.Line != was.Line {
 			t.Errorf("got %+v in the pinned file, want %+v with a digest", f, was)
 		}
-		if was.form == whole && !was.Fixed && f.Start != starts[i] {
+		if was.Form == scan.Whole && !was.Fixed && f.Start != starts[i] {
 			t.Errorf("got %+v at %d, want it at %d", f, f.Start, starts[i])
 		}
 	}
@@ -180,7 +181,7 @@ func checkFound(t *testing.T, text string, found []Found) {
 			t.Fatalf("got %+v behind line %d, want them in order", f, line)
 		}
 		line = f.Line
-		if f.form != whole || f.Fixed {
+		if f.Form != scan.Whole || f.Fixed {
 			continue
 		}
 		name := text[f.Start:f.End]
@@ -222,8 +223,8 @@ func checkNothingMissed(t *testing.T, text string, found []Found, left []Left) {
 		if word, _, _ := strings.Cut(text[i:], " "); strings.Contains(word, "*") {
 			continue // a pattern is no image
 		}
-		isFound := slices.ContainsFunc(found, func(f Found) bool { return f.name <= i && (f.form != whole || i < f.End) })
-		isLeft := slices.ContainsFunc(left, func(l Left) bool { return l.start <= i && i < l.end })
+		isFound := slices.ContainsFunc(found, func(f Found) bool { return f.Name <= i && (f.Form != scan.Whole || i < f.End) })
+		isLeft := slices.ContainsFunc(left, func(l Left) bool { return l.Start <= i && i < l.End })
 		if !isFound && !isLeft {
 			t.Errorf("got neither found nor left what stands at %d: %.40q", i, text[i:])
 		}

@@ -3,7 +3,11 @@ package references
 import (
 	"bytes"
 	"path"
+	"regexp"
 	"strings"
+	"sync"
+
+	"docker-credential-cgr/references/scan"
 )
 
 // Kind is how a file is read.
@@ -98,40 +102,22 @@ func KindOfText(text []byte) Kind {
 		}
 		return HashText
 	}
-	if beginsAsDockerfile(string(text[:min(len(text), maxContext)])) {
+	if dockerfileStart().Match(text[:min(len(text), maxContext)]) {
 		return Dockerfile
 	}
 	return Text
 }
 
-// beginsAsDockerfile reports whether the first instruction of a text is one with which
-// a Dockerfile begins: ARG NAME, or FROM IMAGE [AS STAGE], which `from a import b` is
-// not.
-func beginsAsDockerfile(text string) bool {
-	for line := range strings.Lines(strings.TrimPrefix(text, byteOrderMark)) {
-		words := strings.Fields(strings.TrimRight(strings.TrimSpace(line), "\\`"))
-		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
-			continue
-		}
-		if words[0] == "ARG" {
-			return len(words) > 1
-		}
-		if words[0] != "FROM" {
-			return false
-		}
-		words = words[1:]
-		for len(words) > 0 && strings.HasPrefix(words[0], "--") {
-			words = words[1:]
-		}
-		return len(words) == 1 || len(words) >= 2 && strings.EqualFold(words[1], "AS")
-	}
-	return false
-}
+// dockerfileStart is what a Dockerfile begins with, behind comments: ARG NAME, or
+// FROM IMAGE [AS STAGE], which `from a import b` is not.
+var dockerfileStart = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile("^\ufeff?(?:\\s*#.*\n)*\\s*(?:ARG[ \t]+\\S|FROM[ \t]+(?:--\\S+[ \t]+)*[^\\s-]\\S*(?:[ \t]+(?i:AS)[ \t]+\\S+)?[ \t\\\\`\r]*(?:\n|$))")
+})
 
-func (k Kind) comments() commentSyntax {
+func (k Kind) comments() scan.CommentSyntax {
 	switch k {
 	case Text:
-		return commentSyntax{}
+		return scan.CommentSyntax{}
 	case MarkupText:
 		return markupComments
 	case SlashText:
@@ -141,3 +127,10 @@ func (k Kind) comments() commentSyntax {
 	}
 	return hashComments
 }
+
+var (
+	hashComments   = scan.CommentSyntax{Line: []string{"#"}}
+	slashComments  = scan.CommentSyntax{Line: []string{"//"}, Open: "/*", Close: "*/"}
+	configComments = scan.CommentSyntax{Line: []string{"#", "//"}, Open: "/*", Close: "*/"}
+	markupComments = scan.CommentSyntax{Open: "<!--", Close: "-->"}
+)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"docker-credential-cgr/references/scan"
 )
 
 // How far back is looked for what a reference belongs to.
@@ -16,41 +18,34 @@ const (
 	noTag      = "has no tag: it may be a part of a name that is put together elsewhere"
 	notLiteral = "is not the whole of a string"
 	usedInPart = "is in a variable that is a part of another name in this file"
-	builtHere  = "is the name of what is built here"
 )
-
-// builders are keys, functions and flags before the name of what is built or pushed.
-var builders = []string{
-	"tags", "image_templates", "name_template", "output", "outputs", "cache-to", "cache_to", "docker_build", "custom_build",
-	"-t", "--tag", "--destination", "push", "--push",
-}
 
 // runners are words of a command line before the name of an image that is pulled.
 var runners = []string{"run", "pull", "create", "from", "FROM", "--from", "--image", "--pull"}
 
 // literal tells what a reference in a configuration file is: it can be pinned where it
 // is a whole string, alone or behind docker://.
-func (r *results) literal(m mention) (class Class, why string, found bool) {
-	start := m.start - len(schemeBefore(r.data[:m.start]))
-	if start == 0 || m.end == len(r.data) || r.data[start-1] != r.data[m.end] || r.data[m.end] != '"' && r.data[m.end] != '\'' || isChart(r.data[start:m.start]) {
+func (r *reader) literal(m scan.Mention) (class Class, why string, found bool) {
+	start := m.Start - len(scan.SchemeBefore(r.Data[:m.Start]))
+	if start == 0 || m.End == len(r.Data) || r.Data[start-1] != r.Data[m.End] || r.Data[m.End] != '"' && r.Data[m.End] != '\'' || isChart(r.Data[start:m.Start]) {
 		return Ambiguous, notLiteral, false
 	}
-	after := bytes.TrimLeft(r.data[m.end+1:min(len(r.data), m.end+64)], " \t")
-	before := r.data[max(0, start-1-maxContext) : start-1]
+	after := bytes.TrimLeft(r.Data[m.End+1:min(len(r.Data), m.End+64)], " \t")
+	before := r.Data[max(0, start-1-maxContext) : start-1]
 	if len(after) > 0 && strings.IndexByte(":+%.", after[0]) >= 0 || bytes.HasSuffix(bytes.TrimRight(before, " \t"), []byte("+")) {
 		return Ambiguous, notLiteral, false
 	}
 	owner := ownerOf(before)
-	r.work += len(before)
-	return tell(m, owner, isImageKey(owner))
+	r.Work += len(before)
+	return tell(m, owner, scan.IsImageKey(owner))
 }
 
 // tell decides by the name of what has the reference for its value.
-func tell(m mention, owner string, isImage bool) (class Class, why string, found bool) {
+func tell(m scan.Mention, owner string, isImage bool) (class Class, why string, found bool) {
 	switch {
-	case slices.Contains(builders, owner):
-		return Built, builtHere, false
-	case m.image.Tag == "" && m.image.Digest == "" && !isImage:
+	case slices.Contains(scan.Builders, owner):
+		return Built, scan.BuiltHere, false
+	case m.Image.Tag == "" && m.Image.Digest == "" && !isImage:
 		return Ambiguous, noTag, false
 	}
 	return Ambiguous, "", true
@@ -58,17 +53,6 @@ func tell(m mention, owner string, isImage bool) (class Class, why string, found
 
 // isChart reports whether a scheme also means what is no image.
 func isChart(scheme []byte) bool { return string(scheme) == "oci://" }
-
-// isImageKey reports whether a key or a variable of this name holds an image, as tools
-// name them: image, baseImage, base_image, BASE_IMAGE.
-func isImageKey(name string) bool {
-	lower := strings.ToLower(name)
-	if !strings.HasSuffix(lower, "image") {
-		return false
-	}
-	rest := name[:len(name)-len("image")]
-	return rest == "" || strings.ContainsAny(rest[len(rest)-1:], "_-") || name[len(rest)] == 'I' && rest != strings.ToUpper(rest)
-}
 
 // ownerOf returns the key or the function whose value, element or argument begins
 // behind the text, which ends before the value's quote: key = ", "key": [", f(".
@@ -91,42 +75,42 @@ func ownerOf(before []byte) string {
 			before = before[:last]
 		case '=', ':', '(':
 			before = bytes.TrimRight(bytes.TrimRight(before[:last], ":?+="), blanks+`"'`)
-			return string(before[len(bytes.TrimRight(before, wordBytes+"-")):])
+			return string(before[len(bytes.TrimRight(before, scan.WordBytes+"-")):])
 		default: // Groovy: image 'x'
-			return string(before[len(bytes.TrimRight(before, wordBytes+"-")):])
+			return string(before[len(bytes.TrimRight(before, scan.WordBytes+"-")):])
 		}
 	}
 }
 
 // word tells what a reference on a command line is. It can be pinned where it is the
 // value of a variable or an option, or what a command pulls.
-func (r *results) word(m mention, within place) (class Class, why string, found bool) {
-	start, end := m.start-len(schemeBefore(r.data[:m.start])), m.end
-	start = max(start, within.start)
-	quoted := start > within.start && end < within.end && (r.data[start-1] == '"' || r.data[start-1] == '\'') && r.data[start-1] == r.data[end]
+func (r *reader) word(m scan.Mention, within scan.Place) (class Class, why string, found bool) {
+	start, end := m.Start-len(scan.SchemeBefore(r.Data[:m.Start])), m.End
+	start = max(start, within.Start)
+	quoted := start > within.Start && end < within.End && (r.Data[start-1] == '"' || r.Data[start-1] == '\'') && r.Data[start-1] == r.Data[end]
 	if quoted {
 		start, end = start-1, end+1
 	}
-	if end < within.end && strings.IndexByte(" \t\r\n\"'`;|&)<>\\", r.data[end]) < 0 || isChart(r.data[start:m.start]) {
+	if end < within.End && strings.IndexByte(" \t\r\n\"'`;|&)<>\\", r.Data[end]) < 0 || isChart(r.Data[start:m.Start]) {
 		return Ambiguous, notLiteral, false
 	}
-	line := commandBefore(r.data[max(within.start, start-maxContext):start])
-	r.work += len(line)
+	line := commandBefore(r.Data[max(within.Start, start-maxContext):start])
+	r.Work += len(line)
 	words := strings.Fields(line)
 	if name, ok := assigned(line); ok {
 		switch u := r.uses()[name]; {
 		case u.push:
-			return Built, builtHere, false
+			return Built, scan.BuiltHere, false
 		case u.part:
 			return Ambiguous, usedInPart, false
 		}
-		return tell(m, name, isImageKey(strings.TrimLeft(name, "-")) || name == "--from")
+		return tell(m, name, scan.IsImageKey(strings.TrimLeft(name, "-")) || name == "--from")
 	}
 	if line != "" && strings.IndexByte(" \t\n\"'`(", line[len(line)-1]) < 0 {
 		return Ambiguous, notLiteral, false
 	}
-	if n := len(words); n > 0 && (slices.Contains(builders, words[n-1]) || slices.Contains(words, "push") || slices.Contains(words, "SAVE")) {
-		return Built, builtHere, false
+	if n := len(words); n > 0 && (slices.Contains(scan.Builders, words[n-1]) || slices.Contains(words, "push") || slices.Contains(words, "SAVE")) {
+		return Built, scan.BuiltHere, false
 	}
 	if slices.ContainsFunc(words, func(w string) bool { return slices.Contains(runners, w) }) {
 		return Ambiguous, "", true
@@ -164,7 +148,7 @@ var assignment = sync.OnceValue(func() *regexp.Regexp {
 
 // assigned returns the variable or the option whose value begins behind the text.
 func assigned(line string) (name string, ok bool) {
-	match := assignment().FindStringSubmatch(line[max(0, len(line)-maxShown):])
+	match := assignment().FindStringSubmatch(line[max(0, len(line)-scan.MaxShown):])
 	if match == nil {
 		return "", false
 	}
@@ -176,27 +160,27 @@ type use struct{ part, push bool }
 
 // uses returns what the file does with its variables: it has them as a part of a longer
 // name, or pushes what they name.
-func (r *results) uses() map[string]use {
+func (r *reader) uses() map[string]use {
 	if r.variables != nil {
 		return r.variables
 	}
 	r.variables = map[string]use{}
 	for from := 0; ; {
-		i := bytes.IndexByte(r.data[from:], '$')
+		i := bytes.IndexByte(r.Data[from:], '$')
 		if i < 0 {
 			return r.variables
 		}
 		dollar := from + i
 		from = dollar + 1
-		name := bytes.TrimLeft(r.data[from:min(len(r.data), from+maxShown)], "{(")
-		name, after := name[:len(name)-len(bytes.TrimLeft(name, wordBytes))], bytes.TrimLeft(name, wordBytes)
+		name := bytes.TrimLeft(r.Data[from:min(len(r.Data), from+scan.MaxShown)], "{(")
+		name, after := name[:len(name)-len(bytes.TrimLeft(name, scan.WordBytes))], bytes.TrimLeft(name, scan.WordBytes)
 		after = bytes.TrimLeft(after, "})")
-		command := commandBefore(bytes.TrimRight(r.data[max(0, dollar-maxShown):dollar], `"'`))
+		command := commandBefore(bytes.TrimRight(r.Data[max(0, dollar-scan.MaxShown):dollar], `"'`))
 		words := strings.Fields(command)
-		r.work += len(command) + len(name)
+		r.Work += len(command) + len(name)
 		u := r.variables[string(name)]
 		u.part = u.part || len(after) > 0 && strings.IndexByte(":/@-.", after[0]) >= 0 || command != "" && strings.HasSuffix(command, "/")
-		u.push = u.push || len(words) > 0 && slices.Contains(builders, words[len(words)-1]) || slices.Contains(words, "push")
+		u.push = u.push || len(words) > 0 && slices.Contains(scan.Builders, words[len(words)-1]) || slices.Contains(words, "push")
 		r.variables[string(name)] = u
 	}
 }

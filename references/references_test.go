@@ -3,6 +3,8 @@ package references
 import (
 	"strings"
 	"testing"
+
+	"docker-credential-cgr/references/scan"
 )
 
 func TestKindOf(t *testing.T) {
@@ -120,10 +122,10 @@ func TestFindWhatCannotBeRead(t *testing.T) {
 		{"two escape directives", "# escape=`\n# escape=\\\nFROM cgr.dev/a/b", Dockerfile, 3, "line 2: a second escape directive"},
 		{"no YAML", "a: b\nimage: cgr.dev/a/b\n c: {", YAML, 2, "is not in valid YAML: line "},
 		{"a template of Helm", "a:\n{{ if x }}\nimage: cgr.dev/a/b\n", YAML, 3, "is in a template, not in valid YAML: line 2"},
-		{"a template of Jinja", "{% for x in y %}\nimage: cgr.dev/a/b\n", YAML, 2, "is in a template, not in valid YAML: line 1"},
+		{"a template of Jinja", "{% for x in y %}\nimage: cgr.dev/a/b\n", YAML, 2, "is in a template, not in valid YAML: found character"},
 		{"a template of ERB", "<% if x %>\n- a\nimage: cgr.dev/a/b\n", YAML, 3, "is in a template, not in valid YAML"},
 		{"two encodings", "a: \xe9\nimage: cgr.dev/a/b\n", YAML, 2, "line 1: is not in UTF-8"},
-		{"a control character", "a: \x01\nimage: cgr.dev/a/b\n", YAML, 2, "control character U+0001"},
+		{"a control character", "a: \x01\nimage: cgr.dev/a/b\n", YAML, 2, "has the character U+0001"},
 		{"a template that names the registry alone", "a:\n{{ if x }}\nregistry: cgr.dev\n", YAML, 0, "is in a template"},
 		{"an alias of nothing", "image: *x\nb: cgr.dev/a/b", YAML, 2, "unknown anchor"},
 	} {
@@ -189,8 +191,8 @@ func TestPlatform(t *testing.T) {
 		{"that of the build for one FROM of an ARG", "ARG A=cgr.dev/a/b\nFROM $A\nFROM --platform=$TARGETPLATFORM $A", "", Dockerfile},
 		{"of an ARG's FROM", "ARG A=cgr.dev/a/b\nFROM --platform=linux/arm64 $A", "linux/arm64", Dockerfile},
 		{"the same for both FROMs of an ARG", "ARG A=cgr.dev/a/b\nFROM --platform=linux/arm64 $A\nFROM --platform=linux/arm64 $A", "linux/arm64", Dockerfile},
-		{"two for one ARG", "ARG A=cgr.dev/a/b\nFROM --platform=linux/arm64 $A\nFROM --platform=linux/amd64 $A", severalPlatforms, Dockerfile},
-		{"for one FROM of an ARG", "ARG A=cgr.dev/a/b\nFROM --platform=linux/arm64 $A\nFROM $A", severalPlatforms, Dockerfile},
+		{"two for one ARG", "ARG A=cgr.dev/a/b\nFROM --platform=linux/arm64 $A\nFROM --platform=linux/amd64 $A", scan.SeveralPlatforms, Dockerfile},
+		{"for one FROM of an ARG", "ARG A=cgr.dev/a/b\nFROM --platform=linux/arm64 $A\nFROM $A", scan.SeveralPlatforms, Dockerfile},
 		{"COPY", "FROM --platform=linux/arm64 scratch\nCOPY --from=cgr.dev/a/b x y", "", Dockerfile},
 		{"beside", "image: cgr.dev/a/b\nplatform: linux/arm64\n", "linux/arm64", YAML},
 		{"before, in quotes", "{\"platform\": 'linux/arm/v7', \"image\": cgr.dev/a/b}", "linux/arm/v7", YAML},
@@ -198,7 +200,7 @@ func TestPlatform(t *testing.T) {
 		{"a variable in YAML", "image: cgr.dev/a/b\nplatform: linux/${ARCH}\n", "linux/${ARCH}", YAML},
 		{"no platform", "image: cgr.dev/a/b\nplatform: aws\n", "", YAML},
 		{"a list", "image: cgr.dev/a/b\nplatform: [linux/arm64]\n", "", YAML},
-		{"two by an alias", "x: {image: &a cgr.dev/a/b, platform: linux/arm64}\ny: {image: *a, platform: linux/amd64}\n", severalPlatforms, YAML},
+		{"two by an alias", "x: {image: &a cgr.dev/a/b, platform: linux/arm64}\ny: {image: *a, platform: linux/amd64}\n", scan.SeveralPlatforms, YAML},
 	} {
 		t.Run("I77 "+test.name, func(t *testing.T) {
 			found, left, err := Find(test.kind, []byte(test.text), testHost)
@@ -207,6 +209,45 @@ func TestPlatform(t *testing.T) {
 			}
 			if got := found[0].Platform; got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// What programs write is neither changed nor shown at length.
+func TestGeneratedFiles(t *testing.T) {
+	minified := strings.Repeat("!function(){var a=1;}();", 5<<20/24)
+	for _, test := range []struct {
+		name, text           string
+		kind                 Kind
+		found, left, comment int
+	}{
+		{"5 MB of minified JavaScript in a line", minified + `i="cgr.dev/a/b:1";` + minified, SlashText, 0, 1, 0},
+		{"the same in a string of JSON", `{"x": "` + minified + `cgr.dev/a/b:1` + minified + `"}`, Literals, 0, 1, 0},
+		{"ten thousand digests in JSON", "[" + strings.Repeat(`"cgr.dev/a/b@`+oldDigest+`",`, 10_000) + "]", Literals, 10_000, 0, 0},
+		{"ten thousand digests in YAML", strings.Repeat("- cgr.dev/a/b@"+oldDigest+"\n", 10_000), YAML, 10_000, 0, 0},
+		{"ten thousand digests in a lock file", strings.Repeat("cgr.dev/a/b:1@"+oldDigest+" = 1\n", 10_000), KindOf("x.lock"), 10_000, 0, 0},
+		{"ten thousand comments", strings.Repeat("// cgr.dev/a/b\n", 10_000), SlashText, 0, 0, 10_000},
+		{"another host in a line", strings.Repeat("notcgr.dev/a/b cgr.dev.evil/a/b ", 10_000), Text, 0, 0, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			found, left, err := Find(test.kind, []byte(test.text), testHost)
+			comments := 0
+			for _, l := range left {
+				if l.Class == Comment {
+					comments++
+				}
+				if len(l.Text) > 20 {
+					t.Errorf("got the text %q, want the reference alone", l.Text)
+				}
+			}
+			for _, f := range found {
+				if f.Image.Digest == "" {
+					t.Errorf("got %+v found, want nothing to change", f)
+				}
+			}
+			if err != nil || len(found) != test.found || len(left)-comments != test.left || comments != test.comment {
+				t.Errorf("got %d found, %d left, %d in comments, %v, want %d, %d, %d", len(found), len(left)-comments, comments, err, test.found, test.left, test.comment)
 			}
 		})
 	}

@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"docker-credential-cgr/references/scan"
 )
 
 // A file takes work and memory that grow with its size, however it is made: bytes that
@@ -30,10 +32,10 @@ func TestWorkGrowsWithTheSize(t *testing.T) {
 func workOf(kind Kind, text string) (work int, allocated uint64) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	r := &results{data: []byte(text), host: testHost}
+	r := reader{Results: &scan.Results{Data: []byte(text), Host: testHost}}
 	_ = r.read(kind)
 	runtime.ReadMemStats(&after)
-	return r.work, after.TotalAlloc - before.TotalAlloc
+	return r.Work, after.TotalAlloc - before.TotalAlloc
 }
 
 // longFiles are of about n bytes.

@@ -1,15 +1,17 @@
-package references
+package dockerfile
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"slices"
+	"regexp"
 	"sort"
 	"strings"
+	"sync"
 	"unicode"
 
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/references/scan"
 )
 
 // blanks are what stands between an instruction's words.
@@ -32,11 +34,11 @@ func (in *instruction) at(i int) int {
 }
 
 // file is where a part of the text stands in the file, with all that is between.
-func (in *instruction) file(p place) place {
-	if p.start >= p.end {
-		return place{}
+func (in *instruction) file(p scan.Place) scan.Place {
+	if p.Start >= p.End {
+		return scan.Place{}
 	}
-	return place{in.at(p.start), in.at(p.end-1) + 1}
+	return scan.At(in.at(p.Start), in.at(p.End-1)+1)
 }
 
 // lineFrom gives the end of the line that begins at start, without what ends it, and
@@ -54,7 +56,7 @@ func lineFrom(data []byte, start int) (end, next int) {
 // nextLine is where the next line stands.
 func (d *dockerfile) nextLine() (start, end int) {
 	start = d.next
-	end, d.next = lineFrom(d.data, start)
+	end, d.next = lineFrom(d.Data, start)
 	d.line++
 	return start, end
 }
@@ -62,16 +64,16 @@ func (d *dockerfile) nextLine() (start, end int) {
 // instruction joins the lines of the next one. Comments and empty lines within it are
 // no part of it.
 func (d *dockerfile) instruction() (*instruction, bool) {
-	for d.next < len(d.data) {
+	for d.next < len(d.Data) {
 		start, end := d.nextLine()
-		start = skipSpace(d.data, start, end)
-		if start == end || d.data[start] == '#' {
+		start = skipSpace(d.Data, start, end)
+		if start == end || d.Data[start] == '#' {
 			continue
 		}
 		in := &instruction{line: d.line}
-		for goesOn := d.join(in, start, end); goesOn && d.next < len(d.data); {
+		for goesOn := d.join(in, start, end); goesOn && d.next < len(d.Data); {
 			start, end = d.nextLine()
-			if first := skipSpace(d.data, start, end); first < end && d.data[first] != '#' {
+			if first := skipSpace(d.Data, start, end); first < end && d.Data[first] != '#' {
 				goesOn = d.join(in, start, end)
 			}
 		}
@@ -83,7 +85,7 @@ func (d *dockerfile) instruction() (*instruction, bool) {
 // join adds a line to an instruction, and says whether the next line belongs to it as
 // well: this one ends with the escape character, not escaped itself, and perhaps blanks.
 func (d *dockerfile) join(in *instruction, start, end int) bool {
-	line := bytes.TrimRight(d.data[start:end], " \t")
+	line := bytes.TrimRight(d.Data[start:end], " \t")
 	n := len(line) - 1
 	goesOn := n >= 0 && line[n] == d.escape && (n == 0 || line[n-1] != d.escape)
 	if goesOn {
@@ -94,9 +96,9 @@ func (d *dockerfile) join(in *instruction, start, end int) bool {
 	}
 	in.cuts = append(in.cuts, cut{len(in.text), start})
 	if in.text == nil {
-		in.text = d.data[start:end:end] // most have one line, and need no copy
+		in.text = d.Data[start:end:end] // most have one line, and need no copy
 	} else {
-		in.text = append(in.text, d.data[start:end]...)
+		in.text = append(in.text, d.Data[start:end]...)
 	}
 	return goesOn
 }
@@ -105,99 +107,71 @@ func skipSpace(data []byte, start, end int) int {
 	return end - len(bytes.TrimLeftFunc(data[start:end], unicode.IsSpace))
 }
 
-// directive is a comment at the top of the file that says how it is to be read.
-type directive struct {
-	name       string
-	start, end int // of its value
-	line       int
-}
+var directive = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile("^#[\t\f\r ]*([a-zA-Z]+)[\t\f\r ]*=[\t\f\r ]*(.+?)[\t\f\r ]*$")
+})
 
 // readDirectives takes over the escape character, and notes the image of the syntax
 // directive. The latter is looked for by itself: a line #! may stand before it, and it
 // may not be indented.
 func (d *dockerfile) readDirectives() error {
-	if bytes.HasPrefix(d.data, []byte(byteOrderMark)) {
-		d.next = len(byteOrderMark)
+	if bytes.HasPrefix(d.Data, []byte(scan.ByteOrderMark)) {
+		d.next = len(scan.ByteOrderMark)
 	}
-	all, err := directives(d.data, d.next, true)
+	all, err := d.directives(d.next, true)
 	if err != nil {
 		return err
 	}
-	for _, dir := range all {
-		if dir.name != "escape" {
-			continue
-		}
-		character := string(d.data[dir.start:dir.end])
+	if at, ok := all["escape"]; ok {
+		character := string(d.Data[at.Start:at.End])
 		if character != "\\" && character != "`" {
-			return fmt.Errorf("line %d: the escape character is %q: only \\ and ` can be it", dir.line, platform.Printable(character))
+			return fmt.Errorf("line %d: the escape character is %q: only \\ and ` can be it", scan.LineAt(d.Data, at.Start), platform.Printable(character))
 		}
 		d.escape = character[0]
 	}
 	start := d.next
-	if bytes.HasPrefix(d.data[start:], []byte("#!")) {
-		_, start = lineFrom(d.data, start)
+	if bytes.HasPrefix(d.Data[start:], []byte("#!")) {
+		_, start = lineFrom(d.Data, start)
 	}
-	all, _ = directives(d.data, start, false)
-	if i := slices.IndexFunc(all, func(dir directive) bool { return dir.name == "syntax" }); i >= 0 {
-		image, _, _ := bytes.Cut(d.data[all[i].start:all[i].end], []byte(" ")) // its frontend's options may follow
-		line := instruction{text: d.data, cuts: []cut{{0, 0}}}
-		d.asWritten(&line, place{all[i].start, all[i].start + len(image)})
-	}
+	all, _ = d.directives(start, false)
+	at := all["syntax"]
+	image, _, _ := bytes.Cut(d.Data[at.Start:at.End], []byte(" ")) // its frontend's options may follow
+	d.asWritten(&instruction{text: d.Data, cuts: []cut{{0, 0}}}, scan.At(at.Start, at.Start+len(image)))
 	return nil
 }
 
-// directives reads the directives from there on, as far as they go. None may come twice.
-func directives(data []byte, start int, indented bool) ([]directive, error) {
-	var all []directive
-	for line := 1; start < len(data); line++ {
-		end, next := lineFrom(data, start)
+// directives returns where the values of the directives stand, # NAME=VALUE, from there
+// on as far as they go. None may come twice.
+func (d *dockerfile) directives(start int, indented bool) (map[string]scan.Place, error) {
+	all := map[string]scan.Place{}
+	for start < len(d.Data) {
+		end, next := lineFrom(d.Data, start)
 		if indented {
-			start = skipSpace(data, start, end)
+			start = skipSpace(d.Data, start, end)
 		}
-		dir, ok := parseDirective(data, start, end)
-		if !ok {
+		m := directive().FindSubmatchIndex(d.Data[start:end])
+		if m == nil {
 			break
 		}
-		if slices.ContainsFunc(all, func(other directive) bool { return other.name == dir.name }) {
-			return all, fmt.Errorf("line %d: a second %s directive: only one can be", line, dir.name)
+		name := strings.ToLower(string(d.Data[start+m[2] : start+m[3]]))
+		if name != "syntax" && name != "escape" && name != "check" {
+			break
 		}
-		dir.line = line
-		all = append(all, dir)
+		if _, twice := all[name]; twice {
+			return all, fmt.Errorf("line %d: a second %s directive: only one can be", scan.LineAt(d.Data, start), name)
+		}
+		all[name] = scan.At(start+m[4], start+m[5])
 		start = next
 	}
 	return all, nil
 }
 
-// parseDirective reads a line that has the form # NAME=VALUE.
-func parseDirective(data []byte, start, end int) (dir directive, ok bool) {
-	const (
-		space   = "\t\f\r "
-		letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	)
-	if start == end || data[start] != '#' {
-		return dir, false
-	}
-	line := data[skipSpace(data, start+1, end):end]
-	name := line[:len(line)-len(bytes.TrimLeft(line, letters))]
-	value, ok := bytes.CutPrefix(bytes.TrimLeft(line[len(name):], space), []byte("="))
-	dir.name = strings.ToLower(string(name))
-	if !ok || len(value) == 0 || dir.name != "syntax" && dir.name != "escape" && dir.name != "check" {
-		return dir, false
-	}
-	dir.start = end - len(bytes.TrimLeft(value, space))
-	dir.end = end - len(value) + len(bytes.TrimRight(value, space))
-	if dir.start > dir.end { // a value all blank is one, and a wrong one
-		dir.start, dir.end = end-1, end
-	}
-	return dir, true
-}
-
 // skipTo passes over lines up to the end of a heredoc, before whose name there may be
 // tabs, and reports whether it has one.
 func (d *dockerfile) skipTo(name string, tabs bool) bool {
-	for d.next < len(d.data) {
+	for d.next < len(d.Data) {
 		start, end := d.nextLine()
-		line := d.data[start:end]
+		line := d.Data[start:end]
 		if tabs {
 			line = bytes.TrimLeft(line, "\t")
 		}

@@ -1,27 +1,24 @@
-package references
+package dockerfile
 
 import (
 	"bytes"
-	"iter"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"unicode"
 	"unicode/utf8"
-)
 
-// No name is longer: host, repository (255), tag (128), digest (135). ARGs that double
-// end here.
-const maxValue = 800
+	"docker-credential-cgr/references/scan"
+)
 
 // value is what a word with variables comes to.
 type value struct {
 	text     string
-	place    place    // where all of it stands, if it has one
-	unsure   bool     // the text is no more than what it may be made of
-	defaults []int    // the index of each default that it has a piece of
-	names    []string // of the variables in the word
+	at       scan.Place // where all of it stands, if it has one
+	unsure   bool       // the text is no more than what it may be made of
+	defaults []int      // the index of each default that it has a piece of
+	names    []string   // of the variables in the word
 }
 
 // predefinedArgs are the variables that BuildKit gives to every FROM. Their values
@@ -46,20 +43,20 @@ var variable = sync.OnceValue(func() *regexp.Regexp {
 
 // expand returns what a word comes to. What is more than is understood makes it unsure,
 // and then its text is all that it may be made of.
-func (d *dockerfile) expand(in *instruction, word place) (v value) {
+func (d *dockerfile) expand(in *instruction, word scan.Place) (v value) {
 	word, quote := unquoted(in.text, word)
-	text := in.text[word.start:word.end]
+	text := in.text[word.Start:word.End]
 	if quote == '\'' && bytes.IndexByte(text, '\'') < 0 {
-		v.add(value{text: string(text), place: in.file(word)}, true)
+		v.add(value{text: string(text), at: in.file(word)}, true)
 		return v
 	}
-	v.unsure = bytes.ContainsAny(text, `"'`+string(rune(d.escape))) || bytes.HasPrefix(text, []byte(byteOrderMark))
+	v.unsure = bytes.ContainsAny(text, `"'`+string(rune(d.escape))) || bytes.HasPrefix(text, []byte(scan.ByteOrderMark))
 	done := 0
 	alone := func(start, end int) bool { return start == 0 && end == len(text) }
 	literal := func(start, end int) {
 		if start < end {
 			v.unsure = v.unsure || bytes.IndexByte(text[start:end], '$') >= 0
-			v.add(value{text: string(text[start:end]), place: in.file(place{word.start + start, word.start + end})}, alone(start, end))
+			v.add(value{text: string(text[start:end]), at: in.file(scan.At(word.Start+start, word.Start+end))}, alone(start, end))
 		}
 	}
 	for _, m := range variable().FindAllSubmatchIndex(text, -1) {
@@ -73,7 +70,7 @@ func (d *dockerfile) expand(in *instruction, word place) (v value) {
 		has, set := d.args[name]
 		null := !set || has.text == "" && m[7]-m[6] == len(":-")
 		if m[6] >= 0 && (null || has.unsure) {
-			v.add(value{text: string(text[m[8]:m[9]]), place: in.file(place{word.start + m[8], word.start + m[9]})}, alone(m[0], m[1]))
+			v.add(value{text: string(text[m[8]:m[9]]), at: in.file(scan.At(word.Start+m[8], word.Start+m[9]))}, alone(m[0], m[1]))
 		}
 		if m[6] < 0 || !null || has.unsure {
 			v.add(has, alone(m[0], m[1]))
@@ -99,26 +96,26 @@ func (v *value) addName(name string) {
 // add puts a piece behind the text; alone says that it is all of the word.
 func (v *value) add(piece value, alone bool) {
 	v.unsure = v.unsure || piece.unsure
-	v.place = place{}
+	v.at = scan.Place{}
 	if alone {
-		v.place = piece.place
+		v.at = piece.at
 	}
-	if len(v.text)+len(piece.text) > maxValue {
+	if len(v.text)+len(piece.text) > scan.MaxName {
 		v.unsure = true
-		piece.text = piece.text[:max(0, maxValue-len(v.text))]
+		piece.text = piece.text[:max(0, scan.MaxName-len(v.text))]
 	}
 	v.text += piece.text
 	v.defaults = append(v.defaults[:len(v.defaults):len(v.defaults)], piece.defaults...)
-	if len(v.defaults) > maxValue {
-		v.defaults = v.defaults[:maxValue]
+	if len(v.defaults) > scan.MaxName {
+		v.defaults = v.defaults[:scan.MaxName]
 	}
 }
 
 // unquoted is a word without the quotes around it, and which they were.
-func unquoted(text []byte, word place) (place, byte) {
-	if n := word.end - word.start; n >= 2 {
-		if quote := text[word.start]; (quote == '"' || quote == '\'') && text[word.end-1] == quote {
-			return place{word.start + 1, word.end - 1}, quote
+func unquoted(text []byte, word scan.Place) (scan.Place, byte) {
+	if n := word.End - word.Start; n >= 2 {
+		if quote := text[word.Start]; (quote == '"' || quote == '\'') && text[word.End-1] == quote {
+			return scan.At(word.Start+1, word.End-1), quote
 		}
 	}
 	return word, 0
@@ -129,13 +126,13 @@ func unquoted(text []byte, word place) (place, byte) {
 type command struct {
 	name       string
 	flags      []flag
-	start, end int
+	Start, End int
 }
 
 // flag is --NAME=VALUE.
 type flag struct {
 	name  string
-	value place
+	value scan.Place
 }
 
 // command reads a part of the text as an instruction: all of it, or what ONBUILD has.
@@ -146,17 +143,17 @@ func (in *instruction) command(start, end int, escape byte) (c command, clear bo
 	if i := bytes.IndexAny(in.text[start:end], blanks); i >= 0 {
 		nameEnd = start + i
 	}
-	c = command{name: strings.ToLower(string(in.text[start:nameEnd])), end: end}
+	c = command{name: strings.ToLower(string(in.text[start:nameEnd])), End: end}
 	clear = true
-	for c.start = nameEnd; ; {
-		for c.start < end && isSpaceByte(in.text[c.start]) {
-			c.start++
+	for c.Start = nameEnd; ; {
+		for c.Start < end && isSpaceByte(in.text[c.Start]) {
+			c.Start++
 		}
-		word := place{c.start, c.start}
-		for word.end < end && !isSpaceByte(in.text[word.end]) {
-			word.end++
+		word := scan.At(c.Start, c.Start)
+		for word.End < end && !isSpaceByte(in.text[word.End]) {
+			word.End++
 		}
-		text := in.text[word.start:word.end]
+		text := in.text[word.Start:word.End]
 		if bytes.Count(text, []byte(`"`))%2 != 0 || bytes.Count(text, []byte("'"))%2 != 0 || bytes.IndexByte(text, escape) >= 0 {
 			// Quotes may hold blanks, and what looks like no flag may be one.
 			clear = clear && !bytes.Contains(text, []byte("-"))
@@ -168,19 +165,19 @@ func (in *instruction) command(start, end int, escape byte) (c command, clear bo
 		if !bytes.HasPrefix(text, []byte("--")) {
 			break
 		}
-		c.start = word.end
+		c.Start = word.End
 		if len(text) == len("--") {
 			break
 		}
 		name, _, _ := bytes.Cut(text, []byte("="))
-		value, _ := unquoted(in.text, place{min(word.end, word.start+len(name)+1), word.end})
-		if bytes.ContainsAny(name, `"'`) || bytes.ContainsAny(in.text[value.start:value.end], `"'`) {
+		value, _ := unquoted(in.text, scan.At(min(word.End, word.Start+len(name)+1), word.End))
+		if bytes.ContainsAny(name, `"'`) || bytes.ContainsAny(in.text[value.Start:value.End], `"'`) {
 			clear = false
 			continue
 		}
 		c.flags = append(c.flags, flag{string(name), value})
 	}
-	c.start, c.end = trimSpace(in.text, c.start, end)
+	c.Start, c.End = trimSpace(in.text, c.Start, end)
 	return c, clear
 }
 
@@ -189,7 +186,7 @@ func (in *instruction) command(start, end int, escape byte) (c command, clear bo
 func (c command) platform(in *instruction) string {
 	for _, flag := range c.flags {
 		if flag.name == "--platform" {
-			if text := string(in.text[flag.value.start:flag.value.end]); text != "$TARGETPLATFORM" && text != "${TARGETPLATFORM}" {
+			if text := string(in.text[flag.value.Start:flag.value.End]); text != "$TARGETPLATFORM" && text != "${TARGETPLATFORM}" {
 				return text
 			}
 			break
@@ -208,61 +205,38 @@ func trimSpace(text []byte, start, end int) (int, int) {
 func isSpaceByte(b byte) bool { return unicode.IsSpace(rune(b)) }
 
 // fields are a FROM's arguments, of which four are as wrong as more.
-func (in *instruction) fields(start, end int) (fields []place) {
+func (in *instruction) fields(start, end int) (fields []scan.Place) {
 	for len(fields) < 4 {
 		start = end - len(bytes.TrimLeft(in.text[start:end], blanks))
 		if start == end {
 			break
 		}
-		field := place{start, end}
+		field := scan.At(start, end)
 		if i := bytes.IndexAny(in.text[start:end], blanks); i >= 0 {
-			field.end = start + i
+			field.End = start + i
 		}
 		fields = append(fields, field)
-		start = field.end
+		start = field.End
 	}
 	return fields
 }
 
-// splitWords splits a text at what is space outside of quotes and not escaped. Within
-// ' ' nothing is escaped. An escape character at the end is dropped.
-func splitWords(text []byte, escape byte) iter.Seq[place] {
-	return func(yield func(place) bool) {
-		start := -1
-		quote := rune(0)
-		for i := 0; i < len(text); {
-			r, n := utf8.DecodeRune(text[i:])
-			switch {
-			case start < 0 && unicode.IsSpace(r):
-				i += n
-				continue
-			case start < 0:
-				start = i
-			}
-			switch {
-			case quote == 0 && unicode.IsSpace(r):
-				if !yield(place{start, i}) {
-					return
-				}
-				start = -1
-			case quote == 0 && (r == '\'' || r == '"'):
-				quote = r
-			case r == quote:
-				quote = 0
-			case r == rune(escape) && quote != '\'':
-				if i+n == len(text) {
-					text = text[:i]
-					continue
-				}
-				i += n
-				_, n = utf8.DecodeRune(text[i:])
-			}
-			i += n
-		}
-		if start >= 0 && start < len(text) {
-			yield(place{start, len(text)})
-		}
+// words are what has no space in it outside of quotes, and not escaped; quotes that do
+// not end go on to the end. Within ' ' nothing is escaped.
+var words = map[byte]func() *regexp.Regexp{'\\': wordPattern(`\\`), '`': wordPattern("`")}
+
+func wordPattern(escape string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?s)(?:'[^']*(?:'|$)|"(?:[^"` + escape + `]|` + escape + `.)*(?:"|` + escape + `?$)|` + escape + `.|[^'"` + escape + `\s\x0b\x85\p{Z}])+`)
+	})
+}
+
+// splitWords splits a text into its words. An escape character at the end is dropped.
+func splitWords(text []byte, escape byte) (split []scan.Place) {
+	for _, m := range words[escape]().FindAllIndex(text, -1) {
+		split = append(split, scan.At(m[0], m[1]))
 	}
+	return split
 }
 
 var (
@@ -279,14 +253,14 @@ var (
 // to a line that is their name. Words are split with the backslash for the escape,
 // whatever the file's directive says.
 func (d *dockerfile) skipHeredocs(in *instruction, c command, clear bool) error {
-	if !bytes.Contains(in.text, []byte("<<")) || clear && isJSON(in.text[c.start:c.end]) {
+	if !bytes.Contains(in.text, []byte("<<")) || clear && isJSON(in.text[c.Start:c.End]) {
 		return nil
 	}
 	text := plainVariable().ReplaceAllFunc(in.text, func(name []byte) []byte { return bytes.Repeat([]byte("x"), len(name)) })
 	unclear := !clear || bytes.Contains(text, []byte("${")) || !utf8.Valid(text)
 	opened := false // << stands alone, and its name is the next word
-	for w := range splitWords(text, '\\') {
-		word := string(text[w.start:w.end])
+	for _, w := range splitWords(text, '\\') {
+		word := string(text[w.Start:w.End])
 		if opened {
 			word = "<<" + word
 			opened = false

@@ -1,4 +1,4 @@
-package references
+package yamlfile
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"docker-credential-cgr/references/scan"
 	"docker-credential-cgr/registry"
 )
 
@@ -22,7 +23,7 @@ type imageParts struct {
 }
 
 // partsOf reads a mapping, and what is merged into it by <<.
-func (w *yamlWalk) partsOf(mapping *yaml.Node) imageParts {
+func (w *walk) partsOf(mapping *yaml.Node) imageParts {
 	var p imageParts
 	bases := []*yaml.Node{mapping}
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
@@ -52,7 +53,7 @@ func (w *yamlWalk) partsOf(mapping *yaml.Node) imageParts {
 }
 
 // ownParts are the values of a mapping itself. One may be merged into many.
-func (w *yamlWalk) ownParts(mapping *yaml.Node) (own [5]*yaml.Node) {
+func (w *walk) ownParts(mapping *yaml.Node) (own [5]*yaml.Node) {
 	own, known := w.own[mapping]
 	if !known {
 		for i, key := range []string{"registry", "repository", "name", "tag", "digest"} {
@@ -73,7 +74,7 @@ func text(n *yaml.Node) string {
 
 // parts takes a mapping that may give an image in parts. Under a key with an image its
 // name may be all of it.
-func (w *yamlWalk) parts(n *yaml.Node, isImage bool) {
+func (w *walk) parts(n *yaml.Node, isImage bool) {
 	p := w.partsOf(n)
 	if p.repository == nil && !isImage {
 		return
@@ -92,23 +93,23 @@ func (w *yamlWalk) parts(n *yaml.Node, isImage bool) {
 	if host := text(p.registry); host != "" {
 		where, name = p.registry, host+"/"+name
 	}
-	if where == nil || !isOurs(name, w.host) && !(isVariable(name) && mentioned(name, w.host)) && !isHost(name, w.host) {
+	if where == nil || !scan.IsOurs(name, w.Host) && !(scan.IsVariable(name) && scan.Mentioned(name, w.Host)) && !scan.IsHost(name, w.Host) {
 		return
 	}
 	if w.edited[n] { // by an alias
 		return
 	}
 	w.edited[n] = true
-	image, err := registry.Parse(name, w.host)
+	image, err := registry.Parse(name, w.Host)
 	at := behind(where)
 	tag, digest, hasDigest := strings.Cut(text(p.tag), "@")
-	whole := name + ":" + tag
+	full := name + ":" + tag
 	if tag == "" {
-		whole = name
+		full = name
 	}
-	switch withTag, tagErr := registry.Parse(whole, w.host); {
-	case isVariable(name + tag):
-		w.leaveNode(at, hasVariable)
+	switch withTag, tagErr := registry.Parse(full, w.Host); {
+	case scan.IsVariable(name + tag):
+		w.leaveNode(at, scan.HasVariable)
 	case err != nil || tagErr != nil:
 		w.leaveNode(at, inParts)
 	case image.Tag != "" && tag == "":
@@ -118,16 +119,16 @@ func (w *yamlWalk) parts(n *yaml.Node, isImage bool) {
 	case p.merged || isShared(p.tag) || isShared(p.digest) || w.edited[p.tag] || w.edited[p.digest]:
 		if registry.ValidDigest(text(p.digest)) {
 			withTag.Digest = text(p.digest)
-			w.foundPart(at, Found{Text: whole + "@" + withTag.Digest, Image: withTag, Fixed: true})
+			w.foundPart(at, scan.Found{Text: full + "@" + withTag.Digest, Image: withTag, Fixed: true})
 			return
 		}
 		w.leaveNode(at, shared)
 	case p.digest != nil:
-		w.digest(at, n, Found{Text: whole, Image: withTag, form: digestPart})
+		w.digest(at, n, scan.Found{Text: full, Image: withTag, Form: scan.DigestPart})
 	case tag != "" && (!hasDigest || registry.ValidDigest(digest)):
-		f := Found{Text: whole, Image: withTag, form: tagPart}
+		f := scan.Found{Text: full, Image: withTag, Form: scan.TagPart}
 		if hasDigest {
-			f.Text, f.Image.Digest = whole+"@"+digest, digest
+			f.Text, f.Image.Digest = full+"@"+digest, digest
 		}
 		w.part(at, p.tag, f)
 	default:
@@ -137,29 +138,29 @@ func (w *yamlWalk) parts(n *yaml.Node, isImage bool) {
 
 // kustomize takes what a kustomization puts into other files in the place of an image
 // (Kustomize, `images`).
-func (w *yamlWalk) kustomize(n *yaml.Node) {
+func (w *walk) kustomize(n *yaml.Node) {
 	name, tag, digest := valueOf(n, "newName"), valueOf(n, "newTag"), valueOf(n, "digest")
 	if name == nil && (tag != nil || digest != nil) {
 		name = valueOf(n, "name")
 	}
-	if name == nil || !isOurs(text(name), w.host) {
+	if name == nil || !scan.IsOurs(text(name), w.Host) {
 		return
 	}
-	whole := text(name)
+	full := text(name)
 	if t := text(tag); t != "" {
-		whole += ":" + t
+		full += ":" + t
 	}
-	image, err := registry.Parse(whole, w.host)
+	image, err := registry.Parse(full, w.Host)
 	at := behind(name)
 	switch {
-	case err != nil || isVariable(whole):
+	case err != nil || scan.IsVariable(full):
 		w.leaveNode(at, inParts)
 	case isShared(tag) || isShared(digest):
 		w.leaveNode(at, shared)
 	case digest != nil:
-		w.digest(at, n, Found{Text: whole, Image: image, form: digestPart})
+		w.digest(at, n, scan.Found{Text: full, Image: image, Form: scan.DigestPart})
 	case text(tag) != "":
-		f := Found{Text: whole, Image: image, form: newTag}
+		f := scan.Found{Text: full, Image: image, Form: scan.NewTag}
 		w.part(at, tag, f)
 	default:
 		w.leaveNode(at, noTagHere)
@@ -167,7 +168,7 @@ func (w *yamlWalk) kustomize(n *yaml.Node) {
 }
 
 // digest finds an image whose mapping has a digest: key, be it empty.
-func (w *yamlWalk) digest(at, mapping *yaml.Node, f Found) {
+func (w *walk) digest(at, mapping *yaml.Node, f scan.Found) {
 	v := valueOf(mapping, "digest")
 	if old := text(v); registry.ValidDigest(old) {
 		f.Text, f.Image.Digest = f.Text+"@"+old, old
@@ -185,10 +186,10 @@ func (w *yamlWalk) digest(at, mapping *yaml.Node, f Found) {
 		if key.Style != 0 {
 			end++
 		}
-		if !ok || end >= len(w.data) || w.data[end] != ':' {
+		if !ok || end >= len(w.Data) || w.Data[end] != ':' {
 			break
 		}
-		f.Start, f.End, f.form = end+1, end+1, digestMissing
+		f.Start, f.End, f.Form = end+1, end+1, scan.DigestMissing
 		w.foundPart(at, f)
 		return
 	}
@@ -196,13 +197,13 @@ func (w *yamlWalk) digest(at, mapping *yaml.Node, f Found) {
 }
 
 // part finds an image by the node whose bytes a digest changes.
-func (w *yamlWalk) part(at, changed *yaml.Node, f Found) {
+func (w *walk) part(at, changed *yaml.Node, f scan.Found) {
 	start, end, ok := w.bytes(changed)
 	if !ok || changed.Kind != yaml.ScalarNode || changed.Style&yaml.TaggedStyle != 0 || w.inKeys[changed] {
 		w.leaveNode(at, escaped)
 		return
 	}
-	if f.form == newTag {
+	if f.Form == scan.NewTag {
 		key := w.keyBefore(changed)
 		if key < 0 {
 			w.leaveNode(at, escaped)
@@ -211,7 +212,7 @@ func (w *yamlWalk) part(at, changed *yaml.Node, f Found) {
 		if changed.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
 			end++
 		}
-		if end < len(w.data) && strings.IndexByte(" \t\r\n,}", w.data[end]) < 0 { // without quotes it would go on
+		if end < len(w.Data) && strings.IndexByte(" \t\r\n,}", w.Data[end]) < 0 { // without quotes it would go on
 			w.leaveNode(at, escaped)
 			return
 		}
@@ -224,8 +225,8 @@ func (w *yamlWalk) part(at, changed *yaml.Node, f Found) {
 
 // keyBefore is where the plain key newTag begins before its value, on one line; -1 where
 // it does not.
-func (w *yamlWalk) keyBefore(v *yaml.Node) int {
-	before := w.data[:w.offset[v]]
+func (w *walk) keyBefore(v *yaml.Node) int {
+	before := w.Data[:w.offset[v]]
 	before = bytes.TrimRight(before, " \t")
 	if !bytes.HasSuffix(before, []byte("newTag:")) {
 		return -1
@@ -234,11 +235,11 @@ func (w *yamlWalk) keyBefore(v *yaml.Node) int {
 }
 
 // foundPart notes an image whose name stands at a node.
-func (w *yamlWalk) foundPart(at *yaml.Node, f Found) {
-	if f.name = w.offset[at]; at.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
-		f.name++
+func (w *walk) foundPart(at *yaml.Node, f scan.Found) {
+	if f.Name = w.offset[at]; at.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
+		f.Name++
 	}
-	w.found = append(w.found, f)
+	w.Found = append(w.Found, f)
 	w.at[at] = nil // it is no whole name
 }
 
@@ -246,7 +247,7 @@ func (w *yamlWalk) foundPart(at *yaml.Node, f Found) {
 func isShared(n *yaml.Node) bool { return n != nil && (n.Kind == yaml.AliasNode || n.Anchor != "") }
 
 // leaveNode notes a node that is not the whole name of an image.
-func (w *yamlWalk) leaveNode(n *yaml.Node, why string) {
+func (w *walk) leaveNode(n *yaml.Node, why string) {
 	if s := w.at[n]; s != nil {
 		if s.why == "" {
 			s.why = why
