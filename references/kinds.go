@@ -45,7 +45,7 @@ var Rules = []Rule{
 	{YAML, "", "a mapping with `repository:`, perhaps `registry:`, and `digest:`, which may be empty (Helm values)", "`digest: DIGEST`"},
 	{YAML, "", "the same with `tag:` and without `digest:`", "`tag: TAG@DIGEST`"},
 	{YAML, "", "`images:` of a kustomization with `newTag:`", "`digest: DIGEST` in the place of `newTag:`"},
-	{YAML, "", "what a variable under `variables:`, or a parameter with `name:` and `default:` or `value:`, stands for, where an `image:` of the file is all that variable; parameters whose names end with `image`", reference},
+	{YAML, "", "what a variable under `variables:`, or a parameter with `name:` and `default:` or `value:`, stands for, where an `image:` of the file is all that variable; parameters whose names end with `image`, but for `IMAGE`, which is what a task builds", reference},
 	{YAML, "", "the YAML in a literal block under `values:` or `NAME.yaml:`", "as YAML"},
 	{YAML, "", "`run:`, `script:`, `before_script:` and `after_script:`", "as a script"},
 	{Dockerfile, "dockerfile containerfile dockerfile.* containerfile.* dockerfile-* containerfile-* dockerfile_* containerfile_* *.dockerfile *.containerfile", "`FROM`, `COPY --from`, `RUN --mount=from`, `# syntax=`, and the default of an `ARG` or in `${NAME:-IMAGE}` that is all a `FROM` names", reference},

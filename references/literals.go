@@ -20,6 +20,9 @@ const (
 	usedInPart = "is in a variable that is a part of another name in this file"
 )
 
+// buildFlags are options before the name of what is built.
+var buildFlags = []string{"--tag", "--destination"}
+
 // runners are words of a command line before the name of an image that is pulled.
 var runners = []string{"run", "pull", "create", "from", "FROM", "--from", "--image", "--pull"}
 
@@ -43,7 +46,7 @@ func (r *reader) literal(m scan.Mention) (class Class, why string, found bool) {
 // tell decides by the name of what has the reference for its value.
 func tell(m scan.Mention, owner string, isImage bool) (class Class, why string, found bool) {
 	switch {
-	case slices.Contains(scan.Builders, owner):
+	case slices.Contains(scan.Builders, owner), slices.Contains(buildFlags, owner):
 		return Built, scan.BuiltHere, false
 	case m.Image.Tag == "" && m.Image.Digest == "" && !isImage:
 		return Ambiguous, noTag, false
@@ -109,13 +112,26 @@ func (r *reader) word(m scan.Mention, within scan.Place) (class Class, why strin
 	if line != "" && strings.IndexByte(" \t\n\"'`(", line[len(line)-1]) < 0 {
 		return Ambiguous, notLiteral, false
 	}
-	if n := len(words); n > 0 && (slices.Contains(scan.Builders, words[n-1]) || slices.Contains(words, "push") || slices.Contains(words, "SAVE")) {
+	if builds(words) {
 		return Built, scan.BuiltHere, false
 	}
 	if slices.ContainsFunc(words, func(w string) bool { return slices.Contains(runners, w) }) {
 		return Ambiguous, "", true
 	}
 	return Ambiguous, notKnown, false
+}
+
+// builds reports whether the next word behind those of a command is the name of what is
+// built or pushed. A -t alone may be that of docker run.
+func builds(words []string) bool {
+	if slices.Contains(words, "push") || slices.Contains(words, "SAVE") {
+		return true
+	}
+	if len(words) == 0 {
+		return false
+	}
+	last := words[len(words)-1]
+	return slices.Contains(buildFlags, last) || last == "-t" && slices.Contains(words, "build")
 }
 
 // commandBefore returns the part of a command line that stands before its end: from the
@@ -180,7 +196,7 @@ func (r *reader) uses() map[string]use {
 		r.Work += len(command) + len(name)
 		u := r.variables[string(name)]
 		u.part = u.part || len(after) > 0 && strings.IndexByte(":/@-.", after[0]) >= 0 || command != "" && strings.HasSuffix(command, "/")
-		u.push = u.push || len(words) > 0 && slices.Contains(scan.Builders, words[len(words)-1]) || slices.Contains(words, "push")
+		u.push = u.push || builds(words)
 		r.variables[string(name)] = u
 	}
 }

@@ -72,7 +72,8 @@ func (c *CommentReader) step() {
 
 // opensBlock reports whether a comment begins there that also ends.
 func (c *CommentReader) opensBlock(rest []byte) bool {
-	if c.syntax.Open == "" || c.unclosed || !bytes.HasPrefix(rest, []byte(c.syntax.Open)) {
+	// Within a word, as in /tmp/*, it opens none.
+	if c.syntax.Open == "" || c.unclosed || !c.behind(" \t\r\n([{,;") || !bytes.HasPrefix(rest, []byte(c.syntax.Open)) {
 		return false
 	}
 	c.unclosed = !bytes.Contains(rest[len(c.syntax.Open):], []byte(c.syntax.Close))

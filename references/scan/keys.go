@@ -5,10 +5,9 @@ import "strings"
 // BuiltHere is why what is built is left alone.
 const BuiltHere = "is the name of what is built here"
 
-// Builders are keys, functions and flags before the name of what is built or pushed.
+// Builders are keys and functions before the name of what is built or pushed.
 var Builders = []string{
 	"tags", "image_templates", "name_template", "output", "outputs", "cache-to", "cache_to", "docker_build", "custom_build",
-	"-t", "--tag", "--destination", "push", "--push",
 }
 
 // IsImageKey reports whether a key or a variable of this name holds an image, as tools

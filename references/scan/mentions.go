@@ -9,6 +9,7 @@ import (
 	"docker-credential-cgr/registry"
 )
 
+// What files and references may have, and how much of them is looked at.
 const (
 	ByteOrderMark = "\ufeff"
 	StandardPort  = ":443" // a reference may have it, and means the same
@@ -58,6 +59,7 @@ func hasPrefixFold(data []byte, host string) bool {
 	return len(data) >= len(host) && strings.EqualFold(string(data[:len(host)]), host)
 }
 
+// IsHost reports whether a text is the host, with its standard port or none.
 func IsHost(text, host string) bool {
 	text = strings.TrimSuffix(text, StandardPort)
 	return len(text) == len(host) && strings.EqualFold(text, host)
@@ -136,7 +138,7 @@ func Mentioned(text, host string) bool {
 	return false
 }
 
-// A mention is an occurrence of an image: the host, and what follows it.
+// A Mention is an occurrence of an image: the host, and what follows it.
 type Mention struct {
 	Place        // up to the last byte that a name can have
 	Shown int    // the end of what is shown of it

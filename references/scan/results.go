@@ -79,12 +79,12 @@ type Left struct {
 	Text  string // what stands there, as it is
 	Why   string
 	Class Class
-	Image registry.Reference // where Class is Built
+	Image registry.Reference // that it names, if it does
 
 	Start, End int // in the file
 }
 
-// results collects what a reader understands of a file, by place in the file.
+// Results collects what the readers understand of a file, by place in the file.
 type Results struct {
 	Data  []byte
 	Host  string // without the standard port
@@ -94,6 +94,7 @@ type Results struct {
 	Work int // bytes that were looked at around what was found, for tests
 }
 
+// Leave notes what stands between two places as not to be pinned.
 func (r *Results) Leave(start, end int, why string) {
 	r.Left = append(r.Left, Left{Text: string(r.Data[start:end]), Why: why, Start: start, End: end})
 }

@@ -15,7 +15,7 @@ import (
 
 // Why a value in YAML is left.
 const (
-	inParts = "is given in parts: to pin it, give a digest: beside them"
+	inParts = "is given in parts: add a digest: beside them to pin it"
 	escaped = "is written with escapes or over several lines: only a name in one piece can be pinned"
 )
 
