@@ -82,7 +82,7 @@ func (d *dockerfile) matters(offset int) bool {
 // inPieces reports whether the host is in an instruction more often than in the bytes of
 // the file: over several lines, or with quotes or escapes inside.
 func (d *dockerfile) inPieces(in *instruction) bool {
-	if len(in.cuts) < 2 && bytes.IndexAny(in.text, `"'`+string(rune(d.escape))) < 0 {
+	if len(in.cuts) < 2 && !bytes.ContainsAny(in.text, `"'`+string(rune(d.escape))) {
 		return false
 	}
 	joined := bytes.Map(func(r rune) rune {

@@ -12,7 +12,7 @@ import (
 
 const (
 	noTagHere = "has neither a tag nor a digest beside it: what it is stands elsewhere"
-	shared    = "shares its tag or digest with another mapping: write them out"
+	shared    = "shares its name, tag or digest with another place: write them out"
 )
 
 // imageParts is a mapping that gives an image in parts, as charts do, or under name:
@@ -116,6 +116,8 @@ func (w *walk) parts(n *yaml.Node, isImage bool) {
 		w.name(where, siblingsOf(n))
 	case image.Digest != "":
 		w.leaveNode(at, inParts)
+	case isShared(where) && scan.IsOurs(text(where), w.Host):
+		w.leaveNode(at, shared)
 	case p.merged || isShared(p.tag) || isShared(p.digest) || w.edited[p.tag] || w.edited[p.digest]:
 		if registry.ValidDigest(text(p.digest)) {
 			withTag.Digest = text(p.digest)

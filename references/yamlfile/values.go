@@ -110,9 +110,9 @@ func (w *walk) finish() {
 		}
 	}
 	for _, s := range w.spots {
-		start, end, ok := w.bytes(s.node)
+		start, _, ok := w.bytes(s.node)
 		start += len(s.prefix)
-		end = start + len(s.text)
+		end := start + len(s.text)
 		switch {
 		case s.why != "":
 		case w.inKeys[s.node]:
