@@ -42,9 +42,9 @@ HCL, JSON, TOML and Starlark, and variables and commands in scripts and makefile
 Only the references change. Nothing is written unless every image was found and every
 file can be written.
 
-Every other occurrence of an image is listed, and --check exits with 1 for it, as for
-what is not pinned; --exclude leaves files out. References in comments, and names of
-what is built there, are listed apart and do no harm.`,
+Every other occurrence of an image is listed, and --check exits with 1 for it, as it does
+for unpinned references; --exclude leaves files out. References in comments and names of
+images that are built there are listed separately and never fail.`,
 		Example: `  ` + name + ` images pin .
   ` + name + ` images pin --dry-run . | less     # show the change, and make none
   ` + name + ` images pin --check .              # for CI, offline

@@ -62,7 +62,8 @@ func newWalk(r *scan.Results, workflow bool) *walk {
 	return w
 }
 
-// visit visits a node that is the value of a key, which is in the value of another.
+// visit goes through a node that is the value of a key, in a mapping that is the value
+// of another one.
 func (w *walk) visit(n *yaml.Node, key, above string) {
 	if n.Kind != yaml.MappingNode {
 		for _, child := range n.Content {
