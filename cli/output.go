@@ -17,7 +17,8 @@ func (p Program) answer(format string, args ...any) error {
 	return nil
 }
 
-// answerJSON prints v for programs.
+// answerJSON prints v for programs. Strings in it may come from others: what the log of
+// a CI job would take for a command is escaped.
 func (p Program) answerJSON(v any) error {
 	var b strings.Builder
 	encoder := json.NewEncoder(&b)
@@ -26,7 +27,7 @@ func (p Program) answerJSON(v any) error {
 	if err := encoder.Encode(v); err != nil {
 		return err
 	}
-	return p.answer("%s", escapeJSON(b.String()))
+	return p.answer("%s", strings.ReplaceAll(escapeJSON(b.String()), "##", `#\u0023`))
 }
 
 // answerItems prints a list for programs: an object whose items it holds, as chainctl

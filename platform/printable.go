@@ -36,7 +36,19 @@ func Printable(text string, secrets ...string) string {
 		}
 		writeRune(&out, r)
 	}
-	return strings.TrimSpace(out.String())
+	return inLog(strings.TrimSpace(out.String()))
+}
+
+// inLog breaks what the log of a CI job takes for commands: :: at the beginning of a
+// line, and ##[ or ##vso[ anywhere (actions/runner, ActionCommand.cs; Azure Pipelines).
+func inLog(text string) string {
+	if strings.HasPrefix(text, "::") {
+		text = `:\` + text[1:]
+	}
+	for strings.Contains(text, "##") { // ### is two of them
+		text = strings.ReplaceAll(text, "##", `#\#`)
+	}
+	return text
 }
 
 // tokenRun are the characters of base64, base64url and percent-encoding, as many as no
@@ -63,15 +75,20 @@ func looksRandom(run string) bool {
 
 // PrintableLines makes a text of several lines safe to show, whose lines and
 // indentation matter: control and direction characters are escaped but for line ends
-// and tabs.
+// and tabs, and what the log of a CI job takes for commands is broken.
 func PrintableLines(text string) string {
 	var out strings.Builder
-	for _, r := range strings.ReplaceAll(text, "\r\n", "\n") {
-		if r == '\n' || r == '\t' {
-			out.WriteByte(byte(r))
-			continue
+	for line := range strings.Lines(strings.ReplaceAll(text, "\r\n", "\n")) {
+		var clean strings.Builder
+		for _, r := range line {
+			if r == '\n' || r == '\t' {
+				clean.WriteByte(byte(r))
+				continue
+			}
+			writeRune(&clean, r)
 		}
-		writeRune(&out, r)
+		shown := strings.TrimLeft(clean.String(), " \t")
+		out.WriteString(clean.String()[:clean.Len()-len(shown)] + inLog(shown))
 	}
 	return out.String()
 }
