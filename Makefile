@@ -3,10 +3,8 @@
 
 GO      ?= go
 BIN     := bin/docker-credential-cgr
-# As it is shipped. Without net/http's HTTP/2, which nothing here speaks: half a megabyte. Without inlining but in what
-# every program is made of: almost as much again, for no difference in time that shows.
-SHIPPED := -trimpath -tags=nethttpomithttp2 -ldflags="-s -w" \
-	-gcflags='all=-l' -gcflags='runtime/...=' -gcflags='internal/...=' -gcflags='crypto/...='
+# As it is shipped.
+SHIPPED := -trimpath -ldflags="-s -w"
 # Flags for go test, such as -v.
 TESTFLAGS ?=
 # The race detector needs cgo, and cgo a C compiler.

@@ -38,7 +38,7 @@ const confirmPatience = time.Minute
 // confirmAccount asks at a terminal whether another account than the last one is
 // meant; a script that signs in as another means it.
 func (p Program) confirmAccount(ctx context.Context, last, now token.Account) bool {
-	if !term.IsTerminal(int(p.Stdin.Fd())) {
+	if !term.IsTerminal(int(p.Stdin.Fd())) || inCI() {
 		p.warn("signed in as %s, where %s was before", now, last)
 		return true
 	}

@@ -31,9 +31,7 @@ func (a *app) api(ctx context.Context) (*iam.Client, *token.Session, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return &iam.Client{
-		URL: a.cfg.API.String(), Transport: platform.NewTransport(), Tokens: s.TokenSource(ctx, s.API),
-	}, s, nil
+	return a.client(ctx, s), s, nil
 }
 
 // organization finds the organisation or folder that a command is about: the one
@@ -45,8 +43,11 @@ func (a *app) organization(ctx context.Context, client *iam.Client, parent strin
 	}
 	group, err := client.Organization(ctx, parent)
 	var several *iam.ManyError
-	if !errors.As(err, &several) || !a.canAsk() {
+	switch {
+	case !errors.As(err, &several):
 		return group, err
+	case !a.canAsk():
+		return group, usageError{err}
 	}
 	fmt.Fprintf(a.Stderr, "%s: which organisation is it for?\n", name)
 	for i, g := range several.Groups {
@@ -59,7 +60,7 @@ func (a *app) organization(ctx context.Context, client *iam.Client, parent strin
 	}
 	n, err := strconv.Atoi(answer)
 	if err != nil || n < 1 || n > len(several.Groups) {
-		return iam.Group{}, misuse("%q is no number from 1 to %d", answer, len(several.Groups))
+		return iam.Group{}, misuse("enter a number from 1 to %d", len(several.Groups))
 	}
 	return several.Groups[n-1], nil
 }
@@ -76,7 +77,7 @@ func (a *app) confirm(ctx context.Context, yes bool, question string) error {
 		return nil
 	}
 	if !a.canAsk() {
-		return misuse("%s: nobody can be asked here; give --yes", question)
+		return misuse("refusing to %s without confirmation (not a terminal); add --yes", strings.TrimSuffix(question, "?"))
 	}
 	fmt.Fprintf(a.Stderr, "%s: %s [y/N] ", name, question)
 	answer, err := a.readLine(ctx)

@@ -36,6 +36,8 @@ type Program struct {
 	Args                  []string // without the program's name
 	Stdin, Stdout, Stderr *os.File
 	Signals               []os.Signal // that ask to stop
+
+	typed bool // a command, which a person may have typed, and no verb of the protocol
 }
 
 // Run runs the program and gives its exit code.
@@ -94,6 +96,10 @@ func (p Program) serve(ctx context.Context, verb string) int {
 	waits := term.IsTerminal(int(p.Stdin.Fd()))
 	if waits && verb == credentials.ActionGet {
 		p.warn("type the registry's name, such as %s, then Enter and Ctrl-D", registryName(cfg))
+	}
+	if isClosed(p.Stdout) {
+		p.warn("standard output is closed, where the answer goes")
+		return exitFailed
 	}
 	code := helper.Serve(h, verb, p.Stdin, waits, p.Stdout)
 	if said {

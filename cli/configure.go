@@ -269,6 +269,10 @@ func (a *app) checkUser() error {
 	home := dockerHome()
 	switch r := doctor.Sudo(os.Getenv, os.Geteuid(), home); r.Status {
 	case doctor.Failure:
+		if inCI() && os.Getenv("SUDO_USER") == "" {
+			a.warn("%s", r.Says) // so it is in container jobs of GitHub Actions, and their docker reads that file
+			return nil
+		}
 		return errors.New(r.Says + "; " + r.Mend)
 	case doctor.Warning:
 		a.warn("%s; %s", r.Says, r.Mend)

@@ -163,7 +163,11 @@ func (t *consoleTokens) List(ctx context.Context) ([]iam.PullTokenInfo, error) {
 }
 
 func (t *consoleTokens) Create(ctx context.Context, r iam.PullTokenRequest) (iam.PullToken, []console.Snippet, error) {
-	made, err := t.client.CreatePullToken(ctx, r, t.session.Issuer, wallClock)
+	p, err := t.client.PreparePullToken(ctx, r.Repositories)
+	if err != nil {
+		return iam.PullToken{}, nil, err
+	}
+	made, err := t.client.CreatePullToken(ctx, r, p, t.session.Issuer, wallClock)
 	if err != nil {
 		return made, nil, err
 	}

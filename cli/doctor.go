@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"docker-credential-cgr/doctor"
 	"docker-credential-cgr/keychain"
@@ -92,24 +91,23 @@ func (a *app) doctor(ctx context.Context, wrong error, image string) error {
 
 func (a *app) sayResults(results []doctor.Result) error {
 	if a.output == "json" {
-		return a.answerJSON(results)
+		return a.answerItems(results)
 	}
-	colour := a.colour()
+	colored := a.colored()
 	var b strings.Builder
 	for _, r := range results {
-		fmt.Fprintf(&b, "%s %-9s %s\n", colour(r.Status), r.Check, r.Says)
+		fmt.Fprintf(&b, "%s %-9s %s\n", colored(r.Status), r.Check, r.Says)
 		if r.Mend != "" {
-			fmt.Fprintf(&b, "%8s mend: %s\n", "", r.Mend)
+			fmt.Fprintf(&b, "%8s fix: %s\n", "", r.Mend)
 		}
 	}
 	return a.answer("%s", b.String())
 }
 
-// colour gives what writes a status in a column: in colour at a terminal that shows
-// them, unless NO_COLOR asks for none (https://no-color.org).
-func (p Program) colour() func(doctor.Status) string {
-	plain := runtime.GOOS == "windows" || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" ||
-		!term.IsTerminal(int(p.Stdout.Fd()))
+// colored returns what writes a status in a column, in color at a terminal that shows
+// them.
+func (p Program) colored() func(doctor.Status) string {
+	plain := runtime.GOOS == "windows" || !p.colors()
 	codes := map[doctor.Status]int{doctor.OK: 32, doctor.Warning: 33, doctor.Failure: 31}
 	return func(s doctor.Status) string {
 		column := fmt.Sprintf("%-8s", s)

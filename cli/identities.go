@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ import (
 )
 
 func (a *app) newIdentities() *cobra.Command {
-	c := &cobra.Command{
+	c := a.group(&cobra.Command{
 		Use:     "identities",
 		Aliases: []string{"identity", "ids", "id"},
 		Short:   "Make, list, change and delete the identities that CI jobs take on",
@@ -25,9 +26,7 @@ its roles say what the job may do. Pull tokens are identities too.`,
     --github-ref refs/heads/main --role registry.pull
   ` + name + ` identities list
   ` + name + ` identities describe my-workflow`,
-		Args: cobra.ArbitraryArgs,
-		RunE: a.unknown,
-	}
+	})
 	c.AddCommand(a.newIdentitiesList(), a.newIdentitiesDescribe(), a.newIdentitiesCreate(), a.newIdentitiesUpdate(), a.newIdentitiesDelete())
 	return c
 }
@@ -208,20 +207,31 @@ func (a *app) listIdentities(ctx context.Context, f identityFilter) error {
 	if err != nil {
 		return err
 	}
-	identities, err := client.Identities(ctx, iam.IdentityFilter{DescendantsOf: parent})
-	if err != nil {
-		return err
+	type answer struct {
+		bindings []iam.RoleBinding
+		err      error
+	}
+	roles := make(chan answer, 1)
+	go func() {
+		var got answer
+		if a.output != "id" {
+			// What is in a folder may have its roles in the organisation.
+			organization, _, _ := strings.Cut(parent, "/")
+			got.bindings, got.err = client.RoleBindings(ctx, organization)
+		}
+		roles <- got
+	}()
+	identities, incomplete := client.Identities(ctx, iam.IdentityFilter{DescendantsOf: parent})
+	var partial *iam.PartialError
+	if incomplete != nil && !errors.As(incomplete, &partial) {
+		return incomplete
+	}
+	got := <-roles
+	if got.err != nil {
+		return got.err
 	}
 	identities = slices.DeleteFunc(identities, func(i iam.Identity) bool { return !f.takes(i, parent, wallClock()) })
-	var bindings []iam.RoleBinding
-	if a.output != "id" {
-		// What is in a folder may have its roles in the organisation.
-		organization, _, _ := strings.Cut(parent, "/")
-		if bindings, err = client.RoleBindings(ctx, organization); err != nil {
-			return err
-		}
-	}
-	return a.showIdentities(withRoles(identities, bindings))
+	return errors.Join(a.showIdentities(withRoles(identities, got.bindings)), incomplete)
 }
 
 // within gives the id of the organisation or folder that a command looks in, which
@@ -237,9 +247,7 @@ func (a *app) within(ctx context.Context, client *iam.Client, parent string) (st
 func (a *app) showIdentities(views []identityView) error {
 	switch a.output {
 	case "json":
-		return a.answerJSON(struct {
-			Items []identityView `json:"items"` // as chainctl has it
-		}{views})
+		return a.answerItems(views)
 	case "id":
 		ids := make([]string, len(views))
 		for i, v := range views {
@@ -247,7 +255,6 @@ func (a *app) showIdentities(views []identityView) error {
 		}
 		return a.ids(ids)
 	}
-	const none = "n/a"
 	rows := make([][]string, len(views))
 	for i, v := range views {
 		ends := none

@@ -62,7 +62,7 @@ func (a *app) creating(c *cobra.Command, build func(*cobra.Command, *iam.Identit
 	flags.StringVarP(&f.description, "description", "d", "", "one line of `TEXT`")
 	flags.StringArrayVar(&f.roles, "role", nil, "`ROLE`,... that it gets, such as registry.pull (repeatable)")
 	addParent(flags, &f.parent, "`ORGANISATION` that it is for, or a folder: a name or an id")
-	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask because of warnings")
+	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask, whatever the warnings")
 	c.Args = func(c *cobra.Command, args []string) error {
 		if len(args) > 1 {
 			return misuse("%s takes one NAME, and was given %d; run: %s --help", c.Name(), len(args), c.CommandPath())
@@ -208,8 +208,8 @@ func withRolesText(roles []string) string {
 	return ", which has " + platform.Printable(strings.Join(roles, ", ")) + " there"
 }
 
-// heedWarnings says whom an identity lets in that is hardly meant. A person is asked
-// whether it is, unless yes says so; where nobody is, saying it has to do.
+// heedWarnings warns of whom an identity lets in, and keeps out, that is hardly meant.
+// What lets strangers in needs --yes, or a person who says so.
 func (a *app) heedWarnings(ctx context.Context, i iam.Identity, yes bool, question string) error {
 	if i.ClaimMatch == nil {
 		return nil
@@ -218,10 +218,15 @@ func (a *app) heedWarnings(ctx context.Context, i iam.Identity, yes bool, questi
 	for _, warning := range warnings {
 		a.warn("warning: %s", warning)
 	}
-	if len(warnings) == 0 || yes || !a.canAsk() {
+	switch {
+	case len(warnings) == 0 || yes:
 		return nil
+	case a.canAsk():
+		return a.confirm(ctx, false, question)
+	case len(i.ClaimMatch.LetsIn()) > 0:
+		return misuse("refusing to let in more than was probably meant without confirmation (not a terminal); add --yes")
 	}
-	return a.confirm(ctx, false, question)
+	return nil
 }
 
 // showMade prints an identity that was made or changed. Its id is what goes on.

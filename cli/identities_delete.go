@@ -43,7 +43,7 @@ it got before is good until it ends, an hour at most. A deleted pull token is re
 				return err
 			}
 			if !f.yes && !a.canAsk() {
-				return misuse("delete asks first, and nobody can be asked here; give --yes")
+				return misuse("refusing to delete without confirmation (not a terminal); add --yes")
 			}
 			return a.deleteIdentities(c.Context(), f, args)
 		},
@@ -133,9 +133,7 @@ func (a *app) showDeleted(deleted []iam.Identity) error {
 	}
 	switch a.output {
 	case "json":
-		return a.answerJSON(struct {
-			Items []item `json:"items"`
-		}{items})
+		return a.answerItems(items)
 	case "id":
 		return a.ids(ids)
 	}

@@ -19,15 +19,13 @@ import (
 )
 
 func (a *app) newImages() *cobra.Command {
-	c := &cobra.Command{
+	c := a.group(&cobra.Command{
 		Use:     "images",
 		Aliases: []string{"image", "img"},
 		// By which people look for what is below it.
 		SuggestFor: []string{"pin", "history", "digest"},
 		Short:      "Read a tag's history, and pin images by digest",
-		Args:       cobra.ArbitraryArgs,
-		RunE:       a.unknown,
-	}
+	})
 	c.AddCommand(a.newImagesHistory(), a.newImagesDigest(), a.newImagesPin())
 	return c
 }
@@ -92,7 +90,7 @@ const busyPatience = time.Minute
 // reader reads from the registry.
 func (a *app) reader() *registry.Reader {
 	return &registry.Reader{
-		Client:     registry.Client{URL: a.cfg.Registry, Transport: narrating{platform.NewTransport(), a.debugger(a.cfg)}},
+		Client:     registry.Client{URL: a.cfg.Registry, Transport: narrating{a.transport(), a.debugger(a.cfg)}},
 		Credential: a.registryCredential,
 		Patience:   busyPatience,
 	}

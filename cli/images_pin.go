@@ -29,24 +29,26 @@ func (a *app) newImagesPin() *cobra.Command {
 	var f pinFlags
 	c := formats(&cobra.Command{
 		Use:   "pin FILE|FOLDER...",
-		Short: "Write digests into Dockerfiles, Compose and Kubernetes files, and CI jobs",
-		Long: `Writes into the files that name images of the registry which digest each tag stands
-for, so that a build uses the same image tomorrow:
+		Short: "Pin image references in the files of a repository to digests",
+		Long: `Replaces each tag of an image of the registry by the digest that it stands for, so that a
+build uses the same image tomorrow:
 
   FROM cgr.dev/chainguard/python:latest
   FROM cgr.dev/chainguard/python:latest@sha256:81c334de…
 
-It reads Dockerfiles, every "image:" of YAML (Compose, Kubernetes, CI systems) and the
-containers of GitHub workflows; in folders, those that .gitignore does not leave out.
-Only the references change: no other byte, no comment, no image of another registry.
-What is not sure to be one whole reference, such as a tag from a variable, stays as it
-is and is listed. Nothing is written unless every image was found and every file can be.
+In a folder, it reads every text file that git does not ignore. It pins Dockerfiles,
+YAML of Compose, Kubernetes, Helm, Kustomize and CI systems, whole strings in Terraform,
+HCL, JSON, TOML and Starlark, and variables and commands in scripts and makefiles.
+Only the references change. Nothing is written unless every image was found and every
+file can be written.
 
---check exits with 1 unless everything is pinned; what cannot be, or cannot be read,
-is not. --exclude leaves such a file out.`,
+Every other occurrence of an image is listed, and --check exits with 1 for it, as it does
+for unpinned references; --exclude leaves files out. References in comments and names of
+images that are built there are listed separately and never fail.`,
 		Example: `  ` + name + ` images pin .
   ` + name + ` images pin --dry-run . | less     # show the change, and make none
   ` + name + ` images pin --check .              # for CI, offline
+  ` + name + ` images pin --check --exclude '*.md' --exclude docs/ .
   ` + name + ` images pin --check --update .     # is something out of date, too?
   ` + name + ` images pin --update .             # move what is pinned to what its tag is now
   ` + name + ` images pin --update --at 7d .     # and back to what it was a week ago`,
@@ -64,7 +66,7 @@ is not. --exclude leaves such a file out.`,
 	flags.BoolVar(&f.check, "check", false, "change nothing, and exit with 1 unless everything is pinned and, with --update, up to date")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "show the change as a diff, and make none")
 	flags.StringVar(&f.keepTag, "keep-tag", "yes", "whether the tag stays before the digest, to be read and to be followed: yes or no")
-	flags.StringArrayVar(&f.exclude, "exclude", nil, "leave out what this `PATTERN`, one as in .gitignore, matches in the folders (repeatable)")
+	flags.StringArrayVar(&f.exclude, "exclude", nil, "leave out what this `PATTERN` matches in the folders: a name, or a path from the folder, with *, ? and ** (repeatable)")
 	return c
 }
 
@@ -100,8 +102,11 @@ func (a *app) imagesPin(c *cobra.Command, paths []string, f *pinFlags) error {
 	if set == nil {
 		return unread
 	}
+	for _, folder := range set.Whole {
+		a.warn("%s: reading ignored files too: %s", platform.Printable(folder.Path), folder.Why)
+	}
 	changed, failed := a.pin(ctx, set, o, resolve, f)
-	if failed != nil && changed == 0 {
+	if failed != nil && changed == 0 && (!f.check || ctx.Err() != nil) {
 		return a.each(ctx, failed)
 	}
 	v := newPinView(set, f, unread == nil)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
@@ -26,7 +27,8 @@ func (a *app) progress() func(asked, all int) {
 // pinView is what is to be said of a set of references.
 type pinView struct {
 	*pinFlags
-	places  []pin.Place
+	places  []pin.Place // that count
+	alone   []pin.Place // in comments, and of what is built
 	skipped []pin.Skipped
 	changed int             // references that changed, or would
 	files   map[string]bool // that they are in
@@ -36,9 +38,14 @@ type pinView struct {
 }
 
 func newPinView(set *pin.Set, f *pinFlags, allRead bool) pinView {
-	v := pinView{pinFlags: f, places: set.Places(), skipped: set.Skipped, files: map[string]bool{}}
+	v := pinView{pinFlags: f, skipped: set.Skipped, files: map[string]bool{}}
 	v.sure = allRead && len(v.skipped) == 0
-	for _, p := range v.places {
+	for _, p := range set.Places() {
+		if p.Alone() {
+			v.alone = append(v.alone, p)
+			continue
+		}
+		v.places = append(v.places, p)
 		if p.New != "" {
 			v.changed++
 			v.files[p.File] = true
@@ -55,6 +62,11 @@ func newPinView(set *pin.Set, f *pinFlags, allRead bool) pinView {
 	return v
 }
 
+// left reports whether a reference cannot be pinned.
+func (v pinView) left() bool {
+	return slices.ContainsFunc(v.places, func(p pin.Place) bool { return p.State == pin.Left && !p.Sure() })
+}
+
 // showPins is the answer: a diff, or what was or is to be done, a line each.
 func (a *app) showPins(set *pin.Set, v pinView) error {
 	switch {
@@ -62,8 +74,11 @@ func (a *app) showPins(set *pin.Set, v pinView) error {
 		return a.answerJSON(v.report())
 	case v.dryRun:
 		diff := set.Diff()
-		if term.IsTerminal(int(a.Stdout.Fd())) {
-			diff = platform.PrintableLines(diff)
+		safe := platform.PrintableLines(diff)
+		// A pipe may lead to git apply, which needs every byte, or into the log of a CI
+		// job, which must not take lines of these files for commands.
+		if term.IsTerminal(int(a.Stdout.Fd())) || strings.Count(safe, `:\:`)+strings.Count(safe, `#\#`) > strings.Count(diff, `:\:`)+strings.Count(diff, `#\#`) {
+			diff = safe
 		}
 		return a.answer("%s", diff)
 	}
@@ -97,6 +112,11 @@ func (a *app) sayPins(v pinView, paths []string) {
 			a.warn("%s: not read: %s", platform.Printable(s.Path), s.Why)
 		}
 	}
+	if a.output != "json" {
+		for _, p := range v.alone {
+			a.warn("%s:%d: %s left alone: %s", platform.Printable(p.File), p.Line, platform.Printable(p.Image), p.Why)
+		}
+	}
 	all, again := plural(len(v.places), "reference"), name+" images pin "
 	if v.update {
 		again += "--update "
@@ -110,13 +130,16 @@ func (a *app) sayPins(v pinView, paths []string) {
 	case v.changed > 0 && v.dryRun:
 		a.warn("would change %s in %s", plural(v.changed, "reference"), plural(len(v.files), "file"))
 	case len(v.places) == 0 && len(v.skipped) == 0:
-		a.warn("nothing there names an image of %s in a way that is understood", a.cfg.Registry.Host)
+		a.warn("no file names an image of %s", a.cfg.Registry.Host)
 	case len(v.places) == 0:
 		a.warn("%s may name an image of %s, and could not be read", plural(len(v.skipped), "file"), a.cfg.Registry.Host)
 	case !v.sure && v.check && v.update:
 		a.warn("%d of %s pinned and up to date; for those that can be, run: %s", v.pinned, all, strings.TrimSpace(again))
 	case !v.sure && v.check:
 		a.warn("%d of %s pinned; to pin what can be, run: %s", v.pinned, all, strings.TrimSpace(again))
+		if v.left() {
+			a.warn("what cannot be pinned can be left out with --exclude, such as --exclude '*.md'")
+		}
 	case !v.sure:
 		a.warn("%d of %s pinned; nothing changed", v.pinned, all)
 	case v.update && v.unknown > 0:
@@ -154,7 +177,7 @@ type skippedFile struct {
 
 func (v pinView) report() pinReport {
 	report := pinReport{References: []pinnedReference{}}
-	for _, p := range v.places {
+	for _, p := range append(v.places, v.alone...) {
 		report.References = append(report.References, pinnedReference{p.File, p.Line, p.Image, p.State, p.Digest, p.New, p.Why})
 	}
 	for _, s := range v.skipped {

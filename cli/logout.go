@@ -3,34 +3,51 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"docker-credential-cgr/config"
+	"docker-credential-cgr/iam"
+	"docker-credential-cgr/token"
 )
 
 func (a *app) newLogout() *cobra.Command {
 	var audiences []string
+	var revoke bool
 	c := &cobra.Command{
 		Use:   "logout",
 		Short: "Sign out",
-		Long: `Removes what is kept: the session with its tokens, a pair stored by docker login, and
-the identity that login was told to assume.`,
+		Long: `Removes the session with its tokens, credentials stored by docker login or pull-token
+create --save, and the identity that login was told to assume. A saved pull token stays
+valid on the platform unless it is revoked.`,
 		Example: `  ` + name + ` logout
+  ` + name + ` logout --revoke
   ` + name + ` logout --audience apk.cgr.dev`,
 		Args: noArguments,
-		RunE: func(c *cobra.Command, _ []string) error { return a.logout(c.Context(), audiences) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if revoke && len(audiences) > 0 {
+				return misuse("--revoke and --audience exclude each other: give one of them")
+			}
+			return a.logout(c.Context(), audiences, revoke)
+		},
 	}
 	c.Flags().StringArrayVar(&audiences, "audience", nil, "remove the token for this `AUDIENCE` alone (repeatable)")
+	c.Flags().BoolVar(&revoke, "revoke", false, "revoke saved pull tokens first")
 	return c
 }
 
 // logout removes what is kept for audiences, or everything. It does as much as it
 // can, whatever state the rest is in.
-func (a *app) logout(ctx context.Context, audiences []string) error {
+func (a *app) logout(ctx context.Context, audiences []string, revoke bool) error {
 	s, err := a.session(a.cfg)
 	if err != nil {
 		return err
+	}
+	if revoke {
+		if err := a.revokeSaved(ctx, s); err != nil {
+			return err
+		}
 	}
 	if len(audiences) > 0 {
 		var errs []error
@@ -57,6 +74,30 @@ func (a *app) logout(ctx context.Context, audiences []string) error {
 	}
 	if a.cfg.IdentityID != "" {
 		a.warn("CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN are still set, and get answers with them")
+	}
+	return nil
+}
+
+// revokeSaved revokes the pull tokens that are saved in the keychain. The first one
+// that cannot be revoked ends it: nothing is removed then.
+func (a *app) revokeSaved(ctx context.Context, s *token.Session) error {
+	kept, err := s.Kept()
+	if err != nil {
+		return err
+	}
+	s.NoSignIn, s.Patience = "revoking a pull token needs a session; run: "+name+" login", patienceNobody
+	client := a.client(ctx, s)
+	for _, t := range kept.Tokens {
+		if !t.Stored || !iam.ValidID(t.Username) {
+			continue
+		}
+		if err := client.Revoke(ctx, t.Username); err != nil {
+			return fmt.Errorf("nothing was removed: %w", err)
+		}
+		a.warn("revoked the pull token %s", t.Username)
+		if _, err := s.ForgetStored(ctx, t.Host, t.Username); err != nil {
+			return err
+		}
 	}
 	return nil
 }

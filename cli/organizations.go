@@ -11,14 +11,12 @@ import (
 )
 
 func (a *app) newOrganizations() *cobra.Command {
-	c := &cobra.Command{
+	c := a.group(&cobra.Command{
 		Use: "organizations",
 		// The last two are chainctl's older names.
 		Aliases: []string{"organization", "organisations", "organisation", "orgs", "org", "groups", "group"},
 		Short:   "List your organisations",
-		Args:    cobra.ArbitraryArgs,
-		RunE:    a.unknown,
-	}
+	})
 	c.AddCommand(formats(&cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
@@ -43,9 +41,7 @@ func (a *app) listOrganizations(ctx context.Context) error {
 	slices.SortStableFunc(groups, func(a, b iam.Group) int { return strings.Compare(a.Name, b.Name) })
 	switch a.output {
 	case "json":
-		return a.answerJSON(struct {
-			Items []iam.Group `json:"items"` // as chainctl has it
-		}{append([]iam.Group{}, groups...)})
+		return a.answerItems(append([]iam.Group{}, groups...))
 	case "id":
 		ids := make([]string, len(groups))
 		for i, g := range groups {

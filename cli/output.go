@@ -1,14 +1,12 @@
 package cli
 
 import (
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
-
-	"docker-credential-cgr/platform"
+	"unicode"
+	"unicode/utf16"
 )
 
 // answer prints what was asked for. Standard output holds nothing else.
@@ -19,69 +17,48 @@ func (p Program) answer(format string, args ...any) error {
 	return nil
 }
 
-// answerJSON prints v for programs.
+// answerJSON prints v for programs. Strings in it may come from others: what the log of
+// a CI job would take for a command is escaped.
 func (p Program) answerJSON(v any) error {
-	encoder := json.NewEncoder(p.Stdout)
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(v); err != nil {
-		return fmt.Errorf("cannot write the answer: %w", err)
+		return err
 	}
-	return nil
+	return p.answer("%s", strings.ReplaceAll(escapeJSON(b.String()), "##", `#\u0023`))
 }
 
-// table prints rows below their header for people, aligned, or as CSV for programs
-// (RFC 4180), by --output. Its cells may come from others.
-func (a *app) table(header []string, rows [][]string) error {
+// answerItems prints a list for programs: an object whose items it holds, as chainctl
+// has it. items is a slice that is not nil.
+func (p Program) answerItems(items any) error {
+	return p.answerJSON(struct {
+		Items any `json:"items"`
+	}{items})
+}
+
+// escapeJSON writes the characters of a JSON text that could drive a terminal, which
+// can stand in its strings alone, as escapes (RFC 8259, section 7).
+func escapeJSON(text string) string {
 	var b strings.Builder
-	if a.output == "csv" {
-		w := csv.NewWriter(&b)
-		_ = w.Write(header) // a strings.Builder takes everything
-		for _, row := range rows {
-			for i, cell := range row {
-				row[i] = harmless(platform.Printable(cell))
+	for _, r := range text {
+		switch {
+		case r == '\n' || unicode.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			for _, unit := range utf16.Encode([]rune{r}) {
+				fmt.Fprintf(&b, `\u%04x`, unit)
 			}
-			_ = w.Write(row)
 		}
-		w.Flush()
-		return a.answer("%s", b.String())
 	}
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for _, row := range append([][]string{header}, rows...) {
-		for i, cell := range row {
-			row[i] = platform.Printable(cell)
-		}
-		fmt.Fprintln(w, strings.Join(row, "\t"))
-	}
-	_ = w.Flush()
-	return a.answer("%s", b.String())
-}
-
-// harmless keeps a spreadsheet from taking a cell for a formula (OWASP, CSV
-// injection).
-func harmless(cell string) string {
-	if cell == "-" { // nothing, in a table
-		return ""
-	}
-	if cell != "" && strings.ContainsRune("=+-@", rune(cell[0])) {
-		return "'" + cell
-	}
-	return cell
-}
-
-// ids prints one id a line, for scripts.
-func (a *app) ids(ids []string) error {
-	var b strings.Builder
-	for _, id := range ids {
-		b.WriteString(platform.Printable(id) + "\n")
-	}
-	return a.answer("%s", b.String())
+	return b.String()
 }
 
 // day is a moment for a table: its date, or a dash.
 func day(t time.Time) string {
 	if t.IsZero() {
-		return "-"
+		return none
 	}
 	return t.Local().Format(time.DateOnly)
 }
@@ -96,7 +73,7 @@ func moment(t time.Time) *time.Time {
 }
 
 // dayAndTime is how people are told when something ends.
-const dayAndTime = "2 January 2006 15:04"
+const dayAndTime = "2006-01-02 15:04"
 
 // until says when something ends, for people.
 func until(t time.Time) string {

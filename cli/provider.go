@@ -22,7 +22,7 @@ func (p Program) provider(cfg config.Config, sts *platform.STS) *signin.Provider
 		Opens:            cfg.Mode == config.ModeBrowser || cfg.Mode == config.ModeAuto && signin.Usable(os.Getenv, os.Geteuid()),
 		IdentityTokenEnv: cfg.IdentityTokenEnv,
 		Wait:             wait, Out: p.Stderr, Terminal: p.personThere(), Now: wallClock, Debug: p.debugger(cfg),
-		Transport: platform.NewTransport(),
+		Transport: p.transport(),
 	}
 }
 

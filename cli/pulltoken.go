@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/oauth2"
 
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/kubernetes"
@@ -18,10 +19,24 @@ import (
 )
 
 func (a *app) newPullToken() *cobra.Command {
+	c := a.group(&cobra.Command{
+		Use: "pull-token", Aliases: []string{"pull-tokens"},
+		Short: "Create, list and revoke pull tokens",
+		Long: `Pull tokens are credentials for places where nobody can sign in, such as a cluster or
+a mirror.`,
+		Example: `  ` + name + ` pull-token create --name mirror --ttl 90d
+  ` + name + ` pull-token list
+  ` + name + ` pull-token revoke mirror`,
+	})
+	c.AddCommand(a.newPullTokenCreate(), a.newPullTokenList(), a.newPullTokenRevoke())
+	return c
+}
+
+// newAuthPullToken is pull-token by chainctl's name, below auth: without a command it
+// creates one.
+func (a *app) newAuthPullToken() *cobra.Command {
 	c := a.newPullTokenCreate()
 	c.Use, c.Aliases = "pull-token", []string{"pull-tokens"}
-	c.Short = "Make, list and revoke pull tokens"
-	// Without a command it makes one, as chainctl does.
 	c.Args = cobra.ArbitraryArgs
 	create := c.RunE
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -189,20 +204,35 @@ func (a *app) makePullToken(ctx context.Context, client *iam.Client, s *token.Se
 
 // client is the platform's API for whoever a session is of.
 func (a *app) client(ctx context.Context, s *token.Session) *iam.Client {
-	return &iam.Client{URL: a.cfg.API.String(), Transport: platform.NewTransport(), Tokens: s.TokenSource(ctx, s.API)}
+	// Several requests may go out at once, which one goroutine asks for a token for.
+	tokens := oauth2.ReuseTokenSource(nil, s.TokenSource(ctx, s.API))
+	return &iam.Client{URL: a.cfg.API.String(), Transport: a.transport(), Tokens: tokens}
 }
 
 // mintPullToken makes a pull token in the organisation that parent names, once it is
 // known that the caller may, and may revoke the ones given afterwards.
 func (a *app) mintPullToken(ctx context.Context, client *iam.Client, parent string, r iam.PullTokenRequest, revokes []string) (iam.PullToken, iam.Group, error) {
+	type prepared struct {
+		p   iam.Preparation
+		err error
+	}
+	preparation := make(chan prepared, 1)
+	go func() {
+		p, err := client.PreparePullToken(ctx, r.Repositories)
+		preparation <- prepared{p, err}
+	}()
 	group, err := a.organization(ctx, client, parent)
 	if err != nil {
 		return iam.PullToken{}, group, err
 	}
-	who, err := client.WhoAmI(ctx)
-	if err != nil {
-		return iam.PullToken{}, group, err
+	known := <-preparation
+	if known.err == nil {
+		known.err = known.p.AccountErr
 	}
+	if known.err != nil {
+		return iam.PullToken{}, group, known.err
+	}
+	who := known.p.Account
 	// The service would say so, too, but the second perhaps only when the identity
 	// is there, which a lesser role cannot delete again.
 	for _, capability := range []string{iam.CapabilityCreateIdentities, iam.CapabilityCreateBindings} {
@@ -216,7 +246,7 @@ func (a *app) mintPullToken(ctx context.Context, client *iam.Client, parent stri
 		}
 	}
 	r.Parent = group.ID
-	t, err := client.CreatePullToken(ctx, r, a.cfg.Issuer.String(), wallClock)
+	t, err := client.CreatePullToken(ctx, r, known.p, a.cfg.Issuer.String(), wallClock)
 	return t, group, err
 }
 

@@ -2,20 +2,16 @@ package cli
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"docker-credential-cgr/iam"
-	"docker-credential-cgr/platform"
 )
 
 // pullTokenListFlags say which pull tokens to list.
@@ -89,9 +85,10 @@ func (a *app) listPullTokens(ctx context.Context, f *pullTokenListFlags) error {
 	if err != nil {
 		return err
 	}
-	infos, err := a.pullTokens(ctx, client, f.parent, filter)
-	if err != nil {
-		return err
+	infos, incomplete := a.pullTokens(ctx, client, f.parent, filter)
+	var partial *iam.PartialError
+	if incomplete != nil && !errors.As(incomplete, &partial) {
+		return incomplete
 	}
 	saved, err := a.savedTokens(s)
 	if err != nil {
@@ -106,8 +103,8 @@ func (a *app) listPullTokens(ctx context.Context, f *pullTokenListFlags) error {
 			}
 		}
 	}
-	if err := a.showPullTokens(list); err != nil {
-		return err
+	if err := a.showPullTokens(list); err != nil || incomplete != nil {
+		return errors.Join(err, incomplete)
 	}
 	if f.exitCode && len(list) > 0 {
 		return errFound
@@ -128,12 +125,18 @@ func (a *app) pullTokens(ctx context.Context, client *iam.Client, parent string,
 	return client.PullTokens(ctx, filter)
 }
 
-// daysLeft gives the whole days from now to end, or nil without an end.
+// daysLeft returns the days from now to end, rounded as the page of console rounds
+// them: a new token of 30 days has 30, one with less than a day has none. It returns nil
+// without an end.
 func daysLeft(end, now time.Time) *int {
 	if end.IsZero() {
 		return nil
 	}
-	days := int(math.Floor(end.Sub(now).Hours() / 24))
+	left := end.Sub(now).Hours() / 24
+	days := int(math.Round(left))
+	if left < 1 {
+		days = int(math.Floor(left))
+	}
 	return &days
 }
 
@@ -143,7 +146,7 @@ const soon = 7
 func (a *app) showPullTokens(list []listedToken) error {
 	switch a.output {
 	case "json":
-		return a.answerJSON(list)
+		return a.answerItems(list)
 	case "id":
 		var ids []string
 		for _, t := range list {
@@ -151,10 +154,10 @@ func (a *app) showPullTokens(list []listedToken) error {
 		}
 		return a.ids(ids)
 	}
-	header := []string{"NAME", "DESCRIPTION", "ORGANISATION", "CREATED", "DAYS LEFT", "LAST SEEN", "SAVED", "ID"}
+	header := []string{"NAME", "DESCRIPTION", "ORGANIZATION", "CREATED", "DAYS LEFT", "LAST SEEN", "SAVED", "ID"}
 	var rows [][]string
 	for _, t := range list {
-		organization, days := t.Organization.Name, "-"
+		organization, days := t.Organization.Name, none
 		if organization == "" {
 			organization = t.Organization.ID
 		}
@@ -165,33 +168,5 @@ func (a *app) showPullTokens(list []listedToken) error {
 			t.Name, t.Description, organization, day(t.CreatedAt), days, day(t.LastSeen), strings.Join(t.Saved, ", "), t.ID,
 		})
 	}
-	if a.output == "table" && a.colours() {
-		return a.colouredTable(header, rows, 4, func(row int) bool { return list[row].DaysLeft != nil && *list[row].DaysLeft < soon })
-	}
-	return a.table(header, rows)
-}
-
-// colours says whether the answer may be in colour (https://no-color.org).
-func (a *app) colours() bool {
-	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(a.Stdout.Fd()))
-}
-
-// colouredTable is table, with the cells of one column in red where red says so.
-func (a *app) colouredTable(header []string, rows [][]string, column int, red func(row int) bool) error {
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for i, row := range append([][]string{header}, rows...) {
-		for j, cell := range row {
-			row[j] = platform.Printable(cell)
-		}
-		// Codes of one length in all rows, so that they stay aligned.
-		colour := "39" // the usual one
-		if i > 0 && red(i-1) {
-			colour = "31"
-		}
-		row[column] = fmt.Sprintf("\x1b[%sm%s\x1b[0m", colour, row[column])
-		fmt.Fprintln(w, strings.Join(row, "\t"))
-	}
-	_ = w.Flush() // a strings.Builder takes everything
-	return a.answer("%s", b.String())
+	return a.coloredTable(header, rows, "DAYS LEFT", func(row int) bool { return list[row].DaysLeft != nil && *list[row].DaysLeft < soon })
 }

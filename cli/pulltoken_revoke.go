@@ -31,7 +31,7 @@ go, and asks. What is saved of them in the keychain of this machine goes, too.`,
 			case !expired && (len(args) == 0 || slices.Contains(args, "")):
 				return misuse("usage: %s ID|NAME... | --expired", c.CommandPath())
 			case !yes && !a.canAsk():
-				return misuse("%s asks before it revokes, and nobody can be asked here; give --yes", c.Name())
+				return misuse("refusing to revoke without confirmation (not a terminal); add --yes")
 			}
 			return nil
 		},

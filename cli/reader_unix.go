@@ -14,3 +14,16 @@ func readerGone(f *os.File) bool {
 	n, err := unix.Poll(fds, 0)
 	return err == nil && n > 0 && fds[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
 }
+
+// isClosed reports whether f is what Go puts in the place of a standard stream that the
+// program was started without: the null device, open for reading too. A shell opens it
+// for writing alone.
+func isClosed(f *os.File) bool {
+	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
+	if err != nil {
+		return true
+	}
+	var stat, null unix.Stat_t
+	return flags&unix.O_ACCMODE == unix.O_RDWR && unix.Fstat(int(f.Fd()), &stat) == nil &&
+		unix.Stat(os.DevNull, &null) == nil && stat.Mode&unix.S_IFMT == unix.S_IFCHR && stat.Rdev == null.Rdev
+}

@@ -13,6 +13,7 @@ import (
 
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/spelling"
 	"docker-credential-cgr/token"
 )
 
@@ -47,6 +48,7 @@ var errFound = errors.New("something is wrong")
 func (p Program) commands(ctx context.Context) int {
 	ctx, stop := p.watch(ctx)
 	defer stop()
+	p.typed = true
 	root := newRoot(&app{Program: p})
 	root.SetArgs(p.Args)
 	root.SetIn(p.Stdin)
@@ -96,15 +98,19 @@ Docker and other clients run these, with their input on standard input:
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		PersistentPreRunE: a.load,
-		Args:              cobra.ArbitraryArgs,
-		RunE:              a.unknown,
 	}
+	a.group(root)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		if text := err.Error(); strings.Contains(text, tokenMark) {
 			err = errors.New("a flag is wrong, and a token stands where none belongs")
 		}
 		// What the library says of a number ends with the name of Go's function.
 		said, _, _ := strings.Cut(err.Error(), ": strconv.")
+		if flag, unknown := strings.CutPrefix(said, "unknown flag: --"); unknown {
+			if near := nearFlag(c, flag); near != "" {
+				return misuse("%s; did you mean: --%s", platform.Printable(said), near)
+			}
+		}
 		return misuse("%s; run: %s --help", platform.Printable(said), c.CommandPath())
 	})
 	flags := root.PersistentFlags()
@@ -121,7 +127,7 @@ Docker and other clients run these, with their input on standard input:
 	// chainctl has what signs in below "auth", and the rest below "iam", and people's
 	// hands know it.
 	auth, iam := a.chainctl("auth"), a.chainctl("iam")
-	auth.AddCommand(append(a.signingCommands(), a.newPullToken())...)
+	auth.AddCommand(append(a.signingCommands(), a.newAuthPullToken())...)
 	iam.AddCommand(a.newIdentities(), a.newOrganizations())
 	root.AddCommand(auth, iam)
 	return root
@@ -129,21 +135,26 @@ Docker and other clients run these, with their input on standard input:
 
 // chainctl is a group of commands by the name that chainctl has for it.
 func (a *app) chainctl(group string) *cobra.Command {
-	return &cobra.Command{
-		Use: group, Short: "The commands by chainctl's names", Hidden: true,
-		Args: cobra.ArbitraryArgs, RunE: a.unknown,
-	}
+	return a.group(&cobra.Command{Use: group, Short: "The commands by chainctl's names", Hidden: true})
 }
 
 func (a *app) signingCommands() []*cobra.Command {
 	return []*cobra.Command{a.newConfigureDocker(), a.newLogin(), a.newLogout(), a.newStatus(), a.newToken()}
 }
 
+// group makes c a command that does nothing itself: without arguments it prints its
+// help, as people who type the bare name expect.
+func (a *app) group(c *cobra.Command) *cobra.Command {
+	c.Args, c.RunE = cobra.ArbitraryArgs, a.unknown
+	c.Annotations = map[string]string{mends: "nothing"} // wrong settings are not in its way
+	return c
+}
+
 // unknown answers for a command that has commands below it and was given none of
 // them.
 func (a *app) unknown(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		return misuse("a command is missing; run: %s --help", c.CommandPath())
+		return c.Help()
 	}
 	what := fmt.Sprintf("unknown command %q", shown(args[0]))
 	c.SuggestionsMinimumDistance = 2
@@ -153,6 +164,20 @@ func (a *app) unknown(c *cobra.Command, args []string) error {
 		what += "; run: " + c.CommandPath() + " --help"
 	}
 	return misuse("%s", what)
+}
+
+// nearFlag returns the flag of c that was probably meant, or "".
+func nearFlag(c *cobra.Command, flag string) string {
+	var names []string
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	})
+	if near := spelling.Near(flag, names); len(near) > 0 && spelling.Distance(flag, near[0]) <= 1+len(flag)/4 {
+		return near[0]
+	}
+	return ""
 }
 
 // tokenMark begins every JWT: the base64 of {".
@@ -221,6 +246,9 @@ func (a *app) load(c *cobra.Command, _ []string) error {
 	a.cfg, err = config.Read(sources)
 	if a.verbose > 0 {
 		a.cfg.Debug = true
+	}
+	for _, variable := range config.Misspelled(os.Environ()) {
+		a.warn("warning: %s", variable)
 	}
 	if c.Annotations[mends] != "" {
 		return nil // what it mends must not be in its way

@@ -107,7 +107,7 @@ func (p Program) session(cfg config.Config) (*token.Session, error) {
 		RegistryURL: cfg.Registry.String(),
 		STS: &platform.STS{
 			Issuer:    cfg.Issuer.String(),
-			Transport: platform.NewTransport(),
+			Transport: p.transport(),
 			Now:       wallClock,
 			Warn:      p.warn,
 			Debug:     p.debugger(cfg),

@@ -13,7 +13,7 @@ import (
 )
 
 func (a *app) newConfig() *cobra.Command {
-	c := &cobra.Command{
+	c := a.group(&cobra.Command{
 		Use:   "config",
 		Short: "View and change the settings",
 		Long: `Views and changes the settings. A flag goes before the environment, that before the
@@ -21,9 +21,7 @@ file, and that before the default. Properties have chainctl's names.`,
 		Example: `  ` + name + ` config view
   ` + name + ` config set auth.mode headless
   ` + name + ` config unset auth.mode`,
-		Args: cobra.ArbitraryArgs,
-		RunE: a.unknown,
-	}
+	})
 	view := formats(&cobra.Command{
 		Use:   "view",
 		Short: "Print each setting and where it comes from",
@@ -45,7 +43,11 @@ file, and that before the default. Properties have chainctl's names.`,
 			if err := knownProperty(args[0]); err != nil {
 				return err
 			}
-			return config.Update(a.cfg.File, map[string]string{args[0]: args[1]})
+			changes := map[string]string{args[0]: args[1]}
+			if err := config.Check(changes); err != nil {
+				return usageError{err}
+			}
+			return config.Update(a.cfg.File, changes)
 		},
 	}
 	unset := &cobra.Command{
@@ -82,7 +84,11 @@ func knownProperty(property string) error {
 	if slices.Contains(config.Properties(), property) {
 		return nil
 	}
-	return misuse("unknown setting %q; did you mean: %s", property, config.Near(property))
+	near := config.Near(property)
+	if near == "" {
+		return misuse("unknown setting %q; to see all there are, run: %s config view", shown(property), name)
+	}
+	return misuse("unknown setting %q; did you mean: %s", shown(property), near)
 }
 
 // arguments wants exactly the arguments named.
@@ -110,7 +116,7 @@ func (a *app) viewConfig() error {
 		fmt.Fprintf(&b, "%-26s %-36s %s\n", s.Property, platform.Printable(s.Value), s.Source)
 	}
 	if a.output == "json" {
-		return a.answerJSON(settings)
+		return a.answerItems(settings)
 	}
 	return a.answer("%s", b.String())
 }

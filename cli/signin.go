@@ -152,7 +152,7 @@ func (p Program) checkOrganisation(ctx context.Context, cfg config.Config) error
 	if cfg.OrgName == "" {
 		return nil
 	}
-	return signin.CheckOrganisation(ctx, platform.NewTransport(), cfg.Issuer.String(), cfg.OrgName)
+	return signin.CheckOrganisation(ctx, p.transport(), cfg.Issuer.String(), cfg.OrgName)
 }
 
 // person gives the way in which a person signs in here: with the organisation's

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
 )
@@ -139,8 +138,7 @@ func (a *app) status(ctx context.Context, quick bool) error {
 
 // askStanding asks the platform who is signed in, and with which rights.
 func (a *app) askStanding(ctx context.Context, s *token.Session, st *standing) {
-	client := &iam.Client{URL: a.cfg.API.String(), Transport: platform.NewTransport(), Tokens: s.TokenSource(ctx, s.API)}
-	who, err := client.WhoAmI(ctx)
+	who, err := a.client(ctx, s).WhoAmI(ctx)
 	var nobody *token.NotSignedInError
 	if errors.As(err, &nobody) {
 		st.Problem = "roles are not known: no token for the platform API is stored; run: " + name + " login"

@@ -24,15 +24,15 @@ const patience = 5 * time.Second
 
 // Update changes properties in the settings file at path, which it makes, with
 // its folder, where it is not there. The value "" takes a property out, which is
-// no error where it is not set. All else in the file stays byte for byte,
-// comments and mode included; a link stays one. The file is changed as a whole or
+// no error where it is not set. What else the file says, its comments and its mode
+// stay; a link stays one. The file is changed as a whole or
 // not at all: not when a name or a value is wrong, nor when the file could not be
 // read afterwards, or is written in a way that only a person should edit.
 func Update(path string, changes map[string]string) error {
 	if path == "" {
 		return errors.New("there is no place for the settings file: set HOME to your home folder, or name a file with --config")
 	}
-	if err := checkChanges(changes); err != nil {
+	if err := Check(changes); err != nil {
 		return err
 	}
 	target, err := filepath.EvalSymlinks(path)
@@ -75,7 +75,9 @@ func Update(path string, changes map[string]string) error {
 	return nil
 }
 
-func checkChanges(changes map[string]string) error {
+// Check says what is wrong with the names and the values of properties that are to be
+// changed in a settings file.
+func Check(changes map[string]string) error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(changes)) {
 		i, value := index(name), changes[name]
@@ -128,9 +130,8 @@ func lock(path string, patience time.Duration) (unlock func(), err error) {
 	return func() { _ = l.Close() }, nil
 }
 
-// apply makes the changes in a settings file's text. Each is made at the place
-// that the tree names, and then the whole is read again: it must say what it said
-// before, and the change.
+// apply makes the changes in a settings file's text. After each the whole is read
+// again: it must say what it said before, and the change.
 func apply(path, text string, changes map[string]string) (string, error) {
 	if _, errs := parse(path, text); errs != nil {
 		return "", errors.Join(errs...)
@@ -149,11 +150,11 @@ func apply(path, text string, changes map[string]string) (string, error) {
 		if want[name] = value; value == "" {
 			delete(want, name)
 		}
-		e := editor{text: body, root: root, path: strings.Split(name, ".")}
-		if !e.change(value) || !says(e.text, want) {
-			return "", fmt.Errorf("%s:%d: %s cannot be changed in the way it is written there: edit the file by hand", plain(path), e.line(), name)
+		changed, err := edit(body, name, value)
+		if err != nil || !says(changed, want) {
+			return "", fmt.Errorf("%s: %s cannot be changed in the way it is written there: edit the file by hand", plain(path), name)
 		}
-		body = e.text
+		body = changed
 	}
 	if bom {
 		body = "\ufeff" + body

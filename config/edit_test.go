@@ -20,21 +20,21 @@ func TestUpdateKeepsAllElse(t *testing.T) {
 	}{
 		{"a new file", "", changes{"auth.mode": "headless"}, "auth:\n  mode: headless\n"},
 		{"two at once", "", changes{"auth.identity": testIdentity, "auth.identity-token-env": "ID_TOKEN"},
-			"auth:\n  identity-token-env: ID_TOKEN\n  identity: " + testIdentity + "\n"},
+			"auth:\n  identity: " + testIdentity + "\n  identity-token-env: ID_TOKEN\n"},
 		{"after comments alone", "# mine", changes{"keychain": "file"}, "# mine\nkeychain: file\n"},
 		{"a value", "# a\n\nauth:\n\n  # b\n  mode:   auto   # c\n\n\nkeychain: os\n", changes{"auth.mode": "headless"},
-			"# a\n\nauth:\n\n  # b\n  mode:   headless   # c\n\n\nkeychain: os\n"},
+			"# a\n\nauth:\n  # b\n  mode: headless # c\nkeychain: os\n"},
 		{"a value in double quotes", "keychain: \"o\\x73\" # c\n", changes{"keychain": "file"}, "keychain: file # c\n"},
 		{"a value in single quotes", "default: {group: 'it''s', org-name: x}\n", changes{"default.group": "b"}, "default: {group: b, org-name: x}\n"},
-		{"a value that is null", "keychain:  # c\nauth:\n  mode: ~\n", changes{"keychain": "file", "auth.mode": "auto"}, "keychain: file  # c\nauth:\n  mode: auto\n"},
+		{"a value that is null", "keychain:  # c\nauth:\n  mode: ~\n", changes{"keychain": "file", "auth.mode": "auto"}, "keychain: file # c\nauth:\n  mode: auto\n"},
 		{"a value that is empty", "keychain: \"\"\n", changes{"keychain": "file"}, "keychain: file\n"},
 		{"a value after other scripts", "default: {group: 'été', org-name: a}\n", changes{"default.org-name": "b"}, "default: {group: 'été', org-name: b}\n"},
 		{"a property in a section", "auth:\n    # why\n    mode: auto\nkeychain: os\n", changes{"auth.auto-login": "never"},
-			"auth:\n    auto-login: never\n    # why\n    mode: auto\nkeychain: os\n"},
+			"auth:\n  # why\n  mode: auto\n  auto-login: never\nkeychain: os\n"},
 		{"a property in an empty section", "auth:\nkeychain: os\n", changes{"auth.mode": "auto"}, "auth:\n  mode: auto\nkeychain: os\n"},
 		{"a property in an empty section at the end", "auth:", changes{"auth.mode": "auto"}, "auth:\n  mode: auto\n"},
-		{"a section in a section", "auth:\n  mode: auto\n", changes{"auth.oidc.flow": "device"}, "auth:\n  oidc:\n    flow: device\n  mode: auto\n"},
-		{"a property between braces", "auth: {mode: auto}\n", changes{"auth.oidc.flow": "device"}, "auth: {oidc: {flow: device}, mode: auto}\n"},
+		{"a section in a section", "auth:\n  mode: auto\n", changes{"auth.oidc.flow": "device"}, "auth:\n  mode: auto\n  oidc:\n    flow: device\n"},
+		{"a property between braces", "auth: {mode: auto}\n", changes{"auth.oidc.flow": "device"}, "auth: {mode: auto, oidc: {flow: device}}\n"},
 		{"a property between empty braces", "auth: {}\n", changes{"auth.mode": "auto"}, "auth: {mode: auto}\n"},
 		{"chainctl's part", "output:\n  color: {fail: '#f00'}\n", changes{"keychain": "os"}, "output:\n  color: {fail: '#f00'}\nkeychain: os\n"},
 		{"CRLF", "auth:\r\n  mode: auto\r\n", changes{"auth.mode": "browser", "keychain": "os"}, "auth:\r\n  mode: browser\r\nkeychain: os\r\n"},
@@ -44,11 +44,14 @@ func TestUpdateKeepsAllElse(t *testing.T) {
 		{"yes and no", "", changes{"default.use-refresh-token": "false"}, "default:\n  use-refresh-token: false\n"},
 		{"the same again", "auth: {mode: 'auto'}", changes{"auth.mode": "auto"}, "auth: {mode: 'auto'}"},
 		{"unset", "# a\nauth:\n  # b\n  mode: auto # c\n  oidc:\n    flow: code\n", changes{"auth.mode": ""}, "# a\nauth:\n  # b\n  oidc:\n    flow: code\n"},
-		{"unset the last of its sections", "keychain: os\nauth:\n  oidc:\n    flow: code\n# end\n", changes{"auth.oidc.flow": ""}, "keychain: os\n# end\n"},
+		{"unset the last of its sections", "keychain: os\nauth:\n  oidc:\n    flow: code\n# end\n", changes{"auth.oidc.flow": ""}, "keychain: os\n\n# end\n"},
 		{"unset the last of all", "keychain: os", changes{"keychain": ""}, ""},
-		{"unset between braces", "auth: {mode: auto, oidc: {flow: code}}\n", changes{"auth.oidc.flow": ""}, "auth: {mode: auto, oidc: {flow: \"\"}}\n"},
+		{"unset between braces", "auth: {mode: auto, oidc: {flow: code}}\n", changes{"auth.oidc.flow": ""}, "auth: {mode: auto}\n"},
 		{"unset what is not set", "auth: {mode: auto}\n", changes{"keychain": "", "auth.oidc.flow": ""}, "auth: {mode: auto}\n"},
 		{"one for another", "default:\n  org-name: example.com\n", changes{"default.org-name": "", "default.social-login": "github"}, "default:\n  social-login: github\n"},
+		{"a value of several lines", "default:\n  group: |\n    a\n", changes{"default.group": "b"}, "default:\n  group: b\n"},
+		{"a document with an end", "keychain: os\n...\n", changes{"auth.mode": "auto"}, "keychain: os\nauth:\n  mode: auto\n"},
+		{"comments everywhere", "# 1\n\n# 2\nauth: # 3\n  # 4\n  mode: auto # 5\n  # 6\n\n# 7\n", changes{"keychain": "os"}, "# 1\n\n# 2\nauth: # 3\n  # 4\n  mode: auto # 5\n  # 6\nkeychain: os\n\n# 7\n"},
 		{"a wrong value is mended", "auth:\n  mode: bowser\n", changes{"auth.mode": "browser"}, "auth:\n  mode: browser\n"},
 	}
 	for _, test := range tests {
@@ -85,9 +88,7 @@ func TestUpdateRefuses(t *testing.T) {
 		{"I23 contradiction with the file", "default: {org-name: a}\n", changes{"default.identity-provider": testOrg}, "default.org-name and default.identity-provider exclude each other"},
 		{"I20 broken file", "auth: [\n", changes{"keychain": "os"}, "config.yaml:1: "},
 		{"I20 file with an unknown key", "colour: red\n", changes{"keychain": "os"}, `config.yaml:1: unknown setting "colour"`},
-		{"value of several lines", "default:\n  group: |\n    a\n", changes{"default.group": "b"}, "config.yaml:2: default.group cannot be changed in the way it is written there: edit the file by hand"},
-		{"value with an anchor", "default: {group: &a x}\noutput: *a\n", changes{"default.group": "b"}, "config.yaml:1: default.group cannot be changed"},
-		{"document with an end", "keychain: os\n...\n", changes{"auth.mode": "auto"}, "config.yaml:1: auth.mode cannot be changed"},
+		{"value with an anchor", "default: {group: &a x}\noutput: *a\n", changes{"default.group": "b"}, "config.yaml: default.group cannot be changed in the way it is written there: edit the file by hand"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -198,4 +199,35 @@ func TestUpdateWaitsNotForEver(t *testing.T) {
 		t.Fatalf("the lock is free: got %v, want it", err)
 	}
 	unlock()
+}
+
+// FuzzUpdate changes files whoever wrote them: what they say otherwise stays, with
+// every comment's words, or the file stays.
+func FuzzUpdate(f *testing.F) {
+	for _, text := range []string{"", "# a\nauth:\n  mode: auto # b\n", "auth: {mode: &a auto}\n", "\ufeffkeychain: os\r\n# c\r\n", "default:\n  group: |\n    x\n", "--- # d\nkeychain: os\n...\n"} {
+		f.Add(text, "headless")
+		f.Add(text, "")
+	}
+	f.Fuzz(func(t *testing.T, text, value string) {
+		if value != "" && value != "headless" {
+			return
+		}
+		got, err := apply("config.yaml", text, map[string]string{"auth.mode": value})
+		if err != nil {
+			return
+		}
+		before, errs := parse("config.yaml", text)
+		after, errsAfter := parse("config.yaml", got)
+		if len(errs)+len(errsAfter) > 0 {
+			t.Fatalf("%q became %q: got %v, %v, want texts that can be read", text, got, errs, errsAfter)
+		}
+		if after["auth.mode"].text != value {
+			t.Fatalf("%q became %q: got %q, want %q", text, got, after["auth.mode"].text, value)
+		}
+		for name, e := range before {
+			if name != "auth.mode" && after[name].text != e.text {
+				t.Errorf("%q became %q: %s was %q and is %q", text, got, name, e.text, after[name].text)
+			}
+		}
+	})
 }

@@ -170,9 +170,19 @@ func parse(path, text string) (map[string]entry, []error) {
 	return p.entries, p.errs
 }
 
-// decode gives the one mapping that a settings file is, or nil where it is empty.
-// Its errors begin with the place: ":3: …".
+// decode returns the one mapping that a settings file is, or nil where it is empty.
+// Its errors begin with the position: ":3: …".
 func decode(text string) (root *yaml.Node, err error) {
+	document, err := decodeDocument(text)
+	if err != nil || document == nil || isNull(document.Content[0]) {
+		return nil, err
+	}
+	return document.Content[0], nil
+}
+
+// decodeDocument is decode, but for the document, which has comments of its own. It is
+// nil where the text has no value.
+func decodeDocument(text string) (root *yaml.Node, err error) {
 	// The YAML library reports what it finds with panics of its own, and some of
 	// its inner checks get through.
 	defer func() {
@@ -194,14 +204,10 @@ func decode(text string) (root *yaml.Node, err error) {
 	case !errors.Is(err, io.EOF):
 		return nil, explain(text, err)
 	}
-	root = document.Content[0]
-	switch {
-	case isNull(root):
-		return nil, nil
-	case root.Kind != yaml.MappingNode:
+	if root = document.Content[0]; !isNull(root) && root.Kind != yaml.MappingNode {
 		return nil, fmt.Errorf(`:%d: must hold settings, each as "name: value"`, root.Line)
 	}
-	return root, nil
+	return &document, nil
 }
 
 // explain says what is wrong with the text, without repeating any of it.

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestReadRefusesFiles(t *testing.T) {
@@ -54,11 +53,7 @@ func TestReadRefusesFiles(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			path := settingsFile(t, test.text)
-			start := time.Now()
 			c, err := Read(Sources{Getenv: environment(nil), File: path})
-			if took := time.Since(start); took > 10*time.Second {
-				t.Errorf("took %v", took)
-			}
 			if err == nil || !strings.Contains(err.Error(), filepath.Dir(path)+string(filepath.Separator)+test.want) {
 				t.Fatalf("got error %v, want %q", err, test.want)
 			}

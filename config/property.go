@@ -1,12 +1,15 @@
 package config
 
 import (
+	"fmt"
 	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"docker-credential-cgr/spelling"
 )
 
 // property is one thing that can be set.
@@ -98,6 +101,29 @@ func Flag(property string) string {
 // Near gives the property that word was probably meant for, or "".
 func Near(word string) string {
 	return nearest(word, Properties())
+}
+
+// Misspelled says, a line each, which variables of an environment are probably meant
+// to set a property and have another name. environ is as os.Environ gives it.
+func Misspelled(environ []string) []string {
+	const prefix = "CHAINGUARD_"
+	known := map[string]bool{"CHAINGUARD_CONFIG": true, "CHAINGUARD_DEBUG": true, "CHAINGUARD_IDENTITY_ID": true, "CHAINGUARD_TOKEN": true}
+	var names []string
+	for _, property := range Properties() {
+		known[Variable(property)] = true
+		names = append(names, Variable(property))
+	}
+	var said []string
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, prefix) || known[name] || len(name) > 64 {
+			continue
+		}
+		if near := spelling.Near(name, names); len(near) > 0 && spelling.Distance(name, near[0]) <= 2 {
+			said = append(said, fmt.Sprintf("the variable %s means nothing; did you mean: %s", name, near[0]))
+		}
+	}
+	return said
 }
 
 // index is the place of a property in properties, or -1.

@@ -88,6 +88,11 @@ func insert(c content, d *document, in *object, e entry) content {
 	if d.root == nil {
 		return c.with([]byte("{"+key+": {"+e.text(gap{}, ": ")+"}}"), c.text)
 	}
+	if d.null != nil && e.object == helpersKey {
+		g, colon := d.gap(d.root), d.colon(*d.null)
+		value := "{" + g.deeper().String() + e.text(g.deeper(), colon) + g.closing() + "}"
+		return c.with(c.text[:d.null.value], []byte(value), c.text[d.null.valueEnd:])
+	}
 	at, added := d.root.open+1, ""
 	switch last := lastMember(in); {
 	case last != nil:

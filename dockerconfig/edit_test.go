@@ -275,6 +275,9 @@ func FuzzAddRemove(f *testing.F) {
 		if _, i := d.helpers.find(host); i >= 0 {
 			return // what is there before Add is not Add's to remember
 		}
+		if d.null != nil {
+			return // see TestHelpersNull
+		}
 		added, err := add(before, host, helper, false)
 		must(t, err)
 		checkAdded(t, text, added.text)
@@ -286,6 +289,27 @@ func FuzzAddRemove(f *testing.F) {
 			t.Fatalf("added: %q\nremoved: got %q, %v, want %q", added.text, after.text, err, text)
 		}
 	})
+}
+
+// Clients take null for no helpers: an entry takes its place, and its removal leaves
+// none.
+func TestHelpersNull(t *testing.T) {
+	for text, want := range map[string][2]string{
+		`{"credHelpers":null}`: {`{"credHelpers":{"cgr.dev":"cgr"}}`, `{}`},
+		"{\n\t\"auths\": {},\n\t\"credHelpers\": null,\n\t\"x\": 1\n}\n": {
+			"{\n\t\"auths\": {},\n\t\"credHelpers\": {\n\t\t\"cgr.dev\": \"cgr\"\n\t},\n\t\"x\": 1\n}\n",
+			"{\n\t\"auths\": {},\n\t\"x\": 1\n}\n",
+		},
+	} {
+		path := writeFile(t, text)
+		if found := load(t, path).Findings(host, helper); len(found) > 0 {
+			t.Errorf("%q: got %v, want nothing found", text, found)
+		}
+		addTo(t, path)
+		wantText(t, path, want[0])
+		removeFrom(t, path)
+		wantText(t, path, want[1])
+	}
 }
 
 // FuzzRemove removes an entry whoever wrote it.

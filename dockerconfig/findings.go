@@ -49,6 +49,7 @@ func (d *document) findings(host, helper string) (found []Finding) {
 	}
 	for _, m := range d.root.members {
 		switch isObject := d.text[m.value] == '{'; {
+		case m.name == helpersKey && d.helpers == nil: // null
 		case m.name == helpersKey:
 			for _, h := range d.helpers.members {
 				name := unquote(d.text[h.value:h.valueEnd])

@@ -21,6 +21,7 @@ type document struct {
 	text    []byte
 	root    *object
 	helpers *object // the value of credHelpers, nil where there is none
+	null    *member // credHelpers where its value is null, which clients take for none
 }
 
 // object lies between the braces at open and close.
@@ -68,6 +69,8 @@ func parse(text []byte) (*document, error) {
 	}
 	for _, m := range d.root.members {
 		switch {
+		case m.name == helpersKey && text[m.value] == 'n':
+			d.null = &m
 		case m.name == helpersKey:
 			d.helpers, err = parseHelpers(text, m)
 		case strings.EqualFold(m.name, helpersKey):

@@ -32,7 +32,6 @@ func TestBrokenFiles(t *testing.T) {
 		"root-string":          "1:1: the file holds a string, want an object",
 		"helpers-list":         "2:18: credHelpers holds an array, want an object",
 		"helpers-string":       "3:18: credHelpers holds a string, want an object",
-		"helpers-null":         "1:17: credHelpers holds null, want an object",
 		"helper-object":        `3:15: the helper of "gcr.io" is an object, want a string`,
 		"helper-null":          `1:29: the helper of "cgr.dev" is null, want a string`,
 		"duplicate-root":       `4:3: the key "auths" a second time`,

@@ -2,27 +2,22 @@ package dockerconfig
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 )
 
-// lockTimeout is longer than anybody writes a file of this size.
-const lockTimeout = 10 * time.Second
+// lockTimeout is longer than anyone writes a file of this size.
+const lockTimeout = 3 * time.Second
 
 // lock makes those who edit files in dir with this package wait for each other.
-// Where there can be no lock (some network file systems), the look at the file
-// just before it is replaced has to do, as it does beside Docker, which takes
-// none.
-func lock(dir string) (unlock func(), err error) {
+// Where there can be no lock (some network file systems), or another user holds it
+// on a directory that others may read, the look at the file just before it is
+// replaced has to do, as it does beside Docker, which takes none.
+func lock(dir string) (unlock func()) {
 	l := newLock(dir)
 	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
 	defer cancel()
-	switch _, err := l.TryLockContext(ctx, 5*time.Millisecond); {
-	case errors.Is(err, context.DeadlineExceeded):
-		return nil, fmt.Errorf("another process has been writing in %s for %v; run this again when it has ended", dir, lockTimeout)
-	case err != nil:
-		return func() {}, nil
+	if taken, err := l.TryLockContext(ctx, 5*time.Millisecond); err != nil || !taken {
+		return func() {}
 	}
-	return func() { _ = l.Close() }, nil
+	return func() { _ = l.Close() }
 }

@@ -10,10 +10,13 @@ import (
 
 // DockerPath is where Docker's command line keeps its configuration:
 // $DOCKER_CONFIG/config.json, else ~/.docker/config.json (docker/cli,
-// cli/config). A relative $DOCKER_CONFIG counts from the working folder, as it
+// cli/config). A $DOCKER_CONFIG that is a file is an error. A relative $DOCKER_CONFIG counts from the working folder, as it
 // does for Docker.
 func DockerPath(getenv func(string) string, home string) (string, error) {
 	if dir := getenv("DOCKER_CONFIG"); dir != "" {
+		if info, err := os.Stat(dir); err == nil && info.Mode().IsRegular() {
+			return "", fmt.Errorf("DOCKER_CONFIG is %s, a file, where Docker wants the directory that holds config.json: set it to %s", dir, filepath.Dir(dir))
+		}
 		return filepath.Join(dir, "config.json"), nil
 	}
 	if err := checkHome(home, "DOCKER_CONFIG"); err != nil {

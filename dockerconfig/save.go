@@ -89,11 +89,7 @@ func (f *File) Save() error {
 			return f.cannotWrite(err)
 		}
 	}
-	unlock, err := lock(dir)
-	if err != nil {
-		return err
-	}
-	defer unlock()
+	defer lock(dir)()
 	atomicfile.Sweep(dir, tempPattern(f.target))
 	for range maxRounds {
 		if saved, err := f.save(); saved || err != nil {

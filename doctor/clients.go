@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -17,13 +18,22 @@ func (p *Patient) docker() []Result {
 	host := p.Config.Registry.Host
 	path, err := dockerconfig.DockerPath(p.Getenv, p.Home)
 	if err != nil {
-		return []Result{failure(check, "set HOME to your home folder, or DOCKER_CONFIG", "%v", err)}
+		mend := "set HOME to your home directory, or DOCKER_CONFIG"
+		if dir := p.Getenv("DOCKER_CONFIG"); dir != "" {
+			mend = "export DOCKER_CONFIG=" + quoted(filepath.Dir(dir))
+		}
+		return []Result{failure(check, mend, "%v", err)}
 	}
 	file, err := dockerconfig.Load(path)
 	if err != nil {
 		return []Result{unreadable(check, path, err)}
 	}
 	results := []Result{p.registration(check, file)}
+	if snap, err := p.LookPath("docker"); err == nil && strings.HasPrefix(snap, "/snap/") {
+		// https://snapcraft.io/docs/snap-confinement: it sees neither this file nor PATH.
+		results[0] = failure(check, "install Docker from its own packages (https://docs.docker.com/engine/install), and run: sudo snap remove docker",
+			"docker is a snap (%s): it reads %s, not %s, and cannot run programs from outside", snap, filepath.Join(p.Home, "snap/docker/current/.docker/config.json"), path)
+	}
 	registered := results[0].Status == OK
 	for _, f := range file.Findings(host, helper) {
 		at := fmt.Sprintf("%s:%d", path, f.Line)
@@ -118,6 +128,12 @@ func (p *Patient) podman() []Result {
 	var files []*dockerconfig.File
 	for _, path := range paths {
 		file, err := dockerconfig.Load(path)
+		if dir := p.Getenv("XDG_RUNTIME_DIR"); err != nil && dir != "" && strings.HasPrefix(path, dir) {
+			if owner, known := ownerOf(dir); known && owner != p.EUID {
+				return []Result{warning(check, "unset XDG_RUNTIME_DIR",
+					"XDG_RUNTIME_DIR is %s, which belongs to another user (left over from su?): Podman cannot read its files there", dir)}
+			}
+		}
 		if err != nil {
 			return []Result{unreadable(check, path, err)}
 		}

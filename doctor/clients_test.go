@@ -85,7 +85,7 @@ func TestDocker(t *testing.T) {
 	t.Run("I24 no home", func(t *testing.T) {
 		p := clients(t, nil, nil)
 		p.Home = ""
-		want(t, p.docker()[0], Failure, "the home folder is", "set HOME to your home folder, or DOCKER_CONFIG")
+		want(t, p.docker()[0], Failure, "the home folder is", "set HOME to your home directory, or DOCKER_CONFIG")
 	})
 	t.Run("a folder", func(t *testing.T) {
 		p := clients(t, map[string]string{dockerFile + "/x": ""}, nil)
@@ -148,4 +148,33 @@ func TestPodman(t *testing.T) {
 		p.Home = ""
 		want(t, only(t, p.podman(), "podman"), Failure, "the home folder is", "set HOME to your home folder")
 	})
+}
+
+// Where Docker reads another file than the one that is there, the right command is
+// named.
+func TestDockerElsewhere(t *testing.T) {
+	p := clients(t, map[string]string{dockerFile: registered}, map[string]string{"DOCKER_CONFIG": "HOME/" + dockerFile})
+	got := p.docker()
+	if len(got) != 1 || got[0].Status != Failure || !strings.Contains(got[0].Says, "a file, where Docker wants the directory") || got[0].Mend != "export DOCKER_CONFIG="+filepath.Join(p.Home, ".docker") {
+		t.Errorf("DOCKER_CONFIG is a file: got %+v, want a failure with the directory", got)
+	}
+
+	p = clients(t, map[string]string{dockerFile: registered}, nil)
+	p.LookPath = func(string) (string, error) { return "/snap/bin/docker", nil }
+	if got := p.docker(); got[0].Status != Failure || !strings.Contains(got[0].Says, "docker is a snap (/snap/bin/docker): it reads "+p.Home+"/snap/docker/current/.docker/config.json") {
+		t.Errorf("Docker is a snap: got %+v, want a failure that says what it reads", got)
+	}
+
+	p = clients(t, map[string]string{dockerFile: registered}, map[string]string{"XDG_RUNTIME_DIR": "HOME/other"})
+	dir := filepath.Join(p.Home, "other")
+	// A directory in the file's place, so that it cannot be read by root either.
+	if err := os.MkdirAll(filepath.Join(dir, "containers", "auth.json"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(dir, 12345, 12345); err != nil {
+		t.Skipf("only root can give a directory away: %v", err)
+	}
+	if got := p.podman(); len(got) != 1 || got[0].Status != Warning || got[0].Mend != "unset XDG_RUNTIME_DIR" {
+		t.Errorf("XDG_RUNTIME_DIR of another user: got %+v, want the advice to unset it", got)
+	}
 }

@@ -186,7 +186,7 @@ func untouched(t *testing.T) http.RoundTripper {
 	})
 }
 
-// P11: it ends when it has to, whatever hangs.
+// P11: it ends, whatever hangs: else this test would not.
 func TestExamineBounded(t *testing.T) {
 	p := patient(t)
 	silent := blackHole(t)
@@ -194,11 +194,7 @@ func TestExamineBounded(t *testing.T) {
 	p.LookPath = func(string) (string, error) { select {} }
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	start := time.Now()
 	results := p.Examine(ctx, "")
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("it took %s, want less than a second", took)
-	}
 	want(t, only(t, results, "program"), Failure, "no answer within", "see what that waits for")
 	want(t, only(t, results, "issuer"), Failure, "in time", "see that this machine is online")
 }

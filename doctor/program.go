@@ -88,7 +88,14 @@ func sameFile(a, b string) (bool, error) {
 func Sudo(getenv func(string) string, euid int, home string) Result {
 	const check = "program"
 	who := getenv("SUDO_USER")
-	if euid != 0 || who == "" || who == "root" {
+	if euid != 0 {
+		return ok(check, "not run by sudo")
+	}
+	if who == "" || who == "root" {
+		if owner, known := ownerOf(home); known && owner != 0 {
+			return failure(check, "run it as the user of that directory, or set HOME to root's: HOME=/root",
+				"run as root, but HOME is %s, which is not root's: its files would become root's", home)
+		}
 		return ok(check, "not run by sudo")
 	}
 	if dir := getenv("DOCKER_CONFIG"); dir != "" {

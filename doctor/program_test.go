@@ -78,6 +78,9 @@ func TestSudo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	t.Run("I35 root with HOME of another user, without sudo", func(t *testing.T) {
+		want(t, Sudo(sudo(""), 0, home), Failure, "run as root, but HOME is "+home, "set HOME to root's")
+	})
 	t.Run("I35 HOME of another user", func(t *testing.T) {
 		want(t, Sudo(sudo("ada"), 0, home), Failure, "which is not root's", "run it without sudo for ada's own Docker, or with sudo -H for root's")
 	})

@@ -231,4 +231,4 @@ func (p *Patient) inCI() bool {
 }
 
 // day is a time as people are told it.
-func day(t time.Time) string { return t.Local().Format("2 January 2006 15:04") }
+func day(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }

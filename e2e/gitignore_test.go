@@ -6,9 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -35,6 +33,9 @@ func newRepository(t testing.TB) *repository {
 		}
 	}
 	r.environ = append(r.environ, "HOME="+root, "XDG_CONFIG_HOME="+root, "GIT_CONFIG_NOSYSTEM=1", "LC_ALL=C")
+	t.Setenv("HOME", root) // the product asks git with the environment that it has
+	t.Setenv("XDG_CONFIG_HOME", root)
+	t.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 	r.git(root, "", "init", "--quiet", r.root)
 	return r
 }
@@ -87,15 +88,30 @@ func (r *repository) listed(path string, repositories ...string) []string {
 	return all
 }
 
-// walked gives the paths of the files that pin.Walk finds below the folder path.
+// walked returns the paths of the files that pin.Walk finds below the folder path, which
+// git has told.
 func (r *repository) walked(path string) []string {
 	r.Helper()
-	files, skipped, err := pin.Walk(r.Context(), []string{filepath.Join(r.root, path)}, nil, "cgr.dev")
-	if err != nil || len(skipped) > 0 {
-		r.Fatalf("got skipped %v and error %v, want neither", skipped, err)
+	tree := r.walk(path)
+	if len(tree.Whole) > 0 {
+		r.Errorf("got %v read without git, want none", tree.Whole)
 	}
+	return r.found(tree)
+}
+
+func (r *repository) walk(path string) *pin.Tree {
+	r.Helper()
+	tree, err := pin.Walk(r.Context(), []string{filepath.Join(r.root, path)}, nil, "cgr.dev")
+	if err != nil || len(tree.Skipped) > 0 {
+		r.Fatalf("got skipped %v and error %v, want neither", tree, err)
+	}
+	return tree
+}
+
+func (r *repository) found(tree *pin.Tree) []string {
+	r.Helper()
 	var all []string
-	for _, f := range files {
+	for _, f := range tree.Files {
 		rel, err := filepath.Rel(r.root, f.Path)
 		if err != nil {
 			r.Fatal(err)
@@ -106,81 +122,145 @@ func (r *repository) walked(path string) []string {
 	return all
 }
 
-// joinsStars says whether this git takes the stars of "a**/b" for a whole part of the
-// path, against its own documentation, as it did before 2.52.
-func (r *repository) joinsStars() bool {
+const pinnable = "image: cgr.dev/org/python:3.13\n"
+
+func (r *repository) want(got []string, want ...string) {
 	r.Helper()
-	r.write("stars/.gitignore", "a**/b\n")
-	r.write("stars/ax/y/b", "")
-	old := r.git(r.root, "stars/ax/y/b", "check-ignore", "--no-index", "--stdin") != ""
-	if err := os.RemoveAll(filepath.Join(r.root, "stars")); err != nil {
-		r.Fatal(err)
+	if !slices.Equal(got, want) {
+		r.Errorf("got %q, want %q", got, want)
 	}
-	return old
 }
 
-// TestGitignoreTable holds the table by which the product tests its patterns against
-// git.
-func TestGitignoreTable(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("some names in the table can be made on Linux alone")
+// What is tracked is read though it is ignored, and what the user's own patterns ignore
+// is not.
+func TestGitignoreAsGitHasIt(t *testing.T) {
+	r := newRepository(t)
+	r.write(".gitignore", "tracked.yaml\nignored.yaml\nbuild/\n")
+	for _, name := range []string{"tracked.yaml", "ignored.yaml", "excluded.yaml", "gone.yaml", "new.yaml", "build/a.yaml", "a/b/c.yaml", "line\nfeed.yaml", "é.yaml"} {
+		r.write(name, pinnable)
 	}
-	table, err := os.ReadFile("../pin/testdata/gitignore.txt")
-	if err != nil {
+	r.write(".git/info/exclude", "excluded.yaml\n")
+	r.git(r.root, "", "add", "--force", "tracked.yaml", "gone.yaml")
+	if err := os.Remove(filepath.Join(r.root, "gone.yaml")); err != nil {
 		t.Fatal(err)
 	}
-	r := newRepository(t)
-	old := r.joinsStars()
-	type row struct{ line, path, want string }
-	var rows []row
-	var paths strings.Builder
-	for line := range strings.Lines(string(table)) {
-		if strings.HasPrefix(line, "#") {
-			continue
-		}
-		text, rest := unquoted(t, line)
-		path, rest := unquoted(t, rest)
-		words := strings.Fields(rest)
-		if len(words) == 2 && old { // the table has what git says today
-			words[0] = map[string]string{"kept": "ignored", "ignored": "kept"}[words[0]]
-		}
-		dir := fmt.Sprintf("row%d/", len(rows))
-		r.write(dir+path, "")
-		r.write(dir+".gitignore", text)
-		rows = append(rows, row{strings.TrimSpace(line), dir + strings.TrimSuffix(path, "/"), words[0]})
-		paths.WriteString(rows[len(rows)-1].path + "\x00")
+	patterns := filepath.Join(t.TempDir(), "patterns")
+	if err := os.WriteFile(patterns, []byte("new.yaml\n"), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	ignored := strings.Split(r.git(r.root, paths.String(), "check-ignore", "--no-index", "--stdin", "-z"), "\x00")
-	for _, row := range rows {
-		got := "kept"
-		if slices.Contains(ignored, row.path) {
-			got = "ignored"
+	r.git(r.root, "", "config", "--global", "core.excludesFile", patterns)
+	r.want(r.walked(""), "a/b/c.yaml", "line\nfeed.yaml", "tracked.yaml", "é.yaml")
+	r.want(r.walked("a"), "a/b/c.yaml")
+
+	t.Run("a folder that is named and ignored", func(t *testing.T) {
+		tree := r.walk("build")
+		r.want(r.found(tree), "build/a.yaml")
+		if len(tree.Whole) != 1 || tree.Whole[0].Why != "git ignores it" {
+			t.Errorf("got %v, want that git ignores it", tree.Whole)
 		}
-		if got != row.want {
-			t.Errorf("%s: git says %s", row.line, got)
+	})
+	t.Run("a hook's variables", func(t *testing.T) {
+		other := newRepository(t)
+		t.Setenv("GIT_DIR", filepath.Join(other.root, ".git"))
+		t.Setenv("GIT_WORK_TREE", other.root)
+		t.Setenv("GIT_INDEX_FILE", filepath.Join(other.root, "index"))
+		t.Setenv("HOME", filepath.Dir(r.root))
+		t.Setenv("XDG_CONFIG_HOME", filepath.Dir(r.root))
+		r.want(r.walked(""), "a/b/c.yaml", "line\nfeed.yaml", "tracked.yaml", "é.yaml")
+	})
+	t.Run("a merge", func(t *testing.T) { // lists a path once for each side
+		id := strings.TrimSpace(r.git(r.root, pinnable, "hash-object", "-w", "--stdin"))
+		r.git(r.root, "0 0000000000000000000000000000000000000000 0\ttracked.yaml\n100644 "+id+" 1\ttracked.yaml\n100644 "+id+" 2\ttracked.yaml\n", "update-index", "--index-info")
+		r.want(r.walked("."), "a/b/c.yaml", "line\nfeed.yaml", "tracked.yaml", "é.yaml")
+	})
+}
+
+// A repository of somebody else may have settings that run programs. None runs.
+func TestGitignoreOfAHostileRepository(t *testing.T) {
+	r := newRepository(t)
+	r.write("a.yaml", pinnable)
+	r.write("b.yaml", pinnable)
+	r.git(r.root, "", "add", "a.yaml")
+	ran := filepath.Join(t.TempDir(), "ran")
+	evil := filepath.Join(r.root, ".git", "evil")
+	if err := os.WriteFile(evil, []byte("#!/bin/sh\necho \"$0\" >> '"+ran+"'\ncat\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, setting := range []string{"core.fsmonitor", "core.pager", "pager.ls-files", "core.editor", "core.sshCommand", "filter.x.clean", "filter.x.process", "diff.external", "alias.ls-files"} {
+		r.git(r.root, "", "config", setting, evil)
+	}
+	r.write(".gitattributes", "* filter=x\n")
+	r.git(r.root, "", "config", "core.hooksPath", filepath.Join(r.root, ".git", "evil-hooks"))
+	for _, hook := range []string{"post-index-change", "fsmonitor-watchman", "post-checkout", "pre-commit"} {
+		r.write(".git/evil-hooks/"+hook, "#!/bin/sh\necho \"$0\" >> '"+ran+"'\n")
+		if err := os.Chmod(filepath.Join(r.root, ".git", "evil-hooks", hook), 0o700); err != nil {
+			t.Fatal(err)
 		}
+	}
+	r.want(r.walked(""), "a.yaml", "b.yaml")
+	if out, err := os.ReadFile(ran); err == nil {
+		t.Errorf("git ran %s", out)
 	}
 }
 
-// unquoted takes the quoted text off the front of line.
-func unquoted(t *testing.T, line string) (text, rest string) {
-	t.Helper()
-	line = strings.TrimLeft(line, " ")
-	quoted, err := strconv.QuotedPrefix(line)
-	if err == nil {
-		text, err = strconv.Unquote(quoted)
+// Where git cannot tell, everything is read, and that is said.
+func TestGitignoreWithoutGit(t *testing.T) {
+	r := newRepository(t)
+	r.write(".gitignore", "ignored.yaml\n")
+	r.write("ignored.yaml", pinnable)
+	r.write("a.yaml", pinnable)
+	wantWhole := func(t *testing.T, path, why string) {
+		t.Helper()
+		tree := r.walk(path)
+		r.want(r.found(tree), "a.yaml", "ignored.yaml")
+		if len(tree.Whole) != 1 || !strings.Contains(tree.Whole[0].Why, why) {
+			t.Errorf("got %v, want %q", tree.Whole, why)
+		}
 	}
-	if err != nil {
-		t.Fatalf("%s: %v", line, err)
+	r.want(r.walked(""), "a.yaml")
+	t.Run("git is not installed", func(t *testing.T) {
+		t.Setenv("PATH", t.TempDir())
+		wantWhole(t, "", "git is not installed")
+	})
+	t.Run("somebody else's repository", func(t *testing.T) {
+		if os.Geteuid() != 0 {
+			t.Skip("only root can give a repository to somebody else")
+		}
+		if err := os.Lchown(r.root, 1234999, 1234999); err != nil {
+			t.Fatal(err)
+		}
+		wantWhole(t, "", "dubious ownership")
+	})
+	t.Run("no work tree", func(t *testing.T) {
+		if err := os.RemoveAll(filepath.Join(r.root, ".git")); err != nil {
+			t.Fatal(err)
+		}
+		wantWhole(t, "", "not in a git work tree")
+	})
+}
+
+// A list of 200,000 patterns takes git no longer than it takes git.
+func TestGitignoreLong(t *testing.T) {
+	r := newRepository(t)
+	var patterns strings.Builder
+	for i := range 200_000 {
+		fmt.Fprintf(&patterns, "a%d/**/b%d*/c\n", i, i)
 	}
-	return text, line[len(quoted):]
+	r.write(".gitignore", patterns.String()+"ignored.yaml\n")
+	r.write("a.yaml", pinnable)
+	r.write("ignored.yaml", pinnable)
+	tree := r.walk("")
+	r.want(r.found(tree), "a.yaml")
+	if tree.Opened != 2 {
+		t.Errorf("got %d files read, want .gitignore as any other file, and a.yaml", tree.Opened)
+	}
 }
 
 // TestGitignoreRepositories compares with git what is found around a submodule, a
 // worktree, a clone and a .git that is none.
 func TestGitignoreRepositories(t *testing.T) {
 	r := newRepository(t)
-	const image = "image: cgr.dev/org/python:3.13\n"
+	const image = pinnable
 	other := newRepository(t)
 	other.write("a.yaml", image)
 	other.write("b.yaml", image)
@@ -212,122 +292,4 @@ func TestGitignoreRepositories(t *testing.T) {
 			t.Errorf("%s: got  %q\nwant %q", dir, got, want)
 		}
 	}
-}
-
-// pieces are what the patterns of FuzzGitignore are made of, one a byte.
-var pieces = [...]string{
-	"\n", "/", "*", "**", "?", "[", "]", "!", "\\", " ", "-", "^", "#", ".", "a", "b", "A", "\r\n", "\t", "é", "\xc3", ":",
-	"*\n", "\n!", "\n/", "/**/", "/**\n", "**/", "*/", "/*", ".yaml\n", "*.yaml\n", "!*.yaml\n", "a/", "b/", "ab", "a b", "*\n!*/\n", "[ab]", "[!a]", "[^b]", "[a-c]",
-	"[[:alpha:]]", "[[:punct:]-a]", "[]a]", `\[`, `\ `, "[[:", ":]", "\ufeff", "[\\", "b-", "\x00", "***", ".yaml",
-}
-
-// ignoreFiles are the files with patterns in the tree of FuzzGitignore.
-var ignoreFiles = [...]string{".gitignore", ".git/info/exclude", "a/.gitignore", "a/b/.gitignore"}
-
-// FuzzGitignore compares with git what pin.Walk leaves out of a tree of 156 files with
-// these patterns. A byte is one of the pieces, and 255 goes on with the next file.
-func FuzzGitignore(f *testing.F) {
-	if runtime.GOOS != "linux" {
-		f.Skip("some names in the tree can be made on Linux alone")
-	}
-	r := newRepository(f)
-	old := r.joinsStars()
-	dirs := []string{""}
-	for i := 0; i < len(dirs) && strings.Count(dirs[i], "/") < 2; i++ {
-		for _, name := range []string{"a", "b", "a b"} {
-			dirs = append(dirs, dirs[i]+name+"/")
-		}
-	}
-	for _, dir := range dirs {
-		for _, name := range []string{"a", "b", "ab", "A", "", "a ", "!a", "#", "[a]", `\`, "-", "é"} {
-			r.write(dir+name+".yaml", "image: cgr.dev/org/python:3.13\n")
-		}
-	}
-	for _, seed := range []string{"*\n!*/\n!*.yaml\n", "a/", "a/**/b.yaml\n", "**/a/*\n!a.yaml\n", "/*\n!/a\n!/a b/\n", "[!a].yaml\n", "[[:alpha:]]*.yaml\n!b/\n", `\!a.yaml`, "a b/\n!b/*.yaml\r\n"} {
-		f.Add(append(spelled(seed), append([]byte{255, 255}, spelled("!*.yaml\n")...)...))
-		f.Add(append([]byte{255}, spelled(seed)...))
-		f.Add(append([]byte{255, 255, 255}, spelled(seed)...))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		r := *r
-		r.TB = t
-		texts := bytes.Split(data, []byte{255})
-		for i, path := range ignoreFiles {
-			var text strings.Builder
-			if i < len(texts) {
-				for _, b := range texts[i] {
-					text.WriteString(pieces[int(b)%len(pieces)])
-				}
-			}
-			patterns := text.String()
-			if old {
-				patterns = withoutJoinedStars(patterns)
-			}
-			r.write(path, patterns)
-		}
-		want := r.listed("")
-		for _, dir := range []string{"", "a/", "a/b/"} {
-			want = slices.DeleteFunc(want, func(path string) bool { return !strings.HasPrefix(path, dir) })
-			got := r.walked(dir)
-			if slices.Equal(got, want) {
-				continue
-			}
-			if len(want) == 0 && r.git(r.root, dir, "check-ignore", "--no-index", "--stdin") != "" {
-				continue // a folder that is named is walked all the same
-			}
-			t.Errorf("below %q, with the patterns %q:\ngot  %q\nwant %q", dir, r.patterns(), got, want)
-		}
-	})
-}
-
-// spelled gives the bytes that stand for a text in FuzzGitignore, the longest pieces first.
-func spelled(text string) []byte {
-	var out []byte
-	for text != "" {
-		best := -1
-		for i, piece := range pieces {
-			if strings.HasPrefix(text, piece) && (best < 0 || len(piece) > len(pieces[best])) {
-				best = i
-			}
-		}
-		if best < 0 {
-			panic("no piece for " + text)
-		}
-		out = append(out, byte(best))
-		text = text[len(pieces[best]):]
-	}
-	return out
-}
-
-// withoutJoinedStars makes one star of several that stand behind a plain text, which
-// git before 2.52 takes for more than that.
-func withoutJoinedStars(patterns string) string {
-	lines := strings.SplitAfter(patterns, "\n")
-	for i, line := range lines {
-		start := 0
-		if strings.HasPrefix(line, "!") {
-			start = 1
-		}
-		at := strings.IndexAny(line[start:], "*?[\\") + start
-		if at > start && line[at-1] != '/' && strings.HasPrefix(line[at:], "**") {
-			lines[i] = line[:at] + "*" + strings.TrimLeft(line[at:], "*")
-		}
-	}
-	return strings.Join(lines, "")
-}
-
-// patterns gives the patterns that are there, for a message.
-func (r *repository) patterns() map[string]string {
-	r.Helper()
-	all := map[string]string{}
-	for _, path := range ignoreFiles {
-		text, err := os.ReadFile(filepath.Join(r.root, path))
-		if err != nil {
-			r.Fatal(err)
-		}
-		if len(text) > 0 {
-			all[path] = string(text)
-		}
-	}
-	return all
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -40,7 +41,7 @@ type file struct {
 // digestOf is a digest to be filled in.
 var digestOf = regexp.MustCompile(`sha256:\{([^}]+)\}`)
 
-// beside are files that name images, and are not for images pin.
+// beside are files that name images, and are not changed.
 var beside = map[string]string{
 	".gitignore":              "node_modules/\n/ci/generated.yaml\n",
 	"README.md":               "FROM cgr.dev/chainguard/python:latest\n",
@@ -48,8 +49,16 @@ var beside = map[string]string{
 	"ci/generated.yaml":       "image: cgr.dev/chainguard/python:latest\n",
 	"ci/binary.yaml":          "image: cgr.dev/chainguard/python:latest\n\x00\x01",
 	"build/Dockerfile.md":     "FROM cgr.dev/chainguard/python:latest\n",
-	".git/Dockerfile":         "FROM cgr.dev/chainguard/python:latest\n",
+	"build/program":           "\x7fELF\x00\x01cgr.dev/chainguard/python:latest",
 	"compose/notes.txt":       "image: cgr.dev/chainguard/python:latest\n",
+}
+
+// besideLeft is what is left of them.
+var besideLeft = map[string]string{
+	"README.md":           "1: cgr.dev/chainguard/python:latest\n",
+	"build/Dockerfile.md": "1: cgr.dev/chainguard/python:latest\n",
+	"compose/notes.txt":   "1: cgr.dev/chainguard/python:latest\n",
+	"ci/binary.yaml":      "all: not read\n",
 }
 
 func newCorpus(t *testing.T) *corpus {
@@ -111,6 +120,9 @@ func (c *corpus) load(t *testing.T, root string) {
 	if len(c.files) < 60 || len(c.files) != len(c.diffs) {
 		t.Fatalf("the corpus has %d files and %d diffs, want 60 at least, and a diff for each", len(c.files), len(c.diffs))
 	}
+	for name, text := range besideLeft {
+		c.left[name] = strings.ReplaceAll(text, "cgr.dev", c.platform.RegistryHost())
+	}
 	for name, text := range beside {
 		c.files[name] = file{strings.ReplaceAll(text, "cgr.dev", c.platform.RegistryHost()), 0o640}
 	}
@@ -158,7 +170,10 @@ func (c *corpus) want(t *testing.T, dropTag bool) map[string]file {
 	t.Helper()
 	want := maps.Clone(c.files)
 	for name := range c.diffs {
-		f := c.files[name]
+		f, ok := c.files[name]
+		if !ok {
+			continue
+		}
 		text, err := applied(f.text, c.diff(name, dropTag))
 		if err != nil {
 			t.Fatalf("the diff of %s is not one of that file: %v", name, err)
@@ -205,10 +220,13 @@ func applied(text, diff string) (string, error) {
 	return out.String() + strings.Join(before[at:], ""), nil
 }
 
-// tree writes the corpus to a new folder.
+// tree writes the corpus to a new repository.
 func (c *corpus) tree(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
+	if out, err := exec.CommandContext(t.Context(), "git", "init", "--quiet", root).CombinedOutput(); err != nil {
+		t.Fatalf("git init: %v: %s", err, out)
+	}
 	for name, f := range c.files {
 		path := filepath.Join(root, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -226,6 +244,9 @@ func wantTree(t *testing.T, root string, want map[string]file) {
 	t.Helper()
 	missing := maps.Clone(want)
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Name() == ".git" {
+			return fs.SkipDir
+		}
 		if err != nil || entry.IsDir() {
 			return err
 		}

@@ -27,6 +27,9 @@ func registryHost(registry *url.URL, server string) (host string, ours bool) {
 		return "", false // read as the host's end by some and not by others
 	}
 	authority, _, _ := strings.Cut(rest, "/")
+	if len(authority) > maxHost+len(":65535") {
+		return "", false
+	}
 	// Before ToLower, which would turn some other letters into ASCII ones.
 	if !isASCII(authority) {
 		return "", false
@@ -52,6 +55,9 @@ func registryHost(registry *url.URL, server string) (host string, ours bool) {
 	}
 	return authority, true
 }
+
+// maxHost is how many bytes the name of a host has at most (RFC 1035, section 2.3.4).
+const maxHost = 253
 
 func isASCII(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r >= 0x80 })

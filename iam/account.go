@@ -57,3 +57,35 @@ func (a Account) Can(capability, group string) bool {
 		return within && (len(c.Names()) == 0 || slices.Contains(c.Names(), capability))
 	})
 }
+
+// checkList returns a *CapabilityError where the account has a capability nowhere in
+// the group of an id, or in no group at all where that is empty, and a *PartialError
+// where it has it in a part of them.
+func (a Account) checkList(capability, doing, group string) error {
+	var without []Group
+	somewhere := false
+	for _, c := range a.Capabilities {
+		below := group == "" || c.Group.ID == group || strings.HasPrefix(c.Group.ID, group+"/")
+		if group != "" && strings.HasPrefix(group, c.Group.ID+"/") {
+			below = true // what holds above holds here
+		}
+		switch {
+		case !below:
+		case a.Can(capability, c.Group.ID):
+			somewhere = true
+		case !slices.ContainsFunc(without, func(g Group) bool { return g.ID == c.Group.ID }):
+			without = append(without, c.Group)
+		}
+	}
+	switch {
+	case !somewhere:
+		return &CapabilityError{Doing: doing, Capability: capability}
+	case group != "" && a.Can(capability, group):
+		return nil
+	case group != "":
+		return &PartialError{Doing: doing, Capability: capability, Groups: []Group{{ID: group}}}
+	case len(without) > 0:
+		return &PartialError{Doing: doing, Capability: capability, Groups: without}
+	}
+	return nil
+}

@@ -23,9 +23,13 @@ func (c *Client) CreateIdentityWith(ctx context.Context, parent string, identity
 	if err != nil {
 		return Identity{}, err
 	}
+	var waits []func(context.Context) (Role, error)
+	for _, name := range names {
+		waits = append(waits, begin(func() (Role, error) { return c.roleOrNear(ctx, name) }))
+	}
 	roles := make([]Role, len(names))
-	for i, name := range names {
-		if roles[i], err = c.roleOrNear(ctx, name); err != nil {
+	for i, wait := range waits {
+		if roles[i], err = wait(ctx); err != nil {
 			return Identity{}, err
 		}
 	}
@@ -41,10 +45,8 @@ func (c *Client) CreateIdentityWith(ctx context.Context, parent string, identity
 		}
 		return Identity{}, err
 	}
-	for _, role := range roles {
-		if _, err := c.Bind(ctx, parent, created.ID, role.ID); err != nil {
-			return Identity{}, forOwner(c.takeBack(ctx, created.ID, err))
-		}
+	if err := c.bindAll(ctx, parent, created.ID, roles); err != nil {
+		return Identity{}, forOwner(c.takeBack(ctx, created.ID, err))
 	}
 	return created, nil
 }

@@ -64,6 +64,23 @@ func (e *CapabilityError) Error() string {
 
 func (e *CapabilityError) Unwrap() error { return e.Err }
 
+// PartialError says that the caller lacks a capability in some groups, so that a list
+// is not complete.
+type PartialError struct {
+	Doing      string // what they may not do there, to follow "cannot"
+	Capability string
+	Groups     []Group
+}
+
+func (e *PartialError) Error() string {
+	var names []string
+	for _, g := range e.Groups {
+		names = append(names, quote(cmp.Or(g.Name, g.ID)))
+	}
+	return fmt.Sprintf("cannot %s in %s: that takes the capability %s, which the role %s has; to leave them out, name an organization with --parent",
+		e.Doing, strings.Join(names, ", "), e.Capability, leastRole(e.Capability))
+}
+
 // NotFoundError says that there is nothing of a name or an id, or that the caller
 // may not see it, which the service does not tell apart.
 type NotFoundError struct {

@@ -2,6 +2,7 @@ package iam
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -139,9 +140,31 @@ func (f IdentityFilter) call() call {
 	}
 }
 
-// Identities lists the identities that the caller may see.
+// Identities lists the identities that the caller may see. The service answers an
+// empty list to a caller who may see none, so who calls is asked at the same time: a
+// *CapabilityError says that they may list none, and a *PartialError, beside the list,
+// that they may not list all.
 func (c *Client) Identities(ctx context.Context, f IdentityFilter) ([]Identity, error) {
-	return list[Identity](ctx, c, f.call())
+	if f.ID != "" {
+		return list[Identity](ctx, c, f.call()) // what is not found is an error of the caller's
+	}
+	account := begin(func() (Account, error) { return c.WhoAmI(ctx) })
+	identities, err := list[Identity](ctx, c, f.call())
+	if err != nil {
+		return nil, err
+	}
+	a, err := account(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.checkList(CapabilityListIdentities, "list identities", f.DescendantsOf); err != nil {
+		var partial *PartialError
+		if errors.As(err, &partial) {
+			return identities, err
+		}
+		return nil, err
+	}
+	return identities, nil
 }
 
 // Identity gives the identity of an id.

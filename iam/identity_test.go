@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -62,8 +63,58 @@ func TestIdentities(t *testing.T) {
 	if err != nil || len(got) != 1 || got[0].ID != pullID {
 		t.Errorf("got %+v, %v, want one", got, err)
 	}
-	if got := a.one(t).query; got != "uidp.descendantsOf="+org {
-		t.Errorf("got the query %q, want the group", got)
+	if got := a.queries("/iam/v1/identities"); !slices.Equal(got, []string{"uidp.descendantsOf=" + org}) {
+		t.Errorf("got the queries %q, want the group", got)
+	}
+}
+
+// queries returns the queries of the requests for a path, in their order.
+func (a *api) queries(path string) []string {
+	a.serial.Lock()
+	defer a.serial.Unlock()
+	var queries []string
+	for _, asked := range a.asked {
+		if asked.path == path {
+			queries = append(queries, asked.query)
+		}
+	}
+	return queries
+}
+
+// An empty list is not what a caller gets who may not list.
+func TestIdentitiesWithoutTheRight(t *testing.T) {
+	entry := func(group, name, capability string) string {
+		return `{"group":{"id":"` + group + `","name":"` + name + `"},"role":{"id":"` + deepPID + `","name":"r","capabilities":["` + capability + `"]}}`
+	}
+	may, mayNot := entry(org, "example.com", "identity.list"), entry(other, "example.net", "registry.pull")
+	for _, test := range []struct {
+		name, capabilities, group string
+		want                      string // in the error; empty for none
+		partial                   bool
+	}{
+		{"everywhere", may, "", "", false},
+		{"nowhere", mayNot, "", "takes the capability identity.list, which the role viewer has", false},
+		{"in no organization", "", "", "identity.list", false},
+		{"in one of two", may + "," + mayNot, "", `cannot list identities in "example.net"`, true},
+		{"in the one that is meant", may + "," + mayNot, org, "", false},
+		{"not in the one that is meant", may + "," + mayNot, other, "identity.list", false},
+		{"in a folder of it", may, folder, "", false},
+		{"in a folder of the one that is meant", entry(folder, "team", "identity.list"), org, `cannot list identities in "` + org + `"`, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a := answering(t, map[string]string{
+				"GET /iam/v1/identities": `{"items":[{"id":"` + pullID + `","name":"a"}]}`,
+				"GET /auth/v1/ok":        `{"subject":"` + deepPID + `","capabilities":[` + test.capabilities + `]}`,
+			})
+			got, err := a.Identities(t.Context(), IdentityFilter{DescendantsOf: test.group})
+			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+			var partial *PartialError
+			if errors.As(err, &partial) != test.partial || (len(got) == 1) != (err == nil || test.partial) {
+				t.Errorf("got %d identities, %v, want a part of them: %v", len(got), err, test.partial)
+			}
+		})
 	}
 }
 

@@ -14,6 +14,11 @@ import (
 // out. That the service matches a pattern with the whole value is likely but not
 // known, so a pattern is taken here for what it says: without ^ and $ it fits a part.
 func (m ClaimMatch) Warnings() []string {
+	return slices.Concat(m.LetsIn(), m.keepsOut())
+}
+
+// LetsIn says, a line each, whom m lets in that is hardly meant.
+func (m ClaimMatch) LetsIn() []string {
 	warnings := slices.Concat(m.issuerWarnings(), m.subjectWarnings())
 	if p, ok := readPattern("audience", m.AudiencePattern); ok {
 		if p.fitsAll() {
@@ -28,6 +33,34 @@ func (m ClaimMatch) Warnings() []string {
 		}
 	}
 	return warnings
+}
+
+// keepsOut says, a line each, whom m keeps out that is hardly meant.
+func (m ClaimMatch) keepsOut() []string {
+	p, isPattern := m.subjectPattern()
+	if p.re == nil || isPattern && p.fitsAll() {
+		return nil
+	}
+	var warnings []string
+	if repeated, ok := repeatedLetter(p.tree); ok && isPattern {
+		warnings = append(warnings, fmt.Sprintf("%s has a * that repeats the %q in front of it: for anything write .*", p.name, repeated))
+	}
+	return append(warnings, p.withoutIDs(m.Issuer)...)
+}
+
+// subjectPattern returns the pattern for the subject, or one that fits the subject
+// alone. It has no re where there is neither.
+func (m ClaimMatch) subjectPattern() (p pattern, isPattern bool) {
+	if p, ok := readPattern("subject", m.SubjectPattern); ok {
+		return p, true
+	}
+	if m.Subject != "" {
+		if p, ok := readPattern("subject", "^"+regexp.QuoteMeta(m.Subject)+"$"); ok {
+			p.name = "the subject " + quote(m.Subject)
+			return p, false
+		}
+	}
+	return pattern{}, false
 }
 
 func (m ClaimMatch) issuerWarnings() []string {
@@ -54,18 +87,16 @@ func (m ClaimMatch) issuerWarnings() []string {
 }
 
 func (m ClaimMatch) subjectWarnings() []string {
-	p, isPattern := readPattern("subject", m.SubjectPattern)
-	if !isPattern {
-		if p, ok := readPattern("subject", "^"+regexp.QuoteMeta(m.Subject)+"$"); ok && m.Subject != "" {
-			p.name = "the subject " + quote(m.Subject)
-			return slices.Concat(p.pullRequests(), p.withoutIDs(m.Issuer))
-		}
+	p, isPattern := m.subjectPattern()
+	switch {
+	case p.re == nil:
 		return nil
-	}
-	if p.fitsAll() {
+	case !isPattern:
+		return p.pullRequests()
+	case p.fitsAll():
 		return []string{p.name + " fits every subject: whoever has a token of that issuer gets in"}
 	}
-	return slices.Concat(p.unanchored(), p.globs(), p.strangers(), p.pullRequests(), p.branches(), p.withoutIDs(m.Issuer))
+	return slices.Concat(p.unanchored(), p.meantAsGlob(), p.strangers(), p.pullRequests(), p.branches())
 }
 
 // pattern is a pattern that compiles, and what to call it in a warning.
@@ -122,22 +153,18 @@ func (p pattern) unanchored() []string {
 	return []string{fmt.Sprintf("%s has no %s: where it is only looked for, any value that holds such a part fits; write %s", p.name, lacks, quote("^(?:"+p.text+")$"))}
 }
 
-// globs warns of a * that was meant as in file names.
-func (p pattern) globs() []string {
+// meantAsGlob warns of what a * lets in that was meant as in file names: more than
+// what was written.
+func (p pattern) meantAsGlob() []string {
 	repeated, ok := repeatedLetter(p.tree)
+	if !ok || !isAlphanumeric(repeated) {
+		return nil
+	}
+	meant, ok := readPattern("subject", strings.ReplaceAll(p.text, string(repeated)+"*", string(repeated)+".*"))
 	if !ok {
 		return nil
 	}
-	warnings := []string{fmt.Sprintf("%s has a * that repeats the %q in front of it: for anything write .*", p.name, repeated)}
-	if !isAlphanumeric(repeated) {
-		return warnings
-	}
-	// What was meant lets in more than what was written.
-	meant, ok := readPattern("subject", strings.ReplaceAll(p.text, string(repeated)+"*", string(repeated)+".*"))
-	if !ok {
-		return warnings
-	}
-	return append(warnings, meant.strangers()...)
+	return meant.strangers()
 }
 
 // strangers warns of names that a pattern leaves open at their end, or altogether.

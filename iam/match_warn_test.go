@@ -3,6 +3,7 @@ package iam
 import (
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -45,7 +46,7 @@ func TestWarnings(t *testing.T) {
 		{"I76 anchors of a line", subject(ci, "(?m)^a$"), []string{noAnchors}},
 		{"I76 repo:org/.*:pull_request", subject(gitHub, "^repo:my-org(@[0-9]+)?/.*:pull_request$"), []string{pulls}},
 		{"I76 the same without ids", subject(gitHub, "repo:org/.*:pull_request"), []string{noAnchors, pulls, ids}},
-		{"I76 repo:my-org*", subject(gitHub, "repo:my-org*"), []string{noAnchors, glob, strangers + " too, such as \"repo:my-org-evil/x\""}},
+		{"I76 repo:my-org*", subject(gitHub, "repo:my-org*"), []string{noAnchors, strangers + " too, such as \"repo:my-org-evil/x\"", glob}},
 		{"I76 repo:my-org.*", subject(gitHub, "^repo:my-org.*$"), []string{strangers + " too, such as \"repo:my-org-evil/x\"", pulls}},
 		{"I76 any organisation", subject(gitHub, "^repo:.*/app:ref:refs/heads/main$"), []string{strangers + " too, such as \"repo:evil/x/app:ref:refs/heads/main\"", ids}},
 		{"I76 organisations with a prefix", subject(gitHub, "^repo:my-org-[a-z]+/app:ref:refs/heads/main$"), []string{strangers, ids}},
@@ -76,6 +77,9 @@ func TestWarnings(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := test.m.Warnings()
+			if letsIn := slices.ContainsFunc(test.want, func(w string) bool { return !strings.HasPrefix(w, ids) && w != glob }); letsIn != (len(test.m.LetsIn()) > 0) {
+				t.Errorf("got %q of whom it lets in, want some: %v", test.m.LetsIn(), letsIn)
+			}
 			if len(got) != len(test.want) {
 				t.Fatalf("got %q, want %d: %q", got, len(test.want), test.want)
 			}

@@ -1,11 +1,13 @@
 package iam
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -104,21 +106,60 @@ const (
 	deletionLimit = 10 * time.Second
 )
 
+// Preparation is what has to be known before a pull token can be created.
+type Preparation struct {
+	Account    Account // zero where AccountErr is set
+	AccountErr error
+	roles      []Role
+	date       time.Time // the service's clock; zero where it did not say
+}
+
+// PreparePullToken asks, all at once, who calls and for the roles that a pull token for
+// these types of repository gets.
+func (c *Client) PreparePullToken(ctx context.Context, repositories []Repository) (Preparation, error) {
+	account := begin(func() (Account, error) { return c.WhoAmI(ctx) })
+	type found struct {
+		role Role
+		date time.Time
+	}
+	var waits []func(context.Context) (found, error)
+	for _, repository := range repositories {
+		waits = append(waits, begin(func() (f found, err error) {
+			f.role, f.date, err = c.roleAndDate(ctx, repository.Role())
+			return f, err
+		}))
+	}
+	var p Preparation
+	for _, wait := range waits {
+		f, err := wait(ctx)
+		var missing *CapabilityError
+		if errors.As(err, &missing) {
+			missing.role = pullTokenCreator // a lesser one would not do for what follows
+		}
+		if err != nil {
+			return p, err
+		}
+		p.roles, p.date = append(p.roles, f.role), f.date
+	}
+	p.Account, p.AccountErr = account(ctx)
+	return p, ctx.Err()
+}
+
 // CreatePullToken makes a pull token that the issuer of an URL takes: an identity that
 // keeps a new public key, a token that the private key signed, which then is
-// forgotten, and a role for each type of repository. Nothing is made before r has been
-// checked and all roles have been found.
+// forgotten, and a role for each type of repository. p is of the same types. Nothing is
+// made before r has been checked.
 //
 // Times in it are by the service's clock, which its answers carry, or by now where
 // they do not.
 //
 // Where the identity cannot be given its roles it is deleted again, also when ctx has
 // ended. A *LeftOverError says that this failed.
-func (c *Client) CreatePullToken(ctx context.Context, r PullTokenRequest, issuerURL string, now func() time.Time) (PullToken, error) {
-	return c.createPullToken(ctx, r, issuerURL, now, newKey)
+func (c *Client) CreatePullToken(ctx context.Context, r PullTokenRequest, p Preparation, issuerURL string, now func() time.Time) (PullToken, error) {
+	return c.createPullToken(ctx, r, p, issuerURL, now, newKey)
 }
 
-func (c *Client) createPullToken(ctx context.Context, r PullTokenRequest, issuerURL string, now func() time.Time, newKey func() (*rsa.PrivateKey, error)) (PullToken, error) {
+func (c *Client) createPullToken(ctx context.Context, r PullTokenRequest, p Preparation, issuerURL string, now func() time.Time, newKey func() (*rsa.PrivateKey, error)) (PullToken, error) {
 	if err := r.Check(); err != nil {
 		return PullToken{}, err
 	}
@@ -129,14 +170,11 @@ func (c *Client) createPullToken(ctx context.Context, r PullTokenRequest, issuer
 	if err != nil {
 		return PullToken{}, err
 	}
+	roles, date := p.roles, p.date
+	if err := mayGive(p, r.Parent); err != nil {
+		return PullToken{}, err
+	}
 	key := begin(newKey)
-	roles, date, err := c.pullRoles(ctx, r.Repositories)
-	if err != nil {
-		return PullToken{}, err
-	}
-	if err := c.mayGive(ctx, r.Parent, roles); err != nil {
-		return PullToken{}, err
-	}
 	private, err := key(ctx)
 	if err != nil {
 		return PullToken{}, fmt.Errorf("cannot make a key for the pull token: %w", err)
@@ -166,40 +204,21 @@ func (c *Client) withOneToken() (*Client, error) {
 	return &Client{URL: c.URL, Transport: c.Transport, Tokens: oauth2.StaticTokenSource(token)}, nil
 }
 
-// pullRoles finds the roles to pull from repositories, and gives the service's clock,
-// or the zero time where it did not say.
-func (c *Client) pullRoles(ctx context.Context, repositories []Repository) (roles []Role, date time.Time, err error) {
-	for _, repository := range repositories {
-		var role Role
-		role, date, err = c.roleAndDate(ctx, repository.Role())
-		if err != nil {
-			var missing *CapabilityError
-			if errors.As(err, &missing) {
-				missing.role = pullTokenCreator // a lesser one would not do for what follows
-			}
-			return nil, date, err
-		}
-		roles = append(roles, role)
-	}
-	return roles, date, nil
-}
-
-// mayGive gives a *CapabilityError where the service says of the caller that they may
+// mayGive returns a *CapabilityError where the service says of the caller that they may
 // not make an identity in the group of an id, or not give it roles: whoever makes one
 // may often not delete it again. Where it does not say, it has the last word.
-func (c *Client) mayGive(ctx context.Context, group string, roles []Role) error {
-	account, err := c.WhoAmI(ctx)
-	if err != nil || len(account.Capabilities) == 0 {
-		return ctx.Err()
+func mayGive(p Preparation, group string) error {
+	if p.AccountErr != nil || len(p.Account.Capabilities) == 0 {
+		return nil
 	}
 	for _, capability := range []string{CapabilityCreateIdentities, CapabilityCreateBindings} {
-		if !account.Can(capability, group) {
+		if !p.Account.Can(capability, group) {
 			return &CapabilityError{Doing: "make an identity with roles in " + group, Capability: capability}
 		}
 	}
-	for _, role := range roles {
+	for _, role := range p.roles {
 		for _, capability := range role.Capabilities {
-			if !account.Can(capability, group) {
+			if !p.Account.Can(capability, group) {
 				doing := fmt.Sprintf("give the role %s, for you may not do all that it lets one do", quote(role.Name))
 				return &CapabilityError{Doing: doing, Capability: capability, role: role.Name}
 			}
@@ -222,12 +241,22 @@ func (c *Client) createWith(ctx context.Context, parent string, identity Identit
 		}
 		return Identity{}, err
 	}
-	for _, role := range roles {
-		if _, err := c.Bind(ctx, parent, created.ID, role.ID); err != nil {
-			return Identity{}, c.takeBack(ctx, created.ID, err)
-		}
+	if err := c.bindAll(ctx, parent, created.ID, roles); err != nil {
+		return Identity{}, c.takeBack(ctx, created.ID, err)
 	}
 	return created, nil
+}
+
+// bindAll gives an identity roles, all at once. It returns the first error, when all
+// requests have ended: an identity that is to be deleted must not get a role after that.
+func (c *Client) bindAll(ctx context.Context, parent, identity string, roles []Role) error {
+	errs := make([]error, len(roles))
+	var all sync.WaitGroup
+	for i, role := range roles {
+		all.Go(func() { _, errs[i] = c.Bind(ctx, parent, identity, role.ID) })
+	}
+	all.Wait()
+	return cmp.Or(errs...)
 }
 
 // takeBack deletes an identity because of err, and gives the error to report.

@@ -33,11 +33,11 @@ func TestPullTokenFaults(t *testing.T) {
 		{"roles not to be seen", map[string]int{roleList: 403}, nil, []string{"roles.list", "registry.pull_token_creator"}},
 		{"identity refused", map[string]int{creation: 403}, []string{creation + org}, []string{"identity.create", "registry.pull_token_creator"}},
 		{"a plan that allows less", map[string]int{creation: 400}, []string{creation + org}, []string{"expiration must be within 168h0m0s"}},
-		{"I74 role refused", map[string]int{binding: 403}, []string{creation + org, binding + org, deletion + first},
+		{"I74 role refused", map[string]int{binding: 403}, []string{creation + org, binding + org, binding + org, deletion + first},
 			[]string{"role_bindings.create", "may do more than they may themselves", "deleted again"}},
-		{"I74 binding fails", map[string]int{binding: 500}, []string{creation + org, binding + org, deletion + first}, []string{"500", "deleted again"}},
-		{"I74 gone before it is deleted", map[string]int{binding: 500, deletion: 404}, []string{creation + org, binding + org, deletion + first}, []string{"deleted again"}},
-		{"I74 deletion refused", map[string]int{binding: 500, deletion: 403}, []string{creation + org, binding + org, deletion + first},
+		{"I74 binding fails", map[string]int{binding: 500}, []string{creation + org, binding + org, binding + org, deletion + first}, []string{"500", "deleted again"}},
+		{"I74 gone before it is deleted", map[string]int{binding: 500, deletion: 404}, []string{creation + org, binding + org, binding + org, deletion + first}, []string{"deleted again"}},
+		{"I74 deletion refused", map[string]int{binding: 500, deletion: 403}, []string{creation + org, binding + org, binding + org, deletion + first},
 			[]string{"left over", "identity.delete", "for an owner to run: docker-credential-cgr pull-token revoke " + first}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -57,11 +57,11 @@ func TestPullTokenFaults(t *testing.T) {
 			}
 			var left *LeftOverError
 			wantLeft := test.refuse[deletion] == 403
-			if errors.As(err, &left) != wantLeft || wantLeft && (left.ID != first || len(s.identities) != 1) {
-				t.Errorf("got %#v with %d identities, want what is left over in it: %v", err, len(s.identities), wantLeft)
+			if errors.As(err, &left) != wantLeft || wantLeft && (left.ID != first || s.kept() != 1) {
+				t.Errorf("got %#v with %d identities, want what is left over in it: %v", err, s.kept(), wantLeft)
 			}
-			if !wantLeft && test.refuse[deletion] == 0 && len(s.identities) > 0 {
-				t.Errorf("got %d identities, want none left", len(s.identities))
+			if !wantLeft && test.refuse[deletion] == 0 && s.kept() > 0 {
+				t.Errorf("got %d identities, want none left", s.kept())
 			}
 		})
 	}
@@ -74,8 +74,8 @@ func TestPullTokenFaults(t *testing.T) {
 		}
 		_, err := s.create(t.Context(), both)
 		oneLine(t, err)
-		if len(s.bound) != 1 || len(s.identities) != 0 {
-			t.Errorf("got %q bound, %d identities, want one binding and no identity", s.bound, len(s.identities))
+		if len(s.bound) != 1 || s.kept() != 0 {
+			t.Errorf("got %q bound, %d identities, want one binding and no identity", s.bound, s.kept())
 		}
 	})
 }
@@ -156,8 +156,8 @@ func TestPullTokenInterrupted(t *testing.T) {
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("got %v, want the interrupt in it", err)
 			}
-			if len(s.made()) != test.changes || len(s.identities) != 0 {
-				t.Errorf("got the changes %q and %d identities, want %d and none", s.made(), len(s.identities), test.changes)
+			if len(s.made()) != test.changes || s.kept() != 0 {
+				t.Errorf("got the changes %q and %d identities, want %d and none", s.made(), s.kept(), test.changes)
 			}
 		})
 	}
@@ -166,7 +166,7 @@ func TestPullTokenInterrupted(t *testing.T) {
 		s := newService(t, nil)
 		never := make(chan struct{})
 		defer close(never)
-		_, err := s.createPullToken(ctx, request, issuer, time.Now, func() (*rsa.PrivateKey, error) {
+		_, err := s.prepareAndCreate(ctx, request, time.Now, func() (*rsa.PrivateKey, error) {
 			interrupt()
 			<-never
 			return nil, io.EOF
@@ -183,7 +183,7 @@ func TestPullTokenUnanswered(t *testing.T) {
 	s.Transport = lostAnswer{s.Transport}
 	_, err := s.create(t.Context(), request)
 	oneLine(t, err)
-	if !platform.Unanswered(err) || !strings.Contains(err.Error(), "not known") || len(s.identities) != 1 {
+	if !platform.Unanswered(err) || !strings.Contains(err.Error(), "not known") || s.kept() != 1 {
 		t.Errorf("got %v, want it said that this is not known", err)
 	}
 }

@@ -3,6 +3,7 @@ package iam
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,18 +34,22 @@ type PullTokenInfo struct {
 }
 
 // PullTokens lists pull tokens with their roles and organisations, those that end first
-// before the others. It takes the rights to list identities, role bindings and groups.
+// before the others. It takes the rights to list identities, role bindings and groups;
+// its errors are those of Identities.
 func (c *Client) PullTokens(ctx context.Context, f PullTokenFilter) ([]PullTokenInfo, error) {
-	identities, err := c.Identities(ctx, IdentityFilter{DescendantsOf: f.Parent})
-	if err != nil {
-		return nil, err
-	}
-	bindings, err := c.RoleBindings(ctx, f.Parent)
-	if err != nil {
-		return nil, err
-	}
+	bindingsOf := begin(func() ([]RoleBinding, error) { return c.RoleBindings(ctx, f.Parent) })
 	// All of them: a filter for what is below the organisation would leave it out.
-	groups, err := c.Groups(ctx, GroupFilter{})
+	groupsOf := begin(func() ([]Group, error) { return c.Groups(ctx, GroupFilter{}) })
+	identities, incomplete := c.Identities(ctx, IdentityFilter{DescendantsOf: f.Parent})
+	var partial *PartialError
+	if incomplete != nil && !errors.As(incomplete, &partial) {
+		return nil, incomplete
+	}
+	bindings, err := bindingsOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	groups, err := groupsOf(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +74,7 @@ func (c *Client) PullTokens(ctx context.Context, f PullTokenFilter) ([]PullToken
 		}
 	}
 	slices.SortStableFunc(tokens, PullTokenInfo.compare)
-	return tokens, nil
+	return tokens, incomplete
 }
 
 func pullTokenInfo(identity Identity, roles []string) PullTokenInfo {

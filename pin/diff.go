@@ -25,7 +25,7 @@ func (s *Set) Diff() string {
 
 // diffPath is a file's name in the head of a diff, quoted where it has to be.
 func diffPath(side, path string) string {
-	path = filepath.ToSlash(path)
+	path = strings.TrimPrefix(filepath.ToSlash(path), "./")
 	if !filepath.IsAbs(path) && !strings.HasPrefix(path, "../") {
 		path = side + "/" + path
 	}

@@ -25,7 +25,9 @@ const (
 	Unpinned State = "unpinned" // it has no digest
 	Pinned   State = "pinned"   // it has one
 	Outdated State = "outdated" // its digest is not its tag's any more, as Resolve has found
-	Left     State = "left"     // it cannot be told what it names, or what it follows
+	Left     State = "left"     // it may be read as an image, and cannot be pinned, or not be followed
+	Comment  State = "comment"  // it stands in a comment, and is left alone
+	Built    State = "built"    // it names what is built there, and is left alone
 )
 
 // Place is a reference in a file.
@@ -35,10 +37,11 @@ type Place struct {
 	Image  string // as it stands there; not printable where State is Left
 	State  State
 	Digest string // that it has, or is to have; empty for none
-	New    string // what is to stand there, once Resolve has found it; empty where nothing changes
-	Why    string // it is left; else empty
+	New    string // the reference that is to be there, once Resolve has found it; empty where nothing changes
+	Why    string // it is left, or left alone; else empty
 
 	found references.Found
+	edit  string // what is to stand between the bytes of found
 }
 
 // Options say what becomes of references.
@@ -57,7 +60,8 @@ type file struct {
 
 // Set is the references of files.
 type Set struct {
-	Skipped []Skipped // files that were not read, or are not what their names say
+	Skipped []Skipped // files that were not read
+	Whole   []Skipped // folders in which everything was read, since git could not tell what it ignores
 	files   []*file   // by path
 
 	prepared func() // for tests: another program's turn, just before the first file changes
@@ -68,52 +72,71 @@ type Set struct {
 // and folder that could not be read; the set has what could, unless the paths are
 // wrong (ArgumentError) or ctx has ended: then it is nil.
 func Read(ctx context.Context, paths, exclude []string, host string) (*Set, error) {
-	files, skipped, unread := Walk(ctx, paths, exclude, host)
-	var wrong *ArgumentError
-	if errors.As(unread, &wrong) || ctx.Err() != nil {
+	tree, unread := Walk(ctx, paths, exclude, host)
+	if tree == nil {
 		return nil, unread
 	}
-	s := &Set{Skipped: skipped}
-	for _, f := range files {
+	s := &Set{Skipped: tree.Skipped, Whole: tree.Whole}
+	built := map[registry.Reference]bool{}
+	for _, f := range tree.Files {
 		if ctx.Err() != nil {
-			break
+			return nil, context.Cause(ctx)
 		}
 		found, left, err := references.Find(f.Kind, f.Text, host)
 		if err != nil {
 			s.Skipped = append(s.Skipped, Skipped{f.Path, err.Error()})
 			continue
 		}
+		for _, l := range left {
+			if l.Class == references.Built && l.Image.Repository != "" {
+				built[l.Image] = true
+			}
+		}
 		if len(found)+len(left) > 0 {
 			s.files = append(s.files, newFile(f, found, left))
 		}
 	}
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
+	s.leaveBuilt(built)
 	return s, unread
+}
+
+// leaveBuilt leaves what some file says is built alone wherever it is named.
+func (s *Set) leaveBuilt(built map[registry.Reference]bool) {
+	for _, f := range s.files {
+		for _, p := range f.places {
+			if p.State == Unpinned && built[p.found.Image] {
+				p.State, p.Why = Built, "is the name of what another file builds"
+			}
+		}
+	}
 }
 
 func newFile(f File, found []references.Found, left []references.Left) *file {
 	all := &file{path: f.Path, text: f.Text}
 	for _, r := range found {
-		p := &Place{File: f.Path, Line: r.Line, Image: string(f.Text[r.Start:r.End]), State: Unpinned, Digest: r.Image.Digest, found: r}
+		p := &Place{File: f.Path, Line: r.Line, Image: r.Text, State: Unpinned, Digest: r.Image.Digest, found: r}
 		if r.Image.Digest != "" {
 			p.State = Pinned
 		}
 		all.places = append(all.places, p)
 	}
+	states := map[references.Class]State{references.Ambiguous: Left, references.Comment: Comment, references.Built: Built}
 	for _, l := range left {
-		all.places = append(all.places, &Place{File: f.Path, Line: l.Line, Image: l.Text, State: Left, Why: l.Why})
+		all.places = append(all.places, &Place{File: f.Path, Line: l.Line, Image: l.Text, State: states[l.Class], Why: l.Why})
 	}
 	slices.SortStableFunc(all.places, func(a, b *Place) int { return cmp.Compare(a.Line, b.Line) })
 	return all
 }
 
-// Sure says whether the reference ends with a digest, which decides whatever else in it
+// Alone reports whether the reference is left alone: it neither is a finding nor is
+// pinned.
+func (p Place) Alone() bool { return p.State == Comment || p.State == Built }
+
+// Sure reports whether the reference ends with a digest, which decides whatever else in it
 // is not known.
 func (p Place) Sure() bool {
 	digest := p.Image[strings.LastIndexByte(p.Image, '@')+1:]
-	return p.State == Pinned || p.State == Left && registry.ValidDigest(digest)
+	return p.State == Pinned || p.State == Left && (p.Digest != "" || registry.ValidDigest(digest))
 }
 
 // Places gives all references, by file and line.
@@ -127,7 +150,7 @@ func (s *Set) Places() []Place {
 	return all
 }
 
-// workers is how many images are asked for at once.
+// workers is how many images are asked for at once, and files read and written.
 const workers = 8
 
 // Resolver tells what the tag of an image stands for. It is called by several
@@ -149,38 +172,24 @@ func (s *Set) Resolve(ctx context.Context, o Options, resolve Resolver, fatal fu
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	next := make(chan int)
-	var all sync.WaitGroup
 	var mu sync.Mutex
 	asked := 0
-	for range min(workers, len(images)) {
-		all.Go(func() {
-			for i := range next {
-				var err error
-				if digests[i], err = resolve(ctx, images[i]); err != nil {
-					errs[i] = fmt.Errorf("%s: %w", where(wants[images[i]]), err)
-					if fatal(err) {
-						cancel(errs[i])
-					}
-				}
-				mu.Lock()
-				asked++
-				done(asked, len(images))
-				mu.Unlock()
-			}
-		})
-	}
-	for i := range images {
+	parallel(len(images), func(i int) {
 		if ctx.Err() != nil {
-			break
+			return
 		}
-		select {
-		case next <- i:
-		case <-ctx.Done():
+		var err error
+		if digests[i], err = resolve(ctx, images[i]); err != nil {
+			errs[i] = fmt.Errorf("%s: %w", where(wants[images[i]]), err)
+			if fatal(err) {
+				cancel(errs[i])
+			}
 		}
-	}
-	close(next)
-	all.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		asked++
+		done(asked, len(images))
+	})
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -201,7 +210,10 @@ func (s *Set) wants(o Options) map[registry.Reference][]*Place {
 		for _, p := range f.places {
 			image := p.found.Image
 			switch {
-			case p.State == Left, image.Digest != "" && !o.Update:
+			case p.State == Left, p.Alone(), image.Digest != "" && !o.Update:
+				continue
+			case p.found.Fixed:
+				p.leave("it does not stand where it is known to name an image, so it is not moved")
 				continue
 			case image.Digest != "" && image.Tag == "":
 				p.leave("it has a digest and no tag, so that there is nothing to follow; write the tag before the @")
@@ -228,19 +240,7 @@ func (p *Place) become(digest string, o Options) {
 		p.State = Outdated
 	}
 	p.Digest = digest
-	p.New = pinned(p.Image, p.found.Image, digest, o.DropTag)
-}
-
-// pinned is a reference with a digest. What stands before the tag stays as it is. One
-// without a tag gets the tag that it stands for, so that a later update knows what to
-// follow.
-func pinned(text string, image registry.Reference, digest string, dropTag bool) string {
-	text, _, _ = strings.Cut(text, "@")
-	name := strings.TrimSuffix(text, ":"+image.Tag)
-	if dropTag {
-		return name + "@" + digest
-	}
-	return name + ":" + cmp.Or(image.Tag, "latest") + "@" + digest
+	p.New, p.edit = p.found.Pin(digest, o.DropTag)
 }
 
 // where says where an image stands.
@@ -258,7 +258,7 @@ func (f *file) changed() ([]byte, bool) {
 	var out []byte
 	done := 0
 	for _, p := range f.edits() {
-		out = append(append(out, f.text[done:p.found.Start]...), p.New...)
+		out = append(append(out, f.text[done:p.found.Start]...), p.edit...)
 		done = p.found.End
 	}
 	return append(out, f.text[done:]...), done > 0

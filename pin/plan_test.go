@@ -93,7 +93,7 @@ func TestPin(t *testing.T) {
 			if err := resolve(t, s, test.options, now); err != nil {
 				t.Fatal(err)
 			}
-			places := s.Places()
+			places := slices.DeleteFunc(s.Places(), Place.Alone)
 			changes := test.after != test.before
 			if len(places) != 1 || places[0].State != test.state || (places[0].Why != "") != (test.state == Left) || (places[0].New != "") != changes {
 				t.Errorf("got %+v, want one that is %s, and changes: %v", places, test.state, changes)
@@ -164,7 +164,7 @@ func TestResolveErrors(t *testing.T) {
 	if !ok || len(several.Unwrap()) != 2 {
 		t.Fatalf("got %v, want two errors", err)
 	}
-	a, b := filepath.Join("a", "Dockerfile"), filepath.Join("b", "Dockerfile")
+	a, b := "./"+filepath.Join("a", "Dockerfile"), "./"+filepath.Join("b", "Dockerfile")
 	for i, want := range []string{a + ":2 (and 1 more): there is no org/gone:1", b + ":2: there is no org/lost:2"} {
 		if got := several.Unwrap()[i].Error(); got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -188,7 +188,7 @@ func TestResolveFatal(t *testing.T) {
 		<-ctx.Done()
 		return "", ctx.Err()
 	}, func(err error) bool { return err == fatal }, func(int, int) {})
-	if !errors.Is(err, fatal) || !strings.HasPrefix(err.Error(), "Dockerfile:") || asked.Load() > workers {
+	if !errors.Is(err, fatal) || !strings.HasPrefix(err.Error(), "./Dockerfile:") || asked.Load() > workers {
 		t.Errorf("got %v after %d, want %v after %d at most", err, asked.Load(), fatal, workers)
 	}
 	for _, p := range s.Places() {
@@ -211,10 +211,52 @@ func TestResolveInterrupted(t *testing.T) {
 	}
 }
 
-func TestReadSaysWhatItSkips(t *testing.T) {
-	s := setOf(t, map[string]string{"chart/deployment.yaml": "image: {{ .Values.registry }}/x # cgr.dev/org/x:1\n"})
-	if len(s.Skipped) != 1 || len(s.Places()) != 0 {
-		t.Errorf("got %v, %v, want the template skipped", s.Skipped, s.Places())
+func TestReadLeavesTemplates(t *testing.T) {
+	s := setOf(t, map[string]string{
+		"chart/deployment.yaml": "image: {{ .Values.registry }}/x\nother: cgr.dev/org/x:1\n",
+		"chart/registry.yaml":   "image: {{ .Values.registry | default cgr.dev }}/x\n",
+		"chart/comment.yaml":    "image: {{ .Values.registry }}/x # cgr.dev/org/x:1\n",
+	})
+	var got []string
+	for _, p := range s.Places() {
+		got = append(got, fmt.Sprintf("%s:%d %s", p.File, p.Line, p.State))
+	}
+	same(t, got, "./chart/comment.yaml:1 comment", "./chart/deployment.yaml:2 left")
+	if len(s.Skipped) != 1 || s.Skipped[0].Path != "./chart/registry.yaml" || !strings.Contains(s.Skipped[0].Why, "template") {
+		t.Errorf("got %v skipped, want the template that names the registry alone", s.Skipped)
+	}
+}
+
+// What one file builds is not asked for where another one names it.
+func TestReadLeavesWhatIsBuilt(t *testing.T) {
+	s := setOf(t, map[string]string{
+		"skaffold.yaml": "build: {artifacts: [{image: cgr.dev/org/app}]}\n",
+		"pod.yaml":      "image: cgr.dev/org/app\nx: {image: cgr.dev/org/db:1}\n",
+	})
+	if err := resolve(t, s, Options{}, map[string]string{"org/db:1": digest(1)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Write(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := content(t, "pod.yaml"), "image: cgr.dev/org/app\nx: {image: cgr.dev/org/db:1@"+digest(1)+"}\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// References in places that nothing is known to read count as pinned if they are, and
+// are not moved.
+func TestPinnedElsewhere(t *testing.T) {
+	text := "x: cgr.dev/org/db:1@" + digest(2) + "\n"
+	s := setOf(t, map[string]string{"notes": text})
+	if places := s.Places(); len(places) != 1 || places[0].State != Pinned {
+		t.Fatalf("got %+v, want it pinned", places)
+	}
+	if err := resolve(t, s, Options{Update: true}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if places := s.Places(); places[0].State != Left || !places[0].Sure() {
+		t.Errorf("got %+v, want it left, and sure", places)
 	}
 }
 

@@ -10,89 +10,110 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/references"
 )
 
-// File is a file that may name images of the registry.
+// File is a text file that names the registry.
 type File struct {
-	Path string // as it is shown and opened: joined to the argument, with the system's separators
+	Path string // as it is shown and opened: joined to the argument, with the system's separators; begins with ./ below the current folder
 	Kind references.Kind
 	Text []byte
 }
 
-// Skipped is a file that was left out though it may name images.
+// Skipped is a file that was left out though it may name images, or a folder in which
+// git could not tell what it ignores.
 type Skipped struct{ Path, Why string }
 
-// ArgumentError is a path from the command line that cannot be walked.
+// ArgumentError is a path or a pattern from the command line that cannot be used.
 type ArgumentError struct{ Path, Why string }
 
 func (e *ArgumentError) Error() string { return platform.Printable(e.Path) + " " + e.Why }
 
-// Walk reads the files that name images of the registry with this host, among the
-// paths of files and folders, in the order of the paths, and those of a folder by
-// their own. Each file comes once, whatever leads to it.
+// Tree is what Walk has read.
+type Tree struct {
+	Files   []File
+	Skipped []Skipped // files that name the registry and are no text, or too big
+	Whole   []Skipped // folders in which everything was read but .git, and why
+	Opened  int64     // files
+	Bytes   int64     // that were read
+}
+
+// Walk reads the files that name the registry with this host, among the paths of files
+// and folders, in the order of the paths, and those of a folder by their own. Each file
+// comes once, whatever leads to it, and is read once.
 //
-// Of a folder, it reads the files whose names tell a kind (references.KindOf), in it and
-// below, hidden ones too, but for those that git ignores: by the .gitignore files of the
-// folder, those below it and those above up to the top of its repository, and by the
-// repository's .git/info/exclude. A repository in a folder has its own rules alone, and
-// .git is never entered. Walk neither reads git's settings, so not the user's own file
-// of patterns, nor its index, so it leaves out what is ignored and yet tracked. Where
-// file names have no letter case (macOS, Windows), patterns have none. Links in a folder
-// are not followed.
+// Of a folder, it reads every file that git tracks or does not ignore. Where git cannot
+// tell, because it is not installed, refuses, or there is no work tree, that is
+// everything but .git. Repositories in a folder are asked themselves. Links in a folder
+// are not followed. Patterns of exclude leave out more. A path of the argument is read
+// even if it is ignored, and followed if it is a link.
 //
-// Patterns of exclude, as a .gitignore file has them, leave out more, wherever below the
-// folder that is walked. A path of the argument is read even if it is ignored, and followed if it is a link. A
-// file there whose name tells no kind has to begin as a Dockerfile does.
-//
-// Files of other kinds and those that do not name the host are not in the answer.
-// Skipped are those that name it and are no text, and where a name tells a kind, what is
-// over 10 MB or no plain file, which is not opened. The error joins one for each file and
-// folder that could not be read, and comes with what could; an *ArgumentError among them
-// is a mistake of whoever gave the paths. Where a path does not exist, nothing is read.
-// When ctx ends, its cause is the error.
-func Walk(ctx context.Context, paths, exclude []string, host string) (files []File, skipped []Skipped, err error) {
-	w := walker{ctx: ctx, fold: runtime.GOOS == "windows" || runtime.GOOS == "darwin"}
-	w.exclude = &rules{patterns: parsePatterns(strings.Join(exclude, "\n"), w.fold)}
+// The error joins one for each file and folder that could not be read, and comes with
+// what could; an *ArgumentError is a mistake of whoever gave the paths. Where a path
+// does not exist, nothing is read. When ctx ends, its cause is the error.
+func Walk(ctx context.Context, paths, patterns []string, host string) (*Tree, error) {
+	w := walker{ctx: ctx}
+	var err error
+	if w.exclude, err = parseExclude(patterns); err != nil {
+		return nil, err
+	}
 	if err := w.addAll(paths); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	w.readAll(host)
+	for done := 0; done < len(w.found); { // what git gives for a file may be a repository
+		from := done
+		done = len(w.found)
+		w.readAll(w.found[from:done], host)
+		for _, c := range w.found[from:done] {
+			if c.folder && hasGit(c.real) {
+				w.addFolder(c.argument, c.rel+"/")
+			}
+		}
+	}
 	if ctx.Err() != nil {
-		return nil, nil, context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
+	slices.SortStableFunc(w.found, func(a, b *candidate) int {
+		if a.argument != b.argument {
+			return a.argument.index - b.argument.index
+		}
+		return strings.Compare(a.Path, b.Path)
+	})
+	t := &Tree{Whole: w.whole, Opened: w.opened.Load(), Bytes: w.bytes.Load()}
 	for _, c := range w.found {
 		switch {
 		case c.err != nil:
 			w.errs = append(w.errs, c.err)
 		case c.why != "":
-			skipped = append(skipped, Skipped{c.Path, c.why})
+			t.Skipped = append(t.Skipped, Skipped{c.Path, c.why})
 		case c.Text != nil:
-			files = append(files, c.File)
+			t.Files = append(t.Files, c.File)
 		}
 	}
-	return files, skipped, errors.Join(w.errs...)
+	return t, errors.Join(w.errs...)
 }
 
 // walker lists the files that are to be read.
 type walker struct {
-	ctx     context.Context
-	fold    bool   // file names have no letter case
-	exclude *rules // of the command line, relative to the folder that is walked
-	found   []*candidate
-	seen    map[string][]*candidate // by where they are, in lower case
-	errs    []error
+	ctx           context.Context
+	exclude       exclude
+	found         []*candidate
+	seen          map[string][]*candidate // by where they are, in lower case
+	whole         []Skipped
+	errs          []error
+	opened, bytes atomic.Int64
 }
 
 // argument is a path from the command line.
 type argument struct {
-	path string // as it was given
-	full string // the same from the root
-	real string // full without links: what is opened
-	info fs.FileInfo
-	base string // real in the paths of rules: "" or with a "/" at its end
+	path  string // as it is shown
+	full  string // the same from the root
+	real  string // full without links: what is opened
+	info  fs.FileInfo
+	index int
 }
 
 // addAll lists the files of the paths. It looks at all paths before it walks one.
@@ -101,21 +122,20 @@ func (w *walker) addAll(paths []string) error {
 	errs := make([]error, len(paths))
 	for i, path := range paths {
 		args[i], errs[i] = newArgument(path)
+		args[i].index = i
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	for _, arg := range args {
-		before := len(w.found)
-		if arg.info.IsDir() {
-			var above *rules
-			arg.base, above = w.rulesAbove(arg.real)
-			w.addFolder(&arg, "", above)
+	if len(args) > 1 {
+		w.seen = map[string][]*candidate{}
+	}
+	for i := range args {
+		if args[i].info.IsDir() {
+			w.addFolder(&args[i], "")
 		} else {
-			kind := references.KindOf(filepath.ToSlash(arg.full))
-			w.add(&candidate{File: File{Path: arg.path, Kind: kind}, real: arg.real, named: true})
+			w.add(&candidate{File: File{Path: shown(args[i].path)}, argument: &args[i], real: args[i].real, named: true})
 		}
-		slices.SortFunc(w.found[before:], func(a, b *candidate) int { return strings.Compare(a.Path, b.Path) })
 	}
 	return nil
 }
@@ -160,58 +180,93 @@ func resolved(path string) (string, error) {
 	return filepath.Abs(real)
 }
 
+// shown is a path as it is told: a name alone could be read as something else, such as
+// an option or, in the log of a CI job, as a command.
+func shown(path string) string {
+	if path == "." || filepath.IsAbs(path) || filepath.VolumeName(path) != "" || strings.HasPrefix(path, "./") || path == ".." || strings.HasPrefix(path, ".."+string(filepath.Separator)) {
+		return path
+	}
+	return "." + string(filepath.Separator) + path
+}
+
+func hasGit(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, ".git"))
+	return err == nil
+}
+
 // addFolder lists the files in and below the folder rel of arg, which is "" or ends
 // with a "/".
-func (w *walker) addFolder(arg *argument, rel string, above *rules) {
+func (w *walker) addFolder(arg *argument, rel string) {
 	dir := filepath.Join(arg.real, filepath.FromSlash(rel))
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		w.fail(filepath.Join(arg.path, filepath.FromSlash(rel)), err)
+	names, why, unread := gitFiles(w.ctx, dir)
+	if rel == "" && why == "" && gitIgnores(w.ctx, dir) {
+		why = "git ignores it"
+	}
+	if unread != nil {
+		w.errs = append(w.errs, unread)
+	}
+	if why != "" {
+		w.whole = append(w.whole, Skipped{shown(filepath.Join(arg.path, filepath.FromSlash(rel))), why})
+		w.addWhole(arg, rel)
 		return
 	}
-	r := w.rulesIn(dir, arg.base+rel, above)
-	for _, e := range entries {
+	for _, name := range names {
 		if w.ctx.Err() != nil {
 			return
 		}
-		w.addEntry(arg, rel, e, r)
+		folder, isFolder := strings.CutSuffix(rel+name, "/")
+		switch {
+		case w.exclude.covers(rel + name):
+		case isFolder:
+			w.add(w.newCandidate(arg, folder))
+		default:
+			w.add(w.newCandidate(arg, rel+name))
+		}
 	}
 }
 
-func (w *walker) addEntry(arg *argument, folder string, e fs.DirEntry, r *rules) {
-	rel := folder + e.Name()
-	system := filepath.FromSlash(rel)
-	if e.IsDir() {
-		if w.cased(e.Name()) != ".git" && !r.ignore(w.cased(arg.base+rel), true) && !w.exclude.ignore(w.cased(rel), true) {
-			w.addFolder(arg, rel+"/", r)
+// addWhole lists everything in and below a folder, but .git.
+func (w *walker) addWhole(arg *argument, rel string) {
+	dir := filepath.Join(arg.real, filepath.FromSlash(rel))
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		w.errs = append(w.errs, unreadable(shown(filepath.Join(arg.path, filepath.FromSlash(rel))), err))
+		return
+	}
+	for _, e := range entries {
+		switch name := rel + e.Name(); {
+		case w.ctx.Err() != nil:
+			return
+		case e.Type()&fs.ModeSymlink != 0, w.exclude.covers(name), e.IsDir() && w.exclude.covers(name+"/"):
+		case strings.EqualFold(e.Name(), ".git"):
+		case e.IsDir() && hasGit(filepath.Join(dir, e.Name())):
+			w.addFolder(arg, name+"/")
+		case e.IsDir():
+			w.addWhole(arg, name+"/")
+		default:
+			w.add(w.newCandidate(arg, name))
 		}
-		return
 	}
-	kind := references.KindOf(filepath.ToSlash(filepath.Join(arg.full, system)))
-	if kind == references.None || e.Type()&fs.ModeSymlink != 0 || r.ignore(w.cased(arg.base+rel), false) || w.exclude.ignore(w.cased(rel), false) {
-		return
-	}
-	c := &candidate{File: File{Path: filepath.Join(arg.path, system), Kind: kind}, real: filepath.Join(arg.real, system)}
-	if !e.Type().IsRegular() {
-		c.why = errNotPlain.Error()
-	}
-	w.add(c)
+}
+
+func (w *walker) newCandidate(arg *argument, rel string) *candidate {
+	system := filepath.FromSlash(rel)
+	return &candidate{File: File{Path: shown(filepath.Join(arg.path, system))}, argument: arg, rel: rel, real: filepath.Join(arg.real, system)}
 }
 
 // add lists a file, unless it is there. One with several hard links is several: each
 // of its names has to be written for itself.
 func (w *walker) add(c *candidate) {
-	key := strings.ToLower(c.real)
-	for _, other := range w.seen[key] {
-		if c.real == other.real || sameFile(c.real, other.real) {
-			other.named = other.named || c.named
-			return
+	if w.seen != nil {
+		key := strings.ToLower(c.real)
+		for _, other := range w.seen[key] {
+			if c.real == other.real || sameFile(c.real, other.real) {
+				other.named = other.named || c.named
+				return
+			}
 		}
+		w.seen[key] = append(w.seen[key], c)
 	}
-	if w.seen == nil {
-		w.seen = map[string][]*candidate{}
-	}
-	w.seen[key] = append(w.seen[key], c)
 	w.found = append(w.found, c)
 }
 
@@ -221,28 +276,11 @@ func sameFile(a, b string) bool {
 	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
-// cased gives a path as rules compare it.
-func (w *walker) cased(path string) string {
-	if !w.fold {
-		return path
-	}
-	folded := []byte(path)
-	for i, c := range folded {
-		folded[i] = lower(c)
-	}
-	return string(folded)
-}
-
-// fail notes that what lies at path could not be read.
-func (w *walker) fail(path string, err error) {
-	w.errs = append(w.errs, unreadable(path, err))
-}
-
 // unreadable is the error for a file or a folder that could not be read.
 func unreadable(path string, err error) error {
 	hint := ""
-	if errors.Is(err, fs.ErrPermission) && filepath.Base(path) != ".gitignore" {
-		hint = "; list it in .gitignore, or run this as somebody who may read it"
+	if errors.Is(err, fs.ErrPermission) {
+		hint = "; leave it out with --exclude, or run this as a user who may read it"
 	}
 	return fmt.Errorf("cannot read %s: %w%s", platform.Printable(path), cause(err), hint)
 }

@@ -7,156 +7,188 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
+	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"syscall"
 
 	"docker-credential-cgr/references"
 )
 
 const (
-	readers    = 8        // how many files are read at once
 	maxSize    = 10 << 20 // of a file in bytes: what people write is smaller
+	chunk      = 1 << 20  // how much is read at once of a file that is over it
 	binaryHead = 8000     // where a NUL makes a file binary, as for git
 )
 
 // Why a file is not read.
 var (
-	errNotPlain = errors.New("is not a plain file")
-	errTooBig   = errors.New("is over 10 MB, too big for what people write")
+	errNotPlain = errors.New("is not a regular file")
+	errFolder   = errors.New("is a folder")
+	errTooBig   = errors.New("is over 10 MB")
 	errReplaced = errors.New("another program replaced it just now; run this again")
 )
 
-// candidate is a file that may name images, by its own name or because it was named.
+// candidate is a file that may name images.
 type candidate struct {
-	File         // its Text once it is read, if it names the host
-	real  string // where it is, without links
-	named bool   // on the command line
-	why   string // it is left out; empty if it is not
-	err   error
+	File     // its Text once it is read, if it names the host
+	argument *argument
+	rel      string // from the argument's folder, with slashes
+	real     string // where it is, without links
+	named    bool   // on the command line
+	folder   bool   // it is one
+	why      string // it is left out; empty if it is not
+	err      error
 }
 
 // readAll reads what is listed, until ctx ends.
-func (w *walker) readAll(host string) {
-	lowerHost := bytes.ToLower([]byte(host))
-	var next atomic.Int64
-	var all sync.WaitGroup
-	for range min(readers, len(w.found)) {
-		all.Go(func() {
-			for w.ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(w.found) {
-					return
-				}
-				w.found[i].read(lowerHost)
-			}
-		})
-	}
-	all.Wait()
-}
-
-// read reads the file, and keeps its text if that names the host, which is in lower
-// case.
-func (c *candidate) read(host []byte) {
-	if c.why != "" {
-		return
-	}
-	text, err := readPlain(c.real, os.Lstat)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && !c.named: // gone since it was listed
-		return
-	case errors.Is(err, errNotPlain), errors.Is(err, errTooBig):
-		c.why = err.Error()
-		return
-	case err != nil:
-		c.err = unreadable(c.Path, err)
-		return
-	}
-	if why := notText(text); why != "" {
-		// Without its NULs, UTF-16 of ASCII is ASCII.
-		if c.named || names(bytes.ReplaceAll(text, []byte{0}, nil), host) {
-			c.why = why
-		}
-		return
-	}
-	if c.Kind == references.None {
-		if !beginsAsDockerfile(string(text)) {
-			c.err = &ArgumentError{c.Path, "tells neither by its name nor by its first line what it is; " +
-				"known are Dockerfile and Containerfile, these with .NAME or as NAME.dockerfile, and NAME.yaml or .yml"}
+func (w *walker) readAll(list []*candidate, host string) {
+	buffers := sync.Pool{New: func() any { return new([]byte) }}
+	parallel(len(list), func(i int) {
+		if w.ctx.Err() != nil {
 			return
 		}
-		c.Kind = references.Dockerfile
-	}
-	if names(text, host) {
-		c.Text = text
-	}
+		buffer := buffers.Get().(*[]byte)
+		*buffer = w.read(list[i], host, *buffer)
+		buffers.Put(buffer)
+	})
 }
 
-// names says whether a text has the host in it, in any letter case.
-func names(text, host []byte) bool { return bytes.Contains(bytes.ToLower(text), host) }
-
-// notText says why a text is none that is read; "" if it is.
-func notText(text []byte) string {
+// read reads a file, and keeps its text if that names the host. It returns the buffer,
+// which may have grown.
+func (w *walker) read(c *candidate, host string, buffer []byte) []byte {
+	text, buffer, err := readPlain(c.real, os.Lstat, buffer)
+	w.opened.Add(1)
+	w.bytes.Add(int64(len(text)))
 	switch {
-	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")):
-		return "is UTF-16; save it as UTF-8"
-	case bytes.IndexByte(text[:min(len(text), binaryHead)], 0) >= 0:
-		return "is binary"
+	case errors.Is(err, fs.ErrNotExist) && !c.named: // gone, or tracked and not there
+	case errors.Is(err, errFolder):
+		c.folder = true
+	case errors.Is(err, errNotPlain):
+		if c.kind() > references.MarkupText { // a link or a socket with another name names nothing
+			c.why = err.Error()
+		}
+	case errors.Is(err, errTooBig):
+		found, err := w.bigNames(c.real, host)
+		if err != nil {
+			c.err = unreadable(c.Path, err)
+		} else if found {
+			c.why = errTooBig.Error()
+		}
+	case err != nil:
+		c.err = unreadable(c.Path, err)
+	default:
+		c.look(text, host)
 	}
-	return ""
+	return buffer
 }
 
-// beginsAsDockerfile says whether the first instruction of a text is one with which a
-// Dockerfile begins: ARG NAME, or FROM IMAGE [AS STAGE], which `from a import b` is not.
-func beginsAsDockerfile(text string) bool {
-	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) {
-		words := strings.Fields(strings.TrimRight(strings.TrimSpace(line), "\\`"))
-		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
-			continue
+// look keeps a text that names the host, or says why it is not read.
+func (c *candidate) look(text []byte, host string) {
+	names := references.Names(text, host)
+	if nul := bytes.IndexByte(text, 0); nul >= 0 {
+		utf16 := bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff"))
+		binary := nul < binaryHead
+		// Without its NULs, UTF-16 of ASCII is ASCII.
+		switch others := names || references.Names(bytes.ReplaceAll(text, []byte{0}, nil), host); {
+		case utf16 && others:
+			c.why = "is UTF-16; save it as UTF-8"
+		case binary && (c.named || others && c.kind() > references.MarkupText):
+			c.why = "is binary"
+		case !binary && others:
+			c.why = "has NUL bytes, and so is binary or in two encodings; save it as UTF-8"
 		}
-		if strings.EqualFold(words[0], "ARG") {
-			return len(words) > 1
-		}
-		if !strings.EqualFold(words[0], "FROM") {
-			return false
-		}
-		words = words[1:]
-		for len(words) > 0 && strings.HasPrefix(words[0], "--") {
-			words = words[1:]
-		}
-		return len(words) == 1 || len(words) >= 2 && strings.EqualFold(words[1], "AS")
+		return
 	}
-	return false
+	if !names {
+		return
+	}
+	if c.Kind = c.kind(); c.Kind == references.Text {
+		c.Kind = references.KindOfText(text)
+	}
+	c.Text = bytes.Clone(text)
 }
 
-// readPlain reads a file that is one, and not over maxSize. stat, which is os.Stat or
-// os.Lstat, says whether it may be a link. Nothing else is opened: no FIFO, no device.
-func readPlain(path string, stat func(string) (fs.FileInfo, error)) ([]byte, error) {
+func (c *candidate) kind() references.Kind {
+	return references.KindOf(filepath.ToSlash(filepath.Join(c.argument.full, c.rel)))
+}
+
+// readPlain reads a file that is one, and not over maxSize, into the buffer. stat, which
+// is os.Stat or os.Lstat, says whether it may be a link. Nothing else is opened: no
+// FIFO, no device.
+func readPlain(path string, stat func(string) (fs.FileInfo, error), buffer []byte) (text, grown []byte, err error) {
+	f, info, err := openPlain(path, stat)
+	if err != nil {
+		return nil, buffer, err
+	}
+	defer f.Close()
+	if info.Size() > maxSize {
+		return nil, buffer, errTooBig
+	}
+	if need := int(info.Size()) + 1; cap(buffer) < need { // one more, to see the end
+		buffer = make([]byte, max(need, 2*cap(buffer)))
+	}
+	buffer = buffer[:cap(buffer)]
+	for n := 0; ; {
+		m, err := f.Read(buffer[n:])
+		n += m
+		switch {
+		case err == io.EOF, err == nil && int64(n) == info.Size():
+			return buffer[:n], buffer, nil
+		case err != nil:
+			return nil, buffer, err
+		case n > maxSize:
+			return nil, buffer, errTooBig
+		case n == len(buffer): // it grows while it is read
+			buffer = append(buffer, make([]byte, len(buffer))...)
+		}
+	}
+}
+
+func openPlain(path string, stat func(string) (fs.FileInfo, error)) (*os.File, fs.FileInfo, error) {
 	info, err := stat(path)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, nil, err
+	case info.IsDir():
+		return nil, nil, errFolder
 	case !info.Mode().IsRegular():
-		return nil, errNotPlain
-	case info.Size() > maxSize:
-		return nil, errTooBig
+		return nil, nil, errNotPlain
 	}
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // were it a FIFO by now, this would wait
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if opened, err := f.Stat(); err != nil || !os.SameFile(info, opened) {
+		f.Close()
+		return nil, nil, cmp.Or(err, errReplaced)
+	}
+	return f, info, nil
+}
+
+// bigNames reports whether a text of any size names the host, without keeping it.
+func (w *walker) bigNames(path, host string) (bool, error) {
+	f, _, err := openPlain(path, os.Lstat)
+	if err != nil {
+		return false, err
 	}
 	defer f.Close()
-	if opened, err := f.Stat(); err != nil || !os.SameFile(info, opened) {
-		return nil, cmp.Or(err, errReplaced)
+	buffer := make([]byte, chunk+len(host))
+	kept := 0
+	for first := true; w.ctx.Err() == nil; first = false {
+		n, err := io.ReadFull(f, buffer[kept:])
+		w.bytes.Add(int64(n))
+		text := buffer[:kept+n]
+		switch {
+		case first && bytes.IndexByte(text[:min(len(text), binaryHead)], 0) >= 0:
+			return false, nil
+		case references.Names(text, host):
+			return true, nil
+		case err == io.EOF, err == io.ErrUnexpectedEOF:
+			return false, nil
+		case err != nil:
+			return false, err
+		}
+		kept = copy(buffer, text[len(text)-len(host):])
 	}
-	var text bytes.Buffer
-	text.Grow(int(info.Size()) + bytes.MinRead)
-	if _, err := text.ReadFrom(io.LimitReader(f, maxSize+1)); err != nil {
-		return nil, err
-	}
-	if text.Len() > maxSize {
-		return nil, errTooBig
-	}
-	return text.Bytes(), nil
+	return false, nil
 }

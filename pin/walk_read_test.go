@@ -7,40 +7,61 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"docker-credential-cgr/references"
 )
 
 func TestWalkSkips(t *testing.T) {
 	big := strings.Repeat("#", maxSize)
+	const wide = "c\x00g\x00r\x00.\x00d\x00e\x00v\x00/\x00"
 	root := tree(t, map[string]string{
-		"fits.yaml":     big[len(host):] + host,
-		"big.yaml":      big + "\n",
-		"binary.yaml":   host + "\x00",
-		"other.yaml":    "x\x00y",
-		"late.yaml":     host + strings.Repeat(" ", binaryHead) + "\x00",
-		"utf16.yaml":    "\xff\xfec\x00g\x00r\x00.\x00d\x00e\x00v\x00",
-		"utf16be.yaml":  "\xfe\xff\x00c\x00g\x00r\x00.\x00d\x00e\x00v",
-		"utf16no.yaml":  "\xff\xfea\x00",
-		"Dockerfile.md": image,
+		"fits.yaml":    big[len(host):] + host,
+		"big.yaml":     big[:chunk-3] + host + big[chunk:] + "\n", // over the end of what is read at once
+		"big.txt":      big + host,
+		"bigger.txt":   big + "none",
+		"big":          "\x00" + big + host,
+		"binary.yaml":  host + "\x00",
+		"binary":       host + "\x00",
+		"other.yaml":   "x\x00y",
+		"late.yaml":    host + strings.Repeat(" ", binaryHead) + "\x00",
+		"two.sh":       strings.Repeat("# text\n", binaryHead) + wide,
+		"two.js":       strings.Repeat("# text\n", binaryHead) + "\x00",
+		"utf16.txt":    "\xff\xfe" + wide,
+		"utf16be.yaml": "\xfe\xff\x00c\x00g\x00r\x00.\x00d\x00e\x00v",
+		"utf16no.yaml": "\xff\xfea\x00",
 	})
-	files, skipped, err := Walk(t.Context(), []string{root}, nil, host)
+	got, err := Walk(t.Context(), []string{root}, nil, host)
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, pathsOf(t, root, files), "fits.yaml", "late.yaml")
-	same(t, said(t, root, skipped),
-		"big.yaml is over 10 MB, too big for what people write",
+	same(t, pathsOf(t, root, got.Files), "fits.yaml")
+	const mixed = " has NUL bytes, and so is binary or in two encodings; save it as UTF-8"
+	same(t, said(t, root, got.Skipped),
+		"big.txt is over 10 MB",
+		"big.yaml is over 10 MB",
 		"binary.yaml is binary",
-		"utf16.yaml is UTF-16; save it as UTF-8",
+		"late.yaml"+mixed,
+		"two.sh"+mixed,
+		"utf16.txt is UTF-16; save it as UTF-8",
 		"utf16be.yaml is UTF-16; save it as UTF-8")
 
 	t.Run("P24 what was named is always said", func(t *testing.T) {
-		_, skipped, err := Walk(t.Context(), append([]string{root}, at(root, "other.yaml", "utf16no.yaml")...), nil, host)
-		if err != nil || len(skipped) != 6 {
-			t.Errorf("got %v and error %v, want six skipped", skipped, err)
+		got, err := Walk(t.Context(), at(root, "binary", "other.yaml"), nil, host)
+		if err != nil || len(got.Skipped) != 2 {
+			t.Errorf("got %v and error %v, want two skipped", got, err)
 		}
 	})
+}
+
+// What is not kept is not read again, and what is over the limit is read in pieces.
+func TestWalkOfABigFileKeepsNothing(t *testing.T) {
+	root := tree(t, map[string]string{"big.json": strings.Repeat("x", maxSize+5*chunk)})
+	before := testing.AllocsPerRun(1, func() {
+		if _, err := Walk(t.Context(), []string{root}, nil, host); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if before > 500 {
+		t.Errorf("got %v allocations for a file in which nothing is ours, want few", before)
+	}
 }
 
 func said(t *testing.T, root string, skipped []Skipped) []string {
@@ -61,47 +82,46 @@ func TestWalkSaysAllThatCannotBeRead(t *testing.T) {
 		t.Skip("the system lets this user read everything")
 	}
 	root := tree(t, map[string]string{
-		"Dockerfile": image, "a/Dockerfile": image, "b/Dockerfile": image, "c/.gitignore": "x", "c/Dockerfile": image,
-		"ignored/Dockerfile": image, ".gitignore": "ignored/\n",
+		"Dockerfile": image, "a/Dockerfile": image, "b/Dockerfile": image, "c/x": image, "c/Dockerfile": image,
 	})
-	for _, path := range []string{"a/Dockerfile", "b", "c/.gitignore", "ignored"} {
+	for _, path := range []string{"a/Dockerfile", "b", "c/x"} {
 		path := filepath.Join(root, filepath.FromSlash(path))
 		if err := os.Chmod(path, 0); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = os.Chmod(path, 0o755) })
 	}
-	files, _, err := Walk(t.Context(), []string{root}, nil, host)
-	same(t, pathsOf(t, root, files), "Dockerfile", "c/Dockerfile")
+	got, err := Walk(t.Context(), []string{root}, nil, host)
+	same(t, pathsOf(t, root, got.Files), "Dockerfile", "c/Dockerfile")
 	if !errors.Is(err, fs.ErrPermission) {
 		t.Fatalf("got %v, want that they may not be read", err)
 	}
 	lines := strings.Split(err.Error(), "\n")
-	const hint = "; list it in .gitignore, or run this as somebody who may read it"
+	const hint = "; leave it out with --exclude, or run this as a user who may read it"
 	for i, line := range lines {
 		lines[i] = filepath.ToSlash(strings.Replace(line, root+string(filepath.Separator), "", 1))
 	}
 	same(t, lines,
 		"cannot read b: permission denied"+hint,
-		"cannot read c/.gitignore: permission denied",
-		"cannot read a/Dockerfile: permission denied"+hint)
+		"cannot read a/Dockerfile: permission denied"+hint,
+		"cannot read c/x: permission denied"+hint)
 }
 
 func TestReadPlainRefusesWhatIsNotThatFile(t *testing.T) {
 	root := tree(t, map[string]string{"a": "a", "b": "b", "dir/": "", "link": "-> a"})
 	path := filepath.Join(root, "a")
-	if text, err := readPlain(path, os.Lstat); string(text) != "a" || err != nil {
+	if text, _, err := readPlain(path, os.Lstat, nil); string(text) != "a" || err != nil {
 		t.Errorf("got %q and error %v, want a", text, err)
 	}
-	if text, err := readPlain(filepath.Join(root, "link"), os.Stat); string(text) != "a" || err != nil {
+	if text, _, err := readPlain(filepath.Join(root, "link"), os.Stat, nil); string(text) != "a" || err != nil {
 		t.Errorf("a link, with os.Stat: got %q and error %v, want a", text, err)
 	}
-	for _, name := range []string{"dir", "link"} {
-		if _, err := readPlain(filepath.Join(root, name), os.Lstat); err != errNotPlain {
-			t.Errorf("%s: got %v, want %v", name, err, errNotPlain)
+	for name, want := range map[string]error{"dir": errFolder, "link": errNotPlain} {
+		if _, _, err := readPlain(filepath.Join(root, name), os.Lstat, nil); err != want {
+			t.Errorf("%s: got %v, want %v", name, err, want)
 		}
 	}
-	_, err := readPlain(path, func(string) (fs.FileInfo, error) { return os.Lstat(filepath.Join(root, "b")) })
+	_, _, err := readPlain(path, func(string) (fs.FileInfo, error) { return os.Lstat(filepath.Join(root, "b")) }, nil)
 	if err != errReplaced {
 		t.Errorf("a file that another one has taken the place of: got %v, want %v", err, errReplaced)
 	}
@@ -110,50 +130,11 @@ func TestReadPlainRefusesWhatIsNotThatFile(t *testing.T) {
 func TestReadFileThatIsGone(t *testing.T) {
 	gone := filepath.Join(t.TempDir(), "gone")
 	for _, named := range []bool{false, true} {
-		c := candidate{File: File{Path: "gone", Kind: references.YAML}, real: gone, named: named}
-		c.read([]byte(host))
+		w := walker{ctx: t.Context()}
+		c := candidate{File: File{Path: "gone"}, real: gone, named: named}
+		w.read(&c, host, nil)
 		if c.Text != nil || c.why != "" || (c.err != nil) != named {
 			t.Errorf("named %t: got %+v, want an error only for what was named", named, c)
-		}
-	}
-}
-
-func TestBeginsAsDockerfile(t *testing.T) {
-	for text, want := range map[string]bool{
-		"FROM a":             true,
-		"from a as b\nRUN c": true,
-		"\ufeff# escape=`\r\n\r\n  FROM a `\r\n AS b": true,
-		"FROM --platform=$BUILDPLATFORM a AS b":       true,
-		"FROM a \\\n":                                 true,
-		"ARG A=b\nFROM $A":                            true,
-		"ARG":                                         false,
-		"FROM":                                        false,
-		"FROM --platform=x":                           false,
-		"from os import path":                         false,
-		"From: a@example.org":                         false,
-		"RUN a\nFROM b":                               false,
-		"# FROM a":                                    false,
-		"":                                            false,
-		"{}":                                          false,
-	} {
-		if got := beginsAsDockerfile(text); got != want {
-			t.Errorf("%q: got %t, want %t", text, got, want)
-		}
-	}
-}
-
-func TestNotText(t *testing.T) {
-	for text, want := range map[string]string{
-		"":                     "",
-		"FROM a\n":             "",
-		"\xff":                 "",
-		"a\x00":                "is binary",
-		"\xff\xfea\x00":        "is UTF-16; save it as UTF-8",
-		"\xfe\xff\x00a":        "is UTF-16; save it as UTF-8",
-		"\xef\xbb\xbfFROM a\n": "",
-	} {
-		if got := notText([]byte(text)); got != want {
-			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}
 }

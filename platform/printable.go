@@ -2,8 +2,10 @@ package platform
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -13,11 +15,14 @@ const maxPrintable = 300
 
 // Printable makes a text that a server sent safe to show: one line, control and
 // direction characters escaped, so that it can neither drive the terminal nor
-// pass for words of ours; at most 300 runes; secrets blanked, which the text may
-// echo as they are or percent-encoded.
+// pass for words of ours; at most 300 runes. Of a text from a server that was sent
+// secrets they are blanked, and so is all that looks like a piece of a token.
 func Printable(text string, secrets ...string) string {
 	for _, secret := range secrets {
 		text = blank(text, secret)
+	}
+	if len(secrets) > 0 {
+		text = cutTokens(text)
 	}
 	var out strings.Builder
 	n := 0
@@ -31,20 +36,59 @@ func Printable(text string, secrets ...string) string {
 		}
 		writeRune(&out, r)
 	}
-	return strings.TrimSpace(out.String())
+	return inLog(strings.TrimSpace(out.String()))
+}
+
+// inLog breaks what the log of a CI job takes for commands: :: at the beginning of a
+// line, and ##[ or ##vso[ anywhere (actions/runner, ActionCommand.cs; Azure Pipelines).
+func inLog(text string) string {
+	if strings.HasPrefix(text, "::") {
+		text = `:\` + text[1:]
+	}
+	for strings.Contains(text, "##") { // ### is two of them
+		text = strings.ReplaceAll(text, "##", `#\#`)
+	}
+	return text
+}
+
+// tokenRun are the characters of base64, base64url and percent-encoding, as many as no
+// word has. It is compiled when a server's text is first shown, not at each start.
+var tokenRun = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[A-Za-z0-9_+=%-]{24,}`) })
+
+// cutTokens removes what looks like a piece of a token from the words of a server that
+// was sent one, which may repeat a part of it in a spelling of its own.
+func cutTokens(text string) string {
+	return tokenRun().ReplaceAllStringFunc(text, func(run string) string {
+		if looksRandom(run) {
+			return "[cut]"
+		}
+		return run
+	})
+}
+
+// looksRandom reports whether a run holds upper case, lower case and digits, as pieces
+// of tokens do, and ids, digests and names of images do not.
+func looksRandom(run string) bool {
+	return strings.ContainsAny(run, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") &&
+		strings.ContainsAny(run, "abcdefghijklmnopqrstuvwxyz") && strings.ContainsAny(run, "0123456789")
 }
 
 // PrintableLines makes a text of several lines safe to show, whose lines and
 // indentation matter: control and direction characters are escaped but for line ends
-// and tabs.
+// and tabs, and what the log of a CI job takes for commands is broken.
 func PrintableLines(text string) string {
 	var out strings.Builder
-	for _, r := range strings.ReplaceAll(text, "\r\n", "\n") {
-		if r == '\n' || r == '\t' {
-			out.WriteByte(byte(r))
-			continue
+	for line := range strings.Lines(strings.ReplaceAll(text, "\r\n", "\n")) {
+		var clean strings.Builder
+		for _, r := range line {
+			if r == '\n' || r == '\t' {
+				clean.WriteByte(byte(r))
+				continue
+			}
+			writeRune(&clean, r)
 		}
-		writeRune(&out, r)
+		shown := strings.TrimLeft(clean.String(), " \t")
+		out.WriteString(clean.String()[:clean.Len()-len(shown)] + inLog(shown))
 	}
 	return out.String()
 }

@@ -32,6 +32,10 @@ func TestPrintable(t *testing.T) {
 		{"I47 not UTF-8", "a\xffb", `a\ufffdb`},
 		{"I47 300 runes", strings.Repeat("é", 300), strings.Repeat("é", 300)},
 		{"I47 over 300 runes", strings.Repeat("é", 301), strings.Repeat("é", 300) + "…"},
+		{"I81 a command of a CI log", "::set-output name=a::b", `:\:set-output name=a::b`},
+		{"I81 more of its signs", "####[x]", `#\#\#\#[x]`},
+		{"I81 behind blanks", " \t::stop-commands::x", `:\:stop-commands::x`},
+		{"I81 anywhere in the line", "a ##[set-output name=a]b ##vso[task.setvariable]c", `a #\#[set-output name=a]b #\#vso[task.setvariable]c`},
 		{"I48 the secret", "got " + secret + "!", "got [secret]!"},
 		{"I48 the secret twice", secret + secret, "[secret][secret]"},
 		{"I48 percent-encoded", "got c2VjcmV0%2Btoken%2Fof%3D%3Dx!", "got [secret]!"},
@@ -79,6 +83,9 @@ func FuzzPrintable(f *testing.F) {
 				t.Errorf("Printable(%q): got %q with %U in it", text, got, r)
 			}
 		}
+		if strings.Contains(got, "##") || strings.HasPrefix(got, "::") {
+			t.Errorf("Printable(%q): got %q, which the log of a CI job may take for a command", text, got)
+		}
 		// An escaped rune is 10 characters at most.
 		if n := utf8.RuneCountInString(got); n > maxPrintable*10+1 {
 			t.Errorf("Printable(%q): got %d runes, want %d escaped ones at most", text, n, maxPrintable)
@@ -111,6 +118,7 @@ func TestPrintableLines(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                              "",
 		" services:\n  a:\t1\r\n+\tb\n": " services:\n  a:\t1\n+\tb\n",
+		"I81 +::a\n ::b\n\t::c ##[d]\n": "I81 +::a\n :\\:b\n\t:\\:c #\\#[d]\n",
 		"I47 \x1b[31m\n\r\u202e\xff\n":  "I47 \\x1b[31m\n\\r\\u202e\\ufffd\n",
 		strings.Repeat("x", 400):        strings.Repeat("x", 400),
 	} {

@@ -1,89 +1,68 @@
-// Package references finds the images of one registry in files that others wrote:
-// Dockerfiles, and YAML of Compose, Kubernetes and CI systems. It says which bytes
-// name them, so that nothing else of a file need change.
+// Package references finds the images of one registry in files that others wrote. What
+// it understands, it gives as the bytes that a digest changes; every other occurrence
+// of an image in a text file is given too, with the reason why it has to stay.
 package references
 
 import (
-	"path"
 	"strings"
 
-	"docker-credential-cgr/registry"
+	"docker-credential-cgr/references/dockerfile"
+	"docker-credential-cgr/references/scan"
+	"docker-credential-cgr/references/yamlfile"
 )
 
-// Found is a reference to an image of the registry: the bytes from Start to End of the
-// file are its name with the registry's host, and registry.Parse takes them.
-type Found struct {
-	Start, End int
-	Line       int // counted from 1
-	Image      registry.Reference
-	Platform   string // that the file asks for beside it, as it is written, such as "linux/arm64" or "$BUILDPLATFORM"; empty for none
-}
+// What is found in files.
+type (
+	Found = scan.Found
+	Left  = scan.Left
+	Class = scan.Class
+)
 
-// Left is a place that seems to name an image of the registry and is not sure to be
-// one whole name, so that it has to stay as it is.
-type Left struct {
-	Line int    // counted from 1
-	Text string // what stands there, as it is
-	Why  string
-}
-
-// Kind is how a file is read.
-type Kind int
-
-// The kinds of files that name images.
+// Why an occurrence is not pinned.
 const (
-	None Kind = iota
-	Dockerfile
-	YAML
-	Workflow // YAML of GitHub Actions: a workflow, or an action's own file
+	Ambiguous = scan.Ambiguous
+	Comment   = scan.Comment
+	Built     = scan.Built
 )
 
-// KindOf tells a file's kind by its path, with slashes between its parts.
-func KindOf(name string) Kind {
-	base := path.Base(name)
-	lower := strings.ToLower(base)
-	switch {
-	case strings.HasSuffix(lower, ".yaml"), strings.HasSuffix(lower, ".yml"):
-		if path.Base(path.Dir(name)) == "workflows" || strings.HasPrefix(lower, "action.") {
-			return Workflow
-		}
-		return YAML
-	case isCode(base):
-		return None
-	case hasWord(lower, "dockerfile"), hasWord(lower, "containerfile"):
-		return Dockerfile
-	}
-	return None
+// reader reads one file.
+type reader struct {
+	*scan.Results
+	variables map[string]use
 }
 
-// hasWord says whether a file's name is the word, begins with it and a dot, a dash or an
-// underscore, or has it for its extension.
-func hasWord(base, word string) bool {
-	rest, begins := strings.CutPrefix(base, word)
-	return begins && (rest == "" || strings.ContainsAny(rest[:1], ".-_")) || strings.HasSuffix(base, "."+word)
-}
-
-// isCode tells what has to do with a Dockerfile and is none by its extension.
-// Dockerfile.go may build the part in Go; dockerfile.go is a program.
-func isCode(base string) bool {
-	switch strings.ToLower(path.Ext(base)) {
-	case ".dockerignore", ".md":
-		return true
-	case ".go", ".js", ".ts", ".py", ".rb", ".rs", ".java", ".c", ".h", ".sh", ".json", ".html":
-		return base == strings.ToLower(base)
-	}
-	return false
-}
-
-// Find gives the references of a file to images of the registry with this host (with
-// its port, if it has one), in their order, and what may be one and is left. An error
-// says why the whole file cannot be read as what it is.
+// Find returns the images of the registry with this host (with its port, if it has one)
+// in a file, in their order. An error says why a file that names the host could not be
+// read at all.
 func Find(kind Kind, data []byte, host string) ([]Found, []Left, error) {
+	r := reader{Results: &scan.Results{Data: data, Host: strings.TrimSuffix(host, scan.StandardPort)}}
+	if !Names(data, host) {
+		return nil, nil, nil
+	}
+	err := r.read(kind)
+	return r.Found, r.Left, err
+}
+
+// Names reports whether a file has the host in it, in any letter case.
+func Names(data []byte, host string) bool {
+	return scan.Index(data, strings.TrimSuffix(host, scan.StandardPort)) >= 0
+}
+
+func (r *reader) read(kind Kind) error {
+	var scripts func(offset int) (scan.Place, bool)
+	var unread error
 	switch kind {
 	case Dockerfile:
-		return findDockerfile(data, host)
+		unread = dockerfile.Read(r.Results)
 	case YAML, Workflow:
-		return findYAML(data, host, kind == Workflow)
+		scripts, unread = yamlfile.Read(r.Results, kind == Workflow)
 	}
-	return nil, nil, nil
+	if unread != nil {
+		r.Found, r.Left = nil, nil
+	}
+	if outside := r.readText(kind, scripts, unread); unread != nil && outside && len(r.Left) == 0 {
+		return unread
+	}
+	r.Sort()
+	return nil
 }

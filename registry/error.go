@@ -38,6 +38,8 @@ type Error struct {
 	// Near are tags of the repository that are spelled like one that it has not, which
 	// the reference then is.
 	Near []string
+	// Unrecorded says that the tag whose history was asked for is there.
+	Unrecorded bool
 }
 
 func (e *Error) Error() string {
@@ -100,6 +102,8 @@ func (e *Error) imageCause() string {
 		return "the credential is good, but may not pull this image; ask an owner of the organisation for the role registry.pull"
 	case e.Status == http.StatusNotFound && e.Code == "NAME_UNKNOWN":
 		return fmt.Sprintf("there is no repository %s; check the name", e.Repository)
+	case e.Status == http.StatusNotFound && e.Unrecorded:
+		return unrecorded(e.Reference)
 	case e.Status == http.StatusNotFound && len(e.Near) > 0:
 		return noTag(e.Reference, e.Near)
 	case e.Status == http.StatusNotFound && strings.Contains(e.Reference, ":"):

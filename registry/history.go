@@ -115,23 +115,22 @@ func (v *visit) nothingAt(ctx context.Context, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	since := "it has no history"
-	if len(found.Records) > 0 {
-		since = "its history begins at " + told(found.Records[0].Updated)
-	}
 	image := v.URL.Host + "/" + v.ref.Repository + ":" + v.ref.tag()
-	return fmt.Errorf("%s is not known to have pointed to anything at %s: %s; run: docker-credential-cgr images history %s", image, told(at), since, image)
+	return fmt.Errorf("%s is not known to have pointed to anything at %s: its history begins at %s; run: docker-credential-cgr images history %s", image, told(at), told(found.Records[0].Updated), image)
 }
 
-// noHistory is the error for an empty history where that is because there is no such
-// tag; nil where it is there, or the tags cannot be had.
+// noHistory is the error for an empty history: there is no such tag, or nothing was
+// recorded for it.
 func (v *visit) noHistory(ctx context.Context) error {
 	tags, whole := v.tagsForError(ctx)
 	if !whole || slices.Contains(tags, v.ref.tag()) {
-		return nil
+		return fmt.Errorf("%s/%s: %s", v.URL.Host, v.ref.Repository, unrecorded(v.ref.tag()))
 	}
 	return fmt.Errorf("%s has no history of %s: %s", v.URL.Host, v.ref, noTag(v.ref.tag(), near(v.ref.tag(), tags)))
 }
+
+// unrecorded says that a tag is there, and its history is not.
+func unrecorded(tag string) string { return tag + " has no recorded history" }
 
 // visitTag is a visit for the sake of a tag.
 func (r *Reader) visitTag(ref Reference, platform string) (*visit, error) {

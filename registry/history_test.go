@@ -157,8 +157,6 @@ func TestHistoryOrder(t *testing.T) {
 		{"one told twice", page(at("2024-01-01T00:00:00Z", 1), at("2024-01-01T00:00:00Z", 1)), "1"},
 		{"other zones", page(at("2024-01-01T01:00:00+02:00", 1), at("2023-12-31T23:30:00Z", 2), at("2024-01-01T02:00:00.123456789+02:00", 3)), "1 2 3"},
 		{"I61 year 0", page(at("2024-01-01T00:00:00Z", 2), at("0000-01-01T00:00:00Z", 1)), "1 2"},
-		{"I61 null", `{"history":null}`, ""},
-		{"I61 missing", `{}`, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := tellsText(test.text)
@@ -278,23 +276,33 @@ func TestHistoryEmpty(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		tags http.HandlerFunc
-		want string // in the error; empty for none
+		want string
 	}{
 		{"no such tag", lists("3.13-dev", "latest"), `cgr.dev has no history of org/python:3.13: there is no tag "3.13" in it; near ones: 3.13-dev, latest`},
-		{"a tag without one", lists("3.13"), ""},
-		{"the tags are not to be had", refuses(403, "FORBIDDEN"), ""},
+		{"a tag without one", lists("3.12", "3.13"), "cgr.dev/org/python: 3.13 has no recorded history"},
+		{"the tags are not to be had", refuses(403, "FORBIDDEN"), "cgr.dev/org/python: 3.13 has no recorded history"},
 	} {
 		t.Run("I61 "+test.name, func(t *testing.T) {
 			f := tells(api{})
 			f.handlers["tags"] = test.tags
 			got, err := f.reader().History(t.Context(), image, time.Time{}, time.Time{})
-			if len(got.Records) > 0 || fmt.Sprint(err) != test.want && (err != nil || test.want != "") {
+			if len(got.Records) > 0 || fmt.Sprint(err) != test.want {
 				t.Errorf("got %v, %v, want %q", got, err, test.want)
 			}
 			if _, err := f.reader().History(t.Context(), image, since, time.Time{}); err != nil {
 				t.Errorf("got %v for a part of it, want nothing", err)
 			}
 		})
+	}
+}
+
+func TestHistoryNull(t *testing.T) {
+	for _, text := range []string{`{"history":null}`, `{}`} {
+		f := tellsText(text)
+		f.handlers["tags"] = lists(image.Tag)
+		if got, err := f.reader().History(t.Context(), image, time.Time{}, until); err != nil || len(got.Records) > 0 {
+			t.Errorf("I61 %s: got %v, %v, want no records", text, got, err)
+		}
 	}
 }
 
@@ -346,10 +354,13 @@ func TestDigestAt(t *testing.T) {
 			}
 		}
 	})
-	t.Run("no history at all", func(t *testing.T) {
-		_, err := tells(api{}).reader().DigestAt(t.Context(), image, until, "")
-		if oneLine(t, err); !strings.Contains(err.Error(), "it has no history") {
-			t.Errorf("got %v, want that there is none", err)
+	t.Run("a tag that is there without a history", func(t *testing.T) {
+		for name, f := range map[string]*fake{"404": tells(refuses(404, "MANIFEST_UNKNOWN")), "empty": tells(api{})} {
+			f.handlers["tags"] = lists("3.11", "3.13", "3.12")
+			_, err := f.reader().DigestAt(t.Context(), image, until, "")
+			if oneLine(t, err); !strings.Contains(err.Error(), "3.13 has no recorded history") || strings.Contains(err.Error(), "no tag") {
+				t.Errorf("%s: got %v, want that it has no history", name, err)
+			}
 		}
 	})
 	t.Run("a reference without a tag", func(t *testing.T) {

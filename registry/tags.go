@@ -149,12 +149,15 @@ func cutRel(text string) (rel, rest string, err error) {
 // nearLimit bounds what is asked only to say more in an error.
 const nearLimit = 5 * time.Second
 
-// nameNear adds near tags to the answer that there is no such tag.
+// nameNear adds near tags to the answer that there is no such tag, unless there is and
+// only its history is missing.
 func (v *visit) nameNear(ctx context.Context, err error) error {
 	var refused *Error
 	if errors.As(err, &refused) && refused.Status == http.StatusNotFound && refused.Code != "" && refused.Code != "NAME_UNKNOWN" && refused.Reference == v.ref.tag() {
 		tags, _ := v.tagsForError(ctx)
-		refused.Near = near(v.ref.tag(), tags)
+		if refused.Unrecorded = refused.Step == StepHistory && slices.Contains(tags, v.ref.tag()); !refused.Unrecorded {
+			refused.Near = near(v.ref.tag(), tags)
+		}
 	}
 	return err
 }

@@ -263,11 +263,7 @@ func TestListenerSilent(t *testing.T) {
 			}
 		}()
 	}
-	start := time.Now()
 	waitFor(t, "the silent connections to be bounded", func() bool { return dropped.Load() >= more })
-	if took := time.Since(start); took > h.server.ReadHeaderTimeout/2 {
-		t.Errorf("I67 got %d connections dropped after %v, want it at once", dropped.Load(), took)
-	}
 	h.wantDelivery()
 }
 

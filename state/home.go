@@ -14,12 +14,13 @@ import (
 // Home returns the user's home directory: $HOME or, where that is not set, the
 // home in the user database, as Docker does (github.com/docker/docker/pkg/homedir).
 // A relative $HOME and the root directory count as not set: containers set HOME=/
-// for a user that has no home.
+// for a user that has no home. So does another user's, for root: jobs of GitHub
+// Actions in a container run as root with the runner's HOME.
 func Home(getenv func(string) string) (string, error) {
 	if runtime.GOOS == "windows" {
 		return os.UserHomeDir()
 	}
-	if home := getenv("HOME"); isHome(home) {
+	if home := getenv("HOME"); isHome(home) && !(os.Geteuid() == 0 && ofAnotherUser(home)) {
 		return home, nil
 	}
 	return databaseHome()

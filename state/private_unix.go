@@ -85,3 +85,13 @@ func checkParent(dir string) error {
 		return nil
 	}
 }
+
+// ofAnotherUser reports whether a directory belongs to another user than this one.
+func ofAnotherUser(dir string) bool {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) != os.Geteuid()
+}

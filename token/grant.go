@@ -73,11 +73,16 @@ func (s *Session) only(g *Grant, audience string) (AccessToken, bool) {
 	return g.AccessTokens[i], true
 }
 
-// signInRequest returns the request for a sign-in on behalf of host: for all that
-// session was used for too, since it is replaced.
+// maxFormerHosts is how many hosts that a session was used for a new one is for too:
+// the address of the sign-in names them all, and browsers take only so long a one.
+const maxFormerHosts = 8
+
+// signInRequest returns the request for a sign-in on behalf of host: for what session
+// was last used for too, since it is replaced.
 func (s *Session) signInRequest(host string, session sessionRecord) SignInRequest {
 	r := SignInRequest{Audiences: []string{s.Registry, s.API}, Single: []string{s.Registry}}
-	for _, h := range slices.Concat([]string{host}, s.Audiences, session.Hosts) {
+	recent := session.Hosts[max(0, len(session.Hosts)-maxFormerHosts):]
+	for _, h := range slices.Concat([]string{host}, s.Audiences, recent) {
 		if a := s.audience(h); !slices.Contains(r.Audiences, a) {
 			r.Audiences = append(r.Audiences, a)
 		}

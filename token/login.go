@@ -54,7 +54,7 @@ func (a Account) Describe() string {
 	if a.Until.IsZero() {
 		return text
 	}
-	text += " until " + a.Until.Local().Format("2 January 2006 15:04")
+	text += " until " + a.Until.Local().Format("2006-01-02 15:04")
 	if !a.Renewable {
 		text += " (this session cannot be renewed: sign in again then)"
 	}

@@ -148,6 +148,9 @@ func (s *Session) Store(ctx context.Context, host, username, secret string) erro
 		return fmt.Errorf("the secret given for %s expired at %s: nothing was stored", host, time.Unix(r.Expires, 0).Format(time.RFC3339))
 	}
 	defer s.lockToWrite(ctx)()
+	if former, err := s.readSlot(host, ""); err == nil && former.Stored && former.Username != username {
+		s.warnDiscarded(former)
+	}
 	if host != s.Registry {
 		defer s.lockHosts(ctx)()
 		stored, err := s.readHosts()
@@ -170,6 +173,9 @@ func (s *Session) Store(ctx context.Context, host, username, secret string) erro
 // stored. Nothing there is no error.
 func (s *Session) Forget(ctx context.Context, host string) error {
 	defer s.lockToWrite(ctx)()
+	if r, err := s.readSlot(host, ""); err == nil && r.Stored {
+		s.warnDiscarded(r)
+	}
 	if host != s.Registry {
 		return errors.Join(
 			s.Keychain.Delete(credentialName(s.Issuer, host, "")),
@@ -179,6 +185,11 @@ func (s *Session) Forget(ctx context.Context, host string) error {
 	defer s.lockHosts(ctx)()
 	known, err := s.readHosts()
 	errs := []error{err}
+	for _, h := range known.Hosts {
+		if r, err := s.readSlot(h, ""); err == nil && r.Stored && h != host {
+			s.warnDiscarded(r)
+		}
+	}
 	identities := append([]string{"", s.Identity}, known.Identities...)
 	slices.Sort(identities)
 	for _, identity := range slices.Compact(identities) {
@@ -200,6 +211,20 @@ func (s *Session) Forget(ctx context.Context, host string) error {
 func (s *Session) SignOut(ctx context.Context) error {
 	s.clearClosed()
 	return s.Forget(ctx, s.Registry)
+}
+
+// warnDiscarded names a credential of the user's that is removed here, and cannot be
+// had again: it stays valid on the platform.
+func (s *Session) warnDiscarded(r credentialRecord) {
+	if !r.usable(s.Now()) {
+		return
+	}
+	end := ""
+	if r.Expires != 0 {
+		end = " until " + time.Unix(r.Expires, 0).Local().Format("2006-01-02")
+	}
+	s.Warn("the credential stored for %s (user %s) is removed here, and stays valid%s; if it is a pull token, revoke it with: docker-credential-cgr pull-token revoke %s",
+		r.Host, platform.Printable(r.Username), end, platform.Printable(r.Username))
 }
 
 // joinOnce joins errors, each text once: a store that fails does so at every entry.

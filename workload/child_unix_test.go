@@ -160,14 +160,10 @@ func TestSlowCommands(t *testing.T) {
 				os.ReadFile(started) // until it runs
 				cancel()
 			}()
-			begun := time.Now()
 			token, err := source.Token(ctx)
 			wants(t, token, err, "", "no ID token from Buildkite")
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("error: got %v, want one that is context.Canceled", err)
-			}
-			if took := time.Since(begun); took > patience {
-				t.Errorf("got an answer after %s, want it when the context ended", took)
 			}
 		})
 	}

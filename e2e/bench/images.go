@@ -229,6 +229,5 @@ func imageMethod() string {
 	return fmt.Sprintf(`The tree has %[1]d files in %[2]d folders: a Dockerfile and a Kubernetes file in each that name one of %[3]d images, two
 YAML files that name none, and sources, of two to three KB as a rule. The registry holds back every question for a digest
 until %[4]d are there at once, and then answers each 20 ms later, so that more at once would be seen; questions are counted
-where they arrive. grep searches all files of the tree for the registry's name, which the program does in those alone that
-may name images. Each is run in %[5]d rounds.`, treeFiles, treeReferences/2, treeImages, askedAtOnce, imageRounds)
+where they arrive. grep searches all files of the tree for the registry's name, as the program does. Each is run in %[5]d rounds.`, treeFiles, treeReferences/2, treeImages, askedAtOnce, imageRounds)
 }

@@ -18,16 +18,10 @@ func Root() string {
 	return filepath.Join(filepath.Dir(file), "..", "..")
 }
 
-// Tags are the build tags that the program is shipped with.
-const Tags = "nethttpomithttp2"
-
 // Shipped are the flags of go build for the program as it is shipped. The Makefile
 // has the same.
 func Shipped() []string {
-	return []string{
-		"-trimpath", "-tags=" + Tags, "-ldflags=-s -w",
-		"-gcflags=all=-l", "-gcflags=runtime/...=", "-gcflags=internal/...=", "-gcflags=crypto/...=",
-	}
+	return []string{"-trimpath", "-ldflags=-s -w"}
 }
 
 // Build builds the program into the folder dir and gives its path. Where this
@@ -37,7 +31,7 @@ func Build(dir string) (string, error) {
 	if runtime.GOOS == "windows" {
 		path += ".exe"
 	}
-	args := []string{"build", "-tags=" + Tags, "-o", path}
+	args := []string{"build", "-o", path}
 	if race {
 		args = append(args, "-race")
 	}

@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A command that waits for a server says so, once, however many requests wait for it.
+func TestProgress(t *testing.T) {
+	release := make(chan struct{})
+	var said []string
+	var mu sync.Mutex
+	p := &progress{after: time.Nanosecond, said: map[string]bool{}, say: func(format string, args ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		if said = append(said, fmt.Sprintf(format, args...)); len(said) == 1 {
+			close(release)
+		}
+	}}
+	p.next = roundTrip(func(*http.Request) (*http.Response, error) {
+		<-release // which comes when it is said that this is waited for
+		return nil, errors.New("no answer")
+	})
+	var all sync.WaitGroup
+	for range 5 {
+		all.Go(func() { _, _ = p.RoundTrip(httptest.NewRequest(http.MethodGet, "https://api.example/x", nil)) })
+	}
+	all.Wait()
+	mu.Lock()
+	defer mu.Unlock()
+	if len(said) != 1 || said[0] != "waiting for api.example" {
+		t.Errorf("got %q, want one line", said)
+	}
+}
+
+func TestDaysLeft(t *testing.T) {
+	now := time.Date(2026, 11, 1, 9, 0, 0, 0, time.UTC)
+	for left, want := range map[time.Duration]int{
+		30*24*time.Hour - time.Minute: 30,
+		25 * time.Hour:                1,
+		23 * time.Hour:                0,
+		time.Minute:                   0,
+		-time.Minute:                  -1,
+		-25 * time.Hour:               -2,
+	} {
+		if got := daysLeft(now.Add(left), now); got == nil || *got != want {
+			t.Errorf("%v: got %v, want %d", left, got, want)
+		}
+	}
+}

@@ -1,0 +1,22 @@
+package scan
+
+import "strings"
+
+// BuiltHere is why what is built is left alone.
+const BuiltHere = "is the name of what is built here"
+
+// Builders are keys and functions before the name of what is built or pushed.
+var Builders = []string{
+	"tags", "image_templates", "name_template", "output", "outputs", "cache-to", "cache_to", "docker_build", "custom_build",
+}
+
+// IsImageKey reports whether a key or a variable of this name holds an image, as tools
+// name them: image, baseImage, base_image, BASE_IMAGE.
+func IsImageKey(name string) bool {
+	lower := strings.ToLower(name)
+	if !strings.HasSuffix(lower, "image") {
+		return false
+	}
+	rest := name[:len(name)-len("image")]
+	return rest == "" || strings.ContainsAny(rest[len(rest)-1:], "_-") || name[len(rest)] == 'I' && rest != strings.ToUpper(rest)
+}

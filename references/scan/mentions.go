@@ -1,0 +1,216 @@
+package scan
+
+import (
+	"bytes"
+	"iter"
+	"strings"
+	"unicode/utf8"
+
+	"docker-credential-cgr/registry"
+)
+
+// What files and references may have, and how much of them is looked at.
+const (
+	ByteOrderMark = "\ufeff"
+	StandardPort  = ":443" // a reference may have it, and means the same
+	MaxShown      = 200    // bytes of an occurrence that are shown; one line may be the whole file
+	MaxName       = 800    // bytes: no name is longer, with host, repository (255), tag (128), digest (135)
+)
+
+// What names of variables are made of, and of hosts beside dots and dashes.
+const WordBytes = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
+
+// Why an occurrence is left.
+const (
+	HasVariable = "is made from a variable: only a name written out can be pinned"
+	InPieces    = "is written over several lines, or with quotes or escapes inside: only a name in one piece can be pinned"
+)
+
+// Schemes are written before an image by tools that take other things there too.
+var Schemes = []string{"docker://", "docker-image://", "oci://"}
+
+// A Place is a part of a file.
+type Place struct{ Start, End int }
+
+// At returns the place from one byte to before another.
+func At(start, end int) Place { return Place{start, end} }
+
+// Index finds a host, whose letters are ASCII, in any letter case; -1 where it is
+// not. It looks for the first byte that has no case, which is rare in most files.
+func Index(data []byte, host string) int {
+	pivot := strings.IndexAny(host, ".:-0123456789")
+	if pivot < 0 {
+		return bytes.Index(bytes.ToLower(data), []byte(strings.ToLower(host)))
+	}
+	for from := pivot; from < len(data); {
+		i := bytes.IndexByte(data[from:], host[pivot])
+		if i < 0 {
+			break
+		}
+		if start := from + i - pivot; hasPrefixFold(data[start:], host) {
+			return start
+		}
+		from += i + 1
+	}
+	return -1
+}
+
+func hasPrefixFold(data []byte, host string) bool {
+	return len(data) >= len(host) && strings.EqualFold(string(data[:len(host)]), host)
+}
+
+// IsHost reports whether a text is the host, with its standard port or none.
+func IsHost(text, host string) bool {
+	text = strings.TrimSuffix(text, StandardPort)
+	return len(text) == len(host) && strings.EqualFold(text, host)
+}
+
+// IsOurs reports whether the first part of a name is the registry's host.
+func IsOurs(name, host string) bool {
+	first, _, found := strings.Cut(name, "/")
+	return found && IsHost(first, host)
+}
+
+// Hosts yields the places of the host where a name can begin with it, and where the
+// host ends: not in the midst of another host, a path, or a URL.
+func Hosts(data []byte, host string) iter.Seq[Place] {
+	return func(yield func(Place) bool) {
+		for from := 0; ; {
+			i := Index(data[from:], host)
+			if i < 0 {
+				return
+			}
+			p := Place{from + i, from + i + len(host)}
+			from = p.End
+			if beginsName(data[:p.Start]) && endsHost(data[p.End:]) && !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// beginsName reports whether a name may begin behind the text: not within a word or a
+// path, but behind the dash of ${NAME-default}, the escape of a string, and a scheme.
+func beginsName(before []byte) bool {
+	if len(before) == 0 {
+		return true
+	}
+	switch last := before[len(before)-1]; last {
+	case '-':
+		name := bytes.TrimRight(bytes.TrimSuffix(before[:len(before)-1], []byte(":")), WordBytes)
+		return bytes.HasSuffix(name, []byte("${"))
+	case '/':
+		return SchemeBefore(before) != ""
+	case '.', '@':
+		return false
+	case 'n', 'r', 't':
+		return len(before) > 1 && before[len(before)-2] == '\\'
+	default:
+		return strings.IndexByte(WordBytes, last) < 0
+	}
+}
+
+// SchemeBefore returns the scheme at the end of a text, or nothing.
+func SchemeBefore(text []byte) string {
+	for _, scheme := range Schemes {
+		if bytes.HasSuffix(text, []byte(scheme)) {
+			return scheme
+		}
+	}
+	return ""
+}
+
+// endsHost reports whether a host may end before the text, with its standard port or
+// none.
+func endsHost(after []byte) bool {
+	after = bytes.TrimPrefix(after, []byte(StandardPort))
+	if port, ok := bytes.CutPrefix(after, []byte(":")); ok {
+		return len(port) == 0 || port[0] < '0' || port[0] > '9'
+	}
+	return len(after) == 0 || !strings.Contains(WordBytes+".-@", string(after[:1]))
+}
+
+// Mentioned reports whether the host is somewhere in a text where a name can begin.
+func Mentioned(text, host string) bool {
+	for range Hosts([]byte(text), host) {
+		return true
+	}
+	return false
+}
+
+// A Mention is an occurrence of an image: the host, and what follows it.
+type Mention struct {
+	Place        // up to the last byte that a name can have
+	Shown int    // the end of what is shown of it
+	Why   string // it is no reference; empty if it is one
+	Image registry.Reference
+}
+
+// MentionAt returns what stands behind the host there; ok says that it may be an image:
+// it has more than an organization.
+func MentionAt(data []byte, host string, at Place) (m Mention, ok bool) {
+	end := at.End + len(data[at.End:]) - len(bytes.TrimPrefix(data[at.End:], []byte(StandardPort)))
+	if end == len(data) || data[end] != '/' {
+		return m, false
+	}
+	path := end + 1
+	for end < len(data) && end-at.Start <= MaxName && strings.IndexByte(WordBytes+".-/:@", data[end]) >= 0 {
+		end++
+	}
+	m = Mention{Place: Place{at.Start, end}}
+	goesOn := continues(data[end:])
+	if !goesOn && bytes.IndexByte(data[path:end], '/') < 0 {
+		return m, false
+	}
+	if !goesOn { // the end of a sentence is no part of a name
+		m.End = path + len(bytes.TrimRight(data[path:end], ".:-@"))
+	}
+	m.Shown = m.End
+	var err error
+	switch m.Image, err = registry.Parse(string(data[m.Start:m.End]), host); {
+	case goesOn:
+		m.Why = HasVariable
+		if c := data[end]; c == '"' || c == '\'' || c == '\\' {
+			m.Why = InPieces
+		}
+		rest := data[m.End:min(len(data), m.Start+MaxShown)]
+		if i := bytes.IndexAny(rest, " \t\r\n,\"'`"); i >= 0 {
+			rest = rest[:i]
+		}
+		for len(rest) > 0 && !utf8.Valid(rest) {
+			rest = rest[:len(rest)-1]
+		}
+		m.Shown += len(rest)
+	case err != nil && end < len(data) && data[end] == '*': // a pattern is no image
+		return m, false
+	case err != nil:
+		m.Why = err.Error()
+	}
+	m.Shown = min(m.Shown, m.Start+MaxShown)
+	return m, true
+}
+
+// continues reports whether a name goes on behind its written part, with a variable or
+// in a template.
+func continues(after []byte) bool {
+	if len(after) == 0 {
+		return false
+	}
+	switch after[0] {
+	case '$', '{', '%':
+		return true
+	case '"', '\'': // as in Dockerfiles and shells: or"g"/image
+		return len(after) > 1 && strings.IndexByte(WordBytes+`"'/`, after[1]) >= 0
+	case '<': // <<parameter>>, <%= x %>, <PLACEHOLDER>, but no tag that ends
+		return len(after) > 1 && after[1] != '/'
+	case '\\': // of more text, not of a line or a string that ends
+		return len(after) > 1 && strings.IndexByte("nrt\"'\r\n ", after[1]) < 0
+	}
+	return false
+}
+
+// IsVariable reports whether something is put into a text before it is used: by a
+// shell, Compose, GitHub, Tekton ($), CircleCI (<<), or a template.
+func IsVariable(text string) bool {
+	return strings.ContainsRune(text, '$') || strings.Contains(text, "<<") || strings.Contains(text, "{{") || strings.Contains(text, "{%")
+}

@@ -1,0 +1,64 @@
+package references
+
+import "docker-credential-cgr/references/scan"
+
+// Why an occurrence is left.
+const (
+	notKnown     = "is not in a place that is known to name an image"
+	unknownFiles = "is in a kind of file that is not understood"
+)
+
+// readText notes every occurrence that no reader has noted yet. Where a reader failed,
+// unread says why. It reports whether the host stands anywhere but in comments.
+func (r *reader) readText(kind Kind, scripts func(int) (scan.Place, bool), unread error) (outside bool) {
+	noted := make([]scan.Place, 0, len(r.Found)+len(r.Left))
+	for _, f := range r.Found {
+		noted = append(noted, scan.At(f.Name, max(f.Name+1, f.End)))
+	}
+	for _, l := range r.Left {
+		noted = append(noted, scan.At(l.Start, l.End))
+	}
+	seen := scan.NewPlaces(noted)
+	comments := scan.NewCommentReader(r.Data, kind.comments())
+	end := 0
+	for at := range scan.Hosts(r.Data, r.Host) {
+		if seen.Hold(at.Start) || at.Start < end {
+			continue
+		}
+		comment := comments.At(at.Start)
+		outside = outside || !comment
+		m, ok := scan.MentionAt(r.Data, r.Host, at)
+		if !ok {
+			continue
+		}
+		end = m.Shown
+		r.Work += end - m.Start
+		class, why, found := Ambiguous, notKnown, false
+		within, script := scan.At(0, len(r.Data)), kind == Script
+		if scripts != nil {
+			if within, script = scripts(m.Start); !script {
+				within = scan.At(0, len(r.Data))
+			}
+		}
+		switch {
+		case comment:
+			class, why = Comment, "is in a comment"
+		case m.Why != "":
+			why = m.Why
+		case unread != nil:
+			why = unread.Error()
+		case script:
+			class, why, found = r.word(m, within)
+		case kind == Literals:
+			class, why, found = r.literal(m)
+		case kind < Dockerfile:
+			why = unknownFiles
+		}
+		if found || m.Image.Digest != "" && class == Ambiguous && m.Why == "" && unread == nil {
+			r.Found = append(r.Found, Found{Start: m.Start, End: m.End, Text: string(r.Data[m.Start:m.End]), Image: m.Image, Name: m.Start, Fixed: !found})
+			continue
+		}
+		r.Left = append(r.Left, Left{Text: string(r.Data[m.Start:m.Shown]), Why: why, Class: class, Image: m.Image, Start: m.Start, End: m.Shown})
+	}
+	return outside
+}
