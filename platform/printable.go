@@ -66,9 +66,14 @@ func cutTokens(text string) string {
 	})
 }
 
+// escapes are those of percent-encoding (RFC 3986, section 2.1).
+var escapes = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`%[0-9A-Fa-f]{2}`) })
+
 // looksRandom reports whether a run holds upper case, lower case and digits, as pieces
-// of tokens do, and ids, digests and names of images do not.
+// of tokens do, and ids, digests and names of images do not. What an address escapes,
+// such as the colon of a scope, is neither.
 func looksRandom(run string) bool {
+	run = escapes().ReplaceAllString(run, "")
 	return strings.ContainsAny(run, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") &&
 		strings.ContainsAny(run, "abcdefghijklmnopqrstuvwxyz") && strings.ContainsAny(run, "0123456789")
 }

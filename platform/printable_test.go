@@ -62,6 +62,12 @@ func TestPrintable(t *testing.T) {
 			t.Errorf("got %q, want no part of the secret", got)
 		}
 	})
+	t.Run("an address is no piece of a token", func(t *testing.T) {
+		const address = "https://cgr.dev/token?scope=repository%3Achainguard%2Fpython%3Apull&service=127.0.0.1%3A44069"
+		if got := Printable(address, secret); got != address {
+			t.Errorf("got %q, want it whole", got)
+		}
+	})
 	t.Run("too short to be a secret", func(t *testing.T) {
 		if got := Printable("a token", "a"); got != "a token" {
 			t.Errorf("got %q, want the words whole", got)
