@@ -196,9 +196,8 @@ func TestF25_TypedAtATerminal(t *testing.T) {
 	}
 }
 
-// Standard streams that are closed or full. Where standard output is closed from
-// the start, Go has put the null device in its place: only "nothing is lost" can
-// be asked for.
+// Standard streams that are closed or full: an answer that nobody can read is a
+// failure, and nothing is lost.
 func TestF33_PoorStreams(t *testing.T) {
 	tests := []struct {
 		name, shell string
@@ -208,7 +207,7 @@ func TestF33_PoorStreams(t *testing.T) {
 		{"standard error closed", `exec "$0" get 2>&-`, true, 0},
 		{"standard error full", `exec "$0" get 2>/dev/full`, true, 0},
 		{"standard output full", `exec "$0" get >/dev/full`, false, 1},
-		{"standard output closed", `exec "$0" get >&-`, false, 0},
+		{"standard output closed", `exec "$0" get >&-`, false, 1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
