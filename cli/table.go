@@ -85,11 +85,14 @@ func harmless(cell string) string {
 
 const (
 	gapWidth = 2 // columns between two cells
-	minWidth = 8 // of a column that is shortened
+	minWidth = 6 // of a column that is shortened
 	// minID is what is left of an id that is shortened: its last part, which tells
 	// it from others of the same organization.
 	minID = 18
 )
+
+// wholeColumns are those whose cells mean nothing when they are cut.
+var wholeColumns = []string{"CREATED", "DAYS LEFT", "LAST SEEN", "EXPIRES", "TIME", "AGE", "STOOD", "VERIFIED"}
 
 // fitTable returns rows, the first of which is the header, in at most width columns of
 // a terminal where that can be: without columns that hold nothing, and with the widest
@@ -104,8 +107,11 @@ func fitTable(rows [][]string, width int) [][]string {
 		widest, most := -1, 0
 		for i, w := range widths {
 			floor := minWidth
-			if rows[0][i] == "ID" {
+			switch {
+			case rows[0][i] == "ID":
 				floor = minID
+			case slices.Contains(wholeColumns, rows[0][i]):
+				floor = w
 			}
 			if w > most && w > floor {
 				widest, most = i, w

@@ -24,6 +24,9 @@ func TestFitTable(t *testing.T) {
 			t.Errorf("%d columns: got the header %q, want it without DESCRIPTION and SAVED", width, fitted[0])
 		}
 		for i, row := range fitted[1:] {
+			if row[2] != "2026-11-01" {
+				t.Errorf("%d columns: got the date %q, want it whole", width, row[2])
+			}
 			if last := row[len(row)-1]; !strings.HasSuffix(last, rows[i+1][7][40:]) {
 				t.Errorf("%d columns: got the id %q, want its last part whole", width, last)
 			}

@@ -91,6 +91,7 @@ func (h *Helper) Add(pair *credentials.Credentials) error {
 	if err != nil {
 		return err
 	}
+	session.WarnReplaced(host, pair.Username)
 	return session.Store(h.Context, host, pair.Username, pair.Secret)
 }
 

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -235,8 +236,9 @@ func (s *Session) begin(ctx context.Context, host string, former sessionRecord, 
 		// that this sign-in did not replace.
 		session.Hosts = former.Hosts
 		if grant.RefreshToken == "" && former.alive(s.Now()) {
-			session.Refresh, session.SignedIn = former.Refresh, former.SignedIn
+			session.Refresh = former.Refresh
 		}
+		session.Email = cmp.Or(grant.Email, former.Email) // not every token names it
 	} else if err := s.forgetTokens(former.Hosts); err != nil {
 		return credentialRecord{}, err
 	}

@@ -148,9 +148,6 @@ func (s *Session) Store(ctx context.Context, host, username, secret string) erro
 		return fmt.Errorf("the secret given for %s expired at %s: nothing was stored", host, time.Unix(r.Expires, 0).Format(time.RFC3339))
 	}
 	defer s.lockToWrite(ctx)()
-	if former, err := s.readSlot(host, ""); err == nil && former.Stored && former.Username != username {
-		s.warnDiscarded(former)
-	}
 	if host != s.Registry {
 		defer s.lockHosts(ctx)()
 		stored, err := s.readHosts()
@@ -211,6 +208,14 @@ func (s *Session) Forget(ctx context.Context, host string) error {
 func (s *Session) SignOut(ctx context.Context) error {
 	s.clearClosed()
 	return s.Forget(ctx, s.Registry)
+}
+
+// WarnReplaced names the credential stored for host, if it is of another user than the
+// one that is about to take its place.
+func (s *Session) WarnReplaced(host, username string) {
+	if r, err := s.readSlot(host, ""); err == nil && r.Stored && r.Username != username {
+		s.warnDiscarded(r)
+	}
 }
 
 // warnDiscarded names a credential of the user's that is removed here, and cannot be
