@@ -36,10 +36,10 @@ func (a *app) newConsole() *cobra.Command {
 	var noBrowser bool
 	c := &cobra.Command{
 		Use:   "console",
-		Short: "See, make and revoke pull tokens on a page in the browser",
-		Long: `Serves a page on this machine alone, with the pull tokens of an organisation: to see
-when they end, to make new ones, and to revoke them. The page ends with Ctrl-C, or
-when nobody has used it for a while. Its address works once, in one browser.`,
+		Short: "Manage pull tokens in the browser",
+		Long: `Serves a page, on this machine only, that lists the pull tokens of your organizations,
+creates new ones and revokes them. The page is served until you press Ctrl-C, or have
+not used it for a while. Its address works once, in one browser.`,
 		Example: `  ` + name + ` console
   ` + name + ` console --parent example.com --idle 1h`,
 		Args: noArguments,
@@ -50,9 +50,9 @@ when nobody has used it for a while. Its address works once, in one browser.`,
 			return a.console(c.Context(), parent, idle, !noBrowser && a.opensPage())
 		},
 	}
-	c.Flags().StringVar(&parent, "parent", "", "name or `ID` of the organisation or folder (default: all that you are in)")
-	c.Flags().BoolVar(&noBrowser, "no-browser", false, "print the page's address, and leave opening it to you")
-	c.Flags().DurationVar(&idle, "idle", defaultIdle, "end after this `TIME` without use")
+	c.Flags().StringVar(&parent, "parent", "", "name or `ID` of the organization or folder (default: all of yours)")
+	c.Flags().BoolVar(&noBrowser, "no-browser", false, "print the page's address, and do not open a browser")
+	c.Flags().DurationVar(&idle, "idle", defaultIdle, "stop after this `DURATION` without use, such as 1h (max 24h)")
 	return c
 }
 
@@ -137,13 +137,13 @@ func (a *app) awaitBrowser(used, failed, over <-chan struct{}) {
 	}
 }
 
-// consoleOrganizations are those that the page is about: the one of --parent, else
-// default.group's, else all that whoever is signed in may see.
+// consoleOrganizations returns the organizations of the page: the one of --parent, else
+// that of default.group, else all that the user may see.
 func (a *app) consoleOrganizations(ctx context.Context, client *iam.Client, parent string) ([]iam.Group, error) {
 	if parent == "" && a.cfg.Group == "" {
 		organizations, err := client.Organizations(ctx)
 		if err == nil && len(organizations) == 0 {
-			err = &iam.NotFoundError{What: "organisation"}
+			err = &iam.NotFoundError{What: "organization"}
 		}
 		return organizations, err
 	}
@@ -155,11 +155,18 @@ func (a *app) consoleOrganizations(ctx context.Context, client *iam.Client, pare
 type consoleTokens struct {
 	client  *iam.Client
 	session *token.Session
-	parent  string // id of the organisation or folder; empty for all
+	parent  string // id of the organization or folder; empty for all
 }
 
-func (t *consoleTokens) List(ctx context.Context) ([]iam.PullTokenInfo, error) {
-	return t.client.PullTokens(ctx, iam.PullTokenFilter{Parent: t.parent})
+func (t *consoleTokens) List(ctx context.Context) ([]console.Token, error) {
+	infos, err := t.client.PullTokens(ctx, iam.PullTokenFilter{Parent: t.parent})
+	now := wallClock()
+	tokens := make([]console.Token, len(infos))
+	for i, info := range infos {
+		days := daysLeft(info.Expires, now) // as pull-token list counts them
+		tokens[i] = console.Token{PullTokenInfo: info, DaysLeft: days, Soon: days != nil && *days < soon}
+	}
+	return tokens, err
 }
 
 func (t *consoleTokens) Create(ctx context.Context, r iam.PullTokenRequest) (iam.PullToken, []console.Snippet, error) {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"docker-credential-cgr/iam"
@@ -19,44 +21,68 @@ const maxBody = 16 << 10
 
 // listing is what the page shows.
 type listing struct {
-	Account       string              `json:"account"`
-	Registry      string              `json:"registry"`
-	Organizations []iam.Group         `json:"organizations"`
-	Saved         string              `json:"saved"` // id of the one that is saved on this machine
-	Tokens        []iam.PullTokenInfo `json:"tokens"`
-	Problem       string              `json:"problem,omitempty"` // why there is no list
+	Account       string      `json:"account"`
+	Registry      string      `json:"registry"`
+	Organizations []iam.Group `json:"organizations"`
+	Saved         string      `json:"saved"`              // id of the pull token that is saved on this machine
+	Tokens        []Token     `json:"tokens"`             // null if they could not be listed
+	Problems      []string    `json:"problems,omitempty"` // why something is missing
 }
 
-// list answers with the pull tokens. Where they cannot be listed, which whoever may make
-// some need not be allowed to, the page works all the same.
+// list answers with the pull tokens. Creating pull tokens does not require the right to
+// list them, so the page also works without a list.
 func (s *server) list(w http.ResponseWriter, r *http.Request) {
 	l := listing{Account: s.Account, Registry: s.Registry, Organizations: s.Organizations}
-	var err error
-	if l.Tokens, err = s.PullTokens.List(r.Context()); err == nil {
-		l.Saved, err = s.PullTokens.Saved()
-	}
+	tokens, err := s.PullTokens.List(r.Context())
 	if err != nil {
-		l.Problem = err.Error()
+		l.Problems = append(l.Problems, s.listProblem(err))
 	}
-	if l.Tokens == nil {
-		l.Tokens = []iam.PullTokenInfo{}
+	var partial *iam.PartialError
+	if err == nil || errors.As(err, &partial) {
+		l.Tokens = append([]Token{}, tokens...)
+		if l.Saved, err = s.PullTokens.Saved(); err != nil {
+			l.Problems = append(l.Problems, err.Error())
+		}
 	}
 	writeJSON(w, http.StatusOK, l)
 }
 
-// wish is the pull token that the page asks for.
-type wish struct {
+// listProblem returns what the page says about a list that failed or is incomplete: which
+// organizations are missing, and which role lists them.
+func (s *server) listProblem(err error) string {
+	var partial *iam.PartialError
+	var missing *iam.CapabilityError
+	switch {
+	case errors.As(err, &partial):
+		var names []string
+		for _, g := range partial.Groups {
+			name := cmp.Or(g.Name, g.ID)
+			if i := slices.IndexFunc(s.Organizations, func(o iam.Group) bool { return o.ID == g.ID }); i >= 0 {
+				name = cmp.Or(s.Organizations[i].Name, name)
+			}
+			names = append(names, "“"+name+"”")
+		}
+		role := (&iam.CapabilityError{Capability: partial.Capability}).Role()
+		return fmt.Sprintf("This list may be incomplete: you cannot list all pull tokens of %s. Listing them requires the role %s there; ask an owner for it.", strings.Join(names, ", "), role)
+	case errors.As(err, &missing):
+		return fmt.Sprintf("You cannot list pull tokens. Listing them requires the role %s; ask an owner of the organization for it.", missing.Role())
+	}
+	return err.Error()
+}
+
+// createRequest is the pull token that the page asks for.
+type createRequest struct {
 	Organization string           `json:"organization"` // its id
 	Name         string           `json:"name"`
 	Description  string           `json:"description"`
-	Seconds      int64            `json:"seconds"` // that it lives
+	Seconds      int64            `json:"seconds"` // its lifetime
 	Repositories []iam.Repository `json:"repositories"`
 }
 
-// request checks a wish, and gives what it asks for.
-func (s *server) request(v wish) (iam.PullTokenRequest, error) {
+// request returns the pull token that v asks for, if it is allowed.
+func (s *server) request(v createRequest) (iam.PullTokenRequest, error) {
 	if !slices.ContainsFunc(s.Organizations, func(g iam.Group) bool { return g.ID == v.Organization }) {
-		return iam.PullTokenRequest{}, errors.New("choose an organisation")
+		return iam.PullTokenRequest{}, errors.New("choose an organization")
 	}
 	// More would overflow time.Duration; the request's own check says what is wrong.
 	seconds := min(max(v.Seconds, 0), int64(2*iam.MaxTTL/time.Second))
@@ -69,14 +95,15 @@ func (s *server) request(v wish) (iam.PullTokenRequest, error) {
 
 // created is a new pull token. It is in this one answer and nowhere else.
 type created struct {
-	ID       string    `json:"id"`
+	ID       string    `json:"id"` // the username, too
+	Password string    `json:"password"`
 	Name     string    `json:"name"`
 	Expires  time.Time `json:"expires"`
 	Snippets []Snippet `json:"snippets"`
 }
 
 func (s *server) create(w http.ResponseWriter, r *http.Request) {
-	var v wish
+	var v createRequest
 	if !readJSON(w, r, &v) {
 		return
 	}
@@ -92,7 +119,9 @@ func (s *server) create(w http.ResponseWriter, r *http.Request) {
 	case r.Context().Err() != nil:
 		s.takeBack(made.Identity.ID)
 	default:
-		writeJSON(w, http.StatusOK, created{ID: made.Identity.ID, Name: request.Name, Expires: made.Expires, Snippets: snippets})
+		writeJSON(w, http.StatusOK, created{
+			ID: made.Identity.ID, Password: made.Token, Name: request.Name, Expires: made.Expires, Snippets: snippets,
+		})
 	}
 }
 
@@ -115,7 +144,7 @@ func (s *server) revoke(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !iam.ValidID(which.ID) {
-		writeError(w, http.StatusBadRequest, "that is not the id of a pull token")
+		writeError(w, http.StatusBadRequest, "this is not the id of a pull token")
 		return
 	}
 	if err := s.PullTokens.Revoke(r.Context(), which.ID); err != nil {

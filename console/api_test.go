@@ -27,15 +27,45 @@ func TestList(t *testing.T) {
 	if err := json.Unmarshal(w.Body.Bytes(), &l); err != nil {
 		t.Fatal(err)
 	}
-	if l.Account != "ada@example.com" || l.Registry != "cgr.dev" || l.Saved != pullID || len(l.Organizations) != 1 || len(l.Tokens) != 1 || l.Problem != "" {
+	if l.Account != "ada@example.com" || l.Registry != "cgr.dev" || l.Saved != pullID || len(l.Organizations) != 1 || len(l.Tokens) != 1 || l.Problems != nil {
 		t.Errorf("got %+v, want all that the page shows", l)
 	}
-	t.Run("no right to list", func(t *testing.T) {
+}
+
+// A list that is not there, or not complete, is never shown as if there were no more.
+func TestListIncomplete(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		err    error
+		tokens string // in the answer; nothing means that it holds the list
+		says   string
+	}{
+		{"by role", &iam.CapabilityError{Doing: "list identities", Capability: iam.CapabilityListIdentities}, `"tokens":null`, "requires the role viewer"},
+		{"by the platform", errors.New("cannot list identities: the platform is down"), `"tokens":null`, "the platform is down"},
+		{"in part", &iam.PartialError{Doing: "list identities", Capability: iam.CapabilityListIdentities, Groups: []iam.Group{{ID: other, Name: "other.example"}}}, "", "all pull tokens of “other.example”. Listing them requires the role viewer"},
+		{"in part of an organization known by its id", &iam.PartialError{Capability: iam.CapabilityListIdentities, Groups: []iam.Group{{ID: org}}}, "", "all pull tokens of “example.com”"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFixture(t)
+			f.fake.err = test.err
+			w := f.wantStatus(f.request("GET", apiPath, ""), 200)
+			var l listing
+			if err := json.Unmarshal(w.Body.Bytes(), &l); err != nil {
+				t.Fatal(err)
+			}
+			if len(l.Problems) != 1 || !strings.Contains(l.Problems[0], test.says) {
+				t.Errorf("got the problems %q, want %q", l.Problems, test.says)
+			}
+			if !strings.Contains(w.Body.String(), test.tokens) || test.tokens == "" && (len(l.Tokens) != 1 || l.Saved != pullID) {
+				t.Errorf("got %s, want %s", w.Body, test.tokens)
+			}
+		})
+	}
+	t.Run("complete and empty", func(t *testing.T) {
 		f := newFixture(t)
-		f.fake.list, f.fake.err = nil, errors.New("cannot list identities: that takes the capability identity.list")
-		w := f.wantStatus(f.request("GET", apiPath, ""), 200)
-		if !strings.Contains(w.Body.String(), `"problem":"cannot list identities`) || !strings.Contains(w.Body.String(), `"tokens":[]`) {
-			t.Errorf("got %s, want the page to work and to say why there is no list", w.Body)
+		f.fake.list = nil
+		if w := f.wantStatus(f.request("GET", apiPath, ""), 200); !strings.Contains(w.Body.String(), `"tokens":[]`) || strings.Contains(w.Body.String(), "problems") {
+			t.Errorf("got %s, want an empty list", w.Body)
 		}
 	})
 }
@@ -54,8 +84,8 @@ func TestCreate(t *testing.T) {
 	if err := json.Unmarshal(w.Body.Bytes(), &c); err != nil {
 		t.Fatal(err)
 	}
-	if c.ID != pullID || c.Name != "ci" || c.Expires.Year() != 2027 || !slices.Equal(c.Snippets, []Snippet{{"docker login", secret}}) {
-		t.Errorf("got %+v, want the pair", c)
+	if c.ID != pullID || c.Password != secret || c.Name != "ci" || c.Expires.Year() != 2027 || !slices.Equal(c.Snippets, []Snippet{{"docker login", secret}}) {
+		t.Errorf("got %+v, want the username, the password and the ways to use them", c)
 	}
 	t.Run("P13 shown once", func(t *testing.T) {
 		for _, path := range []string{"", apiPath, "console.js"} {
@@ -69,7 +99,7 @@ func TestCreate(t *testing.T) {
 	})
 }
 
-// Whoever is in several organisations has one page for all of them.
+// Whoever is in several organizations has one page for all of them.
 func TestSeveralOrganizations(t *testing.T) {
 	f := newFixture(t)
 	f.Organizations = append(f.Organizations, iam.Group{ID: other, Name: "other.example"})
@@ -102,8 +132,8 @@ func TestCreateRefused(t *testing.T) {
 		status     int
 		says       string
 	}{
-		{"another organisation", wish(org, strings.Repeat("f", 40)), 400, "organisation"},
-		{"no organisation", wish(org, ""), 400, "organisation"},
+		{"another organization", wish(org, strings.Repeat("f", 40)), 400, "organization"},
+		{"no organization", wish(org, ""), 400, "organization"},
 		{"name", wish(`"ci"`, `"CI/x"`), 400, "name"},
 		{"no name", wish(`"ci"`, `""`), 400, "empty"},
 		{"description", wish("builds", `a\nb`), 400, "description"},
@@ -170,15 +200,15 @@ func TestRevoke(t *testing.T) {
 	}
 }
 
-// FuzzWish has the page's own requests made of anything: what comes through is in the
-// bounds that the platform has.
-func FuzzWish(f *testing.F) {
+// FuzzCreateRequest sends anything as the page's own request: what is accepted is within the
+// platform's limits.
+func FuzzCreateRequest(f *testing.F) {
 	for _, seed := range []string{creation, `{}`, `null`, `{"seconds":9223372036854775807}`, strings.Replace(creation, "ci", `\u0000`, 1), creation + "1"} {
 		f.Add(seed)
 	}
 	s := newServer(&Console{Organizations: []iam.Group{{ID: org}}, Idle: time.Hour}, port)
 	f.Fuzz(func(t *testing.T, text string) {
-		var v wish
+		var v createRequest
 		if decode(strings.NewReader(text), &v) != nil {
 			return
 		}
@@ -192,7 +222,7 @@ func FuzzWish(f *testing.F) {
 		if r.Parent != org || r.TTL < iam.MinTTL || r.TTL > iam.MaxTTL || r.TTL%time.Second != 0 || iam.CheckName(r.Name) != nil || len(r.Repositories) == 0 {
 			t.Errorf("got %+v of %q, want it refused", r, text)
 		}
-		if again, _ := json.Marshal(v); decode(strings.NewReader(string(again)), new(wish)) != nil {
+		if again, _ := json.Marshal(v); decode(strings.NewReader(string(again)), new(createRequest)) != nil {
 			t.Errorf("got %s of %q, want what can be read again", again, text)
 		}
 	})

@@ -16,18 +16,26 @@ import (
 	"docker-credential-cgr/signin"
 )
 
-// PullTokens is what the page is about. Its errors are shown on the page, and so are one
-// line of text without a secret.
+// PullTokens lists, creates and revokes pull tokens for the page, which shows its errors:
+// each is one line of text without a secret.
 type PullTokens interface {
-	// List gives the pull tokens that the person may see.
-	List(ctx context.Context) ([]iam.PullTokenInfo, error)
-	// Saved gives the id of the pull token that is saved on this machine, or "".
+	// List returns the pull tokens that the user may list. With an *iam.PartialError
+	// they are not all that there are.
+	List(ctx context.Context) ([]Token, error)
+	// Saved returns the id of the pull token that is saved on this machine, or "".
 	Saved() (id string, err error)
-	// Create makes a pull token of a request that has been checked, and gives the ways
-	// to use it. With an error there is none.
+	// Create creates a pull token from a request that has been checked, and returns the
+	// ways to use it. If it fails, no pull token is left behind.
 	Create(ctx context.Context, r iam.PullTokenRequest) (iam.PullToken, []Snippet, error)
-	// Revoke ends the pull token that has an id.
+	// Revoke revokes the pull token with an id.
 	Revoke(ctx context.Context, id string) error
+}
+
+// Token is a pull token in the list.
+type Token struct {
+	iam.PullTokenInfo
+	DaysLeft *int `json:"daysLeft,omitempty"` // until it expires; negative once it has, nil if that is unknown
+	Soon     bool `json:"soon,omitempty"`     // expires soon, or has expired
 }
 
 // Snippet is a way to use a pull token, ready to be copied.

@@ -23,14 +23,14 @@ const (
 
 // fake is a platform that notes what was changed.
 type fake struct {
-	list    []iam.PullTokenInfo
+	list    []Token
 	err     error
 	made    []iam.PullTokenRequest
 	revoked []string
 	during  func() // runs while a pull token is made
 }
 
-func (f *fake) List(context.Context) ([]iam.PullTokenInfo, error) { return f.list, f.err }
+func (f *fake) List(context.Context) ([]Token, error) { return f.list, f.err }
 
 func (f *fake) Saved() (string, error) { return pullID, nil }
 
@@ -65,7 +65,7 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	f := &fake{list: []iam.PullTokenInfo{{ID: pullID, Name: "ci", Organization: iam.Group{ID: org, Name: "example.com"}}}}
+	f := &fake{list: []Token{{PullTokenInfo: iam.PullTokenInfo{ID: pullID, Name: "ci", Organization: iam.Group{ID: org, Name: "example.com"}}}}}
 	s := newServer(&Console{
 		PullTokens: f, Organizations: []iam.Group{{ID: org, Name: "example.com"}},
 		Account: "ada@example.com", Registry: "cgr.dev", Idle: time.Minute,

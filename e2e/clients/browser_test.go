@@ -220,40 +220,70 @@ func (b *tab) headers(address string) http.Header {
 	return headers
 }
 
-// screenshots keeps pictures of the page: light, dark, and as on a phone, where
-// nothing may be wider than the screen.
+// lowContrast are the texts on the page whose contrast is below that of WCAG 2.2, AA.
+const lowContrast = `(() => {
+	const light = color => {
+		const [r, g, b] = color.match(/[\d.]+/g).map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+		return .2126 * r + .7152 * g + .0722 * b;
+	};
+	const back = e => {
+		for (; e; e = e.parentElement) {
+			const color = getComputedStyle(e).backgroundColor;
+			if (color !== 'rgba(0, 0, 0, 0)') return color;
+		}
+		return 'rgb(255, 255, 255)';
+	};
+	return [...document.querySelectorAll('body *')].filter(e => e.checkVisibility() && !e.disabled && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
+		.filter(e => {
+			const a = light(getComputedStyle(e).color), b = light(back(e));
+			return (Math.max(a, b) + .05) / (Math.min(a, b) + .05) < 4.5;
+		}).map(e => e.textContent);
+})()`
+
+// screenshots keeps pictures of the page as on a phone, a tablet and a desktop, light and
+// dark. Nothing may be wider than the screen, or hard to read.
 func (b *tab) screenshots(name string) {
 	b.p.t.Helper()
-	looks := []struct {
-		name, scheme string
-		width        int64
-	}{
-		{"light", "light", 1024}, {"dark", "dark", 1024}, {"phone", "light", 360}, {"phone-dark", "dark", 360},
-	}
 	backs := map[string]string{}
-	for _, look := range looks {
-		b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-			_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}},
-			})
-			return err
-		}), chromedp.EmulateViewport(look.width, 740))
-		over := read(b, chromedp.Evaluate[int]("document.documentElement.scrollWidth - window.innerWidth"))
-		backs[look.scheme] = read(b, chromedp.Evaluate[string]("getComputedStyle(document.body).backgroundColor"))
-		picture := read(b, chromedp.CaptureScreenshot())
-		if over > 0 {
-			b.p.t.Errorf("%s: %d pixels wider than the screen of %d", look.name, over, look.width)
+	for _, scheme := range []string{"light", "dark"} {
+		for _, width := range []int64{360, 800, 1280} {
+			b.look(scheme, width)
+			b.picture(fmt.Sprintf("%s-%d-%s", name, width, scheme))
+			if over := read(b, chromedp.Evaluate[int]("document.documentElement.scrollWidth - window.innerWidth")); over > 0 {
+				b.p.t.Errorf("%s, %s: %d pixels wider than the screen of %d", name, scheme, over, width)
+			}
 		}
-		dir := artifacts()
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			b.p.t.Fatal(err)
+		if texts := read(b, chromedp.Evaluate[[]string](lowContrast)); len(texts) > 0 {
+			b.p.t.Errorf("%s, %s: the contrast is too low of %q", name, scheme, texts)
 		}
-		if err := os.WriteFile(filepath.Join(dir, name+"-"+look.name+".png"), picture, 0o644); err != nil {
-			b.p.t.Fatal(err)
-		}
+		backs[scheme] = read(b, chromedp.Evaluate[string]("getComputedStyle(document.body).backgroundColor"))
 	}
 	if backs["light"] == backs["dark"] {
 		b.p.t.Errorf("light and dark look the same: %s", backs["light"])
+	}
+}
+
+// look shows the page in a window of a width, in a color scheme.
+func (b *tab) look(scheme string, width int64) {
+	b.p.t.Helper()
+	b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		})
+		return err
+	}), chromedp.EmulateViewport(width, 740))
+}
+
+// picture keeps a picture of what the window shows.
+func (b *tab) picture(name string) {
+	b.p.t.Helper()
+	picture := read(b, chromedp.CaptureScreenshot())
+	dir := artifacts()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		b.p.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o644); err != nil {
+		b.p.t.Fatal(err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -21,6 +22,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"docker-credential-cgr/e2e/leaks"
+	"docker-credential-cgr/e2e/standin"
 )
 
 // console is the console, as it runs.
@@ -175,18 +177,19 @@ func TestConsole(t *testing.T) {
 	tab.do(chromedp.Focus(chromedp.ID("new")), chromedp.KeyEvent("\r"))
 	tab.until(`document.querySelector('#create').open`)
 	tab.wantFocus("the pane to create one", "name")
-	tab.screenshots("console-create")
 	tab.do(chromedp.KeyEvent("Builds!"), chromedp.KeyEvent("\r"))
-	tab.until(`document.querySelector('#create-problem').textContent.includes('lower-case')`)
+	tab.until(`document.querySelector('#create-problem').textContent.includes('lowercase')`)
 	tab.wantFocus("a wrong name", "name")
 	tab.do(chromedp.SetValue(chromedp.ID("name"), "builds"), chromedp.SendKeys(chromedp.ID("description"), `<img src=x onerror="document.title='harm'">`))
 	tab.do(chromedp.Focus(chromedp.ID("description")), chromedp.KeyEvent("\r"))
 	tab.until(`document.querySelector('#made').open`)
 	tab.wantFocus("the new pair", "made-title")
-	tab.screenshots("console-made")
 
 	login := tab.copies("docker login")
 	user, token := loginPair(t, login)
+	if got := [2]string{tab.copies("Username"), tab.copies("Password")}; got != [2]string{user, token} {
+		t.Errorf("the fields for a username and a password do not hold those of docker login: %d and %d bytes", len(got[0]), len(got[1]))
+	}
 	if env := tab.copies("Environment"); env != "export CHAINGUARD_IDENTITY_ID="+user+"\nexport CHAINGUARD_TOKEN="+token+"\n" {
 		t.Errorf("not the pair for the environment: %d bytes", len(env))
 	}
@@ -194,7 +197,7 @@ func TestConsole(t *testing.T) {
 		t.Errorf("not the pair for Kubernetes: %d bytes", len(secret))
 	}
 	tab.do(chromedp.KeyEvent("\x1b")) // Escape: not by accident
-	tab.until(`document.querySelector('#made').open && document.querySelector('#made-status').textContent.includes('Copy it first')`)
+	tab.until(`document.querySelector('#made').open && document.querySelector('#made-status').textContent.includes('Copy the pull token')`)
 	tab.click("#made-done")
 	tab.until(`!document.querySelector('#made').open`)
 	tab.wantFocus("after the new pair", "new")
@@ -214,18 +217,17 @@ func TestConsole(t *testing.T) {
 
 	tab.click("#rows button")
 	tab.until(`document.querySelector('#revoke').open`)
-	tab.wantFocus("the question", "revoke-keep")
-	if text := tab.text("#revoke-text"); !strings.Contains(text, "“builds”") || !strings.Contains(text, "saved on this machine") {
+	tab.wantFocus("the question", "revoke-cancel")
+	if text := tab.text("#revoke"); !strings.Contains(text, "builds") || !strings.Contains(text, user) || !strings.Contains(text, "saved on this machine") {
 		t.Errorf("the question is %q", text)
 	}
-	tab.screenshots("console-revoke")
 	tab.do(chromedp.KeyEvent("\r")) // the answer that does no harm
 	tab.until(`!document.querySelector('#revoke').open`)
 	p.wantCounts("before the question was answered", map[string]int{"api.identities.create": 1, "api.identities.delete": 0})
 	tab.wantFocus("after the question", "Revoke builds")
 	tab.click("#rows button")
 	tab.click("#revoke-send")
-	tab.until(`document.querySelector('#status').textContent === '“builds” is revoked. There are no pull tokens.'`)
+	tab.until(`document.querySelector('#status').textContent === 'Revoked “builds”. There are no pull tokens.'`)
 	tab.wantFocus("after it was revoked", "title")
 	p.wantCounts("revoked", map[string]int{"api.identities.delete": 1})
 	if r := p.run("docker", "pull", p.host+"/"+privateImage); r.code == 0 || !strings.Contains(r.stderr, "Forbidden") {
@@ -240,7 +242,7 @@ func TestConsole(t *testing.T) {
 		t.Errorf("the browser's console says %q", problems)
 	}
 	c.interrupt()
-	tab.until(`document.querySelector('#ended').textContent.includes('has ended')`)
+	tab.until(`document.querySelector('#ended').textContent.includes('has stopped')`)
 	tab.screenshots("console-ended")
 	said := c.wait(130)
 	if strings.Contains(said, token) {
@@ -250,6 +252,204 @@ func TestConsole(t *testing.T) {
 	if err != nil || found != nil {
 		t.Errorf("the secret is in %q (%v)", found, err)
 	}
+}
+
+// listed has the platform list these pull tokens, which pullTokenOf makes.
+func (p *place) listed(tokens ...map[string]any) {
+	p.t.Helper()
+	p.answers("api.identities.list", map[string]any{"items": tokens})
+}
+
+// answers has the platform answer requests of a name with v.
+func (p *place) answers(on string, v any) {
+	p.t.Helper()
+	body, err := json.Marshal(v)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.platform.Change(func(b *standin.Behaviour) {
+		b.Faults = append(b.Faults, standin.Fault{On: on, ContentType: "application/json", Body: string(body)})
+	})
+}
+
+// pullTokenOf is a pull token in a list of the platform, which expires after left.
+func pullTokenOf(id, name, description string, left time.Duration) map[string]any {
+	now := time.Now()
+	return map[string]any{
+		"id": id, "name": name, "description": description, "createdAt": now.AddDate(0, 0, -20), "lastSeen": now.AddDate(0, 0, -1),
+		"static": map[string]any{"issuer": standin.PullTokenIssuer, "subject": name, "expiration": now.Add(left)},
+	}
+}
+
+// brokenWords are the words of an element that go on in another line, though they are no
+// longer than names usually are, or have room.
+const brokenWords = `(selector => {
+	const broken = [], range = document.createRange();
+	const texts = document.createTreeWalker(document.querySelector(selector), NodeFilter.SHOW_TEXT);
+	for (let node; node = texts.nextNode();) {
+		for (const {0: word, index} of node.data.matchAll(/[^\s-]+/g)) {
+			range.setStart(node, index);
+			range.setEnd(node, index + word.length);
+			const pieces = [...range.getClientRects()].filter(r => r.width > 0);
+			const width = pieces.reduce((sum, r) => sum + r.width, 0), box = node.parentElement.closest('th, td, dd, p');
+			if (pieces.length > 1 && (word.length < 28 || width < box.clientWidth - 24)) broken.push(word);
+		}
+	}
+	return broken;
+})`
+
+// TestConsoleList shows pull tokens that are hard to show: of one name, with long names,
+// with names that pretend to be others, in several organizations.
+func TestConsoleList(t *testing.T) {
+	p := newPlace(t)
+	tab := p.openTab()
+	p.signsInAlone()
+	p.must("docker-credential-cgr", "pull-token", "create", "--name", "ci", "--save")
+	saved := strings.TrimSpace(p.must("docker-credential-cgr", "pull-token", "list", "-o", "id").stdout)
+	org, other := p.platform.OrganisationID(standin.Organisation), p.platform.OrganisationID(standin.OtherOrganisation)
+	const day = 24 * time.Hour
+	long := "mirror of the registry for the production clusters in eu-west-1, ap-southeast-2 and us-east-1"
+	twins := []string{org + "/1111111111111111", org + "/2222222222222222"}
+	unused := pullTokenOf(twins[1], "builds", "", 29*day+11*time.Hour)
+	unused["createdAt"] = time.Now()
+	delete(unused, "lastSeen")
+	p.listed(
+		pullTokenOf(saved, "ci", "", 300*day),
+		pullTokenOf(twins[0], "builds", "GitHub Actions of the web team", 29*day+13*time.Hour), unused,
+		pullTokenOf(other+"/3333333333333333", long, "Artifactory, asks for a new one each quarter: see https://wiki.example.com/runbooks/artifactory/pull-tokens", 25*time.Hour),
+		pullTokenOf(org+"/4444444444444444", "artifactoryproductionmirror", "", 23*time.Hour),
+		pullTokenOf(org+"/5555555555555555", "old", "replaced", -3*day),
+		pullTokenOf(org+"/6666666666666666", "ci\u202egnp.exe\u0000\u200b", "", 60*day),
+		pullTokenOf(org+"/7777777777777777", strings.Repeat("x", 255), "", 90*day),
+	)
+	p.answers("api.groups.list", map[string]any{"items": []any{
+		map[string]any{"id": org, "name": standin.Organisation}, map[string]any{"id": other, "name": "a-subsidiary-with-a-longer-name.example.net"},
+	}})
+	c := p.startConsole("--no-browser")
+	tab.enters(c.address)
+	tab.until(`document.querySelector('#status').textContent === '8 pull tokens'`)
+	tab.screenshots("console-list")
+	for _, width := range []int64{800, 1280} {
+		tab.look("light", width)
+		if words := read(tab, chromedp.Evaluate[[]string](brokenWords+"('#list')")); len(words) > 0 {
+			t.Errorf("at %d pixels the table breaks the words %q", width, words)
+		}
+	}
+
+	rows := read(tab, chromedp.Evaluate[[]string]("[...document.querySelectorAll('#rows tr')].map(r => r.innerText)"))
+	text := strings.Join(rows, "\n")
+	for _, id := range twins {
+		if short := "builds\n…/" + id[len(org)+1:]; !strings.Contains(text, short) {
+			t.Errorf("the rows %q do not show which of two is %q", rows, short)
+		}
+	}
+	if !strings.Contains(text, `ci\u202egnp.exe\u0000\u200b`) {
+		t.Errorf("characters that nobody can see are not escaped: %q", text)
+	}
+	p.agreesWithTable(rows)
+
+	ask := func(id string) {
+		tab.click(chromedp.CSS(fmt.Sprintf(`button[aria-label="Revoke builds …/%s"]`, id[len(org)+1:])))
+	}
+	ask(twins[0])
+	tab.wantFocus("the question", "revoke-cancel")
+	facts := tab.text("#revoke-facts")
+	for _, want := range []string{"builds", "GitHub Actions of the web team", twins[0], standin.Organisation, "Created", "in 30 days", "Last seen"} {
+		if !strings.Contains(facts, want) {
+			t.Errorf("the question is about %q, without %q", facts, want)
+		}
+	}
+	tab.screenshots("console-revoke")
+	tab.click("#revoke-cancel")
+	ask(twins[1])
+	if facts := tab.text("#revoke-facts"); !strings.Contains(facts, twins[1]) || !strings.Contains(facts, "never") {
+		t.Errorf("the question is about %q, want the other pull token of this name", facts)
+	}
+	tab.click("#revoke-cancel")
+	tab.click("#new")
+	tab.wantFocus("the dialog to create one", "name")
+	tab.screenshots("console-create")
+	tab.click("#create-send")
+	tab.until(`document.querySelector('#made').open`)
+	tab.screenshots("console-made")
+	tab.click("#made-done")
+	if problems := tab.problemsOf(strings.TrimPrefix(c.page(), "http://")); problems != nil {
+		t.Errorf("the browser's console says %q", problems)
+	}
+	c.interrupt()
+	c.wait(130)
+}
+
+// agreesWithTable fails unless the rows of the page say the same of the days that are
+// left as pull-token list.
+func (p *place) agreesWithTable(rows []string) {
+	p.t.Helper()
+	var list struct {
+		Items []struct{ DaysLeft int }
+	}
+	if err := json.Unmarshal([]byte(p.must("docker-credential-cgr", "pull-token", "list", "-o", "json").stdout), &list); err != nil {
+		p.t.Fatal(err)
+	}
+	if len(list.Items) != len(rows) {
+		p.t.Fatalf("the page shows %d pull tokens, pull-token list %d", len(rows), len(list.Items))
+	}
+	for i, row := range rows {
+		want := fmt.Sprintf("in %d days", list.Items[i].DaysLeft)
+		switch days := list.Items[i].DaysLeft; {
+		case days < 0:
+			want = "expired"
+		case days == 0:
+			want = "in less than a day"
+		case days == 1:
+			want = "in 1 day"
+		}
+		if !strings.Contains(row, want) {
+			p.t.Errorf("the page says %q, want %q as pull-token list has it", row, want)
+		}
+	}
+}
+
+// TestConsoleMayNotList has the page of somebody who may not list all pull tokens.
+func TestConsoleMayNotList(t *testing.T) {
+	p := newPlace(t)
+	tab := p.openTab()
+	org, other := p.platform.OrganisationID(standin.Organisation), p.platform.OrganisationID(standin.OtherOrganisation)
+	may := func(group, name string, capabilities ...string) any {
+		return map[string]any{"group": map[string]any{"id": group, "name": name}, "role": map[string]any{"name": "custom", "capabilities": capabilities}}
+	}
+	p.answers("api.ok", map[string]any{"subject": p.platform.PersonID(standin.Ada), "capabilities": []any{
+		may(org, standin.Organisation, "identity.list"), may(other, standin.OtherOrganisation, "groups.list"),
+	}})
+	p.answers("api.groups.list", map[string]any{"items": []any{
+		map[string]any{"id": org, "name": standin.Organisation}, map[string]any{"id": other, "name": standin.OtherOrganisation},
+	}})
+	c := p.startConsole("--no-browser")
+	tab.enters(c.address)
+	tab.until(`document.querySelector('#status').textContent === 'There are no pull tokens that you can list.'`)
+	p.listed(pullTokenOf(org+"/1111111111111111", "builds", "", 720*time.Hour))
+	tab.do(chromedp.Reload())
+	tab.until(`document.querySelector('#status')?.textContent === '1 pull token'`)
+	if text := tab.text("#problem"); !strings.Contains(text, "may be incomplete") || !strings.Contains(text, "“"+standin.OtherOrganisation+"”") || !strings.Contains(text, "role viewer") {
+		t.Errorf("the page says %q, want what is missing", text)
+	}
+	if text := tab.text("#rows"); !strings.Contains(text, "builds") {
+		t.Errorf("the table says %q, want what may be listed", text)
+	}
+	tab.screenshots("console-incomplete")
+
+	p.platform.Change(func(b *standin.Behaviour) { b.Faults = nil })
+	p.platform.SetRoles(standin.Ada, "registry.pull", "registry.pull_token_creator")
+	tab.do(chromedp.Reload())
+	tab.until(`document.querySelector('#problem')?.textContent.includes('requires the role viewer')`)
+	if status := read(tab, chromedp.Evaluate[string]("document.querySelector('#status').textContent")); status != "" {
+		t.Errorf("the page says %q to somebody who may not list pull tokens", status)
+	}
+	tab.screenshots("console-no-list")
+	if enabled := read(tab, chromedp.Evaluate[bool]("!document.querySelector('#new').disabled")); !enabled {
+		t.Error("whoever may not list pull tokens cannot create one either")
+	}
+	c.interrupt()
+	c.wait(130)
 }
 
 // wantOnly fails if anything was fetched from elsewhere than below an address, but for
