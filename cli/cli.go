@@ -72,9 +72,11 @@ func Run(ctx context.Context, p Program) int {
 // serve carries out a verb of Docker's protocol.
 func (p Program) serve(ctx context.Context, verb string) int {
 	cfg, err := config.Read(config.Sources{Getenv: os.Getenv})
-	said := false
 	warn := func(format string, args ...any) {
-		said = true
+		if rows := p.redrawnRows(); rows > 0 {
+			p.warnAbove(rows, format, args...)
+			return
+		}
 		p.warn(format, args...)
 	}
 	h := &helper.Helper{
@@ -95,11 +97,7 @@ func (p Program) serve(ctx context.Context, verb string) int {
 	if waits && verb == credentials.ActionGet {
 		p.warn("type the registry's name, such as %s, then Enter and Ctrl-D", registryName(cfg))
 	}
-	code := helper.Serve(h, verb, p.Stdin, waits, p.Stdout)
-	if said {
-		p.keepOnScreen()
-	}
-	return code
+	return helper.Serve(h, verb, p.Stdin, waits, p.Stdout)
 }
 
 func registryName(cfg config.Config) string {
