@@ -145,10 +145,15 @@ func (p *prompt) write(format string, args ...any) {
 // eraseBelow erases from the cursor to the end of the screen (ECMA-48, ED).
 const eraseBelow = "\x1b[J"
 
+// eraseBlock erases the block, at whose start the cursor is. It leaves the first
+// column to a space: at the top of the screen tmux takes eraseBelow for the erasure
+// of all of it, and adds a copy to its history first.
+const eraseBlock = "\r " + eraseBelow + "\r"
+
 // erase takes the block off the screen. The cursor is at its start.
 func (p *prompt) erase() {
 	if p.painted {
-		_, _ = io.WriteString(p.out, "\r"+eraseBelow)
+		_, _ = io.WriteString(p.out, eraseBlock)
 	}
 	p.painted = false
 }
@@ -181,7 +186,7 @@ func (p *prompt) paint() bool {
 		rows += strings.Count(p.drawing, "\n")
 		text = strings.ReplaceAll(p.drawing, "\n", "\r\n") + text
 	}
-	text = "\r" + eraseBelow + text
+	text = eraseBlock + text
 	if rows > 1 {
 		text += fmt.Sprintf("\x1b[%dA", rows-1) // up (ECMA-48, CUU)
 	}
