@@ -87,7 +87,7 @@ func (p Program) serve(ctx context.Context, verb string) int {
 		Session: func() (*token.Session, error) {
 			s, err := p.helperSession(cfg)
 			if s != nil {
-				s.Warn = warn
+				s.Warn, s.STS.Warn = warn, warn
 			}
 			return s, err
 		},
@@ -109,8 +109,12 @@ func registryName(cfg config.Config) string {
 
 // warn says one line to the user.
 func (p Program) warn(format string, args ...any) {
-	text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; ")
-	fmt.Fprintf(p.Stderr, "%s: %s\n", name, text)
+	fmt.Fprint(p.Stderr, warning(format, args...))
+}
+
+// warning returns the line that warn writes.
+func warning(format string, args ...any) string {
+	return name + ": " + strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; ") + "\n"
 }
 
 // version is the packager's, or what Go put into the binary, with the commit

@@ -80,10 +80,9 @@ func (p Program) warnAbove(rows int, format string, args ...any) {
 	defer signal.Stop(signals)
 
 	below := min(maxRedrawn, rows-1)
-	fmt.Fprintf(p.Stderr, "\x1b[%d;1H\n", rows)
-	p.warn(format, args...)
-	fmt.Fprint(p.Stderr, strings.Repeat("\n", below-1))
-	fmt.Fprintf(p.Stderr, "\x1b[%d;%dr\x1b[%d;1H", rows-below+1, rows, rows-below+1)
+	// In one write: the client writes to the same terminal.
+	fmt.Fprintf(p.Stderr, "\x1b[%d;1H\n%s%s\x1b[%d;%dr\x1b[%[4]d;1H", rows,
+		warning(format, args...), strings.Repeat("\n", below-1), rows-below+1, rows)
 	select {
 	case <-time.After(redrawWait):
 	case <-signals:
@@ -95,7 +94,7 @@ func (p Program) warnAbove(rows int, format string, args ...any) {
 // last ones of, or 0 where there is none.
 func (p Program) redrawnRows() int {
 	_, rows, err := term.GetSize(int(p.Stderr.Fd()))
-	if err != nil || rows < 4 || !redrawsTerminal(parentArgs()) {
+	if err != nil || rows < 4 || os.Getenv("TERM") == "dumb" || !redrawsTerminal(parentArgs()) {
 		return 0
 	}
 	return rows
