@@ -74,9 +74,11 @@ func Run(ctx context.Context, p Program) int {
 // serve carries out a verb of Docker's protocol.
 func (p Program) serve(ctx context.Context, verb string) int {
 	cfg, err := config.Read(config.Sources{Getenv: os.Getenv})
-	said := false
 	warn := func(format string, args ...any) {
-		said = true
+		if rows := p.redrawnRows(); rows > 0 {
+			p.warnAbove(rows, format, args...)
+			return
+		}
 		p.warn(format, args...)
 	}
 	h := &helper.Helper{
@@ -87,7 +89,7 @@ func (p Program) serve(ctx context.Context, verb string) int {
 		Session: func() (*token.Session, error) {
 			s, err := p.helperSession(cfg)
 			if s != nil {
-				s.Warn = warn
+				s.Warn, s.STS.Warn = warn, warn
 			}
 			return s, err
 		},
@@ -101,11 +103,7 @@ func (p Program) serve(ctx context.Context, verb string) int {
 		p.warn("standard output is closed, where the answer goes")
 		return exitFailed
 	}
-	code := helper.Serve(h, verb, p.Stdin, waits, p.Stdout)
-	if said {
-		p.keepOnScreen()
-	}
-	return code
+	return helper.Serve(h, verb, p.Stdin, waits, p.Stdout)
 }
 
 func registryName(cfg config.Config) string {
@@ -117,8 +115,12 @@ func registryName(cfg config.Config) string {
 
 // warn says one line to the user.
 func (p Program) warn(format string, args ...any) {
-	text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; ")
-	fmt.Fprintf(p.Stderr, "%s: %s\n", name, text)
+	fmt.Fprint(p.Stderr, warning(format, args...))
+}
+
+// warning returns the line that warn writes.
+func warning(format string, args ...any) string {
+	return name + ": " + strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; ") + "\n"
 }
 
 // version is the packager's, or what Go put into the binary, with the commit

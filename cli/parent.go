@@ -2,9 +2,12 @@ package cli
 
 import (
 	"fmt"
+	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -59,15 +62,40 @@ func redrawsTerminal(args []string) bool {
 	return false
 }
 
-// maxRedrawn is how many lines such a client is expected to write over at most.
+// maxRedrawn is how many lines such a client is expected to rewrite at most.
 const maxRedrawn = 12
 
-// keepOnScreen moves what was said at a terminal out of reach of a parent that writes
-// over it: up, by as many lines as that covers.
-func (p Program) keepOnScreen() {
-	_, rows, err := term.GetSize(int(p.Stderr.Fd()))
-	if err != nil || !redrawsTerminal(parentArgs()) {
-		return
+// redrawWait is longer than such a client takes to rewrite its lines once: BuildKit
+// does it every 150 ms.
+const redrawWait = 400 * time.Millisecond
+
+// warnAbove is warn at a terminal of rows lines whose client rewrites its own, which
+// are the last ones above the cursor; it is not known how many. The client finds them
+// by moving the cursor up, which ends at the top of the scrolling region (DECSTBM).
+// So the text is written at the bottom of the screen and scrolled up, and the region
+// ends below it until the client has drawn its lines there: that is where they stay.
+func (p Program) warnAbove(rows int, format string, args ...any) {
+	signals := make(chan os.Signal, 1) // none may end us before the region is reset
+	signal.Notify(signals, p.Signals...)
+	defer signal.Stop(signals)
+
+	below := min(maxRedrawn, rows-1)
+	// In one write: the client writes to the same terminal.
+	fmt.Fprintf(p.Stderr, "\x1b[%d;1H\n%s%s\x1b[%d;%dr\x1b[%[4]d;1H", rows,
+		warning(format, args...), strings.Repeat("\n", below-1), rows-below+1, rows)
+	select {
+	case <-time.After(redrawWait):
+	case <-signals:
 	}
-	fmt.Fprint(p.Stderr, strings.Repeat("\n", min(maxRedrawn, max(0, rows-3))))
+	fmt.Fprint(p.Stderr, "\x1b7\x1b[r\x1b8") // setting the region moves the cursor
+}
+
+// redrawnRows returns how many lines the terminal has that the parent rewrites the
+// last ones of, or 0 where there is none.
+func (p Program) redrawnRows() int {
+	_, rows, err := term.GetSize(int(p.Stderr.Fd()))
+	if err != nil || rows < 4 || os.Getenv("TERM") == "dumb" || !redrawsTerminal(parentArgs()) {
+		return 0
+	}
+	return rows
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -58,6 +59,44 @@ func TestRedrawsTerminal(t *testing.T) {
 		if got := redrawsTerminal(strings.Fields(command)); got != want {
 			t.Errorf("%s: got %v, want %v", command, got, want)
 		}
+	}
+}
+
+// The scrolling region is reset at the end, also after a signal, which would else
+// leave the terminal with it.
+func TestWarnAbove(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no process can send itself a signal there")
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	go func() {
+		defer w.Close()
+		Program{Stderr: w, Signals: []os.Signal{os.Interrupt}}.warnAbove(24, "not signed in; run: %s login", name)
+	}()
+	const region = "\x1b[13;24r\x1b[13;1H"
+	var got []byte
+	for buffer := make([]byte, 100); !strings.HasSuffix(string(got), region); {
+		n, err := r.Read(buffer)
+		if err != nil {
+			t.Fatalf("got %q, %v, want it to end with %q", got, err, region)
+		}
+		got = append(got, buffer[:n]...)
+	}
+	self, err := os.FindProcess(os.Getpid())
+	if err == nil {
+		err = self.Signal(os.Interrupt)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest, err := io.ReadAll(r)
+	want := "\x1b[24;1H\ndocker-credential-cgr: not signed in; run: docker-credential-cgr login\n" + strings.Repeat("\n", 11) + region + "\x1b7\x1b[r\x1b8"
+	if got := string(got) + string(rest); err != nil || got != want {
+		t.Errorf("got %q, %v, want %q", got, err, want)
 	}
 }
 

@@ -81,10 +81,8 @@ func failed(err error) error {
 // another's, but whoever opens a stranger's address signs the stranger in (RFC 8628,
 // section 5.4).
 func (h *Headless) ask(address string) *prompt {
-	if drawing, width, err := drawQR(address); err == nil && fits(h.Out, h.Terminal, drawing, width) {
-		fmt.Fprintf(h.Out, "\n%s\n", drawing)
-	}
 	p := newPrompt(h.Out, h.Terminal, h.Now)
+	p.draw(address)
 	p.show([]string{"sign in on any device", "open this address only if you started this yourself:"}, address, h.Wait)
 	return p
 }

@@ -23,9 +23,13 @@ import (
 //
 // Elsewhere the same lines are written once.
 type prompt struct {
-	out  io.Writer
-	now  func() time.Time
-	size func() (columns, rows int) // of the terminal that out is; 0 where it is none
+	out      io.Writer
+	terminal bool // out is one
+	now      func() time.Time
+	size     func() (columns, rows int) // of the terminal that out is; 0 where it is none, or takes no ANSI sequences
+
+	drawing      string // above the lines where there is room: whole lines, or empty
+	drawingWidth int    // in columns
 
 	mu      sync.Mutex
 	lines   []string // what to do; the first one ends with the time that is left
@@ -40,11 +44,32 @@ type prompt struct {
 // terminals that takes away what the person has just selected.
 const paintEvery = 3 * time.Second
 
+// firstPaint is when it is painted the second time: a client that rewrites its lines
+// has often just begun, and covers it at once.
+const firstPaint = time.Second
+
 // newPrompt returns a prompt on out. terminal says that out is one, which shows
 // ANSI sequences but on Windows and where TERM says that it does not.
 func newPrompt(out io.Writer, terminal bool, now func() time.Time) *prompt {
 	ansi := terminal && runtime.GOOS != "windows" && os.Getenv("TERM") != "dumb"
-	return &prompt{out: out, now: now, size: func() (int, int) { return size(out, ansi) }, said: map[string]bool{}}
+	return &prompt{out: out, terminal: terminal, now: now, size: func() (int, int) { return size(out, ansi) }, said: map[string]bool{}}
+}
+
+// draw has show draw address as a QR code too.
+func (p *prompt) draw(address string) {
+	if drawing, width, err := drawQR(address); err == nil {
+		p.drawing, p.drawingWidth = drawing, width
+	}
+}
+
+// clientRows is how many rows are left to the client's own lines where a drawing is
+// shown.
+const clientRows = 6
+
+// drawingFits reports whether a terminal shows the drawing at once, with below rows
+// below it: a QR code whose top has scrolled away is of no use.
+func (p *prompt) drawingFits(columns, rows, below int) bool {
+	return p.drawing != "" && p.drawingWidth <= columns && strings.Count(p.drawing, "\n")+below+clientRows <= rows
 }
 
 // show begins to ask the person to open address within wait.
@@ -53,7 +78,11 @@ func (p *prompt) show(lines []string, address string, wait time.Duration) {
 	defer p.mu.Unlock()
 	p.lines, p.address, p.end = lines, address, p.now().Add(wait)
 	if p.paint() {
+		p.last = p.last.Add(firstPaint - paintEvery)
 		return
+	}
+	if columns, rows := size(p.out, p.terminal); p.drawingFits(columns, rows, len(lines)+4) {
+		fmt.Fprintf(p.out, "\n%s\n", p.drawing)
 	}
 	for _, line := range lines {
 		p.write("%s", line)
@@ -116,10 +145,15 @@ func (p *prompt) write(format string, args ...any) {
 // eraseBelow erases from the cursor to the end of the screen (ECMA-48, ED).
 const eraseBelow = "\x1b[J"
 
+// eraseBlock erases the block, at whose start the cursor is. It leaves the first
+// column to a space: at the top of the screen tmux takes eraseBelow for the erasure
+// of all of it, and adds a copy to its history first.
+const eraseBlock = "\r " + eraseBelow + "\r"
+
 // erase takes the block off the screen. The cursor is at its start.
 func (p *prompt) erase() {
 	if p.painted {
-		_, _ = io.WriteString(p.out, "\r"+eraseBelow)
+		_, _ = io.WriteString(p.out, eraseBlock)
 	}
 	p.painted = false
 }
@@ -147,7 +181,12 @@ func (p *prompt) paint() bool {
 	if rows >= height {
 		return false // its top would have scrolled away
 	}
-	text := "\r" + eraseBelow + strings.Join(lines, "\r\n")
+	text := strings.Join(lines, "\r\n")
+	if p.drawingFits(width, height, rows) {
+		rows += strings.Count(p.drawing, "\n")
+		text = strings.ReplaceAll(p.drawing, "\n", "\r\n") + text
+	}
+	text = eraseBlock + text
 	if rows > 1 {
 		text += fmt.Sprintf("\x1b[%dA", rows-1) // up (ECMA-48, CUU)
 	}

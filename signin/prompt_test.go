@@ -142,6 +142,61 @@ func TestPromptBesideRedrawnLines(t *testing.T) {
 	}
 }
 
+// A QR code is part of the block where the terminal shows it whole, whatever size
+// that gets, and comes back as the rest does.
+func TestPromptDrawing(t *testing.T) {
+	screen := newTerminal(80, 24)
+	clock := &testClock{now: time.Date(2026, 11, 1, 9, 0, 0, 0, time.UTC)}
+	build := &redraws{t: screen}
+	build.show(5)
+	p := newTestPrompt(screen, clock)
+	p.drawing, p.drawingWidth = "##1\n##2\n##3\n", 3
+	columns, rows := screen.columns, screen.rows
+	p.size = func() (int, int) { return columns, rows }
+	p.show([]string{"sign in"}, "https://issuer.example/", 5*time.Minute)
+	drawn := func() bool {
+		for range 3 {
+			build.show(5)
+			clock.add(time.Second)
+			p.tick()
+		}
+		return strings.Contains(screen.screen(), "=> step 5\n##1\n##2\n##3\ndocker-credential-cgr: sign in")
+	}
+	build.show(6)
+	if build.show(5); !drawn() {
+		t.Errorf("got\n%s\nwant the drawing", screen.screen())
+	}
+	for _, size := range [][2]int{{80, 10}, {2, 24}} {
+		if columns, rows = size[0], size[1]; drawn() || strings.Contains(screen.screen(), "##") {
+			t.Errorf("%d columns, %d rows: got\n%s\nwant no drawing", columns, rows, screen.screen())
+		}
+	}
+	columns, rows = 80, 24
+	if !drawn() {
+		t.Errorf("large again: got\n%s\nwant the drawing", screen.screen())
+	}
+	if p.close(); strings.Contains(screen.screen(), "##") {
+		t.Errorf("at the end: got\n%s\nwant nothing of it", screen.screen())
+	}
+}
+
+// What is covered at once, as by a client that has just begun, is back after a second.
+func TestPromptBackAfterASecond(t *testing.T) {
+	screen := newTerminal(80, 24)
+	clock := &testClock{now: time.Date(2026, 11, 1, 9, 0, 0, 0, time.UTC)}
+	build := &redraws{t: screen}
+	build.show(1)
+	p := newTestPrompt(screen, clock)
+	p.show([]string{"sign in"}, "https://issuer.example/", 5*time.Minute)
+	if build.show(6); strings.Contains(screen.screen(), "issuer.example") {
+		t.Fatal("nothing is covered, nothing is tested")
+	}
+	clock.add(time.Second)
+	if p.tick(); !strings.Contains(screen.screen(), "issuer.example") {
+		t.Errorf("got\n%s\nwant the address", screen.screen())
+	}
+}
+
 // What is said meanwhile stands above the block, whole.
 func TestPromptSays(t *testing.T) {
 	screen := newTerminal(80, 24)

@@ -123,15 +123,15 @@ func (p *Provider) askDeviceCode(ctx context.Context, endpoint string) (deviceCo
 // terminal. Whoever gets a stranger to enter a code is signed in as the stranger
 // (RFC 8628, section 5.4), so people are told.
 func (p *Provider) showDeviceCode(d deviceCode, wait time.Duration) *prompt {
-	if drawing, width, err := drawQR(d.complete); d.complete != "" && err == nil && fits(p.Out, p.Terminal, drawing, width) {
-		fmt.Fprintf(p.Out, "\n%s\n", drawing)
-	}
 	lines := []string{"sign in with the code " + d.code}
 	if d.complete != "" {
 		lines = append(lines, "with the code filled in (check that the page shows the same one): "+d.complete)
 	}
 	lines = append(lines, "enter it here, on any device, only if you started this yourself:")
 	prompt := newPrompt(p.Out, p.Terminal, p.Now)
+	if d.complete != "" {
+		prompt.draw(d.complete)
+	}
 	prompt.show(lines, d.page, wait)
 	return prompt
 }

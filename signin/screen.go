@@ -1,19 +1,10 @@
 package signin
 
 import (
-	"io"
 	"strings"
 
 	"rsc.io/qr"
 )
-
-// fits says whether a drawing can be seen at once in the terminal that out is: a QR
-// code whose top has scrolled away is of no use.
-func fits(out io.Writer, terminal bool, drawing string, width int) bool {
-	columns, rows := size(out, terminal)
-	const words = 7 // lines that are shown below it
-	return width <= columns && strings.Count(drawing, "\n")+words <= rows
-}
 
 // quietZone is how many light modules scanners want around a QR code
 // (ISO/IEC 18004).

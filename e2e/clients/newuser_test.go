@@ -4,6 +4,7 @@ package clients
 
 import (
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -24,13 +25,14 @@ func TestNewUser(t *testing.T) {
 	screen := p.openTerminal()
 
 	screen.types("docker-credential-cgr configure-docker")
-	tab.do(chromedp.Navigate(nextAddress()))
+	address := nextAddress()
+	screen.shows(regexp.MustCompile(`sign in in your browser \(\d:\d\d left\)`))
+	tab.do(chromedp.Navigate(address))
 	tab.signIn(standin.Ada, "lovelace")
 	if text := tab.text("main:has(.good)"); !strings.Contains(text, "signed in as "+standin.Ada) {
 		t.Errorf("the last page says %q", text)
 	}
-	screen.succeeds("opening your browser to sign in",
-		"Updated auth config for "+p.host+" in "+p.configFile(), "Signed in as "+standin.Ada, "docker pull "+p.host)
+	screen.succeeds("Updated auth config for "+p.host+" in "+p.configFile(), "Signed in as "+standin.Ada, "docker pull "+p.host)
 	p.wantCounts("configure-docker", map[string]int{"oauth": 1, "signin": 1})
 
 	p.pullsInTerminal(screen, "docker pull ")

@@ -47,9 +47,9 @@ func TestOrganisationProvider(t *testing.T) {
 		tab := p.openTab()
 		screen := p.openTerminal()
 		screen.types("docker-credential-cgr login")
-		code := screen.shows(regexp.MustCompile(`enter the code ([A-Z]{4}-[A-Z]{4}) there; only enter it if you started this yourself`))
+		code := screen.shows(regexp.MustCompile(`sign in with the code ([A-Z]{4}-[A-Z]{4}) `))
 		tab.do(
-			chromedp.Navigate(screen.shows(regexp.MustCompile(`(?m)^ +(http://127\.0\.0\.1:\S+) *$`))),
+			chromedp.Navigate(screen.shows(regexp.MustCompile(`(?m)only if you started this yourself:\s+(http://127\.0\.0\.1:\S+) *$`))),
 			chromedp.WaitVisible(chromedp.ID("user_code")),
 			// As people type it.
 			chromedp.SendKeys(chromedp.ID("user_code"), strings.ToLower(strings.ReplaceAll(code, "-", " "))),

@@ -19,7 +19,7 @@ func TestPull(t *testing.T) {
 		p.signsInAlone()
 		r := c.pulls(p, privateImage)
 		p.wantCounts("first pull", map[string]int{"windows": 1, "signin": 1, "sts.refresh": 1, "sts.exchange": 0})
-		if !strings.Contains(r.stderr, "opening your browser to sign in") {
+		if !strings.Contains(r.stderr, "sign in in your browser") {
 			t.Errorf("it did not say that it opens a browser: %s", r)
 		}
 

@@ -24,7 +24,7 @@ const remoteUID = 62001
 
 // headlessAddress is how the address of a headless sign-in stands on a terminal:
 // whole, alone on its line.
-var headlessAddress = regexp.MustCompile(`(?m)^ +(http://127\.0\.0\.1:\d+/oauth\?headless_code=[A-Za-z0-9_-]{43}) *$`)
+var headlessAddress = regexp.MustCompile(`(?m)^(http://127\.0\.0\.1:\d+/oauth\?headless_code=[A-Za-z0-9_-]{43}) *$`)
 
 // TestOverSSH has a person far away from the machine that pulls, which has no
 // screen: the program finds out by itself, shows an address that is opened
@@ -37,10 +37,10 @@ func TestOverSSH(t *testing.T) {
 		screen := p.openTerminal()
 
 		screen.types(far + "docker-credential-cgr configure-docker")
+		screen.shows(regexp.MustCompile("open this address only if you started this yourself:"))
 		tab.do(chromedp.Navigate(screen.shows(headlessAddress)))
 		tab.signIn(standin.Ada, "lovelace")
-		screen.succeeds("Updated auth config for "+p.host+" in "+p.configFile(), "Signed in as "+standin.Ada,
-			"only sign in there if you started this yourself", "kept in the kernel keyring")
+		screen.succeeds("Updated auth config for "+p.host+" in "+p.configFile(), "Signed in as "+standin.Ada, "kept in the kernel keyring")
 		p.wantNoBrowser(screen)
 		p.wantCounts("configure-docker", map[string]int{"oauth": 1, "signin": 1})
 
@@ -72,7 +72,7 @@ func TestOverSSH(t *testing.T) {
 
 func (p *place) wantNoBrowser(screen *terminal) {
 	p.t.Helper()
-	if text := screen.text(); strings.Contains(text, "opening your browser") {
+	if text := screen.text(); strings.Contains(text, "in your browser") {
 		p.t.Errorf("it tried to open a browser over SSH:\n%s", text)
 	}
 }

@@ -21,10 +21,16 @@ type terminal struct {
 // openTerminal opens one with the environment that the place has now.
 func (p *place) openTerminal() *terminal {
 	p.t.Helper()
+	return p.openTerminalOf(100, 40)
+}
+
+// openTerminalOf is openTerminal for a terminal of a size.
+func (p *place) openTerminalOf(columns, rows int) *terminal {
+	p.t.Helper()
 	s := &terminal{p: p, socket: p.path("tmux")}
 	p.startService("", "tmux", "-D", "-S", s.socket, "-f", "/dev/null")
 	p.await("tmux answers", func() error {
-		_, err := s.tmux("new-session", "-d", "-x", "100", "-y", "40", "sh")
+		_, err := s.tmux("new-session", "-d", "-x", strconv.Itoa(columns), "-y", strconv.Itoa(rows), "sh")
 		return err
 	})
 	p.t.Cleanup(func() {
@@ -63,6 +69,12 @@ func (s *terminal) must(args ...string) string {
 func (s *terminal) text() string {
 	s.p.t.Helper()
 	return s.must("capture-pane", "-p", "-J", "-S", "-")
+}
+
+// screen is what can be seen now, row by row.
+func (s *terminal) screen() string {
+	s.p.t.Helper()
+	return s.must("capture-pane", "-p")
 }
 
 // exitCode is what the shell writes behind each command.
