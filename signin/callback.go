@@ -147,34 +147,40 @@ func listenAt(host string) ([]net.Listener, error) {
 // the same on both, where the machine has both: whoever had it on the other would be
 // handed what is meant for the server. There is at least one socket.
 func ListenLocalhost() (sockets []net.Listener, err error) {
+	var taken []net.Listener // held until the end, so that the system picks another port each time
+	defer func() {
+		for _, socket := range taken {
+			_ = socket.Close()
+		}
+	}()
 	for range 100 { // a port that is free on both is likely at the first
-		if sockets, err = listenBoth(); err == nil {
-			break
+		four, err4 := net.Listen("tcp4", loopback4+":0")
+		if err4 != nil { // no IPv4 here, or no port left
+			six, err6 := net.Listen("tcp6", "[::1]:0")
+			switch {
+			case err != nil: // all were taken on the other
+				if err6 == nil {
+					_ = six.Close()
+				}
+				return nil, err
+			case err6 != nil:
+				return nil, err4
+			}
+			return []net.Listener{six}, nil
 		}
-	}
-	return sockets, err
-}
-
-func listenBoth() ([]net.Listener, error) {
-	four, err := net.Listen("tcp4", loopback4+":0")
-	if err != nil { // no IPv4 here
-		six, err6 := net.Listen("tcp6", "[::1]:0")
-		if err6 != nil {
-			return nil, err
+		var six net.Listener
+		six, err = net.Listen("tcp6", fmt.Sprintf("[::1]:%d", four.Addr().(*net.TCPAddr).Port))
+		if err == nil {
+			return []net.Listener{four, six}, nil
 		}
-		return []net.Listener{six}, nil
+		// Does another program have this port, or is there no IPv6 here?
+		const wsaeAddrInUse = syscall.Errno(10048) // Windows' own number for it
+		if !errors.Is(err, syscall.EADDRINUSE) && !errors.Is(err, wsaeAddrInUse) {
+			return []net.Listener{four}, nil
+		}
+		taken = append(taken, four)
 	}
-	six, err := net.Listen("tcp6", fmt.Sprintf("[::1]:%d", four.Addr().(*net.TCPAddr).Port))
-	if err == nil {
-		return []net.Listener{four, six}, nil
-	}
-	// Has somebody else this port, or is there no IPv6 here?
-	const wsaeAddrInUse = syscall.Errno(10048) // Windows' own number for it
-	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, wsaeAddrInUse) {
-		_ = four.Close()
-		return nil, err
-	}
-	return []net.Listener{four}, nil
+	return nil, err
 }
 
 // sniffer looks at the first byte that each connection sends.
