@@ -92,7 +92,7 @@ const (
 )
 
 // wholeColumns are those whose cells mean nothing when they are cut.
-var wholeColumns = []string{"CREATED", "DAYS LEFT", "LAST SEEN", "EXPIRES", "TIME", "AGE", "STOOD", "VERIFIED"}
+var wholeColumns = []string{"CREATED", "DAYS LEFT", "LAST SEEN", "EXPIRES", "TIME", "AGE", "STOOD", "TYPE", "VERIFIED"}
 
 // fitTable returns rows, the first of which is the header, in at most width columns of
 // a terminal where that can be: without columns that hold nothing, and with the widest
