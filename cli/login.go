@@ -96,6 +96,10 @@ func (a *app) saySignedIn(s *token.Session, account token.Account) error {
 	if err := a.answer("Signed in as %s.\n", account.Describe()); err != nil {
 		return err
 	}
+	if s.IDToken != nil && s.Identity == "" {
+		a.warn("nothing is stored, since no identity was named: each request exchanges an ID token of its own")
+		return nil
+	}
 	why := s.Keychain.Why()
 	if why != "" {
 		why = " (" + why + ")"

@@ -32,7 +32,7 @@ func patient(t *testing.T) *Patient {
 	t.Setenv("XDG_STATE_HOME", "")
 	p := &Patient{
 		LookPath: func(string) (string, error) { return "", errors.New("not found") },
-		Getenv:   getenv(map[string]string{"HOME": home}),
+		Getenv:   getenv(map[string]string{"HOME": home, "XDG_RUNTIME_DIR": filepath.Join(home, "run")}),
 		Home:     home, EUID: -1,
 		Transport: platform.NewTransport(),
 		Now:       func() time.Time { return now },

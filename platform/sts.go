@@ -171,6 +171,11 @@ func (s *STS) check(token *oauth2.Token, sent string, ask Ask, date time.Time) e
 			return fmt.Errorf("%s gave a token for %s, where one for %s was asked: not used", s.Host(), Printable(strings.Join(c.Audiences, ", "), sent), audience)
 		}
 	}
+	for _, audience := range c.Audiences {
+		if !slices.Contains(ask.Audiences, audience) {
+			return fmt.Errorf("%s gave a token for %s too, which was not asked for: not used", s.Host(), Printable(audience, sent))
+		}
+	}
 	if ask.Identity != "" && c.Subject != ask.Identity {
 		return fmt.Errorf("%s gave a token of %s, where one of %s was asked: not used", s.Host(), Printable(c.Subject, sent), Printable(ask.Identity))
 	}

@@ -132,7 +132,8 @@ func TestCheckedTokens(t *testing.T) {
 	}
 	tests := []struct{ name, access, want string }{ // want "": taken
 		{"whole", jwt(t, good), ""},
-		{"I50 aud is a list", with("aud", []string{"other", registry}), ""},
+		{"I50 aud is a list", with("aud", []string{registry}), ""},
+		{"I51 an audience more than was asked for", with("aud", []string{registry, "https://api\x1b"}), `gave a token for https://api\x1b too`},
 		{"issuer with a slash", with("iss", f.url+"/"), ""},
 		{"I51 another issuer", with("iss", "https://other.example\x1b[31m"), `https://other.example\x1b[31m`},
 		{"I51 no issuer", with("iss", ""), "another issuer"},

@@ -2,7 +2,9 @@
 package signin
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -69,9 +71,13 @@ type browserSignIn struct {
 	// partial is what the platform has accepted so far, by account. The account counts
 	// whose sign-in is complete first: anyone on this machine can send an answer of
 	// their own account.
-	partial  map[string]*token.Grant
-	begun    map[string]int // how often each account has begun
-	finished *token.Grant   // the value of granted
+	partial map[string]*token.Grant
+	begun   map[string]int // how often each account has begun
+	// checked are the answers that the platform was asked about, by a hash of their
+	// token. Of two that are the same, as when a page is loaded again, one is checked:
+	// a refresh token that is redeemed twice ends the session.
+	checked  map[[sha256.Size]byte]func() (token.Grant, error)
+	finished *token.Grant // the value of granted
 }
 
 // maxBegun is how often an account may begin a sign-in, as who loads the page anew
@@ -110,7 +116,7 @@ func (b *Browser) SignIn(ctx context.Context, r token.SignInRequest) (*token.Gra
 	s := &browserSignIn{
 		Browser: b, request: r, start: b.Now(),
 		checking: make(chan struct{}, maxChecks), granted: make(chan *token.Grant, 1), refused: make(chan error, 1),
-		partial: map[string]*token.Grant{}, begun: map[string]int{},
+		partial: map[string]*token.Grant{}, begun: map[string]int{}, checked: map[[sha256.Size]byte]func() (token.Grant, error){},
 	}
 	s.prompt = newPrompt(b.Out, b.Terminal, b.Now)
 	if s.l, err = listen(localhost, func(rawQuery string) (outcome, error) { return s.take(ctx, rawQuery) }, insistsOnTLS(s.prompt, localhost)); err != nil {
@@ -184,9 +190,7 @@ func (s *browserSignIn) take(ctx context.Context, rawQuery string) (outcome, err
 	}
 	grant, err := s.read(c)
 	if err == nil {
-		s.checking <- struct{}{}
-		err = s.request.Verify(ctx, grant)
-		<-s.checking
+		grant, err = s.check(ctx, c, grant)
 	}
 	var o outcome
 	if err == nil {
@@ -197,6 +201,26 @@ func (s *browserSignIn) take(ctx context.Context, rawQuery string) (outcome, err
 		s.prompt.sayOnce("an answer was not accepted: %v; waiting for another one", err)
 	}
 	return o, err
+}
+
+// check asks the platform whether it accepts an answer, once for each token.
+func (s *browserSignIn) check(ctx context.Context, c callback, grant *token.Grant) (*token.Grant, error) {
+	key := sha256.Sum256([]byte(cmp.Or(c.refreshToken, c.token)))
+	s.mu.Lock()
+	verify, again := s.checked[key]
+	if !again {
+		verify = sync.OnceValues(func() (token.Grant, error) {
+			s.checking <- struct{}{}
+			defer func() { <-s.checking }()
+			err := s.request.Verify(ctx, grant)
+			return *grant, err
+		})
+		s.checked[key] = verify
+	}
+	s.mu.Unlock()
+	accepted, err := verify()
+	accepted.AccessTokens = slices.Clone(accepted.AccessTokens)
+	return &accepted, err
 }
 
 // missing returns the audiences for which the browser is sent on to the issuer, for a

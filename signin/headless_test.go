@@ -92,7 +92,7 @@ func TestHeadlessIdentity(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			i := newHeadlessIssuer(t)
 			i.signedIn = func(code string) http.HandlerFunc { return session(t, code, idToken) }
-			i.exchange = reply(200, map[string]any{"token": i.access(test.subject, []string{registry, api})})
+			i.exchange = reply(200, map[string]any{"token": i.access(test.subject, []string{registry, api}), "refreshToken": "R1"})
 			grant, _, err := i.signIn(func(h *Headless) { h.Identity = "cc/dd" })
 			if (err == nil) != test.want {
 				t.Errorf("got %+v, %v, want it %v", grant, err, test.want)

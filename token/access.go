@@ -89,6 +89,13 @@ func (s *Session) assume(ctx context.Context, host string, session sessionRecord
 	if err != nil {
 		return credentialRecord{}, err
 	}
+	if s.storesNothing() {
+		r := credentialRecord{Username: Username, Secret: token.AccessToken}
+		if !token.Expiry.IsZero() {
+			r.Expires = token.Expiry.Unix()
+		}
+		return r, nil
+	}
 	if s.SignedOutSince(started) {
 		s.Debug("not kept: somebody signed out meanwhile")
 		return credentialRecord{Username: Username, Secret: token.AccessToken}, nil

@@ -92,7 +92,16 @@ func (s *Session) signInRequest(host string, session sessionRecord) SignInReques
 			r.Single = append(r.Single, a)
 		}
 	}
-	r.Verify = func(ctx context.Context, g *Grant) error { return s.verify(ctx, host, g) }
+	r.Verify = func(ctx context.Context, g *Grant) error {
+		if err := s.verify(ctx, host, g); err != nil {
+			return err
+		}
+		if s.ConfirmAccount == nil && session.Subject != "" && g.Subject != session.Subject {
+			// Not the end of the sign-in: the answer may be a stranger's.
+			return &otherAccountError{now: g.Account(), last: session.account()}
+		}
+		return nil
+	}
 	return r
 }
 
@@ -134,7 +143,7 @@ func (s *Session) redeem(ctx context.Context, host string, g *Grant) error {
 	if token.RefreshToken != "" {
 		g.RefreshToken = token.RefreshToken
 	}
-	g.AccessTokens = []AccessToken{{Secret: token.AccessToken, Audiences: []string{s.audience(host)}, Expires: token.Expiry}}
+	g.AccessTokens = []AccessToken{{Secret: token.AccessToken, Audiences: claims.Audiences, Expires: token.Expiry}}
 	g.redeemed = true
 	return nil
 }

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -113,5 +114,66 @@ func TestVerifyRedeems(t *testing.T) {
 	g = &Grant{Subject: alice, Email: "anything@example.com", RefreshToken: "R0"}
 	if err := f.session().verify(t.Context(), registry, g); err != nil || g.Email != "a@example.com" || g.RefreshToken != "R1" || len(g.AccessTokens) != 1 || !g.AccessTokens[0].Only(registry) {
 		t.Errorf("got %+v, %v, want the next refresh token, an access token for the registry alone, and the platform's name of the account", g, err)
+	}
+}
+
+// An answer by another account than the one that is signed in does not end a sign-in
+// for get: it may be a stranger's, and the real one can still come.
+func TestVerifyAnotherAccount(t *testing.T) {
+	f := newFixture(t)
+	s := f.session()
+	verify := s.signInRequest(registry, sessionRecord{Subject: alice, Email: "a@example.com"}).Verify
+	f.wants("B0", gives(f.access(bob, "B1"), "B2"))
+	if err := verify(t.Context(), &Grant{Subject: bob, RefreshToken: "B0"}); err == nil || !strings.Contains(err.Error(), "a@example.com is signed in here") {
+		t.Errorf("another account: got %v, want it refused", err)
+	}
+	f.wants("A0", gives(f.access(alice, "A1"), "A2"))
+	if err := verify(t.Context(), &Grant{Subject: alice, RefreshToken: "A0"}); err != nil {
+		t.Errorf("the account itself: got %v, want it accepted", err)
+	}
+	s.ConfirmAccount = func(_, _ Account) bool { return true } // as login asks
+	verify = s.signInRequest(registry, sessionRecord{Subject: alice}).Verify
+	f.wants("B3", gives(f.access(bob, "B4"), "B5"))
+	if err := verify(t.Context(), &Grant{Subject: bob, RefreshToken: "B3"}); err != nil {
+		t.Errorf("where the person is asked: got %v, want it accepted", err)
+	}
+}
+
+// A job with an ID token and no identity stores nothing, and is not handed what another
+// job or a person has stored: the next job on the machine may be another one.
+func TestWorkloadWithoutIdentityStoresNothing(t *testing.T) {
+	f := newFixture(t)
+	person := f.signedIn()
+	job := func(subject string) *Session {
+		s := f.session()
+		s.IDToken = func(context.Context) (string, error) { return "ID", nil }
+		token := f.access(subject, "job")
+		f.mu.Lock()
+		f.steps = append(f.steps, step{"ID", registry, func(w http.ResponseWriter, r *http.Request) {
+			serving(200, "application/json", `{"token":"`+token+`","refreshToken":"","expiry":null}`)(w, r)
+		}})
+		f.mu.Unlock()
+		return s
+	}
+	for _, subject := range []string{bob, alice, bob} {
+		c, err := job(subject).Credential(t.Context(), registry)
+		claims, _ := platform.ParseClaims(c.Secret)
+		if err != nil || claims.Subject != subject {
+			t.Errorf("a job of %s: got a token of %s, %v, want its own", subject, claims.Subject, err)
+		}
+	}
+	if _, err := job(bob).Login(t.Context()); err != nil {
+		t.Errorf("login: got %v, want no error", err)
+	}
+	f.wantGet("the person beside them", person, 0, 0)
+	f.wantSession("the person beside them", "R1", alice)
+
+	if err := f.session().Store(t.Context(), registry, "org/id", "a-pull-token"); err != nil {
+		t.Fatal(err)
+	}
+	s := f.session()
+	s.IDToken = func(context.Context) (string, error) { t.Error("got an ID token asked for, want none"); return "", nil }
+	if c, err := s.Credential(t.Context(), registry); err != nil || c.Secret != "a-pull-token" {
+		t.Errorf("after docker login: got %q, %v, want what it stored", c.Secret, err)
 	}
 }

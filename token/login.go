@@ -198,7 +198,7 @@ func (s *Session) signIn(ctx context.Context, host string, session sessionRecord
 type otherAccountError struct{ now, last Account }
 
 func (e *otherAccountError) Error() string {
-	return fmt.Sprintf("%s signed in, but the session here is %s's: nothing was changed; to change the account, run: docker-credential-cgr login", e.now, e.last)
+	return fmt.Sprintf("it is by %s, and %s is signed in here; to change the account, run: docker-credential-cgr login", e.now, e.last)
 }
 
 // begin starts a session with what a sign-in brought, in place of former, and

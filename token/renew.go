@@ -93,6 +93,9 @@ func (s *Session) renewEarly(ctx context.Context, host string, r credentialRecor
 func (s *Session) obtain(ctx context.Context, host string, former credentialRecord) (credentialRecord, error) {
 	ctx, stop := s.watch(ctx)
 	defer stop()
+	if s.storesNothing() {
+		return s.assume(ctx, host, sessionRecord{}, fetchTries)
+	}
 	if s.SignIn == nil {
 		// Waiting and fetching together: clients have no patience for both.
 		limited, cancel := context.WithTimeout(ctx, nobodyLimit)
