@@ -105,7 +105,9 @@ func (a *app) configureDocker(ctx context.Context, c *cobra.Command, f *configur
 		}
 	default:
 		session, err = a.planSignIn(ctx, c, &f.signInFlags)
-		if err != nil && !errors.As(err, &nobody) {
+		// Without an identity, public images pull all the same. With one, a job was to
+		// pull as somebody, and cannot.
+		if err != nil && (a.cfg.Identity != "" || !errors.As(err, &nobody)) {
 			return err
 		}
 	}

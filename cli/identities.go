@@ -191,12 +191,14 @@ func (f identityFilter) takes(i iam.Identity, parent string, now time.Time) bool
 // isChild says whether what has an id is directly in the group of another, or with an
 // empty one in any organisation.
 func isChild(id, parent string) bool {
-	above := id[:max(0, strings.LastIndexByte(id, '/'))]
 	if parent == "" {
-		return !strings.Contains(above, "/")
+		return !strings.Contains(above(id), "/")
 	}
-	return above == parent
+	return above(id) == parent
 }
+
+// above returns the id of the group that what has an id is directly in.
+func above(id string) string { return id[:max(0, strings.LastIndexByte(id, '/'))] }
 
 func (a *app) listIdentities(ctx context.Context, f identityFilter) error {
 	client, _, err := a.api(ctx)
@@ -207,31 +209,20 @@ func (a *app) listIdentities(ctx context.Context, f identityFilter) error {
 	if err != nil {
 		return err
 	}
-	type answer struct {
-		bindings []iam.RoleBinding
-		err      error
+	var identities []iam.Identity
+	var bindings []iam.RoleBinding
+	var incomplete error
+	if a.output == "id" {
+		identities, incomplete = client.Identities(ctx, iam.IdentityFilter{DescendantsOf: parent})
+	} else {
+		identities, bindings, incomplete = client.IdentitiesAndBindings(ctx, parent)
 	}
-	roles := make(chan answer, 1)
-	go func() {
-		var got answer
-		if a.output != "id" {
-			// What is in a folder may have its roles in the organisation.
-			organization, _, _ := strings.Cut(parent, "/")
-			got.bindings, got.err = client.RoleBindings(ctx, organization)
-		}
-		roles <- got
-	}()
-	identities, incomplete := client.Identities(ctx, iam.IdentityFilter{DescendantsOf: parent})
 	var partial *iam.PartialError
 	if incomplete != nil && !errors.As(incomplete, &partial) {
 		return incomplete
 	}
-	got := <-roles
-	if got.err != nil {
-		return got.err
-	}
 	identities = slices.DeleteFunc(identities, func(i iam.Identity) bool { return !f.takes(i, parent, wallClock()) })
-	return errors.Join(a.showIdentities(withRoles(identities, got.bindings)), incomplete)
+	return errors.Join(a.showIdentities(withRoles(identities, bindings)), incomplete)
 }
 
 // within gives the id of the organisation or folder that a command looks in, which

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -43,19 +44,19 @@ func (a *app) describeIdentity(ctx context.Context, parent, idOrName string) err
 	if err != nil {
 		return err
 	}
-	organization, _, _ := strings.Cut(found[0].ID, "/")
-	bindings, err := client.RoleBindings(ctx, organization)
-	if err != nil {
-		return err
+	bindings, incomplete := client.RoleBindings(ctx, above(found[0].ID))
+	var partial *iam.PartialError
+	if incomplete != nil && !errors.As(incomplete, &partial) {
+		return incomplete
 	}
 	v := withRoles(found, bindings)[0]
 	if v.ClaimMatch != nil {
 		v.Warnings = v.ClaimMatch.Warnings()
 	}
 	if a.output == "json" {
-		return a.answerJSON(v)
+		return errors.Join(a.answerJSON(v), incomplete)
 	}
-	return a.answer("%s", describe(v, wallClock()))
+	return errors.Join(a.answer("%s", describe(v, wallClock())), incomplete)
 }
 
 // description is lines of a name and a value.

@@ -85,6 +85,7 @@ func (a *app) listPullTokens(ctx context.Context, f *pullTokenListFlags) error {
 	if err != nil {
 		return err
 	}
+	filter.Roles = a.output == "json" // which alone shows them
 	infos, incomplete := a.pullTokens(ctx, client, f.parent, filter)
 	var partial *iam.PartialError
 	if incomplete != nil && !errors.As(incomplete, &partial) {

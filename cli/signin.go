@@ -70,7 +70,7 @@ func (a *app) planSignIn(ctx context.Context, c *cobra.Command, f *signInFlags) 
 	case found:
 		s.SignIn = signin.WithToken(s.STS, a.cfg.IdentityProvider, source.Token)
 	case !found && a.cfg.Identity != "" && !a.personThere() && a.cfg.AutoLogin != config.AutoLoginAlways:
-		return nil, fmt.Errorf("there is no ID token for the identity %s here; %s", a.cfg.Identity, a.noIDToken())
+		return nil, &token.NotSignedInError{Reason: fmt.Sprintf("there is no ID token for the identity %s here; %s", a.cfg.Identity, a.noIDToken())}
 	case inCI() && a.cfg.AutoLogin != config.AutoLoginAlways:
 		return nil, &token.NotSignedInError{Reason: whyNotInCI}
 	default:

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"docker-credential-cgr/doctor"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
 )
@@ -93,20 +94,36 @@ func (a *app) status(ctx context.Context, quick bool) error {
 		SessionUntil: moment(kept.Account.Until), Renewable: kept.Account.Renewable,
 		Store: s.Keychain.String(), StoreReason: s.Keychain.Why(),
 	}
+	stored := false
 	for _, t := range kept.Tokens {
 		st.Tokens = append(st.Tokens, tokenLeft{t.Host, t.Username, t.Stored, moment(t.Expires)})
-		if t.Stored && t.Host == s.Registry {
-			st.From, st.Valid = "a stored pair (user "+t.Username+")", true
+		if t.Stored && t.Valid && t.Host == s.Registry {
+			st.From, st.Valid, stored = "a stored pair (user "+t.Username+")", true, true
 		}
 	}
+	fix := "run: " + name + " login"
 	switch {
 	case a.cfg.IdentityID != "":
 		st.From, st.Valid, st.Identity, st.Email = "CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN", true, a.cfg.IdentityID, ""
-	case st.Valid:
+		if err := checkExpiry("the pull token in CHAINGUARD_TOKEN", a.cfg.Token, s.Now()); err != nil {
+			st.Valid, st.Problem = false, err.Error()
+			fix = doctor.RenewPair // the pair answers before any sign-in
+		}
+	case stored:
 	case s.IDToken != nil:
 		st.From, st.Valid, st.SessionUntil, st.Renewable = "this machine's ID token", true, nil, true
 		if a.cfg.Identity != "" {
 			st.From, st.Identity = "the identity of auth.identity", a.cfg.Identity
+		}
+		if quick && (a.cfg.IdentityToken != "" || a.cfg.IdentityTokenEnv != "") && !kept.Account.Valid(s.Now()) {
+			// A file or a variable can be read without asking anybody.
+			idToken, err := s.IDToken(ctx)
+			if err == nil {
+				err = checkExpiry("the ID token", idToken, s.Now())
+			}
+			if err != nil {
+				st.Valid, st.Problem = false, err.Error()
+			}
 		}
 	case kept.Account.Valid(s.Now()):
 		st.From, st.Valid = "the session", true
@@ -114,8 +131,8 @@ func (a *app) status(ctx context.Context, quick bool) error {
 	if st.Valid && !quick && a.cfg.IdentityID == "" {
 		if _, err := s.Credential(ctx, s.Registry); err != nil {
 			st.Valid, st.Problem = false, err.Error()
-		} else {
-			a.askStanding(ctx, s, &st)
+		} else if err := a.askStanding(ctx, s, &st); platform.Refused(err, platform.CodeUnauthenticated) && !stored {
+			st.Valid = false // the registry refuses that session too; a stored pair has no part in it
 		}
 	}
 	for _, setting := range a.cfg.Settings {
@@ -127,7 +144,7 @@ func (a *app) status(ctx context.Context, quick bool) error {
 		return err
 	}
 	if !st.Valid {
-		a.warn("not signed in; run: %s login", name)
+		a.warn("not signed in; %s", fix)
 		return errSignedOut
 	}
 	if kept.Account.EndsSoon(s.Now()) && term.IsTerminal(int(a.Stderr.Fd())) {
@@ -136,17 +153,27 @@ func (a *app) status(ctx context.Context, quick bool) error {
 	return nil
 }
 
-// askStanding asks the platform who is signed in, and with which rights.
-func (a *app) askStanding(ctx context.Context, s *token.Session, st *standing) {
+// checkExpiry returns an error where a JWT says of itself that it has expired.
+func checkExpiry(what, jwt string, now time.Time) error {
+	claims, err := platform.ParseClaims(jwt)
+	if end := claims.Expires; err == nil && !end.IsZero() && !now.Before(end) {
+		return fmt.Errorf("%s expired on %s", what, end.Local().Format(dayAndTime))
+	}
+	return nil
+}
+
+// askStanding asks the platform who is signed in, and with which rights. It returns
+// the error that it puts into st as the problem.
+func (a *app) askStanding(ctx context.Context, s *token.Session, st *standing) error {
 	who, err := a.client(ctx, s).WhoAmI(ctx)
 	var nobody *token.NotSignedInError
 	if errors.As(err, &nobody) {
 		st.Problem = "roles are not known: no token for the platform API is stored; run: " + name + " login"
-		return
+		return err
 	}
 	if err != nil {
 		st.Problem = err.Error()
-		return
+		return err
 	}
 	st.Identity, st.Email = who.Subject, who.Email
 	for _, c := range who.Capabilities {
@@ -164,6 +191,7 @@ func (a *app) askStanding(ctx context.Context, s *token.Session, st *standing) {
 	}
 	slices.Sort(st.Capabilities)
 	st.Capabilities = slices.Compact(st.Capabilities)
+	return nil
 }
 
 func (a *app) sayStanding(st standing) error {

@@ -94,14 +94,38 @@ const (
 // wholeColumns are those whose cells mean nothing when they are cut.
 var wholeColumns = []string{"CREATED", "DAYS LEFT", "LAST SEEN", "EXPIRES", "TIME", "AGE", "STOOD", "TYPE", "VERIFIED"}
 
+// spareColumns go where a terminal is too narrow for all columns, the first of them
+// first.
+var spareColumns = []string{"DESCRIPTION", "SAVED", "CREATED", "LAST SEEN", "ISSUER", "ORGANIZATION", "STOOD", "VERIFIED", "EXPIRES", "ROLES", "AGE", "TYPE", "DAYS LEFT"}
+
 // fitTable returns rows, the first of which is the header, in at most width columns of
-// a terminal where that can be: without columns that hold nothing, and with the widest
-// ones shortened.
+// a terminal where that can be: without columns that hold nothing, with the widest
+// ones shortened, and where that does not do, without some.
 func fitTable(rows [][]string, width int) [][]string {
 	if tableWidth(columnWidths(rows)) <= width {
 		return rows
 	}
 	rows = withoutEmpty(rows)
+	widths := fitWidths(rows, width)
+	for _, spare := range spareColumns {
+		if tableWidth(widths) <= width {
+			break
+		}
+		rows = withoutColumns(rows, func(j int) bool { return rows[0][j] == spare })
+		widths = fitWidths(rows, width)
+	}
+	fitted := make([][]string, len(rows))
+	for i, row := range rows {
+		for j, cell := range row {
+			fitted[i] = append(fitted[i], shorten(cell, widths[j], rows[0][j] == "ID"))
+		}
+	}
+	return fitted
+}
+
+// fitWidths returns the widths of columns, the widest of which are shortened until the
+// table has width or none can be shortened any more.
+func fitWidths(rows [][]string, width int) []int {
 	widths := columnWidths(rows)
 	for tableWidth(widths) > width {
 		widest, most := -1, 0
@@ -122,27 +146,28 @@ func fitTable(rows [][]string, width int) [][]string {
 		}
 		widths[widest]--
 	}
-	fitted := make([][]string, len(rows))
-	for i, row := range rows {
-		for j, cell := range row {
-			fitted[i] = append(fitted[i], shorten(cell, widths[j], rows[0][j] == "ID"))
-		}
-	}
-	return fitted
+	return widths
 }
 
 // withoutEmpty removes the columns that hold nothing in any row.
 func withoutEmpty(rows [][]string) [][]string {
-	kept := make([][]string, len(rows))
+	return withoutColumns(rows, func(j int) bool {
+		return len(rows) > 1 && !slices.ContainsFunc(rows[1:], func(row []string) bool { return row[j] != "" && row[j] != none })
+	})
+}
+
+// withoutColumns removes the columns whose numbers unwanted reports true for.
+func withoutColumns(rows [][]string, unwanted func(column int) bool) [][]string {
+	rest := make([][]string, len(rows))
 	for j := range rows[0] {
-		if len(rows) > 1 && !slices.ContainsFunc(rows[1:], func(row []string) bool { return row[j] != "" && row[j] != none }) {
+		if unwanted(j) {
 			continue
 		}
 		for i, row := range rows {
-			kept[i] = append(kept[i], row[j])
+			rest[i] = append(rest[i], row[j])
 		}
 	}
-	return kept
+	return rest
 }
 
 func columnWidths(rows [][]string) []int {

@@ -166,7 +166,7 @@ func (p pull) credentialGood(ctx context.Context) bool {
 func (p pull) newCredential() string {
 	switch p.answer.from {
 	case fromEnvironment:
-		return newPair
+		return RenewPair
 	case fromStore:
 		return "docker login " + p.Config.Registry.Host + " with a new pull token, or: docker logout " + p.Config.Registry.Host + ", and then: " + login
 	}

@@ -128,7 +128,7 @@ func (p *Patient) pair() answer {
 	end := claims.Expires
 	switch {
 	case err == nil && !end.IsZero() && p.Now().After(end):
-		a.results = []Result{failure(check, newPair, "get answers with the pull token in %s, which expired on %s", variables, day(end))}
+		a.results = []Result{failure(check, RenewPair, "get answers with the pull token in %s, which expired on %s", variables, day(end))}
 	case end.IsZero():
 		a.results = []Result{ok(check, "get answers with %s (%s)", variables, a.who)}
 	default:
@@ -137,7 +137,8 @@ func (p *Patient) pair() answer {
 	return a
 }
 
-const newPair = "set CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN to a new pull token, or: unset CHAINGUARD_IDENTITY_ID CHAINGUARD_TOKEN"
+// RenewPair is what to do where the pull token in the environment has expired.
+const RenewPair = "set CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN to a new pull token, or: unset CHAINGUARD_IDENTITY_ID CHAINGUARD_TOKEN"
 
 // signedOut says why `get` has no credential, from what is kept.
 func (p *Patient) signedOut(kept token.Kept) Result {

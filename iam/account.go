@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Account is who calls: what the service reads from the access token, and what it
@@ -47,6 +48,32 @@ func (c *Client) WhoAmI(ctx context.Context) (Account, error) {
 		err = fmt.Errorf("cannot ask who is signed in: %s answered without saying who", c.URL)
 	}
 	return account, err
+}
+
+// startWhoAmI starts WhoAmI, and returns what waits for its answer, which several may
+// call.
+func (c *Client) startWhoAmI(ctx context.Context) (account func() (Account, error)) {
+	account = sync.OnceValues(func() (Account, error) { return c.WhoAmI(ctx) })
+	go func() { _, _ = account() }()
+	return account
+}
+
+// listAllowed reads a list of what is in the group of an id, or everywhere where that
+// is empty, and returns checkList's error for it: with a *PartialError the list, with
+// any other error none.
+func listAllowed[T any](ctx context.Context, c *Client, call call, group string, account func() (Account, error)) ([]T, error) {
+	items, err := list[T](ctx, c, call)
+	if err != nil {
+		return nil, err
+	}
+	a, err := account()
+	if err != nil {
+		return nil, err
+	}
+	if err = a.checkList(call.capability, call.doing, group); err != nil && !isPartial(err) {
+		return nil, err
+	}
+	return items, err
 }
 
 // Can reports whether a has a capability in the group of an id. An entry for which

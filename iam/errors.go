@@ -81,6 +81,11 @@ func (e *PartialError) Error() string {
 		e.Doing, strings.Join(names, ", "), e.Capability, leastRole(e.Capability))
 }
 
+func isPartial(err error) bool {
+	var partial *PartialError
+	return errors.As(err, &partial)
+}
+
 // NotFoundError says that there is nothing of a name or an id, or that the caller
 // may not see it, which the service does not tell apart.
 type NotFoundError struct {

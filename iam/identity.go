@@ -1,8 +1,8 @@
 package iam
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -148,23 +148,25 @@ func (c *Client) Identities(ctx context.Context, f IdentityFilter) ([]Identity, 
 	if f.ID != "" {
 		return list[Identity](ctx, c, f.call()) // what is not found is an error of the caller's
 	}
-	account := begin(func() (Account, error) { return c.WhoAmI(ctx) })
-	identities, err := list[Identity](ctx, c, f.call())
-	if err != nil {
-		return nil, err
+	return listAllowed[Identity](ctx, c, f.call(), f.DescendantsOf, c.startWhoAmI(ctx))
+}
+
+// IdentitiesAndBindings is Identities for the group of an id and RoleBindings for it,
+// at the same time. With a *PartialError, either list may be incomplete.
+func (c *Client) IdentitiesAndBindings(ctx context.Context, group string) ([]Identity, []RoleBinding, error) {
+	account := c.startWhoAmI(ctx)
+	bindingsOf := begin(func() ([]RoleBinding, error) {
+		return listAllowed[RoleBinding](ctx, c, bindingsCall(group), group, account)
+	})
+	identities, err := listAllowed[Identity](ctx, c, IdentityFilter{DescendantsOf: group}.call(), group, account)
+	if err != nil && !isPartial(err) {
+		return nil, nil, err
 	}
-	a, err := account(ctx)
-	if err != nil {
-		return nil, err
+	bindings, bindingsErr := bindingsOf(ctx)
+	if bindingsErr != nil && !isPartial(bindingsErr) {
+		return nil, nil, bindingsErr
 	}
-	if err := a.checkList(CapabilityListIdentities, "list identities", f.DescendantsOf); err != nil {
-		var partial *PartialError
-		if errors.As(err, &partial) {
-			return identities, err
-		}
-		return nil, err
-	}
-	return identities, nil
+	return identities, bindings, cmp.Or(err, bindingsErr)
 }
 
 // Identity gives the identity of an id.

@@ -3,7 +3,6 @@ package iam
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 // and ExpiresWithin both, those that either is about are listed.
 type PullTokenFilter struct {
 	Parent        string        // id of the organisation or folder that they are below of
+	Roles         bool          // look up their roles, which Repository does too
 	Repository    Repository    // that they are good for
 	Expired       bool          // those that have ended
 	ExpiresWithin time.Duration // those that end within this time
@@ -29,25 +29,26 @@ type PullTokenInfo struct {
 	CreatedAt    time.Time    `json:"createdAt,omitzero"`
 	Expires      time.Time    `json:"expires,omitzero"`  // zero where the service does not say
 	LastSeen     time.Time    `json:"lastSeen,omitzero"` // last used; zero for never
-	Roles        []string     `json:"roles"`             // names, sorted
+	Roles        []string     `json:"roles"`             // names, sorted; none where they were not looked up
 	Repositories []Repository `json:"repositories"`      // that Roles make it good for
 }
 
-// PullTokens lists pull tokens with their roles and organisations, those that end first
-// before the others. It takes the rights to list identities, role bindings and groups;
-// its errors are those of Identities.
+// PullTokens lists pull tokens with their organisations, those that end first before
+// the others. It takes the rights to list identities, groups and, for their roles, role
+// bindings; its errors are those of Identities.
 func (c *Client) PullTokens(ctx context.Context, f PullTokenFilter) ([]PullTokenInfo, error) {
-	bindingsOf := begin(func() ([]RoleBinding, error) { return c.RoleBindings(ctx, f.Parent) })
 	// All of them: a filter for what is below the organisation would leave it out.
 	groupsOf := begin(func() ([]Group, error) { return c.Groups(ctx, GroupFilter{}) })
-	identities, incomplete := c.Identities(ctx, IdentityFilter{DescendantsOf: f.Parent})
-	var partial *PartialError
-	if incomplete != nil && !errors.As(incomplete, &partial) {
-		return nil, incomplete
+	var identities []Identity
+	var bindings []RoleBinding
+	var incomplete error
+	if f.Roles || f.Repository != "" {
+		identities, bindings, incomplete = c.IdentitiesAndBindings(ctx, f.Parent)
+	} else {
+		identities, incomplete = c.Identities(ctx, IdentityFilter{DescendantsOf: f.Parent})
 	}
-	bindings, err := bindingsOf(ctx)
-	if err != nil {
-		return nil, err
+	if incomplete != nil && !isPartial(incomplete) {
+		return nil, incomplete
 	}
 	groups, err := groupsOf(ctx)
 	if err != nil {

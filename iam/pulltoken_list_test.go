@@ -45,7 +45,7 @@ func listing(t *testing.T) *api {
 
 func TestPullTokens(t *testing.T) {
 	a := listing(t)
-	got, err := a.PullTokens(t.Context(), PullTokenFilter{Parent: org})
+	got, err := a.PullTokens(t.Context(), PullTokenFilter{Parent: org, Roles: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,6 +108,51 @@ func TestPullTokenFilter(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whoever may list identities but no role bindings gets an empty list of the latter,
+// which must not pass for pull tokens without roles.
+func TestPullTokensWithoutTheirRoles(t *testing.T) {
+	const day = 24 * time.Hour
+	now := time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
+	blind := func(capabilities ...string) *api {
+		return answering(t, map[string]string{
+			"GET /iam/v1/identities":   items(pull(id(1), "ci", "2026-10-05T12:00:00Z")),
+			"GET /iam/v1/rolebindings": items(),
+			"GET /iam/v1/groups":       groups(org, "example.com"),
+			"GET /auth/v1/ok":          `{"subject":"` + deepPID + `","capabilities":[` + strings.Join(capabilities, ",") + `]}`,
+		})
+	}
+	for name, filter := range map[string]PullTokenFilter{
+		"for a repository": {Repository: OCI, ExpiresWithin: 7 * day, Now: now},
+		"with their roles": {Roles: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := blind(mayList(org, CapabilityListIdentities))
+			got, err := a.PullTokens(t.Context(), filter)
+			var missing *CapabilityError
+			if !errors.As(err, &missing) || missing.Capability != CapabilityListBindings || got != nil {
+				t.Errorf("got %+v, %v, want an error that names %s", got, err, CapabilityListBindings)
+			}
+			if asked := a.queries("/auth/v1/ok"); len(asked) != 1 {
+				t.Errorf("got the question who calls %d times, want it once", len(asked))
+			}
+			_, err = blind(mayList(org, CapabilityListIdentities, CapabilityListBindings), mayList(other, CapabilityListIdentities)).PullTokens(t.Context(), filter)
+			if !isPartial(err) || !strings.Contains(err.Error(), "role bindings") {
+				t.Errorf("got %v, want that the role bindings are not complete", err)
+			}
+		})
+	}
+	t.Run("without their roles", func(t *testing.T) {
+		a := blind(mayList(org, CapabilityListIdentities))
+		got, err := a.PullTokens(t.Context(), PullTokenFilter{ExpiresWithin: 7 * day, Now: now})
+		if err != nil || len(got) != 1 {
+			t.Errorf("got %+v, %v, want the one", got, err)
+		}
+		if asked := a.queries("/iam/v1/rolebindings"); len(asked) != 0 {
+			t.Errorf("got %d requests for role bindings, want none", len(asked))
+		}
+	})
 }
 
 func TestExpired(t *testing.T) {

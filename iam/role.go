@@ -84,13 +84,20 @@ type RoleBinding struct {
 	CreatedAt         Time   `json:"createdAt,omitzero"`
 }
 
-// RoleBindings lists the role bindings in the group of an id and below it; with an
-// empty id, all that the caller may see.
-func (c *Client) RoleBindings(ctx context.Context, descendantsOf string) ([]RoleBinding, error) {
-	return list[RoleBinding](ctx, c, call{
+// RoleBindings lists the role bindings that the caller may see in the organization of
+// a group's id, since what is in a folder may have its roles in the organization; with
+// an empty id, in all. Its errors are those of Identities: a *CapabilityError or a
+// *PartialError says that the caller may not list those in the group.
+func (c *Client) RoleBindings(ctx context.Context, group string) ([]RoleBinding, error) {
+	return listAllowed[RoleBinding](ctx, c, bindingsCall(group), group, c.startWhoAmI(ctx))
+}
+
+func bindingsCall(group string) call {
+	organization, _, _ := strings.Cut(group, "/")
+	return call{
 		doing: "list role bindings", capability: CapabilityListBindings,
-		path: "/iam/v1/rolebindings", query: filter("uidp.descendantsOf", descendantsOf),
-	})
+		path: "/iam/v1/rolebindings", query: filter("uidp.descendantsOf", organization),
+	}
 }
 
 // Bind gives an identity a role in a group; all three are ids. It gives the id of the

@@ -3,6 +3,7 @@ package iam
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -90,7 +91,43 @@ func TestRoleBindings(t *testing.T) {
 	if b := got[1]; b.Group.ID != "" || !b.CreatedAt.IsZero() || b.ClaimMatchIssuer != "https://example.com" {
 		t.Errorf("got %+v, want nothing where it said null", b)
 	}
-	if got := a.one(t).query; got != "uidp.descendantsOf="+org {
-		t.Errorf("got the query %q, want the group", got)
+	if got := a.queries("/iam/v1/rolebindings"); !slices.Equal(got, []string{"uidp.descendantsOf=" + org}) {
+		t.Errorf("got the queries %q, want the group", got)
 	}
+}
+
+// An empty list is not what a caller gets who may not list role bindings.
+func TestRoleBindingsWithoutTheRight(t *testing.T) {
+	for _, test := range []struct {
+		name, capabilities, group string
+		want                      string // in the error; empty for none
+		partial                   bool
+	}{
+		{"everywhere", mayList(org, "role_bindings.list"), "", "", false},
+		{"nowhere", mayList(org, "identity.list"), "", "takes the capability role_bindings.list, which the role viewer has", false},
+		{"in one of two", mayList(org, "role_bindings.list") + "," + mayList(other, "identity.list"), "", "cannot list role bindings in", true},
+		{"in a folder, of which the organization's are asked for", mayList(folder, "role_bindings.list"), folder, "", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a := answering(t, map[string]string{
+				"GET /iam/v1/rolebindings": items(bound(pullID, "registry.pull")),
+				"GET /auth/v1/ok":          `{"subject":"` + deepPID + `","capabilities":[` + test.capabilities + `]}`,
+			})
+			got, err := a.RoleBindings(t.Context(), test.group)
+			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+			if isPartial(err) != test.partial || (len(got) == 1) != (err == nil || test.partial) {
+				t.Errorf("got %d bindings, %v, want a part of them: %v", len(got), err, test.partial)
+			}
+			if organization, _, _ := strings.Cut(test.group, "/"); organization != "" && !slices.Equal(a.queries("/iam/v1/rolebindings"), []string{"uidp.descendantsOf=" + organization}) {
+				t.Errorf("got the queries %q, want the organization", a.queries("/iam/v1/rolebindings"))
+			}
+		})
+	}
+}
+
+// mayList is an entry of what a caller may do in a group.
+func mayList(group string, capabilities ...string) string {
+	return `{"group":{"id":"` + group + `","name":"` + group[:4] + `"},"role":{"id":"` + deepPID + `","name":"r","capabilities":["` + strings.Join(capabilities, `","`) + `"]}}`
 }

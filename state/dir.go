@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Dir is where locks and notes lie: the first of several directories that can be
@@ -134,22 +135,49 @@ func noDirectory(errs []error) error {
 	return fmt.Errorf("no directory can be used: %s", strings.Join(why[:min(len(why), 2)], "; "))
 }
 
-// WriteNote keeps a text that is no secret beside the locks.
+// WriteNote stores a text that is no secret beside the locks. An empty one counts as
+// none.
 func (d *Dir) WriteNote(name string, text []byte) error {
 	return d.inFirst(true, func(dir string) error { return WriteFile(filepath.Join(dir, name), text) })
 }
 
-// ReadNote returns the text that WriteNote kept. Its error is os.ErrNotExist where
-// there is none, or says why none of the directories could be read.
-func (d *Dir) ReadNote(name string) (text []byte, err error) {
-	err = d.inFirst(false, func(dir string) error {
-		text, err = ReadFile(filepath.Join(dir, name))
-		return err
-	})
-	return text, err
+// ReadNote returns the text that WriteNote stored last. Its error is os.ErrNotExist
+// where there is none, or says why none of the directories could be read.
+//
+// It compares the notes of all directories by their modification times: one that can
+// no longer be written, as on a disk that became read-only, still has an old note.
+func (d *Dir) ReadNote(name string) ([]byte, error) {
+	all, err := d.directories()
+	errs := []error{err}
+	var newest []byte
+	var newestAt time.Time
+	for _, dir := range all {
+		err := dir.prepare(false)
+		var text []byte
+		var at time.Time
+		if err == nil {
+			text, at, err = readFile(filepath.Join(dir.path, name))
+		}
+		switch {
+		case dir.first && errors.Is(err, ErrNotPrivate):
+			return nil, err // as in inFirst
+		case err != nil:
+			errs = append(errs, err)
+		case newestAt.IsZero() || !at.Before(newestAt):
+			newest, newestAt = text, at
+		}
+	}
+	switch {
+	case newestAt.IsZero():
+		return nil, noDirectory(errs)
+	case len(newest) == 0:
+		return nil, os.ErrNotExist
+	}
+	return newest, nil
 }
 
-// RemoveNote removes what WriteNote kept. Nothing there is no error.
+// RemoveNote removes what WriteNote stored. Nothing there is no error. Where a note
+// cannot be removed, it writes an empty one that is newer.
 func (d *Dir) RemoveNote(name string) error {
 	all, _ := d.directories()
 	var errs []error
@@ -160,6 +188,9 @@ func (d *Dir) RemoveNote(name string) error {
 		if err := os.Remove(filepath.Join(dir.path, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
 		}
+	}
+	if errs == nil || d.WriteNote(name, nil) == nil {
+		return nil
 	}
 	return errors.Join(errs...)
 }

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 func unixOnly(t *testing.T) {
@@ -124,5 +125,43 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// The last note counts, in whichever directory it was written.
+func TestNewestNote(t *testing.T) {
+	first, next := filepath.Join(t.TempDir(), "state"), filepath.Join(t.TempDir(), "service-1")
+	d := dirsOf(first, next)
+	write := func(dir, text string, at time.Time) {
+		t.Helper()
+		must(t, dirsOf(dir).WriteNote("note", []byte(text)))
+		must(t, os.Chtimes(filepath.Join(dir, "note"), at, at))
+	}
+	noon := time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		name                string
+		inFirst, inNext     string
+		firstTime, nextTime time.Time
+		want                string
+	}{
+		{"the first directory's", "a", "b", noon, noon.Add(-time.Hour), "a"},
+		{"the next one's", "a", "b", noon.Add(-time.Second), noon, "b"},
+		{"an empty one, for none", "a", "", noon, noon.Add(time.Second), ""},
+		{"one after an empty one", "a", "", noon, noon.Add(-time.Second), "a"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			write(first, test.inFirst, test.firstTime)
+			write(next, test.inNext, test.nextTime)
+			got, err := d.ReadNote("note")
+			if string(got) != test.want || errors.Is(err, os.ErrNotExist) != (test.want == "") {
+				t.Errorf("got %q, %v, want %q", got, err, test.want)
+			}
+		})
+	}
+	must(t, d.RemoveNote("note"))
+	for _, dir := range []string{first, next} {
+		if _, err := os.Lstat(filepath.Join(dir, "note")); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("got %v for the note in %s, want it removed", err, dir)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"docker-credential-cgr/atomicfile"
 )
@@ -52,30 +53,36 @@ const MaxFile = 1 << 20
 
 // ReadFile reads a small file that nobody else may have written or read.
 func ReadFile(path string) ([]byte, error) {
+	text, _, err := readFile(path)
+	return text, err
+}
+
+// readFile is ReadFile, and returns when the file was last written.
+func readFile(path string) (text []byte, written time.Time, err error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|openFlags, 0)
 	if err != nil {
-		return nil, err
+		return nil, written, err
 	}
 	defer f.Close()
 	// The open file is looked at, not the path, which could change under us.
 	info, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return nil, written, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, notPrivate("%s is not a plain file: remove it", path)
+		return nil, written, notPrivate("%s is not a plain file: remove it", path)
 	}
 	if err := checkPrivate(path, info, 0o600); err != nil {
-		return nil, err
+		return nil, written, err
 	}
-	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	text, err = io.ReadAll(io.LimitReader(f, MaxFile+1))
 	if err != nil {
-		return nil, err
+		return nil, written, err
 	}
 	if len(text) > MaxFile {
-		return nil, fmt.Errorf("%s is over %d bytes: it is none of ours, remove it", path, MaxFile)
+		return nil, written, fmt.Errorf("%s is over %d bytes: it is none of ours, remove it", path, MaxFile)
 	}
-	return text, nil
+	return text, info.ModTime(), nil
 }
 
 // WriteFile replaces the file in one step, with mode 0600, and does not return
