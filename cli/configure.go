@@ -235,6 +235,9 @@ func (a *app) changeFiles(files []*dockerconfig.File, f *configureFlags) error {
 	host := a.cfg.Registry.Host
 	for _, file := range files {
 		for _, finding := range file.Findings(host, helperName) {
+			if f.remove {
+				break // of no interest to who removes the helper
+			}
 			a.warn("%s:%d: %s", file.Path, finding.Line, finding.Text)
 		}
 		var err error
@@ -325,7 +328,7 @@ func (a *app) signInOnce(ctx context.Context, c *cobra.Command, s *token.Session
 		var nobody *token.NotSignedInError
 		switch {
 		case err == nil && credential.Stored:
-			a.warn("a pair that was stored for %s answers (user %s), so nobody is asked to sign in; to sign in in its place, run: docker logout %s, and then: %s login",
+			a.warn("a credential stored for %s is used (user %s), so no sign-in is needed; to sign in instead, run: docker logout %s, and then: %s login",
 				s.Registry, platform.Printable(credential.Username), s.Registry, name)
 			return a.remember(c)
 		case err == nil:

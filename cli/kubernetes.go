@@ -114,7 +114,7 @@ func (a *app) storedPair(ctx context.Context) (username, secret string, expires 
 		switch {
 		case t.Host != s.Registry || !t.Stored:
 		case !t.Expires.IsZero() && !t.Expires.After(s.Now()):
-			return "", "", expires, fmt.Errorf("the pair that is stored here for %s ended at %s; to replace it, run: %s pull-token create --save", s.Registry, t.Expires.Local().Format(dayAndTime), name)
+			return "", "", expires, fmt.Errorf("the credential stored here for %s expired at %s; to replace it, run: %s pull-token create --save", s.Registry, t.Expires.Local().Format(dayAndTime), name)
 		default:
 			c, err := s.Credential(ctx, s.Registry)
 			if err == nil && !c.Stored {

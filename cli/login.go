@@ -88,8 +88,8 @@ func (a *app) saySignedIn(s *token.Session, account token.Account) error {
 		return a.answerJSON(struct {
 			Identity  string     `json:"identity"`
 			Email     string     `json:"email,omitempty"`
-			Until     *time.Time `json:"until,omitempty"` // when the person has to sign in again
-			Renewable bool       `json:"renewable"`       // by itself, until then
+			Until     *time.Time `json:"sessionUntil,omitempty"` // when the person has to sign in again
+			Renewable bool       `json:"renewable"`              // by itself, until then
 			Store     string     `json:"store"`
 		}{account.Subject, account.Email, moment(account.Until), account.Renewable, s.Keychain.String()})
 	}

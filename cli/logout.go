@@ -9,6 +9,7 @@ import (
 
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/iam"
+	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
 )
 
@@ -67,6 +68,7 @@ func (a *app) logout(ctx context.Context, audiences []string, revoke bool) error
 		return err
 	}
 	a.warn("signed out")
+	a.warnStillSaved()
 	for _, setting := range a.cfg.Settings {
 		if setting.Property == "auth.identity" && setting.Source == config.Variable(setting.Property) {
 			a.warn("%s is still set, so get goes on to answer for that identity", setting.Source)
@@ -81,23 +83,37 @@ func (a *app) logout(ctx context.Context, audiences []string, revoke bool) error
 // revokeSaved revokes the pull tokens that are saved in the keychain. The first one
 // that cannot be revoked ends it: nothing is removed then.
 func (a *app) revokeSaved(ctx context.Context, s *token.Session) error {
-	kept, err := s.Kept()
+	saved, err := a.savedTokens(s)
 	if err != nil {
 		return err
 	}
 	s.NoSignIn, s.Patience = "revoking a pull token needs a session; run: "+name+" login", patienceNobody
 	client := a.client(ctx, s)
-	for _, t := range kept.Tokens {
-		if !t.Stored || !iam.ValidID(t.Username) {
+	revoked := map[string]bool{}
+	for _, t := range saved {
+		if !iam.ValidID(t.username) || revoked[t.username] {
 			continue
 		}
-		if err := client.Revoke(ctx, t.Username); err != nil {
+		if err := client.Revoke(ctx, t.username); err != nil {
 			return fmt.Errorf("nothing was removed: %w", err)
 		}
-		a.warn("revoked the pull token %s", t.Username)
-		if _, err := s.ForgetStored(ctx, t.Host, t.Username); err != nil {
+		revoked[t.username] = true
+		a.warn("revoked the pull token %s", t.username)
+		if err := a.forgetSaved(ctx, s, t.username); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// warnStillSaved names a credential that Docker's own configuration holds, which no
+// sign-out removes.
+func (a *app) warnStillSaved() {
+	file, err := dockerFile()
+	if err != nil {
+		return // nothing is known of it
+	}
+	if username, ok := file.Login(a.cfg.Registry.Host); ok {
+		a.warn("%s still holds a credential for %s (user %s); to remove it, run: docker logout %s", file.Path, a.cfg.Registry.Host, platform.Printable(username), a.cfg.Registry.Host)
+	}
 }

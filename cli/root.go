@@ -119,7 +119,6 @@ Docker and other clients run these, with their input on standard input:
 	property(flags, "registry", "platform.registry", "URL of the registry")
 	property(flags, "console", "platform.console", "URL of the vendor's console")
 	flags.StringVar(&a.file, "config", "", "settings file, in place of the user's own")
-	flags.StringVarP(&a.output, "output", "o", "", "how to print the answer, such as json")
 	flags.CountVarP(&a.verbose, "verbose", "v", "say what is done, step by step")
 
 	root.AddCommand(append(a.signingCommands(), a.newConfig(), a.newDoctor())...)
@@ -130,6 +129,7 @@ Docker and other clients run these, with their input on standard input:
 	auth.AddCommand(append(a.signingCommands(), a.newAuthPullToken())...)
 	iam.AddCommand(a.newIdentities(), a.newOrganizations())
 	root.AddCommand(auth, iam)
+	a.addOutput(root)
 	return root
 }
 
@@ -208,6 +208,16 @@ func property(flags *pflag.FlagSet, flag, property, usage string) {
 	_ = flags.SetAnnotation(flag, propertyOf, []string{property}) // it was added above
 }
 
+// addOutput adds --output to each command that prints in one of several formats.
+func (a *app) addOutput(c *cobra.Command) {
+	if values := strings.Fields(c.Annotations["formats"]); len(values) > 0 {
+		c.Flags().StringVarP(&a.output, "output", "o", "", "output `FORMAT`: "+strings.Join(values, ", "))
+	}
+	for _, sub := range c.Commands() {
+		a.addOutput(sub)
+	}
+}
+
 // formats marks a command with the values that its --output takes; the first is
 // what it does without.
 func formats(c *cobra.Command, values ...string) *cobra.Command {
@@ -226,9 +236,6 @@ func (a *app) load(c *cobra.Command, _ []string) error {
 	case a.output == "" && len(values) > 0:
 		a.output = values[0]
 	case a.output != "" && !slices.Contains(values, a.output):
-		if len(values) == 0 {
-			return misuse("%s has no --output", c.Name())
-		}
 		return misuse("--output %q: %s prints %s", shown(a.output), c.Name(), strings.Join(values, " or "))
 	}
 	sources := config.Sources{Getenv: os.Getenv, File: a.file, Flags: map[string]string{}}

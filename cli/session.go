@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/term"
@@ -11,6 +13,7 @@ import (
 	"docker-credential-cgr/keychain"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
+	"docker-credential-cgr/workload"
 )
 
 // How long a person may take to sign in: here, or with another device at hand.
@@ -67,13 +70,16 @@ func (p Program) noWindow(cfg config.Config) string {
 	always := cfg.AutoLogin == config.AutoLoginAlways
 	switch {
 	case cfg.Keychain == config.KeychainNone: // it would open one for each image
-		return "CHAINGUARD_KEYCHAIN=none keeps no session"
+		return fromSetting(cfg, "keychain") + ", so a session cannot be stored"
 	case cfg.Identity != "" && !p.personThere():
 		return "there is no ID token for the identity " + cfg.Identity + " here; " + p.noIDToken()
 	case cfg.AutoLogin == config.AutoLoginNever:
-		return "CHAINGUARD_AUTH_AUTO_LOGIN is never; " + login
+		if set := fromSetting(cfg, "default.skip-auto-login"); strings.Contains(set, " is true ") {
+			return set + "; " + login
+		}
+		return fromSetting(cfg, "auth.auto-login") + "; " + login
 	case !always && inCI():
-		return whyNotInCI
+		return p.whyNotInCI()
 	case !always && !p.personThere():
 		return "nobody is at a terminal here; " + login
 	}
@@ -83,8 +89,24 @@ func (p Program) noWindow(cfg config.Config) string {
 	return ""
 }
 
-// whyNotInCI says why nobody is asked to sign in in a CI job.
-const whyNotInCI = "CI is set, so nobody is asked to sign in, and no ID token was found; set CHAINGUARD_AUTH_IDENTITY to an identity that this job may assume, or CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN to a pull token"
+// fromSetting returns what a property is set to, and by what.
+func fromSetting(cfg config.Config, property string) string {
+	for _, s := range cfg.Settings {
+		if s.Property == property {
+			return fmt.Sprintf("%s is %s (%s)", property, platform.Printable(s.Value), s.Source)
+		}
+	}
+	return property
+}
+
+// whyNotInCI says why there is no sign-in in a CI job, and what it needs instead.
+func (p Program) whyNotInCI() string {
+	text := "no interactive sign-in in CI (CI is set), and no ID token was found: "
+	if hint := workload.ThisHost().Hint(); hint != "" {
+		text += hint + ", or "
+	}
+	return text + "set auth.identity-token-env to the name of its variable, or CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN to a pull token"
+}
 
 // session is the session with the configured issuer, of the configured identity.
 func (p Program) session(cfg config.Config) (*token.Session, error) {

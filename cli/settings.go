@@ -23,10 +23,11 @@ file, and that before the default. Properties have chainctl's names.`,
   ` + name + ` config unset auth.mode`,
 	})
 	view := formats(&cobra.Command{
-		Use:   "view",
-		Short: "Print each setting and where it comes from",
-		Args:  noArguments,
-		RunE:  func(*cobra.Command, []string) error { return a.viewConfig() },
+		Use:        "view",
+		SuggestFor: []string{"get", "list", "show"},
+		Short:      "Print each setting and where it comes from",
+		Args:       noArguments,
+		RunE:       func(*cobra.Command, []string) error { return a.viewConfig() },
 	}, "text", "json")
 	mending := map[string]string{mends: "settings"}
 	set := &cobra.Command{

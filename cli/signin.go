@@ -51,7 +51,7 @@ func (a *app) planSignIn(ctx context.Context, c *cobra.Command, f *signInFlags) 
 		return nil, err
 	}
 	if a.cfg.Keychain == config.KeychainNone && !ofWorkload(a.cfg) {
-		return nil, errors.New("nothing would be kept of a sign-in: CHAINGUARD_KEYCHAIN is none")
+		return nil, errors.New("a sign-in could not be stored: " + fromSetting(a.cfg, "keychain") + "; unset it, or set it to auto")
 	}
 	s, err := a.session(a.cfg)
 	if err != nil {
@@ -72,7 +72,7 @@ func (a *app) planSignIn(ctx context.Context, c *cobra.Command, f *signInFlags) 
 	case !found && a.cfg.Identity != "" && !a.personThere() && a.cfg.AutoLogin != config.AutoLoginAlways:
 		return nil, &token.NotSignedInError{Reason: fmt.Sprintf("there is no ID token for the identity %s here; %s", a.cfg.Identity, a.noIDToken())}
 	case inCI() && a.cfg.AutoLogin != config.AutoLoginAlways:
-		return nil, &token.NotSignedInError{Reason: whyNotInCI}
+		return nil, &token.NotSignedInError{Reason: a.whyNotInCI()}
 	default:
 		if err := a.checkOrganisation(ctx, a.cfg); err != nil {
 			return nil, err

@@ -98,7 +98,7 @@ func (a *app) status(ctx context.Context, quick bool) error {
 	for _, t := range kept.Tokens {
 		st.Tokens = append(st.Tokens, tokenLeft{t.Host, t.Username, t.Stored, moment(t.Expires)})
 		if t.Stored && t.Valid && t.Host == s.Registry {
-			st.From, st.Valid, stored = "a stored pair (user "+t.Username+")", true, true
+			st.From, st.Valid, stored = "a stored credential (user "+t.Username+")", true, true
 		}
 	}
 	fix := "run: " + name + " login"
@@ -235,7 +235,7 @@ func (a *app) sayStanding(st standing) error {
 			what = left(t.Expires.Sub(wallClock()))
 		}
 		if t.Stored {
-			what += ", a stored pair, user " + platform.Printable(t.Username)
+			what += ", a stored credential, user " + platform.Printable(t.Username)
 		}
 		line("Token", "%s, %s", platform.Printable(t.Audience), what)
 	}

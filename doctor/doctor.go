@@ -33,7 +33,7 @@ type Result struct {
 	Check  string `json:"check"`
 	Status Status `json:"status"`
 	Says   string `json:"message"` // one printable line
-	Mend   string `json:"fix"`     // the command or the step that mends it; empty where nothing is wrong
+	Mend   string `json:"fix,omitempty"`     // the command or the step that mends it; empty where nothing is wrong
 }
 
 // Patient is what is examined: this machine and its settings, as the program has

@@ -78,7 +78,7 @@ func (p *Patient) session(ctx context.Context, net reached, store Status) answer
 	switch {
 	case credential.Stored:
 		a.from, a.who = fromStore, "user "+platform.Printable(credential.Username)
-		says = "get answers with what docker login stored (" + a.who + ")"
+		says = "get answers with the stored credential (" + a.who + ")"
 	case s.IDToken != nil:
 		a.who = "the identity " + kept.Account.Subject
 		says = "get answers as " + a.who
@@ -154,7 +154,7 @@ func (p *Patient) signedOut(kept token.Kept) Result {
 	case stored >= 0:
 		t := kept.Tokens[stored]
 		return failure(check, login+", or docker login "+t.Host+" with a new pull token",
-			"what docker login stored (user %s) expired on %s", platform.Printable(t.Username), day(t.Expires))
+			"the stored credential (user %s) expired on %s", platform.Printable(t.Username), day(t.Expires))
 	case kept.Account.Subject != "":
 		return failure(check, login, "the session of %s has ended", kept.Account)
 	case p.inCI():

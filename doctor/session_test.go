@@ -168,7 +168,7 @@ func TestSessionStored(t *testing.T) {
 	p.Session.STS.Transport = untouched(t)
 	// Without the issuer too: it needs none.
 	a := p.session(t.Context(), reached{registry: true}, OK)
-	want(t, only(t, a.results, "session"), OK, "get answers with what docker login stored (user "+identity+"), with a token until ", "")
+	want(t, only(t, a.results, "session"), OK, "get answers with the stored credential (user "+identity+"), with a token until ", "")
 	if a.from != fromStore || a.credential == nil {
 		t.Errorf("got %+v, want what is stored", a)
 	}
@@ -176,7 +176,7 @@ func TestSessionStored(t *testing.T) {
 	p.Now = func() time.Time { return now.Add(2 * time.Hour) }
 	p.Session.Now = p.Now
 	a = p.session(t.Context(), up, OK)
-	want(t, only(t, a.results, "session"), Failure, "what docker login stored (user "+identity+") expired on ", "docker-credential-cgr login, or docker login "+host+" with a new pull token")
+	want(t, only(t, a.results, "session"), Failure, "the stored credential (user "+identity+") expired on ", "docker-credential-cgr login, or docker login "+host+" with a new pull token")
 }
 
 func TestSessionUnknown(t *testing.T) {

@@ -86,6 +86,15 @@ func isPartial(err error) bool {
 	return errors.As(err, &partial)
 }
 
+// whileListing says of a missing capability that it is needed for doing.
+func whileListing(err error, doing string) error {
+	var missing *CapabilityError
+	if errors.As(err, &missing) {
+		missing.Doing = doing
+	}
+	return err
+}
+
 // NotFoundError says that there is nothing of a name or an id, or that the caller
 // may not see it, which the service does not tell apart.
 type NotFoundError struct {

@@ -48,7 +48,7 @@ func (c *Client) PullTokens(ctx context.Context, f PullTokenFilter) ([]PullToken
 		identities, incomplete = c.Identities(ctx, IdentityFilter{DescendantsOf: f.Parent})
 	}
 	if incomplete != nil && !isPartial(incomplete) {
-		return nil, incomplete
+		return nil, whileListing(incomplete, "list pull tokens")
 	}
 	groups, err := groupsOf(ctx)
 	if err != nil {

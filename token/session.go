@@ -228,7 +228,7 @@ func (s *Session) warnDiscarded(r credentialRecord) {
 	if r.Expires != 0 {
 		end = " until " + time.Unix(r.Expires, 0).Local().Format("2006-01-02")
 	}
-	s.Warn("the credential stored for %s (user %s) is removed here, and stays valid%s; if it is a pull token, revoke it with: docker-credential-cgr pull-token revoke %s",
+	s.Warn("the credential stored for %s (user %s) is removed here, and stays valid%s; to revoke a pull token, run: docker-credential-cgr login, and then: docker-credential-cgr pull-token revoke %s",
 		r.Host, platform.Printable(r.Username), end, platform.Printable(r.Username))
 }
 
