@@ -203,6 +203,73 @@ func TestGitignoreOfAHostileRepository(t *testing.T) {
 	}
 }
 
+// A repository in which git has to fetch objects to list the files must not get it to run
+// what fetches them.
+func TestGitignoreOfAHostilePartialClone(t *testing.T) {
+	r := newRepository(t)
+	r.write("a.yaml", pinnable)
+	r.write("d/b.yaml", pinnable)
+	r.write("e/c.yaml", pinnable)
+	r.git(r.root, "", "add", ".")
+	r.git(r.root, "", "commit", "--quiet", "-m", "a")
+	tree := strings.TrimSpace(r.git(r.root, "", "rev-parse", "HEAD:d"))
+	r.git(r.root, "", "sparse-checkout", "set", "--cone", "--sparse-index", "e")
+	r.write("d/b.yaml", pinnable) // as an archive may have it
+	if err := os.Remove(filepath.Join(r.root, ".git", "objects", tree[:2], tree[2:])); err != nil {
+		t.Fatal(err)
+	}
+	ran := filepath.Join(t.TempDir(), "ran")
+	for _, remote := range []map[string]string{
+		{"url": "ssh://x/y"},
+		{"url": "ext::touch " + ran},
+		{"url": r.root, "uploadpack": "touch '" + ran + "'; false"},
+	} {
+		for setting, value := range map[string]string{
+			"core.repositoryFormatVersion": "1", "extensions.partialClone": "origin", "remote.origin.promisor": "true",
+			"core.sshCommand": "touch '" + ran + "'; false", "protocol.allow": "always",
+		} {
+			r.git(r.root, "", "config", setting, value)
+		}
+		for setting, value := range remote {
+			r.git(r.root, "", "config", "remote.origin."+setting, value)
+		}
+		got := r.walk("")
+		r.want(r.found(got), "a.yaml", "d/b.yaml", "e/c.yaml")
+		if len(got.Whole) != 1 || !strings.HasPrefix(got.Whole[0].Why, "git failed: ") {
+			t.Errorf("%v: got %v read without git, want all", remote, got.Whole)
+		}
+		if _, err := os.Stat(ran); err == nil {
+			t.Errorf("%v: git ran it", remote)
+		}
+	}
+}
+
+// A repository whose settings name another work tree is read as it is there.
+func TestGitignoreOfAnotherWorkTree(t *testing.T) {
+	other := newRepository(t)
+	r := newRepository(t)
+	r.write(".gitignore", "*.yaml\n")
+	r.write("a.yaml", pinnable)
+	r.git(r.root, "", "init", "--quiet", "nested")
+	r.write("nested/b.yaml", pinnable)
+	r.write("bare/c.yaml", pinnable)
+	r.git(r.root, "", "init", "--quiet", "--bare", "bare")
+	for _, path := range []string{"nested", "bare", ""} {
+		workTree := other.root
+		if path == "bare" {
+			workTree = ".." // where a .git is, but with ignored files of its own
+		}
+		r.git(filepath.Join(r.root, path), "", "config", "core.bare", "false")
+		r.git(filepath.Join(r.root, path), "", "config", "core.worktree", workTree)
+		tree := r.walk(path)
+		want := map[string][]string{"nested": {"nested/b.yaml"}, "bare": {"bare/c.yaml"}, "": {"a.yaml", "bare/c.yaml", "nested/b.yaml"}}[path]
+		r.want(r.found(tree), want...)
+		if len(tree.Whole) == 0 || !strings.Contains(tree.Whole[0].Why, "git") {
+			t.Errorf("%q: got %v read without git, want it", path, tree.Whole)
+		}
+	}
+}
+
 // Where git cannot tell, everything is read, and that is said.
 func TestGitignoreWithoutGit(t *testing.T) {
 	r := newRepository(t)

@@ -198,7 +198,7 @@ func hasGit(dir string) bool {
 // with a "/".
 func (w *walker) addFolder(arg *argument, rel string) {
 	dir := filepath.Join(arg.real, filepath.FromSlash(rel))
-	names, why, unread := gitFiles(w.ctx, dir)
+	files, why, unread := gitFiles(w.ctx, dir)
 	if rel == "" && why == "" && gitIgnores(w.ctx, dir) {
 		why = "git ignores it"
 	}
@@ -210,18 +210,16 @@ func (w *walker) addFolder(arg *argument, rel string) {
 		w.addWhole(arg, rel)
 		return
 	}
-	for _, name := range names {
+	for _, f := range files {
 		if w.ctx.Err() != nil {
 			return
 		}
-		folder, isFolder := strings.CutSuffix(rel+name, "/")
-		switch {
-		case w.exclude.covers(rel + name):
-		case isFolder:
-			w.add(w.newCandidate(arg, folder))
-		default:
-			w.add(w.newCandidate(arg, rel+name))
+		if w.exclude.covers(rel + f.name) {
+			continue
 		}
+		c := w.newCandidate(arg, strings.TrimSuffix(rel+f.name, "/"))
+		c.tracked = f.tracked
+		w.add(c)
 	}
 }
 

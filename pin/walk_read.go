@@ -35,6 +35,7 @@ type candidate struct {
 	rel      string // from the argument's folder, with slashes
 	real     string // where it is, without links
 	named    bool   // on the command line
+	tracked  bool   // by git
 	folder   bool   // it is one
 	why      string // it is left out; empty if it is not
 	err      error
