@@ -136,14 +136,11 @@ func (r *repository) want(got []string, want ...string) {
 func TestGitignoreAsGitHasIt(t *testing.T) {
 	r := newRepository(t)
 	r.write(".gitignore", "tracked.yaml\nignored.yaml\nbuild/\n")
-	for _, name := range []string{"tracked.yaml", "ignored.yaml", "excluded.yaml", "gone.yaml", "new.yaml", "build/a.yaml", "a/b/c.yaml", "line\nfeed.yaml", "é.yaml"} {
+	for _, name := range []string{"tracked.yaml", "ignored.yaml", "excluded.yaml", "new.yaml", "build/a.yaml", "a/b/c.yaml", "line\nfeed.yaml", "é.yaml"} {
 		r.write(name, pinnable)
 	}
 	r.write(".git/info/exclude", "excluded.yaml\n")
-	r.git(r.root, "", "add", "--force", "tracked.yaml", "gone.yaml")
-	if err := os.Remove(filepath.Join(r.root, "gone.yaml")); err != nil {
-		t.Fatal(err)
-	}
+	r.git(r.root, "", "add", "--force", "tracked.yaml")
 	patterns := filepath.Join(t.TempDir(), "patterns")
 	if err := os.WriteFile(patterns, []byte("new.yaml\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -241,6 +238,79 @@ func TestGitignoreOfAHostilePartialClone(t *testing.T) {
 		if _, err := os.Stat(ran); err == nil {
 			t.Errorf("%v: git ran it", remote)
 		}
+	}
+}
+
+// What git tracks and is not there has not been checked, which is said. Nothing outside
+// of the folder takes its place: the index may lead there, itself or through a link.
+func TestGitignoreOfMissingFiles(t *testing.T) {
+	r := newRepository(t)
+	for _, name := range []string{"a.yaml", "gone.yaml", "link/d.yaml", "xx/outside/e.yaml", "sparse/b.yaml", "sparse/c.yaml"} {
+		r.write(name, pinnable)
+	}
+	r.git(r.root, "", "add", ".")
+	r.git(r.root, "", "commit", "--quiet", "-m", "a")
+	missing := func(want ...string) {
+		t.Helper()
+		tree, err := pin.Walk(t.Context(), []string{r.root}, nil, "cgr.dev")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, s := range tree.Skipped {
+			got = append(got, strings.TrimPrefix(filepath.ToSlash(s.Path), filepath.ToSlash(r.root)+"/")+" "+s.Why)
+		}
+		r.want(got, want...)
+		if slices.ContainsFunc(tree.Files, func(f pin.File) bool { return !strings.HasPrefix(f.Path, r.root) }) {
+			t.Errorf("got %v, want nothing outside", r.found(tree))
+		}
+	}
+	missing()
+	if err := os.Remove(filepath.Join(r.root, "gone.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	missing("gone.yaml git tracks it, and it is not there")
+	r.git(r.root, "", "rm", "--quiet", "gone.yaml")
+	r.git(r.root, "", "sparse-checkout", "set", "--cone", "link", "xx/outside")
+	missing("sparse/b.yaml git tracks it, and it is not there, nor are 1 more")
+	r.git(r.root, "", "sparse-checkout", "disable")
+
+	r.write("../outside/d.yaml", pinnable)
+	r.write("../outside/e.yaml", pinnable)
+	if err := os.RemoveAll(filepath.Join(r.root, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("../outside", filepath.Join(r.root, "link")); err != nil {
+		t.Skip("this user may make no links:", err)
+	}
+	missing("link/d.yaml git tracks it, and it is not there")
+	index := filepath.Join(r.root, ".git", "index")
+	entries, err := os.ReadFile(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(index, bytes.ReplaceAll(entries, []byte("xx/outside"), []byte("../outside")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tree, _ := pin.Walk(t.Context(), []string{r.root}, nil, "cgr.dev")
+	r.want(r.found(tree), "a.yaml", "sparse/b.yaml", "sparse/c.yaml", "xx/outside/e.yaml")
+}
+
+// A submodule that was copied without its .git is read whole; one that is not there yet
+// is another repository's matter.
+func TestGitignoreOfSubmodulesWithoutGit(t *testing.T) {
+	r := newRepository(t)
+	r.write("a.yaml", pinnable)
+	r.write("copied/b.yaml", pinnable)
+	r.write("empty/", "")
+	r.git(r.root, "", "add", "a.yaml")
+	for _, path := range []string{"copied", "empty"} {
+		r.git(r.root, "", "update-index", "--add", "--cacheinfo", "160000,0123456789012345678901234567890123456789,"+path)
+	}
+	tree := r.walk("")
+	r.want(r.found(tree), "a.yaml", "copied/b.yaml")
+	if len(tree.Whole) != 1 || filepath.Base(tree.Whole[0].Path) != "copied" {
+		t.Errorf("got %v read whole, want the submodule", tree.Whole)
 	}
 }
 
