@@ -11,9 +11,9 @@ const (
 // readText notes every occurrence that no reader has noted yet. Where a reader failed,
 // unread says why. It reports whether the host stands anywhere but in comments.
 func (r *reader) readText(kind Kind, scripts func(int) (scan.Place, bool), unread error) (outside bool) {
-	noted := make([]scan.Place, 0, len(r.Found)+len(r.Left))
-	for _, f := range r.Found {
-		noted = append(noted, scan.At(f.Name, max(f.Name+1, f.End)))
+	noted := make([]scan.Place, 0, 2*len(r.Found)+len(r.Left))
+	for _, f := range r.Found { // between the two may be another one
+		noted = append(noted, scan.At(f.Name, f.NameEnd), scan.At(f.Start, f.End))
 	}
 	for _, l := range r.Left {
 		noted = append(noted, scan.At(l.Start, l.End))

@@ -21,8 +21,9 @@ type Found struct {
 	Platform   string // that the file asks for beside it, as it is written, such as "linux/arm64" or "$BUILDPLATFORM"; empty for none
 	Fixed      bool   // it has a digest and stands where nothing is known to read it: Pin must not be called
 
-	Form Form
-	Name int // where the name begins
+	Form    Form
+	Name    int // where the name begins
+	NameEnd int // the end of what gives the name, where that is another place than Start to End; else 0
 }
 
 // Form is how a reference is written in the bytes that Pin replaces.

@@ -199,6 +199,9 @@ func (w *walk) block(v *yaml.Node) {
 	}
 	for _, f := range inner.Found {
 		f.Start, f.End, f.Name = f.Start+start, f.End+start, f.Name+start
+		if f.NameEnd > 0 {
+			f.NameEnd += start
+		}
 		w.Found = append(w.Found, f)
 	}
 	for _, l := range inner.Left {
