@@ -100,7 +100,7 @@ func beginsName(before []byte) bool {
 		name := bytes.TrimRight(bytes.TrimSuffix(before[:len(before)-1], []byte(":")), WordBytes)
 		return bytes.HasSuffix(name, []byte("${"))
 	case '/':
-		return SchemeBefore(before) != ""
+		return SchemeBefore(bytes.ReplaceAll(before[max(0, len(before)-32):], []byte(`\/`), []byte("/"))) != ""
 	case '.', '@':
 		return false
 	case 'n', 'r', 't':
@@ -150,6 +150,11 @@ type Mention struct {
 // it has more than an organization.
 func MentionAt(data []byte, host string, at Place) (m Mention, ok bool) {
 	end := at.End + len(data[at.End:]) - len(bytes.TrimPrefix(data[at.End:], []byte(StandardPort)))
+	if slash := escapedSlash(data[end:]); slash > 0 && !isEnd(data[end+slash:]) {
+		m = Mention{Place: Place{at.Start, end}, Why: InPieces}
+		m.Shown = min(end+len(restOfWord(data[end:min(len(data), m.Start+MaxShown)])), m.Start+MaxShown)
+		return m, true
+	}
 	if end == len(data) || data[end] != '/' {
 		return m, false
 	}
@@ -173,14 +178,7 @@ func MentionAt(data []byte, host string, at Place) (m Mention, ok bool) {
 		if c := data[end]; c == '"' || c == '\'' || c == '\\' {
 			m.Why = InPieces
 		}
-		rest := data[m.End:min(len(data), m.Start+MaxShown)]
-		if i := bytes.IndexAny(rest, " \t\r\n,\"'`"); i >= 0 {
-			rest = rest[:i]
-		}
-		for len(rest) > 0 && !utf8.Valid(rest) {
-			rest = rest[:len(rest)-1]
-		}
-		m.Shown += len(rest)
+		m.Shown += len(restOfWord(data[m.End:min(len(data), m.Start+MaxShown)]))
 	case err != nil && end < len(data) && data[end] == '*': // a pattern is no image
 		return m, false
 	case err != nil:
@@ -188,6 +186,33 @@ func MentionAt(data []byte, host string, at Place) (m Mention, ok bool) {
 	}
 	m.Shown = min(m.Shown, m.Start+MaxShown)
 	return m, true
+}
+
+// escapedSlash returns the length of the escape of a slash at the beginning of a text, as
+// JSON has it, or 0.
+func escapedSlash(text []byte) int {
+	for _, escape := range []string{`\/`, `\u002f`, `\x2f`} {
+		if hasPrefixFold(text, escape) {
+			return len(escape)
+		}
+	}
+	return 0
+}
+
+// isEnd reports whether no name goes on with the text.
+func isEnd(after []byte) bool {
+	return len(after) == 0 || strings.IndexByte(WordBytes+"$<{%", after[0]) < 0
+}
+
+// restOfWord returns the part of a text that belongs to the word in it that began before.
+func restOfWord(text []byte) []byte {
+	if i := bytes.IndexAny(text, " \t\r\n,\"'`"); i >= 0 {
+		text = text[:i]
+	}
+	for len(text) > 0 && !utf8.Valid(text) {
+		text = text[:len(text)-1]
+	}
+	return text
 }
 
 // continues reports whether a name goes on behind its written part, with a variable or
