@@ -107,7 +107,9 @@ func (r *reader) word(m scan.Mention, within scan.Place) (class Class, why strin
 		case u.part:
 			return Ambiguous, usedInPart, false
 		}
-		return tell(m, name, scan.IsImageKey(strings.TrimLeft(name, "-")) || name == "--from")
+		// A variable may be used in another file, where a tag comes behind it.
+		option := strings.TrimLeft(name, "-")
+		return tell(m, name, option != name && (scan.IsImageKey(option) || option == "from"))
 	}
 	if line != "" && strings.IndexByte(" \t\n\"'`(", line[len(line)-1]) < 0 {
 		return Ambiguous, notLiteral, false
