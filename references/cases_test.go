@@ -107,7 +107,7 @@ func TestCases(t *testing.T) {
 // isLeft compares what is left with the mark "LINE TEXT¦WHY", where WHY is a part.
 func isLeft(got Left, mark string) bool {
 	place, why, _ := strings.Cut(mark, "¦")
-	if (got.Class == Built) != strings.Contains(why, "built here") {
+	if (got.Class >= Pushed) != strings.Contains(why, "built here") {
 		return false
 	}
 	return fmt.Sprint(got.Line, " ", got.Text) == place && strings.Contains(got.Why, why)

@@ -22,6 +22,7 @@ type (
 const (
 	Ambiguous = scan.Ambiguous
 	Comment   = scan.Comment
+	Pushed    = scan.Pushed
 	Built     = scan.Built
 )
 

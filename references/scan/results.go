@@ -68,6 +68,7 @@ type Class int
 const (
 	Ambiguous Class = iota // it may be read as an image, and cannot be pinned
 	Comment                // it stands in a comment
+	Pushed                 // it names what is pushed or tagged there, and may be built elsewhere
 	Built                  // it names what is built there, which need not exist yet
 )
 

@@ -3,7 +3,6 @@ package yamlfile
 import (
 	"cmp"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 
@@ -45,7 +44,7 @@ type walk struct {
 	mappings map[*yaml.Node]bool  // and lists that were taken
 	edited   map[*yaml.Node]bool  // by a mapping that gives an image in parts
 	scripts  map[*yaml.Node]bool
-	built    map[*yaml.Node]bool
+	built    map[*yaml.Node]scan.Class // scalars: Pushed or Built
 	own      map[*yaml.Node][5]*yaml.Node
 
 	variables map[string][]*yaml.Node // that may be what an image: is
@@ -54,9 +53,9 @@ type walk struct {
 
 func newWalk(r *scan.Results, workflow bool) *walk {
 	w := &walk{Results: r, workflow: workflow, variables: map[string][]*yaml.Node{}, named: map[string]bool{}}
-	w.own = map[*yaml.Node][5]*yaml.Node{}
+	w.own, w.built = map[*yaml.Node][5]*yaml.Node{}, map[*yaml.Node]scan.Class{}
 	w.offset, w.at = map[*yaml.Node]int{}, map[*yaml.Node]*spot{}
-	for _, set := range []*map[*yaml.Node]bool{&w.inKeys, &w.mappings, &w.edited, &w.scripts, &w.built} {
+	for _, set := range []*map[*yaml.Node]bool{&w.inKeys, &w.mappings, &w.edited, &w.scripts} {
 		*set = map[*yaml.Node]bool{}
 	}
 	return w
@@ -80,8 +79,10 @@ func (w *walk) visit(n *yaml.Node, key, above string) {
 		name, v := keyName(n.Content[i]), n.Content[i+1]
 		w.rememberKey(n.Content[i])
 		switch {
-		case name == "image" && isBuilt, slices.Contains(scan.Builders, name):
-			w.buildsAll(v)
+		case name == "image" && isBuilt:
+			w.buildsAll(v, scan.Built)
+		case scan.Builders[name] != 0:
+			w.buildsAll(v, scan.Builders[name])
 		case strings.HasSuffix(name, "image") && scan.IsImageKey(name) || strings.HasSuffix(name, "Image") && scan.IsImageKey(name):
 			w.image(v, beside)
 		case name == "services":
@@ -220,15 +221,15 @@ func (w *walk) isScript(v *yaml.Node) {
 	}
 }
 
-// buildsAll remembers the names of what is built.
-func (w *walk) buildsAll(v *yaml.Node) {
+// buildsAll remembers the names of what is built or pushed.
+func (w *walk) buildsAll(v *yaml.Node, class scan.Class) {
 	if v = behind(v); v.Kind == yaml.ScalarNode {
-		w.built[v] = true
+		w.built[v] = max(w.built[v], class)
 	} else if v.Kind == yaml.SequenceNode && !w.mappings[v] {
 		w.mappings[v] = true
 		for _, child := range v.Content {
 			if child.Kind == yaml.ScalarNode {
-				w.built[child] = true
+				w.built[child] = max(w.built[child], class)
 			}
 		}
 	}
