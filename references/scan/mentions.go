@@ -188,6 +188,46 @@ func MentionAt(data []byte, host string, at Place) (m Mention, ok bool) {
 	return m, true
 }
 
+// PartAt returns the host there, perhaps with an organization behind it, where that is the
+// whole of a value, so that the rest of a name may come behind it elsewhere: the default of
+// a variable, what a key or a variable is, an element of a list or, if quotes say that it
+// is a value, a string.
+func PartAt(data []byte, at Place, quotes bool) (part Place, ok bool) {
+	end := at.End + len(data[at.End:]) - len(bytes.TrimPrefix(data[at.End:], []byte(StandardPort)))
+	if end < len(data) && data[end] == '/' {
+		path := data[end+1 : min(len(data), end+MaxName)]
+		end += 1 + len(path) - len(bytes.TrimLeft(path, WordBytes+".-"))
+	}
+	part = Place{at.Start, end}
+	before := data[max(0, at.Start-MaxShown):at.Start]
+	before = before[:len(before)-len(SchemeBefore(before))]
+	after := data[end:min(len(data), end+MaxShown)]
+	if bytes.HasPrefix(after, []byte("}")) && (bytes.HasSuffix(before, []byte("-")) || bytes.HasPrefix(after, []byte("}/"))) {
+		part.End += len(restOfWord(after))
+		return part, true
+	}
+	isQuoted := len(before) > 0 && len(after) > 0 && before[len(before)-1] == after[0] && strings.IndexByte("\"'`", after[0]) >= 0
+	if isQuoted {
+		before, after = before[:len(before)-1], after[1:]
+	}
+	word := bytes.TrimRight(before, " \t")
+	next := bytes.TrimLeft(after, " \t")
+	isKey := isQuoted && (bytes.HasPrefix(next, []byte(":")) || bytes.HasPrefix(next, []byte("=")) || bytes.HasSuffix(before, []byte(".")))
+	switch {
+	case isKey:
+		return part, false
+	case isQuoted && quotes:
+		return part, true
+	case bytes.HasSuffix(word, []byte("=")):
+		word = word[bytes.LastIndexAny(word, " \t\r\n\"'")+1:]
+		isOption := bytes.HasPrefix(word, []byte("-")) // of a program, such as --docker-server
+		return part, !isOption && (len(after) == 0 || strings.IndexByte(" \t\r\n,;})]&|#<\\\"'`", after[0]) >= 0)
+	case len(word) < len(before) && (bytes.HasSuffix(word, []byte(":")) || bytes.HasSuffix(word, []byte("-"))):
+		return part, len(next) == 0 || strings.IndexByte("\r\n#,}]", next[0]) >= 0
+	}
+	return part, false
+}
+
 // escapedSlash returns the length of the escape of a slash at the beginning of a text, as
 // JSON has it, or 0.
 func escapedSlash(text []byte) int {

@@ -92,6 +92,7 @@ type Results struct {
 	Host  string // without the standard port
 	Found []Found
 	Left  []Left
+	Other []Place // where the host names no image, nor a part of one
 
 	Work int // bytes that were looked at around what was found, for tests
 }

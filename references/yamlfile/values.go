@@ -204,6 +204,9 @@ func (w *walk) block(v *yaml.Node) {
 		}
 		w.Found = append(w.Found, f)
 	}
+	for _, p := range inner.Other {
+		w.Other = append(w.Other, scan.At(p.Start+start, p.End+start))
+	}
 	for _, l := range inner.Left {
 		l.Start, l.End = l.Start+start, l.End+start
 		w.Left = append(w.Left, l)

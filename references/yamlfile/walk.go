@@ -74,6 +74,7 @@ func (w *walk) visit(n *yaml.Node, key, above string) {
 	// In Compose, and not where build is the name of a job.
 	isBuilt := key == "artifacts" || valueOf(n, "build") != nil && (above == "services" || strings.HasPrefix(key, "x-"))
 	w.parts(n, false)
+	w.login(n)
 	w.parameter(n)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name, v := keyName(n.Content[i]), n.Content[i+1]
@@ -276,6 +277,13 @@ func (w *walk) parameter(n *yaml.Node) {
 	// By convention IMAGE is what a task builds.
 	if _, known := w.named[name.Value]; !known && scan.IsImageKey(name.Value) && name.Value != "IMAGE" && w.isName(v) {
 		w.named[name.Value] = true
+	}
+}
+
+// login notes the registry of a step that signs in there.
+func (w *walk) login(n *yaml.Node) {
+	if host := valueOf(n, "registry"); host != nil && scan.IsHost(text(host), w.Host) && (valueOf(n, "username") != nil || valueOf(n, "password") != nil) {
+		w.Other = append(w.Other, scan.At(w.offset[host], w.end(host)))
 	}
 }
 
