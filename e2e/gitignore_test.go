@@ -269,10 +269,10 @@ func TestGitignoreOfMissingFiles(t *testing.T) {
 	if err := os.Remove(filepath.Join(r.root, "gone.yaml")); err != nil {
 		t.Fatal(err)
 	}
-	missing("gone.yaml git tracks it, and it is not there")
+	missing("gone.yaml git tracks it, but it is missing")
 	r.git(r.root, "", "rm", "--quiet", "gone.yaml")
 	r.git(r.root, "", "sparse-checkout", "set", "--cone", "link", "xx/outside")
-	missing("sparse/b.yaml git tracks it, and it is not there, nor are 1 more")
+	missing("sparse/b.yaml git tracks it, but it is missing (and 1 more)")
 	r.git(r.root, "", "sparse-checkout", "disable")
 
 	r.write("../outside/d.yaml", pinnable)
@@ -283,7 +283,7 @@ func TestGitignoreOfMissingFiles(t *testing.T) {
 	if err := os.Symlink("../outside", filepath.Join(r.root, "link")); err != nil {
 		t.Skip("this user may make no links:", err)
 	}
-	missing("link/d.yaml git tracks it, and it is not there")
+	missing("link/d.yaml git tracks it, but it is missing")
 	index := filepath.Join(r.root, ".git", "index")
 	entries, err := os.ReadFile(index)
 	if err != nil {

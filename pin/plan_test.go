@@ -284,6 +284,14 @@ func TestPinnedElsewhere(t *testing.T) {
 	}
 }
 
+// A digest decides, whatever the registry before it is at last.
+func TestSureBehindADefault(t *testing.T) {
+	places := setOf(t, map[string]string{"run.sh": "docker run ${REG:-cgr.dev/org}/python@" + digest(1) + " x\n"}).Places()
+	if len(places) != 1 || !places[0].Sure() {
+		t.Errorf("got %+v, want it pinned", places)
+	}
+}
+
 // What only looks as if it had a digest is not pinned.
 func TestSure(t *testing.T) {
 	d := digest(1)

@@ -35,7 +35,7 @@ func (e *ArgumentError) Error() string { return platform.Printable(e.Path) + " "
 // Tree is what Walk has read.
 type Tree struct {
 	Files   []File
-	Skipped []Skipped // files that name the registry and are no text, or too big; and that git tracks and are not there
+	Skipped []Skipped // files that name the registry and are no text, or too big; and the first that git tracks and that is missing
 	Whole   []Skipped // folders in which everything was read but .git, and why
 	Opened  int64     // files
 	Bytes   int64     // that were read
@@ -97,9 +97,9 @@ func Walk(ctx context.Context, paths, patterns []string, host string) (*Tree, er
 		}
 	}
 	if len(missing) > 0 { // in a sparse checkout perhaps most of a big repository
-		why := "git tracks it, and it is not there"
+		why := "git tracks it, but it is missing"
 		if more := len(missing) - 1; more > 0 {
-			why += fmt.Sprintf(", nor are %d more", more)
+			why += fmt.Sprintf(" (and %d more)", more)
 		}
 		t.Skipped = append(t.Skipped, Skipped{missing[0], why})
 	}

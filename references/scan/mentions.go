@@ -220,7 +220,7 @@ func PartAt(data []byte, at Place, quotes bool) (part Place, ok bool) {
 		return part, true
 	case bytes.HasSuffix(word, []byte("=")):
 		word = word[bytes.LastIndexAny(word, " \t\r\n\"'")+1:]
-		isOption := bytes.HasPrefix(word, []byte("-")) // of a program, such as --docker-server
+		isOption := bytes.HasPrefix(word, []byte("-")) && bytes.Count(word, []byte("=")) == 1 // of a program, such as --docker-server
 		return part, !isOption && (len(after) == 0 || strings.IndexByte(" \t\r\n,;})]&|#<\\\"'`", after[0]) >= 0)
 	case len(word) < len(before) && (bytes.HasSuffix(word, []byte(":")) || bytes.HasSuffix(word, []byte("-"))):
 		return part, len(next) == 0 || strings.IndexByte("\r\n#,}]", next[0]) >= 0
