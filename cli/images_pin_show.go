@@ -124,11 +124,17 @@ func (a *app) sayPins(v pinView, paths []string) {
 	for _, path := range paths {
 		again += shellQuote(platform.Printable(path)) + " "
 	}
+	pinned := all
+	if len(v.alone) > 0 {
+		pinned += fmt.Sprintf(", %d left alone", len(v.alone))
+	}
 	switch {
 	case v.changed > 0 && !v.check && !v.dryRun:
 		a.warn("changed %s in %s", plural(v.changed, "reference"), plural(len(v.files), "file"))
 	case v.changed > 0 && v.dryRun:
 		a.warn("would change %s in %s", plural(v.changed, "reference"), plural(len(v.files), "file"))
+	case len(v.places) == 0 && len(v.skipped) == 0 && len(v.alone) > 0:
+		a.warn("nothing to pin: %s left alone", plural(len(v.alone), "reference"))
 	case len(v.places) == 0 && len(v.skipped) == 0:
 		a.warn("no file names an image of %s", a.cfg.Registry.Host)
 	case len(v.places) == 0:
@@ -143,13 +149,13 @@ func (a *app) sayPins(v pinView, paths []string) {
 	case !v.sure:
 		a.warn("%d of %s pinned; nothing changed", v.pinned, all)
 	case v.update && v.unknown > 0:
-		a.warn("all is pinned (%s), but of %d it cannot be told what to follow", all, v.unknown)
+		a.warn("all is pinned (%s), but of %d it cannot be told what to follow", pinned, v.unknown)
 	case v.update:
-		a.warn("all is pinned and up to date (%s)", all)
+		a.warn("all is pinned and up to date (%s)", pinned)
 	case v.at != "":
-		a.warn("all was pinned before (%s), so --at changed nothing; to move pins, add --update", all)
+		a.warn("all was pinned before (%s), so --at changed nothing; to move pins, add --update", pinned)
 	default:
-		a.warn("all is pinned (%s); to move pins to what their tags are now, add --update", all)
+		a.warn("all is pinned (%s); to move pins to what their tags are now, add --update", pinned)
 	}
 }
 

@@ -136,14 +136,11 @@ func (r *repository) want(got []string, want ...string) {
 func TestGitignoreAsGitHasIt(t *testing.T) {
 	r := newRepository(t)
 	r.write(".gitignore", "tracked.yaml\nignored.yaml\nbuild/\n")
-	for _, name := range []string{"tracked.yaml", "ignored.yaml", "excluded.yaml", "gone.yaml", "new.yaml", "build/a.yaml", "a/b/c.yaml", "line\nfeed.yaml", "é.yaml"} {
+	for _, name := range []string{"tracked.yaml", "ignored.yaml", "excluded.yaml", "new.yaml", "build/a.yaml", "a/b/c.yaml", "line\nfeed.yaml", "é.yaml"} {
 		r.write(name, pinnable)
 	}
 	r.write(".git/info/exclude", "excluded.yaml\n")
-	r.git(r.root, "", "add", "--force", "tracked.yaml", "gone.yaml")
-	if err := os.Remove(filepath.Join(r.root, "gone.yaml")); err != nil {
-		t.Fatal(err)
-	}
+	r.git(r.root, "", "add", "--force", "tracked.yaml")
 	patterns := filepath.Join(t.TempDir(), "patterns")
 	if err := os.WriteFile(patterns, []byte("new.yaml\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -200,6 +197,146 @@ func TestGitignoreOfAHostileRepository(t *testing.T) {
 	r.want(r.walked(""), "a.yaml", "b.yaml")
 	if out, err := os.ReadFile(ran); err == nil {
 		t.Errorf("git ran %s", out)
+	}
+}
+
+// A repository in which git has to fetch objects to list the files must not get it to run
+// what fetches them.
+func TestGitignoreOfAHostilePartialClone(t *testing.T) {
+	r := newRepository(t)
+	r.write("a.yaml", pinnable)
+	r.write("d/b.yaml", pinnable)
+	r.write("e/c.yaml", pinnable)
+	r.git(r.root, "", "add", ".")
+	r.git(r.root, "", "commit", "--quiet", "-m", "a")
+	tree := strings.TrimSpace(r.git(r.root, "", "rev-parse", "HEAD:d"))
+	r.git(r.root, "", "sparse-checkout", "set", "--cone", "--sparse-index", "e")
+	r.write("d/b.yaml", pinnable) // as an archive may have it
+	if err := os.Remove(filepath.Join(r.root, ".git", "objects", tree[:2], tree[2:])); err != nil {
+		t.Fatal(err)
+	}
+	ran := filepath.Join(t.TempDir(), "ran")
+	for _, remote := range []map[string]string{
+		{"url": "ssh://x/y"},
+		{"url": "ext::touch " + ran},
+		{"url": r.root, "uploadpack": "touch '" + ran + "'; false"},
+	} {
+		for setting, value := range map[string]string{
+			"core.repositoryFormatVersion": "1", "extensions.partialClone": "origin", "remote.origin.promisor": "true",
+			"core.sshCommand": "touch '" + ran + "'; false", "protocol.allow": "always",
+		} {
+			r.git(r.root, "", "config", setting, value)
+		}
+		for setting, value := range remote {
+			r.git(r.root, "", "config", "remote.origin."+setting, value)
+		}
+		got := r.walk("")
+		r.want(r.found(got), "a.yaml", "d/b.yaml", "e/c.yaml")
+		if len(got.Whole) != 1 || !strings.HasPrefix(got.Whole[0].Why, "git failed: ") {
+			t.Errorf("%v: got %v read without git, want all", remote, got.Whole)
+		}
+		if _, err := os.Stat(ran); err == nil {
+			t.Errorf("%v: git ran it", remote)
+		}
+	}
+}
+
+// What git tracks and is not there has not been checked, which is said. Nothing outside
+// of the folder takes its place: the index may lead there, itself or through a link.
+func TestGitignoreOfMissingFiles(t *testing.T) {
+	r := newRepository(t)
+	for _, name := range []string{"a.yaml", "gone.yaml", "link/d.yaml", "xx/outside/e.yaml", "sparse/b.yaml", "sparse/c.yaml"} {
+		r.write(name, pinnable)
+	}
+	r.git(r.root, "", "add", ".")
+	r.git(r.root, "", "commit", "--quiet", "-m", "a")
+	missing := func(want ...string) {
+		t.Helper()
+		tree, err := pin.Walk(t.Context(), []string{r.root}, nil, "cgr.dev")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, s := range tree.Skipped {
+			got = append(got, strings.TrimPrefix(filepath.ToSlash(s.Path), filepath.ToSlash(r.root)+"/")+" "+s.Why)
+		}
+		r.want(got, want...)
+		if slices.ContainsFunc(tree.Files, func(f pin.File) bool { return !strings.HasPrefix(f.Path, r.root) }) {
+			t.Errorf("got %v, want nothing outside", r.found(tree))
+		}
+	}
+	missing()
+	if err := os.Remove(filepath.Join(r.root, "gone.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	missing("gone.yaml git tracks it, but it is missing")
+	r.git(r.root, "", "rm", "--quiet", "gone.yaml")
+	r.git(r.root, "", "sparse-checkout", "set", "--cone", "link", "xx/outside")
+	missing("sparse/b.yaml git tracks it, but it is missing (and 1 more)")
+	r.git(r.root, "", "sparse-checkout", "disable")
+
+	r.write("../outside/d.yaml", pinnable)
+	r.write("../outside/e.yaml", pinnable)
+	if err := os.RemoveAll(filepath.Join(r.root, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("../outside", filepath.Join(r.root, "link")); err != nil {
+		t.Skip("this user may make no links:", err)
+	}
+	missing("link/d.yaml git tracks it, but it is missing")
+	index := filepath.Join(r.root, ".git", "index")
+	entries, err := os.ReadFile(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(index, bytes.ReplaceAll(entries, []byte("xx/outside"), []byte("../outside")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tree, _ := pin.Walk(t.Context(), []string{r.root}, nil, "cgr.dev")
+	r.want(r.found(tree), "a.yaml", "sparse/b.yaml", "sparse/c.yaml", "xx/outside/e.yaml")
+}
+
+// A submodule that was copied without its .git is read whole; one that is not there yet
+// is another repository's matter.
+func TestGitignoreOfSubmodulesWithoutGit(t *testing.T) {
+	r := newRepository(t)
+	r.write("a.yaml", pinnable)
+	r.write("copied/b.yaml", pinnable)
+	r.write("empty/", "")
+	r.git(r.root, "", "add", "a.yaml")
+	for _, path := range []string{"copied", "empty"} {
+		r.git(r.root, "", "update-index", "--add", "--cacheinfo", "160000,0123456789012345678901234567890123456789,"+path)
+	}
+	tree := r.walk("")
+	r.want(r.found(tree), "a.yaml", "copied/b.yaml")
+	if len(tree.Whole) != 1 || filepath.Base(tree.Whole[0].Path) != "copied" {
+		t.Errorf("got %v read whole, want the submodule", tree.Whole)
+	}
+}
+
+// A repository whose settings name another work tree is read as it is there.
+func TestGitignoreOfAnotherWorkTree(t *testing.T) {
+	other := newRepository(t)
+	r := newRepository(t)
+	r.write(".gitignore", "*.yaml\n")
+	r.write("a.yaml", pinnable)
+	r.git(r.root, "", "init", "--quiet", "nested")
+	r.write("nested/b.yaml", pinnable)
+	r.write("bare/c.yaml", pinnable)
+	r.git(r.root, "", "init", "--quiet", "--bare", "bare")
+	for _, path := range []string{"nested", "bare", ""} {
+		workTree := other.root
+		if path == "bare" {
+			workTree = ".." // where a .git is, but with ignored files of its own
+		}
+		r.git(filepath.Join(r.root, path), "", "config", "core.bare", "false")
+		r.git(filepath.Join(r.root, path), "", "config", "core.worktree", workTree)
+		tree := r.walk(path)
+		want := map[string][]string{"nested": {"nested/b.yaml"}, "bare": {"bare/c.yaml"}, "": {"a.yaml", "bare/c.yaml", "nested/b.yaml"}}[path]
+		r.want(r.found(tree), want...)
+		if len(tree.Whole) == 0 || !strings.Contains(tree.Whole[0].Why, "git") {
+			t.Errorf("%q: got %v read without git, want it", path, tree.Whole)
+		}
 	}
 }
 

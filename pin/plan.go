@@ -27,7 +27,7 @@ const (
 	Outdated State = "outdated" // its digest is not its tag's any more, as Resolve has found
 	Left     State = "left"     // it may be read as an image, and cannot be pinned, or not be followed
 	Comment  State = "comment"  // it stands in a comment, and is left alone
-	Built    State = "built"    // it names what is built there, and is left alone
+	Built    State = "built"    // it names what is built or pushed there, and is left alone
 )
 
 // Place is a reference in a file.
@@ -100,7 +100,8 @@ func Read(ctx context.Context, paths, exclude []string, host string) (*Set, erro
 	return s, unread
 }
 
-// leaveBuilt leaves what some file says is built alone wherever it is named.
+// leaveBuilt leaves what some file builds alone wherever it is named. That a file pushes
+// or tags an image does not say that it is built here.
 func (s *Set) leaveBuilt(built map[registry.Reference]bool) {
 	for _, f := range s.files {
 		for _, p := range f.places {
@@ -120,7 +121,7 @@ func newFile(f File, found []references.Found, left []references.Left) *file {
 		}
 		all.places = append(all.places, p)
 	}
-	states := map[references.Class]State{references.Ambiguous: Left, references.Comment: Comment, references.Built: Built}
+	states := map[references.Class]State{references.Ambiguous: Left, references.Comment: Comment, references.Pushed: Built, references.Built: Built}
 	for _, l := range left {
 		all.places = append(all.places, &Place{File: f.Path, Line: l.Line, Image: l.Text, State: states[l.Class], Why: l.Why})
 	}

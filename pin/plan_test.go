@@ -244,6 +244,30 @@ func TestReadLeavesWhatIsBuilt(t *testing.T) {
 	}
 }
 
+// One that is only pushed or tagged is read in other files as any other.
+func TestReadSpreadsOnlyWhatIsBuilt(t *testing.T) {
+	for _, test := range []struct {
+		file, text string
+		want       State
+	}{
+		{"run.sh", "docker push cgr.dev/org/app:1\n", Unpinned},
+		{"run.sh", "IMAGE=cgr.dev/org/app:1\ndocker push $IMAGE\n", Unpinned},
+		{"x.yaml", "tags: [cgr.dev/org/app:1]\n", Unpinned},
+		{"x.json", `{"tags": ["cgr.dev/org/app:1"]}`, Unpinned},
+		{"run.sh", "docker build -t cgr.dev/org/app:1 .\n", Built},
+		{"run.sh", "docker buildx build --push --tag cgr.dev/org/app:1 .\n", Built},
+		{"run.sh", "IMAGE=cgr.dev/org/app:1\ndocker build -t $IMAGE . && docker push $IMAGE\n", Built},
+		{"compose.yaml", "services: {a: {build: ., image: 'cgr.dev/org/app:1'}}\n", Built},
+		{"skaffold.yaml", "build: {artifacts: [{image: 'cgr.dev/org/app:1'}]}\n", Built},
+		{"Tiltfile", "docker_build('cgr.dev/org/app:1', '.')\n", Built},
+	} {
+		places := setOf(t, map[string]string{"Dockerfile": "FROM cgr.dev/org/app:1\n", test.file: test.text}).Places()
+		if len(places) != 2 || places[0].File != "./Dockerfile" || places[0].State != test.want || places[1].State != Built {
+			t.Errorf("%q: got %+v, want the first %s, and the other left alone", test.text, places, test.want)
+		}
+	}
+}
+
 // References in places that nothing is known to read count as pinned if they are, and
 // are not moved.
 func TestPinnedElsewhere(t *testing.T) {
@@ -257,6 +281,14 @@ func TestPinnedElsewhere(t *testing.T) {
 	}
 	if places := s.Places(); places[0].State != Left || !places[0].Sure() {
 		t.Errorf("got %+v, want it left, and sure", places)
+	}
+}
+
+// A digest decides, whatever the registry before it is at last.
+func TestSureBehindADefault(t *testing.T) {
+	places := setOf(t, map[string]string{"run.sh": "docker run ${REG:-cgr.dev/org}/python@" + digest(1) + " x\n"}).Places()
+	if len(places) != 1 || !places[0].Sure() {
+		t.Errorf("got %+v, want it pinned", places)
 	}
 }
 

@@ -35,7 +35,7 @@ func (e *ArgumentError) Error() string { return platform.Printable(e.Path) + " "
 // Tree is what Walk has read.
 type Tree struct {
 	Files   []File
-	Skipped []Skipped // files that name the registry and are no text, or too big
+	Skipped []Skipped // files that name the registry and are no text, or too big; and the first that git tracks and that is missing
 	Whole   []Skipped // folders in which everything was read but .git, and why
 	Opened  int64     // files
 	Bytes   int64     // that were read
@@ -55,7 +55,7 @@ type Tree struct {
 // what could; an *ArgumentError is a mistake of whoever gave the paths. Where a path
 // does not exist, nothing is read. When ctx ends, its cause is the error.
 func Walk(ctx context.Context, paths, patterns []string, host string) (*Tree, error) {
-	w := walker{ctx: ctx}
+	w := walker{ctx: ctx, seen: map[string][]*candidate{}, folders: map[string]bool{}}
 	var err error
 	if w.exclude, err = parseExclude(patterns); err != nil {
 		return nil, err
@@ -68,8 +68,8 @@ func Walk(ctx context.Context, paths, patterns []string, host string) (*Tree, er
 		done = len(w.found)
 		w.readAll(w.found[from:done], host)
 		for _, c := range w.found[from:done] {
-			if c.folder && hasGit(c.real) {
-				w.addFolder(c.argument, c.rel+"/")
+			if c.folder {
+				w.addRepository(c)
 			}
 		}
 	}
@@ -83,8 +83,11 @@ func Walk(ctx context.Context, paths, patterns []string, host string) (*Tree, er
 		return strings.Compare(a.Path, b.Path)
 	})
 	t := &Tree{Whole: w.whole, Opened: w.opened.Load(), Bytes: w.bytes.Load()}
+	var missing []string
 	for _, c := range w.found {
 		switch {
+		case c.missing:
+			missing = append(missing, c.Path)
 		case c.err != nil:
 			w.errs = append(w.errs, c.err)
 		case c.why != "":
@@ -92,6 +95,13 @@ func Walk(ctx context.Context, paths, patterns []string, host string) (*Tree, er
 		case c.Text != nil:
 			t.Files = append(t.Files, c.File)
 		}
+	}
+	if len(missing) > 0 { // in a sparse checkout perhaps most of a big repository
+		why := "git tracks it, but it is missing"
+		if more := len(missing) - 1; more > 0 {
+			why += fmt.Sprintf(" (and %d more)", more)
+		}
+		t.Skipped = append(t.Skipped, Skipped{missing[0], why})
 	}
 	return t, errors.Join(w.errs...)
 }
@@ -102,6 +112,7 @@ type walker struct {
 	exclude       exclude
 	found         []*candidate
 	seen          map[string][]*candidate // by where they are, in lower case
+	folders       map[string]bool         // whether a path leads to a folder through no link
 	whole         []Skipped
 	errs          []error
 	opened, bytes atomic.Int64
@@ -126,9 +137,6 @@ func (w *walker) addAll(paths []string) error {
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
-	}
-	if len(args) > 1 {
-		w.seen = map[string][]*candidate{}
 	}
 	for i := range args {
 		if args[i].info.IsDir() {
@@ -198,7 +206,7 @@ func hasGit(dir string) bool {
 // with a "/".
 func (w *walker) addFolder(arg *argument, rel string) {
 	dir := filepath.Join(arg.real, filepath.FromSlash(rel))
-	names, why, unread := gitFiles(w.ctx, dir)
+	files, why, unread := gitFiles(w.ctx, dir)
 	if rel == "" && why == "" && gitIgnores(w.ctx, dir) {
 		why = "git ignores it"
 	}
@@ -210,18 +218,46 @@ func (w *walker) addFolder(arg *argument, rel string) {
 		w.addWhole(arg, rel)
 		return
 	}
-	for _, name := range names {
+	for _, f := range files {
 		if w.ctx.Err() != nil {
 			return
 		}
-		folder, isFolder := strings.CutSuffix(rel+name, "/")
-		switch {
-		case w.exclude.covers(rel + name):
-		case isFolder:
-			w.add(w.newCandidate(arg, folder))
-		default:
-			w.add(w.newCandidate(arg, rel+name))
+		if w.exclude.covers(rel + f.name) {
+			continue
 		}
+		c := w.newCandidate(arg, strings.TrimSuffix(rel+f.name, "/"))
+		c.tracked = f.tracked
+		// The index of a hostile repository may lead out of the folder, itself or through a link.
+		c.missing = f.tracked && (!filepath.IsLocal(filepath.FromSlash(f.name)) || !w.isFolder(filepath.Dir(c.real), dir))
+		w.add(c)
+	}
+}
+
+// isFolder reports whether a path that is below top leads to a folder through no link.
+func (w *walker) isFolder(path, top string) bool {
+	if path == top {
+		return true
+	}
+	is, known := w.folders[path]
+	if !known {
+		info, err := os.Lstat(path)
+		is = err == nil && info.IsDir() && w.isFolder(filepath.Dir(path), top)
+		w.folders[path] = is
+	}
+	return is
+}
+
+// addRepository lists the files of what git lists as a repository. A submodule that was
+// copied may have no .git.
+func (w *walker) addRepository(c *candidate) {
+	if hasGit(c.real) {
+		w.addFolder(c.argument, c.rel+"/")
+		return
+	}
+	before := len(w.found)
+	w.addWhole(c.argument, c.rel+"/")
+	if len(w.found) > before {
+		w.whole = append(w.whole, Skipped{c.Path, "it is a submodule without .git"})
 	}
 }
 
@@ -257,16 +293,14 @@ func (w *walker) newCandidate(arg *argument, rel string) *candidate {
 // add lists a file, unless it is there. One with several hard links is several: each
 // of its names has to be written for itself.
 func (w *walker) add(c *candidate) {
-	if w.seen != nil {
-		key := strings.ToLower(c.real)
-		for _, other := range w.seen[key] {
-			if c.real == other.real || sameFile(c.real, other.real) {
-				other.named = other.named || c.named
-				return
-			}
+	key := strings.ToLower(c.real)
+	for _, other := range w.seen[key] {
+		if c.real == other.real || sameFile(c.real, other.real) {
+			other.named = other.named || c.named
+			return
 		}
-		w.seen[key] = append(w.seen[key], c)
 	}
+	w.seen[key] = append(w.seen[key], c)
 	w.found = append(w.found, c)
 }
 

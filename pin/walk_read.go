@@ -35,6 +35,8 @@ type candidate struct {
 	rel      string // from the argument's folder, with slashes
 	real     string // where it is, without links
 	named    bool   // on the command line
+	tracked  bool   // by git
+	missing  bool   // it is tracked, and is not there
 	folder   bool   // it is one
 	why      string // it is left out; empty if it is not
 	err      error
@@ -44,7 +46,7 @@ type candidate struct {
 func (w *walker) readAll(list []*candidate, host string) {
 	buffers := sync.Pool{New: func() any { return new([]byte) }}
 	parallel(len(list), func(i int) {
-		if w.ctx.Err() != nil {
+		if w.ctx.Err() != nil || list[i].missing {
 			return
 		}
 		buffer := buffers.Get().(*[]byte)
@@ -60,7 +62,8 @@ func (w *walker) read(c *candidate, host string, buffer []byte) []byte {
 	w.opened.Add(1)
 	w.bytes.Add(int64(len(text)))
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && !c.named: // gone, or tracked and not there
+	case errors.Is(err, fs.ErrNotExist) && !c.named:
+		c.missing = c.tracked // else it has gone just now
 	case errors.Is(err, errFolder):
 		c.folder = true
 	case errors.Is(err, errNotPlain):

@@ -5,9 +5,11 @@ package pin
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Somebody who opens a FIFO waits until another one writes.
@@ -56,4 +58,28 @@ func TestWalkAboveLink(t *testing.T) {
 	t.Setenv("PWD", filepath.Join(root, "link")) // as a shell sets it
 	read("../Dockerfile")
 	read("..")
+}
+
+// Settings of a repository that make git wait for ever do not make the caller wait.
+func TestWalkOfARepositoryThatGitCannotRead(t *testing.T) {
+	root := tree(t, map[string]string{"Dockerfile": image, ".git/": ""})
+	fifo := filepath.Join(root, ".git", "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"init", "--quiet", root}, {"-C", root, "config", "core.excludesFile", fifo}} {
+		if out, err := exec.Command("git", args...).CombinedOutput(); errors.Is(err, exec.ErrNotFound) {
+			t.Skip("git is not installed")
+		} else if err != nil {
+			t.Fatalf("git %q: %v\n%s", args, err, out)
+		}
+	}
+	defer func(before time.Duration) { gitTimeout = before }(gitTimeout)
+	gitTimeout = time.Second
+	got, err := Walk(t.Context(), []string{root}, nil, host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, pathsOf(t, root, got.Files), "Dockerfile")
+	same(t, said(t, root, got.Whole), ". git took over 1s")
 }

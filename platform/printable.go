@@ -80,10 +80,11 @@ func looksRandom(run string) bool {
 
 // PrintableLines makes a text of several lines safe to show, whose lines and
 // indentation matter: control and direction characters are escaped but for line ends
-// and tabs, and what the log of a CI job takes for commands is broken.
+// and tabs, and what the log of a CI job takes for commands is broken. A carriage return
+// ends a line too, as it does for a CI runner.
 func PrintableLines(text string) string {
 	var out strings.Builder
-	for line := range strings.Lines(strings.ReplaceAll(text, "\r\n", "\n")) {
+	for line := range strings.Lines(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)) {
 		var clean strings.Builder
 		for _, r := range line {
 			if r == '\n' || r == '\t' {

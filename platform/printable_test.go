@@ -125,7 +125,8 @@ func TestPrintableLines(t *testing.T) {
 		"":                              "",
 		" services:\n  a:\t1\r\n+\tb\n": " services:\n  a:\t1\n+\tb\n",
 		"I81 +::a\n ::b\n\t::c ##[d]\n": "I81 +::a\n :\\:b\n\t:\\:c #\\#[d]\n",
-		"I47 \x1b[31m\n\r\u202e\xff\n":  "I47 \\x1b[31m\n\\r\\u202e\\ufffd\n",
+		"I47 \x1b[31m\n\u202e\xff\n":    "I47 \\x1b[31m\n\\u202e\\ufffd\n",
+		"I81 +a\r::set-output x\r\n":    "I81 +a\n:\\:set-output x\n",
 		strings.Repeat("x", 400):        strings.Repeat("x", 400),
 	} {
 		if got := PrintableLines(text); got != want {

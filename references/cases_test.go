@@ -107,7 +107,7 @@ func TestCases(t *testing.T) {
 // isLeft compares what is left with the mark "LINE TEXT¦WHY", where WHY is a part.
 func isLeft(got Left, mark string) bool {
 	place, why, _ := strings.Cut(mark, "¦")
-	if (got.Class == Built) != strings.Contains(why, "built here") {
+	if (got.Class >= Pushed) != strings.Contains(why, "built here") {
 		return false
 	}
 	return fmt.Sprint(got.Line, " ", got.Text) == place && strings.Contains(got.Why, why)
@@ -223,7 +223,7 @@ func checkNothingMissed(t *testing.T, text string, found []Found, left []Left) {
 		if word, _, _ := strings.Cut(text[i:], " "); strings.Contains(word, "*") {
 			continue // a pattern is no image
 		}
-		isFound := slices.ContainsFunc(found, func(f Found) bool { return f.Name <= i && (f.Form != scan.Whole || i < f.End) })
+		isFound := slices.ContainsFunc(found, func(f Found) bool { return f.Name <= i && i < max(f.NameEnd, f.End) && (i < f.NameEnd || i >= f.Start) })
 		isLeft := slices.ContainsFunc(left, func(l Left) bool { return l.Start <= i && i < l.End })
 		if !isFound && !isLeft {
 			t.Errorf("got neither found nor left what stands at %d: %.40q", i, text[i:])

@@ -50,7 +50,7 @@ var Rules = []Rule{
 	{YAML, "", "`run:`, `script:`, `before_script:` and `after_script:`", "as a script"},
 	{Dockerfile, "dockerfile containerfile dockerfile.* containerfile.* dockerfile-* containerfile-* dockerfile_* containerfile_* *.dockerfile *.containerfile", "`FROM`, `COPY --from`, `RUN --mount=from`, `# syntax=`, and the default of an `ARG` or in `${NAME:-IMAGE}` that is all a `FROM` names", reference},
 	{Literals, "*.tf *.tfvars *.hcl *.nomad *.json *.jsonc *.json5 *.toml *.bzl *.bazel *.star *.groovy *.gradle *.kts *.bicep build workspace tiltfile jenkinsfile jenkinsfile.* *.jenkinsfile", "a string that is one reference with a tag, alone or behind `docker://` or `docker-image://`; without a tag, where its name ends with `image`", reference},
-	{Script, "*.sh *.bash *.zsh *.ksh *.env .env .env.* .envrc *.mk makefile gnumakefile makefile.* earthfile justfile", "the whole value of a variable or an option, as above; what `run`, `pull`, `create` or `FROM` names", reference},
+	{Script, "*.sh *.bash *.zsh *.ksh *.env .env .env.* .envrc *.mk makefile gnumakefile makefile.* earthfile justfile", "the whole value of a variable, with a tag; that of an option, as above; what `run`, `pull`, `create` or `FROM` names", reference},
 	{HashText, "*.py *.rb *.pl *.conf *.cfg *.ini *.properties *.nix *.cue *.tpl *.cmake .gitignore", "any reference", ""},
 	{SlashText, "*.go *.js *.mjs *.cjs *.ts *.tsx *.jsx *.java *.kt *.scala *.rs *.c *.h *.cc *.cpp *.cs *.swift *.proto *.jsonnet *.libsonnet *.php", "any reference", ""},
 	{MarkupText, "*.md *.markdown *.html *.htm *.xml *.svg", "any reference", ""},

@@ -46,7 +46,9 @@ func (r *reader) literal(m scan.Mention) (class Class, why string, found bool) {
 // tell decides by the name of what has the reference for its value.
 func tell(m scan.Mention, owner string, isImage bool) (class Class, why string, found bool) {
 	switch {
-	case slices.Contains(scan.Builders, owner), slices.Contains(buildFlags, owner):
+	case scan.Builders[owner] != 0:
+		return scan.Builders[owner], scan.BuiltHere, false
+	case slices.Contains(buildFlags, owner):
 		return Built, scan.BuiltHere, false
 	case m.Image.Tag == "" && m.Image.Digest == "" && !isImage:
 		return Ambiguous, noTag, false
@@ -102,18 +104,20 @@ func (r *reader) word(m scan.Mention, within scan.Place) (class Class, why strin
 	words := strings.Fields(line)
 	if name, ok := assigned(line); ok {
 		switch u := r.uses()[name]; {
-		case u.push:
-			return Built, scan.BuiltHere, false
+		case u.built != 0:
+			return u.built, scan.BuiltHere, false
 		case u.part:
 			return Ambiguous, usedInPart, false
 		}
-		return tell(m, name, scan.IsImageKey(strings.TrimLeft(name, "-")) || name == "--from")
+		// A variable may be used in another file, where a tag comes behind it.
+		option := strings.TrimLeft(name, "-")
+		return tell(m, name, option != name && (scan.IsImageKey(option) || option == "from"))
 	}
 	if line != "" && strings.IndexByte(" \t\n\"'`(", line[len(line)-1]) < 0 {
 		return Ambiguous, notLiteral, false
 	}
-	if builds(words) {
-		return Built, scan.BuiltHere, false
+	if class := builds(words); class != 0 {
+		return class, scan.BuiltHere, false
 	}
 	if slices.ContainsFunc(words, func(w string) bool { return slices.Contains(runners, w) }) {
 		return Ambiguous, "", true
@@ -121,17 +125,18 @@ func (r *reader) word(m scan.Mention, within scan.Place) (class Class, why strin
 	return Ambiguous, notKnown, false
 }
 
-// builds reports whether the next word behind those of a command is the name of what is
-// built or pushed. A -t alone may be that of docker run.
-func builds(words []string) bool {
-	if slices.Contains(words, "push") || slices.Contains(words, "SAVE") {
-		return true
+// builds returns Built or Pushed where the next word behind those of a command is the
+// name of what is built or pushed, else 0. A -t alone may be that of docker run.
+func builds(words []string) Class {
+	switch last := words[max(0, len(words)-1):]; {
+	case len(last) == 0:
+		return 0
+	case slices.Contains(words, "SAVE"), slices.Contains(buildFlags, last[0]), last[0] == "-t" && slices.Contains(words, "build"):
+		return Built
+	case slices.Contains(words, "push"):
+		return Pushed
 	}
-	if len(words) == 0 {
-		return false
-	}
-	last := words[len(words)-1]
-	return slices.Contains(buildFlags, last) || last == "-t" && slices.Contains(words, "build")
+	return 0
 }
 
 // commandBefore returns the part of a command line that stands before its end: from the
@@ -172,10 +177,13 @@ func assigned(line string) (name string, ok bool) {
 }
 
 // use is what a file does with a variable beside giving it to a command.
-type use struct{ part, push bool }
+type use struct {
+	part  bool
+	built Class // Built or Pushed, else 0
+}
 
 // uses returns what the file does with its variables: it has them as a part of a longer
-// name, or pushes what they name.
+// name, or builds or pushes what they name.
 func (r *reader) uses() map[string]use {
 	if r.variables != nil {
 		return r.variables
@@ -196,7 +204,7 @@ func (r *reader) uses() map[string]use {
 		r.Work += len(command) + len(name)
 		u := r.variables[string(name)]
 		u.part = u.part || len(after) > 0 && strings.IndexByte(":/@-.", after[0]) >= 0 || command != "" && strings.HasSuffix(command, "/")
-		u.push = u.push || builds(words)
+		u.built = max(u.built, builds(words))
 		r.variables[string(name)] = u
 	}
 }

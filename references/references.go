@@ -22,6 +22,7 @@ type (
 const (
 	Ambiguous = scan.Ambiguous
 	Comment   = scan.Comment
+	Pushed    = scan.Pushed
 	Built     = scan.Built
 )
 
@@ -58,7 +59,7 @@ func (r *reader) read(kind Kind) error {
 		scripts, unread = yamlfile.Read(r.Results, kind == Workflow)
 	}
 	if unread != nil {
-		r.Found, r.Left = nil, nil
+		r.Found, r.Left, r.Other = nil, nil, nil
 	}
 	if outside := r.readText(kind, scripts, unread); unread != nil && outside && len(r.Left) == 0 {
 		return unread

@@ -25,6 +25,8 @@ type CommentReader struct {
 	lineMark  bool // in a comment up to the end of the line
 	blockMark bool
 	unclosed  bool // no mark further on ends a block
+	close     int  // the next mark that does, as far as is known
+	lineEnd   int  // the end of the line, as far as is known
 }
 
 // NewCommentReader returns one at the beginning of a file.
@@ -70,14 +72,41 @@ func (c *CommentReader) step() {
 	}
 }
 
-// opensBlock reports whether a comment begins there that also ends.
+// opensBlock reports whether a comment begins there that also ends. A file that commands
+// may stand in has patterns such as /tmp/*, /*.tmp and /*: /* has to be a word by itself,
+// and to begin its line or end on it.
 func (c *CommentReader) opensBlock(rest []byte) bool {
-	// Within a word, as in /tmp/*, it opens none.
 	if c.syntax.Open == "" || c.unclosed || !c.behind(" \t\r\n([{,;") || !bytes.HasPrefix(rest, []byte(c.syntax.Open)) {
 		return false
 	}
-	c.unclosed = !bytes.Contains(rest[len(c.syntax.Open):], []byte(c.syntax.Close))
-	return !c.unclosed
+	inside := c.pos - 1 + len(c.syntax.Open)
+	if c.close < inside {
+		i := bytes.Index(c.data[inside:], []byte(c.syntax.Close))
+		if c.unclosed = i < 0; c.unclosed {
+			return false
+		}
+		c.close = inside + i
+	}
+	if c.syntax.Open != "/*" {
+		return true
+	}
+	return strings.IndexByte(" \t\r\n*", c.data[inside]) >= 0 && (c.startsLine() || c.close < c.endOfLine())
+}
+
+// startsLine reports whether only blanks stand before the byte that was read on its line.
+func (c *CommentReader) startsLine() bool {
+	before := bytes.TrimRight(c.data[:c.pos-1], " \t")
+	return len(before) == 0 || before[len(before)-1] == '\n'
+}
+
+func (c *CommentReader) endOfLine() int {
+	if c.lineEnd < c.pos {
+		c.lineEnd = len(c.data)
+		if i := bytes.IndexByte(c.data[c.pos:], '\n'); i >= 0 {
+			c.lineEnd = c.pos + i
+		}
+	}
+	return c.lineEnd
 }
 
 // behind reports whether the byte that was read begins the file, or stands behind one of

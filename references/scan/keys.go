@@ -6,8 +6,9 @@ import "strings"
 const BuiltHere = "is the name of what is built here"
 
 // Builders are keys and functions before the name of what is built or pushed.
-var Builders = []string{
-	"tags", "image_templates", "name_template", "output", "outputs", "cache-to", "cache_to", "docker_build", "custom_build",
+var Builders = map[string]Class{
+	"tags": Pushed, "image_templates": Pushed, "name_template": Pushed, "output": Pushed, "outputs": Pushed, "cache-to": Pushed, "cache_to": Pushed,
+	"docker_build": Built, "custom_build": Built,
 }
 
 // IsImageKey reports whether a key or a variable of this name holds an image, as tools

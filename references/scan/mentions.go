@@ -100,7 +100,7 @@ func beginsName(before []byte) bool {
 		name := bytes.TrimRight(bytes.TrimSuffix(before[:len(before)-1], []byte(":")), WordBytes)
 		return bytes.HasSuffix(name, []byte("${"))
 	case '/':
-		return SchemeBefore(before) != ""
+		return SchemeBefore(bytes.ReplaceAll(before[max(0, len(before)-32):], []byte(`\/`), []byte("/"))) != ""
 	case '.', '@':
 		return false
 	case 'n', 'r', 't':
@@ -150,6 +150,11 @@ type Mention struct {
 // it has more than an organization.
 func MentionAt(data []byte, host string, at Place) (m Mention, ok bool) {
 	end := at.End + len(data[at.End:]) - len(bytes.TrimPrefix(data[at.End:], []byte(StandardPort)))
+	if slash := escapedSlash(data[end:]); slash > 0 && !isEnd(data[end+slash:]) {
+		m = Mention{Place: Place{at.Start, end}, Why: InPieces}
+		m.Shown = min(end+len(restOfWord(data[end:min(len(data), m.Start+MaxShown)])), m.Start+MaxShown)
+		return m, true
+	}
 	if end == len(data) || data[end] != '/' {
 		return m, false
 	}
@@ -173,14 +178,7 @@ func MentionAt(data []byte, host string, at Place) (m Mention, ok bool) {
 		if c := data[end]; c == '"' || c == '\'' || c == '\\' {
 			m.Why = InPieces
 		}
-		rest := data[m.End:min(len(data), m.Start+MaxShown)]
-		if i := bytes.IndexAny(rest, " \t\r\n,\"'`"); i >= 0 {
-			rest = rest[:i]
-		}
-		for len(rest) > 0 && !utf8.Valid(rest) {
-			rest = rest[:len(rest)-1]
-		}
-		m.Shown += len(rest)
+		m.Shown += len(restOfWord(data[m.End:min(len(data), m.Start+MaxShown)]))
 	case err != nil && end < len(data) && data[end] == '*': // a pattern is no image
 		return m, false
 	case err != nil:
@@ -188,6 +186,73 @@ func MentionAt(data []byte, host string, at Place) (m Mention, ok bool) {
 	}
 	m.Shown = min(m.Shown, m.Start+MaxShown)
 	return m, true
+}
+
+// PartAt returns the host there, perhaps with an organization behind it, where that is the
+// whole of a value, so that the rest of a name may come behind it elsewhere: the default of
+// a variable, what a key or a variable is, an element of a list or, if quotes say that it
+// is a value, a string.
+func PartAt(data []byte, at Place, quotes bool) (part Place, ok bool) {
+	end := at.End + len(data[at.End:]) - len(bytes.TrimPrefix(data[at.End:], []byte(StandardPort)))
+	if end < len(data) && data[end] == '/' {
+		path := data[end+1 : min(len(data), end+MaxName)]
+		end += 1 + len(path) - len(bytes.TrimLeft(path, WordBytes+".-"))
+	}
+	part = Place{at.Start, end}
+	before := data[max(0, at.Start-MaxShown):at.Start]
+	before = before[:len(before)-len(SchemeBefore(before))]
+	after := data[end:min(len(data), end+MaxShown)]
+	if bytes.HasPrefix(after, []byte("}")) && (bytes.HasSuffix(before, []byte("-")) || bytes.HasPrefix(after, []byte("}/"))) {
+		part.End += len(restOfWord(after))
+		return part, true
+	}
+	isQuoted := len(before) > 0 && len(after) > 0 && before[len(before)-1] == after[0] && strings.IndexByte("\"'`", after[0]) >= 0
+	if isQuoted {
+		before, after = before[:len(before)-1], after[1:]
+	}
+	word := bytes.TrimRight(before, " \t")
+	next := bytes.TrimLeft(after, " \t")
+	isKey := isQuoted && (bytes.HasPrefix(next, []byte(":")) || bytes.HasPrefix(next, []byte("=")) || bytes.HasSuffix(before, []byte(".")))
+	switch {
+	case isKey:
+		return part, false
+	case isQuoted && quotes:
+		return part, true
+	case bytes.HasSuffix(word, []byte("=")):
+		word = word[bytes.LastIndexAny(word, " \t\r\n\"'")+1:]
+		isOption := bytes.HasPrefix(word, []byte("-")) && bytes.Count(word, []byte("=")) == 1 // of a program, such as --docker-server
+		return part, !isOption && (len(after) == 0 || strings.IndexByte(" \t\r\n,;})]&|#<\\\"'`", after[0]) >= 0)
+	case len(word) < len(before) && (bytes.HasSuffix(word, []byte(":")) || bytes.HasSuffix(word, []byte("-"))):
+		return part, len(next) == 0 || strings.IndexByte("\r\n#,}]", next[0]) >= 0
+	}
+	return part, false
+}
+
+// escapedSlash returns the length of the escape of a slash at the beginning of a text, as
+// JSON has it, or 0.
+func escapedSlash(text []byte) int {
+	for _, escape := range []string{`\/`, `\u002f`, `\x2f`} {
+		if hasPrefixFold(text, escape) {
+			return len(escape)
+		}
+	}
+	return 0
+}
+
+// isEnd reports whether no name goes on with the text.
+func isEnd(after []byte) bool {
+	return len(after) == 0 || strings.IndexByte(WordBytes+"$<{%", after[0]) < 0
+}
+
+// restOfWord returns the part of a text that belongs to the word in it that began before.
+func restOfWord(text []byte) []byte {
+	if i := bytes.IndexAny(text, " \t\r\n,\"'`"); i >= 0 {
+		text = text[:i]
+	}
+	for len(text) > 0 && !utf8.Valid(text) {
+		text = text[:len(text)-1]
+	}
+	return text
 }
 
 // continues reports whether a name goes on behind its written part, with a variable or

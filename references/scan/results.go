@@ -21,8 +21,9 @@ type Found struct {
 	Platform   string // that the file asks for beside it, as it is written, such as "linux/arm64" or "$BUILDPLATFORM"; empty for none
 	Fixed      bool   // it has a digest and stands where nothing is known to read it: Pin must not be called
 
-	Form Form
-	Name int // where the name begins
+	Form    Form
+	Name    int // where the name begins
+	NameEnd int // the end of what gives the name, where that is another place than Start to End; else 0
 }
 
 // Form is how a reference is written in the bytes that Pin replaces.
@@ -67,6 +68,7 @@ type Class int
 const (
 	Ambiguous Class = iota // it may be read as an image, and cannot be pinned
 	Comment                // it stands in a comment
+	Pushed                 // it names what is pushed or tagged there, and may be built elsewhere
 	Built                  // it names what is built there, which need not exist yet
 )
 
@@ -90,6 +92,7 @@ type Results struct {
 	Host  string // without the standard port
 	Found []Found
 	Left  []Left
+	Other []Place // where the host names no image, nor a part of one
 
 	Work int // bytes that were looked at around what was found, for tests
 }

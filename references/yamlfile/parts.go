@@ -241,6 +241,7 @@ func (w *walk) foundPart(at *yaml.Node, f scan.Found) {
 	if f.Name = w.offset[at]; at.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
 		f.Name++
 	}
+	f.NameEnd = w.end(at)
 	w.Found = append(w.Found, f)
 	w.at[at] = nil // it is no whole name
 }

@@ -102,11 +102,11 @@ func (w *walk) finish() {
 			}
 		}
 	}
-	for n := range w.built {
+	for n, class := range w.built {
 		if image, err := registry.Parse(n.Value, w.Host); err == nil && scan.IsOurs(n.Value, w.Host) {
-			w.Left = append(w.Left, scan.Left{Text: n.Value, Why: scan.BuiltHere, Class: scan.Built, Image: image, Start: w.offset[n], End: w.end(n)})
+			w.Left = append(w.Left, scan.Left{Text: n.Value, Why: scan.BuiltHere, Class: class, Image: image, Start: w.offset[n], End: w.end(n)})
 		} else if scan.Mentioned(n.Value, w.Host) {
-			w.Left = append(w.Left, scan.Left{Text: firstLine(n.Value), Why: scan.BuiltHere, Class: scan.Built, Start: w.offset[n], End: w.end(n)})
+			w.Left = append(w.Left, scan.Left{Text: firstLine(n.Value), Why: scan.BuiltHere, Class: class, Start: w.offset[n], End: w.end(n)})
 		}
 	}
 	for _, s := range w.spots {
@@ -199,7 +199,13 @@ func (w *walk) block(v *yaml.Node) {
 	}
 	for _, f := range inner.Found {
 		f.Start, f.End, f.Name = f.Start+start, f.End+start, f.Name+start
+		if f.NameEnd > 0 {
+			f.NameEnd += start
+		}
 		w.Found = append(w.Found, f)
+	}
+	for _, p := range inner.Other {
+		w.Other = append(w.Other, scan.At(p.Start+start, p.End+start))
 	}
 	for _, l := range inner.Left {
 		l.Start, l.End = l.Start+start, l.End+start

@@ -3,7 +3,6 @@ package yamlfile
 import (
 	"cmp"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 
@@ -45,7 +44,7 @@ type walk struct {
 	mappings map[*yaml.Node]bool  // and lists that were taken
 	edited   map[*yaml.Node]bool  // by a mapping that gives an image in parts
 	scripts  map[*yaml.Node]bool
-	built    map[*yaml.Node]bool
+	built    map[*yaml.Node]scan.Class // scalars: Pushed or Built
 	own      map[*yaml.Node][5]*yaml.Node
 
 	variables map[string][]*yaml.Node // that may be what an image: is
@@ -54,9 +53,9 @@ type walk struct {
 
 func newWalk(r *scan.Results, workflow bool) *walk {
 	w := &walk{Results: r, workflow: workflow, variables: map[string][]*yaml.Node{}, named: map[string]bool{}}
-	w.own = map[*yaml.Node][5]*yaml.Node{}
+	w.own, w.built = map[*yaml.Node][5]*yaml.Node{}, map[*yaml.Node]scan.Class{}
 	w.offset, w.at = map[*yaml.Node]int{}, map[*yaml.Node]*spot{}
-	for _, set := range []*map[*yaml.Node]bool{&w.inKeys, &w.mappings, &w.edited, &w.scripts, &w.built} {
+	for _, set := range []*map[*yaml.Node]bool{&w.inKeys, &w.mappings, &w.edited, &w.scripts} {
 		*set = map[*yaml.Node]bool{}
 	}
 	return w
@@ -75,13 +74,16 @@ func (w *walk) visit(n *yaml.Node, key, above string) {
 	// In Compose, and not where build is the name of a job.
 	isBuilt := key == "artifacts" || valueOf(n, "build") != nil && (above == "services" || strings.HasPrefix(key, "x-"))
 	w.parts(n, false)
+	w.login(n)
 	w.parameter(n)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name, v := keyName(n.Content[i]), n.Content[i+1]
 		w.rememberKey(n.Content[i])
 		switch {
-		case name == "image" && isBuilt, slices.Contains(scan.Builders, name):
-			w.buildsAll(v)
+		case name == "image" && isBuilt:
+			w.buildsAll(v, scan.Built)
+		case scan.Builders[name] != 0:
+			w.buildsAll(v, scan.Builders[name])
 		case strings.HasSuffix(name, "image") && scan.IsImageKey(name) || strings.HasSuffix(name, "Image") && scan.IsImageKey(name):
 			w.image(v, beside)
 		case name == "services":
@@ -220,15 +222,15 @@ func (w *walk) isScript(v *yaml.Node) {
 	}
 }
 
-// buildsAll remembers the names of what is built.
-func (w *walk) buildsAll(v *yaml.Node) {
+// buildsAll remembers the names of what is built or pushed.
+func (w *walk) buildsAll(v *yaml.Node, class scan.Class) {
 	if v = behind(v); v.Kind == yaml.ScalarNode {
-		w.built[v] = true
+		w.built[v] = max(w.built[v], class)
 	} else if v.Kind == yaml.SequenceNode && !w.mappings[v] {
 		w.mappings[v] = true
 		for _, child := range v.Content {
 			if child.Kind == yaml.ScalarNode {
-				w.built[child] = true
+				w.built[child] = max(w.built[child], class)
 			}
 		}
 	}
@@ -275,6 +277,13 @@ func (w *walk) parameter(n *yaml.Node) {
 	// By convention IMAGE is what a task builds.
 	if _, known := w.named[name.Value]; !known && scan.IsImageKey(name.Value) && name.Value != "IMAGE" && w.isName(v) {
 		w.named[name.Value] = true
+	}
+}
+
+// login notes the registry of a step that signs in there.
+func (w *walk) login(n *yaml.Node) {
+	if host := valueOf(n, "registry"); host != nil && scan.IsHost(text(host), w.Host) && (valueOf(n, "username") != nil || valueOf(n, "password") != nil) {
+		w.Other = append(w.Other, scan.At(w.offset[host], w.end(host)))
 	}
 }
 
