@@ -97,6 +97,10 @@ func (a *app) saySignedIn(s *token.Session, account token.Account) error {
 		return err
 	}
 	if s.IDToken != nil && s.Identity == "" {
+		if kept, err := s.Kept(); err == nil && kept.Account.Valid(s.Now()) {
+			a.warn("%s is signed in on this machine, and get answers as that account; to use the identity of this job, name it: %s login --identity %s", kept.Account, name, account.Subject)
+			return nil
+		}
 		a.warn("nothing is stored, since no identity was named: each request exchanges an ID token of its own")
 		return nil
 	}

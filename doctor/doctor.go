@@ -32,8 +32,8 @@ const (
 type Result struct {
 	Check  string `json:"check"`
 	Status Status `json:"status"`
-	Says   string `json:"message"` // one printable line
-	Mend   string `json:"fix,omitempty"`     // the command or the step that mends it; empty where nothing is wrong
+	Says   string `json:"message"`       // one printable line
+	Mend   string `json:"fix,omitempty"` // the command or the step that mends it; empty where nothing is wrong
 }
 
 // Patient is what is examined: this machine and its settings, as the program has

@@ -86,10 +86,11 @@ func isPartial(err error) bool {
 	return errors.As(err, &partial)
 }
 
-// whileListing says of a missing capability that it is needed for doing.
+// whileListing says of an error that identities cannot be listed what they are listed
+// for.
 func whileListing(err error, doing string) error {
 	var missing *CapabilityError
-	if errors.As(err, &missing) {
+	if errors.As(err, &missing) && missing.Capability == CapabilityListIdentities {
 		missing.Doing = doing
 	}
 	return err

@@ -139,11 +139,10 @@ func TestVerifyAnotherAccount(t *testing.T) {
 	}
 }
 
-// A job with an ID token and no identity stores nothing, and is not handed what another
-// job or a person has stored: the next job on the machine may be another one.
+// A job with an ID token and no identity stores nothing: the next job on the machine may
+// be another one. What a person has stored comes first, and stays.
 func TestWorkloadWithoutIdentityStoresNothing(t *testing.T) {
 	f := newFixture(t)
-	person := f.signedIn()
 	job := func(subject string) *Session {
 		s := f.session()
 		s.IDToken = func(context.Context) (string, error) { return "ID", nil }
@@ -162,6 +161,10 @@ func TestWorkloadWithoutIdentityStoresNothing(t *testing.T) {
 			t.Errorf("a job of %s: got a token of %s, %v, want its own", subject, claims.Subject, err)
 		}
 	}
+	if kept, err := f.session().Kept(); err != nil || len(kept.Tokens) > 0 || kept.Account.Subject != "" {
+		t.Errorf("got %+v, %v stored, want nothing", kept, err)
+	}
+	person := f.signedIn()
 	if _, err := job(bob).Login(t.Context()); err != nil {
 		t.Errorf("login: got %v, want no error", err)
 	}

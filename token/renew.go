@@ -94,7 +94,10 @@ func (s *Session) obtain(ctx context.Context, host string, former credentialReco
 	ctx, stop := s.watch(ctx)
 	defer stop()
 	if s.storesNothing() {
-		return s.assume(ctx, host, sessionRecord{}, fetchTries)
+		// No lock: there is nothing to share with others that wait for it.
+		if session, err := s.readSession(); err == nil && !session.alive(s.Now()) {
+			return s.assume(ctx, host, session, fetchTries)
+		}
 	}
 	if s.SignIn == nil {
 		// Waiting and fetching together: clients have no patience for both.

@@ -191,7 +191,7 @@ func (s *Session) Forget(ctx context.Context, host string) error {
 	slices.Sort(identities)
 	for _, identity := range slices.Compact(identities) {
 		of := *s
-		of.Identity, of.IDToken = identity, nil
+		of.Identity = identity
 		session, err := of.readSession()
 		// First what could bring the rest back.
 		errs = append(errs, err, s.Keychain.Delete(sessionName(s.Issuer, identity)))
@@ -312,16 +312,13 @@ func (s *Session) Usernames() (map[string]string, error) {
 
 // storesNothing reports whether the session is of a machine's ID token without the name
 // of an identity. Whose it is shows only at the exchange, and the next job on the same
-// machine may be another one: nothing is stored, and nothing of a person's is used, but
-// for what was stored by docker login.
+// machine may be another one, so its tokens are not stored. What a person has stored on
+// the machine comes first, as everywhere.
 func (s *Session) storesNothing() bool { return s.IDToken != nil && s.Identity == "" }
 
 // readCredential reads the record for host. An absent one is the zero record.
 func (s *Session) readCredential(host string) (credentialRecord, error) {
 	r, err := s.readSlot(host, "")
-	if s.storesNothing() && !r.Stored {
-		return credentialRecord{}, err
-	}
 	if err != nil || s.Identity == "" || r.Stored && r.usable(s.Now()) {
 		return r, err
 	}
@@ -340,9 +337,6 @@ func (s *Session) readSlot(host, identity string) (credentialRecord, error) {
 
 // readSession reads the session's record. An absent one is the zero record.
 func (s *Session) readSession() (sessionRecord, error) {
-	if s.storesNothing() {
-		return sessionRecord{}, nil
-	}
 	var r sessionRecord
 	name := sessionName(s.Issuer, s.Identity)
 	err := s.read(name, &r, func() error { return r.valid(s.Issuer, s.Identity) })
