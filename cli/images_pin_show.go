@@ -67,6 +67,11 @@ func (v pinView) left() bool {
 	return slices.ContainsFunc(v.places, func(p pin.Place) bool { return p.State == pin.Left && !p.Sure() })
 }
 
+// changeable reports whether there is a reference that images pin would change.
+func (v pinView) changeable() bool {
+	return slices.ContainsFunc(v.places, func(p pin.Place) bool { return p.State == pin.Unpinned || p.State == pin.Outdated })
+}
+
 // showPins is the answer: a diff, or what was or is to be done, a line each.
 func (a *app) showPins(set *pin.Set, v pinView) error {
 	switch {
@@ -139,15 +144,23 @@ func (a *app) sayPins(v pinView, paths []string) {
 		a.warn("no file names an image of %s", a.cfg.Registry.Host)
 	case len(v.places) == 0:
 		a.warn("%s may name an image of %s, and could not be read", plural(len(v.skipped), "file"), a.cfg.Registry.Host)
-	case !v.sure && v.check && v.update:
-		a.warn("%d of %s pinned and up to date; for those that can be, run: %s", v.pinned, all, strings.TrimSpace(again))
 	case !v.sure && v.check:
-		a.warn("%d of %s pinned; to pin what can be, run: %s", v.pinned, all, strings.TrimSpace(again))
+		upToDate := ""
+		if v.update {
+			upToDate = " and up to date"
+		}
+		a.warn("%d of %s pinned%s", v.pinned, all, upToDate)
+		if v.changeable() {
+			a.warn("to pin what can be pinned, run: %s", strings.TrimSpace(again))
+		}
 		if v.left() {
-			a.warn("what cannot be pinned can be left out with --exclude, such as --exclude '*.md'")
+			a.warn("to leave out files with references that cannot be pinned, add --exclude, such as --exclude '*.md'")
 		}
 	case !v.sure:
 		a.warn("%d of %s pinned; nothing changed", v.pinned, all)
+		if v.at != "" && !v.update {
+			a.warn("--at changes no reference that has a digest; to move pins, add --update")
+		}
 	case v.update && v.unknown > 0:
 		a.warn("all is pinned (%s), but of %d it cannot be told what to follow", pinned, v.unknown)
 	case v.update:
@@ -161,7 +174,7 @@ func (a *app) sayPins(v pinView, paths []string) {
 
 // pinReport is the answer for programs.
 type pinReport struct {
-	References []pinnedReference `json:"references"`
+	References []pinnedReference `json:"items"`
 	Skipped    []skippedFile     `json:"skipped,omitempty"`
 }
 

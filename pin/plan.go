@@ -217,7 +217,7 @@ func (s *Set) wants(o Options) map[registry.Reference][]*Place {
 				p.leave("it does not stand where it is known to name an image, so it is not moved")
 				continue
 			case image.Digest != "" && image.Tag == "":
-				p.leave("it has a digest and no tag, so that there is nothing to follow; write the tag before the @")
+				p.leave("it has a digest and no tag to follow; add the tag, such as IMAGE:TAG@DIGEST, or newTag in a kustomization")
 				continue
 			case o.Platform != "" && p.found.Platform != "" && !registry.SamePlatform(p.found.Platform, o.Platform):
 				p.leave("it is for " + platform.Printable(p.found.Platform) + ", and the digests that were asked for are of " + o.Platform)
