@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,14 +86,14 @@ func (p Program) exit(ctx context.Context, err error) int {
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   name,
-		Short: "Credentials for the Chainguard registry, for Docker and other clients",
-		Long: `Gives Docker, Podman and other clients short-lived credentials for the Chainguard
-registry. Sign in once; secrets rest in the keychain of your system.
+		Short: "Docker credential helper for the Chainguard registry",
+		Long: `Provide Docker, Podman and other clients with short-lived credentials for the Chainguard
+registry. Sign in once; secrets are stored in the OS keychain.
 
-Docker and other clients run these, with their input on standard input:
-  get, store, erase, list, version     such as: echo cgr.dev | ` + name + ` get`,
-		Example: `  ` + name + ` configure-docker        # once: Docker asks us, and you sign in
-  docker pull cgr.dev/ORGANISATION/python
+Clients run these commands, with the input on standard input:
+  get, store, erase, list, version     for example: echo cgr.dev | ` + name + ` get`,
+		Example: `  ` + name + ` configure-docker        # register the helper and sign in
+  docker pull cgr.dev/ORGANIZATION/python
   ` + name + ` status`,
 		Version:           a.version(),
 		SilenceErrors:     true,
@@ -114,13 +115,13 @@ Docker and other clients run these, with their input on standard input:
 		return misuse("%s; run: %s --help", platform.Printable(said), c.CommandPath())
 	})
 	flags := root.PersistentFlags()
-	property(flags, "issuer", "platform.issuer", "URL of the issuer")
-	property(flags, "api", "platform.api", "URL of the platform API")
-	property(flags, "registry", "platform.registry", "URL of the registry")
-	property(flags, "console", "platform.console", "URL of the vendor's console")
-	flags.StringVar(&a.file, "config", "", "settings file, in place of the user's own")
-	flags.StringVarP(&a.output, "output", "o", "", "how to print the answer, such as json")
-	flags.CountVarP(&a.verbose, "verbose", "v", "say what is done, step by step")
+	property(flags, "issuer", "platform.issuer", "`URL` of the issuer")
+	property(flags, "api", "platform.api", "`URL` of the platform API")
+	property(flags, "registry", "platform.registry", "`URL` of the registry")
+	property(flags, "console", "platform.console", "`URL` of the Chainguard console")
+	flags.StringVar(&a.file, "config", "", "path of the settings `FILE`")
+	flags.StringVarP(&a.output, "output", "o", "", "output `FORMAT`, such as json")
+	flags.CountVarP(&a.verbose, "verbose", "v", "print debug messages, without secrets")
 
 	root.AddCommand(append(a.signingCommands(), a.newConfig(), a.newDoctor())...)
 	root.AddCommand(a.newPullToken(), a.newIdentities(), a.newOrganizations(), a.newKubernetes(), a.newConsole(), a.newImages())
@@ -135,7 +136,7 @@ Docker and other clients run these, with their input on standard input:
 
 // chainctl is a group of commands by the name that chainctl has for it.
 func (a *app) chainctl(group string) *cobra.Command {
-	return a.group(&cobra.Command{Use: group, Short: "The commands by chainctl's names", Hidden: true})
+	return a.group(&cobra.Command{Use: group, Short: "Commands under their chainctl names", Hidden: true})
 }
 
 func (a *app) signingCommands() []*cobra.Command {
@@ -208,13 +209,14 @@ func property(flags *pflag.FlagSet, flag, property, usage string) {
 	_ = flags.SetAnnotation(flag, propertyOf, []string{property}) // it was added above
 }
 
-// formats marks a command with the values that its --output takes; the first is
-// what it does without.
+// formats sets the values that a command's --output takes, the default first, and
+// lists them in its help.
 func formats(c *cobra.Command, values ...string) *cobra.Command {
 	if c.Annotations == nil {
 		c.Annotations = map[string]string{}
 	}
 	c.Annotations["formats"] = strings.Join(values, " ")
+	c.Long = strings.TrimSuffix(cmp.Or(c.Long, c.Short), ".") + ".\n\nOutput formats (-o): " + strings.Join(values, ", ")
 	return c
 }
 
