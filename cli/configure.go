@@ -36,10 +36,10 @@ func (a *app) newConfigureDocker() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "configure-docker",
 		Aliases: []string{"configure"},
-		Short:   "Have Docker ask us for the registry's credentials, and sign in",
-		Long: `Registers this program for the registry in Docker's configuration, and in Podman's
-where that has a file of its own, and signs in if nobody is. Everything else in these
-files stays as it is.`,
+		Short:   "Register the credential helper with Docker and sign in",
+		Long: `Register the credential helper for the registry in Docker's configuration, and in
+Podman's auth.json if it exists, and sign in unless you already are. Nothing else in
+these files changes.`,
 		Example: `  ` + name + ` configure-docker
   ` + name + ` configure-docker --dry-run
   ` + name + ` configure-docker --identity ID      # in a CI job
@@ -59,15 +59,15 @@ files stays as it is.`,
 	}
 	f.add(c)
 	flags := c.Flags()
-	flags.BoolVar(&f.podman, "podman", false, "make Podman's own file too, if there is none")
-	flags.BoolVar(&f.remove, "remove", false, "take the registration out again")
-	flags.BoolVar(&f.replace, "replace", false, "take the place of another helper for the registry")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "show the change, and make none")
+	flags.BoolVar(&f.podman, "podman", false, "create Podman's auth.json if it does not exist")
+	flags.BoolVar(&f.remove, "remove", false, "remove the registration")
+	flags.BoolVar(&f.replace, "replace", false, "replace another helper for the registry")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "show the change without writing it")
 	flags.BoolVar(&f.noLogin, "no-login", false, "do not sign in")
-	flags.BoolVar(&f.pullToken, "pull-token", false, "make a pull token; with --save, have Docker use it, else print it and change no file")
+	flags.BoolVar(&f.pullToken, "pull-token", false, "create a pull token: store it with --save, else print it without changing files")
 	f.token.add(flags)
 	for _, flag := range sharedPullTokenFlags {
-		flags.Lookup(flag).Usage = "for --pull-token: " + flags.Lookup(flag).Usage
+		flags.Lookup(flag).Usage = "with --pull-token: " + flags.Lookup(flag).Usage
 	}
 	return c
 }

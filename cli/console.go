@@ -37,9 +37,9 @@ func (a *app) newConsole() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "console",
 		Short: "Manage pull tokens in the browser",
-		Long: `Serves a page, on this machine only, that lists the pull tokens of your organizations,
-creates new ones and revokes them. The page is served until you press Ctrl-C, or have
-not used it for a while. Its address works once, in one browser.`,
+		Long: `List, create and revoke the pull tokens of your organizations on a web page that only
+this machine can reach. It is served until you press Ctrl-C or stop using it for a
+while. Its URL works once, in one browser.`,
 		Example: `  ` + name + ` console
   ` + name + ` console --parent example.com --idle 1h`,
 		Args: noArguments,
@@ -50,9 +50,9 @@ not used it for a while. Its address works once, in one browser.`,
 			return a.console(c.Context(), parent, idle, !noBrowser && a.opensPage())
 		},
 	}
-	c.Flags().StringVar(&parent, "parent", "", "name or `ID` of the organization or folder (default: all of yours)")
-	c.Flags().BoolVar(&noBrowser, "no-browser", false, "print the page's address, and do not open a browser")
-	c.Flags().DurationVar(&idle, "idle", defaultIdle, "stop after this `DURATION` without use, such as 1h (max 24h)")
+	c.Flags().StringVar(&parent, "parent", "", "name or ID of the `ORGANIZATION` or folder (default: all)")
+	c.Flags().BoolVar(&noBrowser, "no-browser", false, "print the page's URL instead of opening a browser")
+	c.Flags().DurationVar(&idle, "idle", defaultIdle, "stop when not used for this `DURATION`, such as 1h (max 24h)")
 	return c
 }
 

@@ -21,13 +21,12 @@ func (a *app) newDoctor() *cobra.Command {
 	var wrong error // with the settings
 	c := formats(&cobra.Command{
 		Use:   "doctor [IMAGE]",
-		Short: "Find what is wrong, and say what mends it",
-		Long: `Looks at the program's place, the settings, the files of Docker and Podman, the store,
-the network, the clock and the session, and says of what is wrong what mends it. With an
-image it makes the requests of a pull too, and names what stops them. It signs nobody in
-and changes no file. Exit code 1: something does not work.`,
+		Short: "Find problems and show how to fix them",
+		Long: `Check the installation, settings, Docker and Podman files, credential store, network,
+clock and session, and show how to fix each problem. With an image, also check that it
+can be pulled. Does not sign in or change files. Exits with 1 if a check fails.`,
 		Example: `  ` + name + ` doctor
-  ` + name + ` doctor cgr.dev/ORGANISATION/python:latest
+  ` + name + ` doctor cgr.dev/ORGANIZATION/python:latest
   ` + name + ` doctor -o json`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 || len(args) == 1 && args[0] == "" {

@@ -19,9 +19,10 @@ func (a *app) newIdentities() *cobra.Command {
 	c := a.group(&cobra.Command{
 		Use:     "identities",
 		Aliases: []string{"identity", "ids", "id"},
-		Short:   "Make, list, change and delete the identities that CI jobs take on",
-		Long: `An identity lets a job in without a password: it says whose ID tokens it takes, and
-its roles say what the job may do. Pull tokens are identities too.`,
+		Short:   "Manage the identities that CI jobs assume",
+		Long: `Create, list, change and delete identities. An identity lets a job pull without a
+password: it defines which ID tokens are accepted, and its roles define what the job is
+allowed to do. Pull tokens are identities too.`,
 		Example: `  ` + name + ` identities create github my-workflow --github-repo my-org/my-repo \
     --github-ref refs/heads/main --role registry.pull
   ` + name + ` identities list
@@ -118,7 +119,7 @@ func (a *app) newIdentitiesList() *cobra.Command {
 	c := formats(&cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
-		Short:   "List identities, with their roles",
+		Short:   "List identities and their roles",
 		Example: `  ` + name + ` identities list --type claim_match,static
   ` + name + ` identities list --expired -o id
   ` + name + ` identities list -o json | jq -r '.items[].claimMatch.subject'`,
@@ -131,11 +132,11 @@ func (a *app) newIdentitiesList() *cobra.Command {
 		},
 	}, "table", "json", "csv", "id")
 	flags := c.Flags()
-	addParent(flags, &f.parent, "those of `ORGANISATION`, by name or id (default: all that you can see)")
-	flags.StringVar(&f.name, "name", "", "those called `NAME`")
-	flags.StringSliceVar(&f.types, "type", nil, "those of `TYPE`: "+strings.Join(identityTypes, ", "))
-	flags.BoolVar(&f.expired, "expired", false, "those whose keys have ended")
-	flags.BoolVar(&f.recursive, "recursive", true, "those in folders too")
+	addParent(flags, &f.parent, "only those of this `ORGANIZATION` (name or ID; default: all you can see)")
+	flags.StringVar(&f.name, "name", "", "only those with this `NAME`")
+	flags.StringSliceVar(&f.types, "type", nil, "only those of this `TYPE`: "+strings.Join(identityTypes, ", "))
+	flags.BoolVar(&f.expired, "expired", false, "only those whose keys have expired")
+	flags.BoolVar(&f.recursive, "recursive", true, "include those in folders")
 	return c
 }
 

@@ -13,14 +13,14 @@ func (a *app) newCreateGitHub() *cobra.Command {
 	var repo, ref, audience string
 	c := a.creating(&cobra.Command{
 		Use:   "github NAME",
-		Short: "Make an identity for the GitHub Actions jobs of a repository",
-		Long: `Makes an identity for the GitHub Actions jobs of a repository that run for a branch or
-a tag; not for those of pull requests.
+		Short: "Create an identity for GitHub Actions",
+		Long: `Create an identity for a repository's GitHub Actions jobs on a branch or tag. Jobs for
+pull requests are not included.
 
-GitHub's subjects carry the numeric ids of the repository and its owner where it was
-made since 15 July 2026, or has opted in. Given without ids, a repository is let in
-either way, and so is whoever gets its names later. Given with them, as in
-my-org@123456/my-repo@654321, it is this one or none.`,
+If a repository was created on or after July 15, 2026, or has opted in, GitHub's subjects
+include the numeric IDs of the repository and its owner. Without IDs, the identity
+accepts both forms, and also any repository that gets the same names later. With IDs, as
+in my-org@123456/my-repo@654321, it accepts only this repository.`,
 		Example: `  ` + name + ` identities create github my-workflow --github-repo my-org/my-repo \
     --github-ref refs/heads/main --role registry.pull`,
 	}, func(_ *cobra.Command, i *iam.Identity) (string, error) {
@@ -33,8 +33,8 @@ my-org@123456/my-repo@654321, it is this one or none.`,
 	})
 	flags := c.Flags()
 	flags.StringVar(&repo, "github-repo", "", "`ORG/REPO` on GitHub, or ORG@ID/REPO@ID")
-	flags.StringVar(&ref, "github-ref", "", "`REF` in full, such as refs/heads/main (default: any branch or tag)")
-	flags.StringVar(&audience, "github-audience", "", "`AUDIENCE` of the ID tokens (default: the issuer's host of the platform)")
+	flags.StringVar(&ref, "github-ref", "", "full `REF`, such as refs/heads/main (default: any branch or tag)")
+	flags.StringVar(&audience, "github-audience", "", "`AUDIENCE` of the ID tokens (default: the host of the platform's issuer)")
 	return c
 }
 
@@ -54,9 +54,9 @@ func (a *app) newCreateGitLab() *cobra.Command {
 	var project, refType, ref string
 	c := a.creating(&cobra.Command{
 		Use:   "gitlab NAME",
-		Short: "Make an identity for the GitLab CI jobs of a project on gitlab.com",
-		Long: `Makes an identity for the GitLab CI jobs of a project on gitlab.com. For a server of
-your own, make it with --identity-issuer set to its address, and --subject.`,
+		Short: "Create an identity for GitLab CI on gitlab.com",
+		Long: `Create an identity for the GitLab CI jobs of a project on gitlab.com. For a self-managed
+server, use identities create with --identity-issuer set to its URL, and --subject.`,
 		Example: `  ` + name + ` identities create gitlab my-pipeline --project-path my-group/my-project \
     --ref-type branch --ref main --role registry.pull`,
 	}, func(_ *cobra.Command, i *iam.Identity) (string, error) {
@@ -68,7 +68,7 @@ your own, make it with --identity-issuer set to its address, and --subject.`,
 		return "", nil
 	})
 	flags := c.Flags()
-	flags.StringVar(&project, "project-path", "", "`GROUP/PROJECT` on gitlab.com; * stands for any project of a group")
+	flags.StringVar(&project, "project-path", "", "`GROUP/PROJECT` on gitlab.com; * matches any project of a group")
 	flags.StringVar(&refType, "ref-type", "branch", "`TYPE` of the ref: branch or tag")
 	flags.StringVar(&ref, "ref", "", "`NAME` of the branch or tag, such as main (default: any)")
 	return c
@@ -77,7 +77,7 @@ your own, make it with --identity-issuer set to its address, and --subject.`,
 func (a *app) newCreateAWS() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "aws",
-		Short: "Make an identity for a role or a user of AWS",
+		Short: "Create an identity for an AWS role or user",
 		Args:  cobra.ArbitraryArgs,
 		RunE:  a.unknown,
 	}
@@ -92,7 +92,7 @@ func (a *app) newCreateAWSPrincipal(kind, example string, match func(iam.AWSPrin
 	var p iam.AWSPrincipal
 	c := a.creating(&cobra.Command{
 		Use:   kind + " NAME",
-		Short: "Make an identity for a " + kind + " of AWS",
+		Short: "Create an identity for an AWS " + kind,
 		Example: `  ` + name + ` identities create aws ` + kind + ` my-` + kind + ` --aws-account-id 123456789012 \
     --aws-` + kind + `-name ` + example + ` --role registry.pull`,
 	}, func(_ *cobra.Command, i *iam.Identity) (string, error) {
@@ -104,9 +104,9 @@ func (a *app) newCreateAWSPrincipal(kind, example string, match func(iam.AWSPrin
 		return "", nil
 	})
 	flags := c.Flags()
-	flags.StringVar(&p.Account, "aws-account-id", "", "`ID` of the account, 12 digits")
+	flags.StringVar(&p.Account, "aws-account-id", "", "account `ID`, 12 digits")
 	flags.StringVar(&p.Name, "aws-"+kind+"-name", "", "`NAME` of the "+kind)
-	flags.StringVar(&p.ID, "aws-"+kind+"-id", "", "unique `ID` of the "+kind+" (default: whoever has the name)")
+	flags.StringVar(&p.ID, "aws-"+kind+"-id", "", "unique `ID` of the "+kind+" (default: any with this name)")
 	flags.StringVar(&p.Partition, "aws-partition", "aws", "`PARTITION`: aws, aws-cn or aws-us-gov")
 	return c
 }

@@ -24,10 +24,10 @@ func (a *app) newIdentitiesCreate() *cobra.Command {
 	var principal, file string
 	c := a.creating(&cobra.Command{
 		Use:   "create NAME",
-		Short: "Make an identity, and print how a job takes it on",
-		Long: `Makes an identity that takes the ID tokens of an issuer and a subject, or of patterns
-for them (regular expressions, RE2, for the whole value). Everything is checked before
-anything is made, and what lets strangers in is warned of.`,
+		Short: "Create an identity and print how a job assumes it",
+		Long: `Create an identity that accepts ID tokens with this issuer and subject, or with values
+that match patterns (RE2 regular expressions for the whole value). Everything is checked
+before the identity is created. If it would let strangers in, you are warned.`,
 		Example: `  ` + name + ` identities create my-pod --identity-issuer https://kubernetes.example.com \
     --subject system:serviceaccount:default:builder --role registry.pull
   ` + name + ` identities create github my-workflow --github-repo my-org/my-repo
@@ -47,8 +47,8 @@ anything is made, and what lets strangers in is warned of.`,
 	})
 	flags := c.Flags()
 	f.add(flags)
-	flags.StringVar(&principal, "service-principal", "", "`SERVICE` of the vendor's that may take it on, in place of ID tokens")
-	flags.StringVarP(&file, "filename", "f", "", "`FILE` that holds the identity, as YAML or JSON; - for standard input")
+	flags.StringVar(&principal, "service-principal", "", "Chainguard `SERVICE` that can assume it, instead of ID tokens")
+	flags.StringVarP(&file, "filename", "f", "", "read the identity from `FILE`, as YAML or JSON; - for standard input")
 	c.AddCommand(a.newCreateGitHub(), a.newCreateGitLab(), a.newCreateAWS())
 	return c
 }
@@ -59,10 +59,10 @@ anything is made, and what lets strangers in is warned of.`,
 func (a *app) creating(c *cobra.Command, build func(*cobra.Command, *iam.Identity) (note string, err error)) *cobra.Command {
 	var f creation
 	flags := c.Flags()
-	flags.StringVarP(&f.description, "description", "d", "", "one line of `TEXT`")
-	flags.StringArrayVar(&f.roles, "role", nil, "`ROLE`,... that it gets, such as registry.pull (repeatable)")
-	addParent(flags, &f.parent, "`ORGANISATION` that it is for, or a folder: a name or an id")
-	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask, whatever the warnings")
+	flags.StringVarP(&f.description, "description", "d", "", "description, one line of `TEXT`")
+	flags.StringArrayVar(&f.roles, "role", nil, "grant it `ROLE`, such as registry.pull (comma-separated or repeatable)")
+	addParent(flags, &f.parent, "create it in this `ORGANIZATION` or folder (name or ID)")
+	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask for confirmation after warnings")
 	c.Args = func(c *cobra.Command, args []string) error {
 		if len(args) > 1 {
 			return misuse("%s takes one NAME, and was given %d; run: %s --help", c.Name(), len(args), c.CommandPath())

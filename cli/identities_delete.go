@@ -24,11 +24,12 @@ func (a *app) newIdentitiesDelete() *cobra.Command {
 	c := formats(&cobra.Command{
 		Use:     "delete ID|NAME... | --expired",
 		Aliases: []string{"rm"},
-		Short:   "Delete identities; who has taken one on cannot do so again",
-		Long: `Deletes identities after a question. A job cannot take a deleted one on again; what
-it got before is good until it ends, an hour at most. A deleted pull token is revoked.`,
+		Short:   "Delete identities",
+		Long: `Delete identities after asking for confirmation. Jobs can no longer assume a deleted
+identity; tokens issued before stay valid until they expire, for up to an hour. Deleting
+the identity of a pull token revokes the pull token.`,
 		Example: `  ` + name + ` identities delete my-workflow
-  ` + name + ` identities delete --expired --parent ORGANISATION --yes`,
+  ` + name + ` identities delete --expired --parent ORGANIZATION --yes`,
 		Args: func(c *cobra.Command, args []string) error {
 			if !f.expired {
 				return identityArguments(1, math.MaxInt)(c, args)
@@ -49,9 +50,9 @@ it got before is good until it ends, an hour at most. A deleted pull token is re
 		},
 	}, "text", "json", "id")
 	flags := c.Flags()
-	addParent(flags, &f.parent, "look for a NAME, or what has expired, in `ORGANISATION`, by name or id")
-	flags.BoolVar(&f.expired, "expired", false, "those whose keys have ended")
-	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+	addParent(flags, &f.parent, "look for names and expired identities in this `ORGANIZATION` (name or ID)")
+	flags.BoolVar(&f.expired, "expired", false, "delete those whose keys have expired")
+	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask for confirmation")
 	return c
 }
 

@@ -21,7 +21,7 @@ func (a *app) newIdentitiesDescribe() *cobra.Command {
 	var parent string
 	c := formats(&cobra.Command{
 		Use:     "describe ID|NAME",
-		Short:   "Print all about an identity: whom it lets in, and what it may do",
+		Short:   "Show an identity: which ID tokens it accepts, and its roles",
 		Example: `  ` + name + ` identities describe my-workflow`,
 		Args:    identityArguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -31,7 +31,7 @@ func (a *app) newIdentitiesDescribe() *cobra.Command {
 			return a.describeIdentity(c.Context(), parent, args[0])
 		},
 	}, "text", "json")
-	addParent(c.Flags(), &parent, "look for a NAME in `ORGANISATION`, by name or id")
+	addParent(c.Flags(), &parent, "look for the name in this `ORGANIZATION` (name or ID)")
 	return c
 }
 

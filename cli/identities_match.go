@@ -36,15 +36,15 @@ var (
 )
 
 func (f *matchFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.issuer, "identity-issuer", "", "`URL` of the issuer of the ID tokens: their iss")
-	flags.StringVar(&f.issuerPattern, "identity-issuer-pattern", "", "`PATTERN` (RE2) of the issuer")
-	flags.StringVar(&f.subject, "subject", "", "`SUBJECT` of the ID tokens: their sub")
-	flags.StringVar(&f.subjectPattern, "subject-pattern", "", "`PATTERN` of the subject")
-	flags.StringVar(&f.audience, "audience", "", "`AUDIENCE` of the ID tokens (default: the issuer's host of the platform)")
-	flags.StringVar(&f.audiencePattern, "audience-pattern", "", "`PATTERN` of the audience")
-	flags.StringArrayVar(&f.claimPatterns, "claim-pattern", nil, "`CLAIM:PATTERN`,... of other claims (repeatable)")
-	flags.StringVar(&f.issuerKeys, "issuer-keys", "", "public keys of an issuer that cannot be reached: a `JWKS` or its file")
-	flags.StringVar(&f.expiration, "expiration", "", "`yyyy-mm-dd` when these keys end (default, and at most: in 30 days)")
+	flags.StringVar(&f.issuer, "identity-issuer", "", "`URL` of the issuer (iss) of the ID tokens")
+	flags.StringVar(&f.issuerPattern, "identity-issuer-pattern", "", "`PATTERN` (RE2) for the issuer")
+	flags.StringVar(&f.subject, "subject", "", "`SUBJECT` (sub) of the ID tokens")
+	flags.StringVar(&f.subjectPattern, "subject-pattern", "", "`PATTERN` for the subject")
+	flags.StringVar(&f.audience, "audience", "", "`AUDIENCE` (aud) of the ID tokens (default: the host of the platform's issuer)")
+	flags.StringVar(&f.audiencePattern, "audience-pattern", "", "`PATTERN` for the audience")
+	flags.StringArrayVar(&f.claimPatterns, "claim-pattern", nil, "`CLAIM:PATTERN` for another claim (comma-separated or repeatable)")
+	flags.StringVar(&f.issuerKeys, "issuer-keys", "", "public keys of an issuer that the platform cannot reach: a `JWKS` or its file")
+	flags.StringVar(&f.expiration, "expiration", "", "date `YYYY-MM-DD` when these keys expire (default and max: in 30 days)")
 }
 
 // without refuses flags that do not go with what.

@@ -19,9 +19,9 @@ func (a *app) newIdentitiesUpdate() *cobra.Command {
 	var f update
 	c := formats(&cobra.Command{
 		Use:   "update ID|NAME",
-		Short: "Change an identity; what is not named stays as it is",
-		Long: `Changes an identity. What no flag names stays as it is; --claim-pattern takes the place
-of all patterns of other claims. The keys of a pull token cannot be changed.`,
+		Short: "Change an identity",
+		Long: `Change an identity. Only what you give a flag for changes; --claim-pattern replaces all
+patterns for other claims. The keys of a pull token cannot be changed.`,
 		Example: `  ` + name + ` identities update my-workflow --description "pulls for the shop"
   ` + name + ` identities update my-workflow --subject repo:my-org/my-repo:ref:refs/heads/main`,
 		Args: identityArguments(1, 1),
@@ -35,9 +35,9 @@ of all patterns of other claims. The keys of a pull token cannot be changed.`,
 	flags := c.Flags()
 	f.add(flags)
 	flags.StringVar(&f.name, "name", "", "new `NAME`")
-	flags.StringVarP(&f.description, "description", "d", "", "new `TEXT`, one line")
-	addParent(flags, &f.parent, "look for a NAME in `ORGANISATION`, by name or id")
-	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask because of warnings")
+	flags.StringVarP(&f.description, "description", "d", "", "new description, one line of `TEXT`")
+	addParent(flags, &f.parent, "look for the name in this `ORGANIZATION` (name or ID)")
+	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask for confirmation after warnings")
 	return c
 }
 

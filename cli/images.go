@@ -24,7 +24,7 @@ func (a *app) newImages() *cobra.Command {
 		Aliases: []string{"image", "img"},
 		// By which people look for what is below it.
 		SuggestFor: []string{"pin", "history", "digest"},
-		Short:      "Read a tag's history, and pin images by digest",
+		Short:      "Show the history of tags and pin images to digests",
 	})
 	c.AddCommand(a.newImagesHistory(), a.newImagesDigest(), a.newImagesPin())
 	return c

@@ -11,9 +11,9 @@ func (a *app) newImagesDigest() *cobra.Command {
 	var f resolveFlags
 	c := formats(&cobra.Command{
 		Use:   "digest IMAGE[:TAG]",
-		Short: "Print the digest that a tag points to, or pointed to",
+		Short: "Print the digest that a tag points to or pointed to",
 		Example: `  ` + name + ` images digest chainguard/python
-  docker pull cgr.dev/ORGANISATION/python@$(` + name + ` images digest ORGANISATION/python:3.13 --at 7d)`,
+  docker pull cgr.dev/ORGANIZATION/python@$(` + name + ` images digest ORGANIZATION/python:3.13 --at 7d)`,
 		Args:              oneImage,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -21,8 +21,8 @@ func (a *app) newImagesDigest() *cobra.Command {
 		},
 	}, "text", "json")
 	flags := c.Flags()
-	addParent(flags, &parent, "`ORGANISATION` of the image, by name or id")
-	f.add(flags, "what it pointed to at this `TIME`")
+	addParent(flags, &parent, "`ORGANIZATION` of the image (name or ID)")
+	f.add(flags, "print what the tag pointed to at `TIME`")
 	return c
 }
 

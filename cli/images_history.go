@@ -22,12 +22,12 @@ func (a *app) newImagesHistory() *cobra.Command {
 	c := formats(&cobra.Command{
 		Use:   "history IMAGE[:TAG]",
 		Short: "Show what a tag pointed to, and when",
-		Long: `Shows all that a tag (latest, if none is given) has pointed to: the newest, which is
-what it points to now, before the others. AGE is how long ago the tag was moved to a
-digest, and STOOD how long it stayed there. Nobody need be signed in for public images.`,
+		Long: `Show the digests that a tag (default: latest) has pointed to, newest first: the first
+one is the current one. AGE is how long ago the tag moved to a digest, STOOD how long it
+stayed there. Public images need no sign-in.`,
 		Example: `  ` + name + ` images history chainguard/python
-  ` + name + ` images history python:3.13 --parent ORGANISATION --since 30d
-  ` + name + ` images history cgr.dev/ORGANISATION/python:3.13 -o json | jq -r '.[0].digest'`,
+  ` + name + ` images history python:3.13 --parent ORGANIZATION --since 30d
+  ` + name + ` images history cgr.dev/ORGANIZATION/python:3.13 -o json | jq -r '.[0].digest'`,
 		Args:              oneImage,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -38,11 +38,11 @@ digest, and STOOD how long it stayed there. Nobody need be signed in for public 
 		},
 	}, "table", "json", "csv", "id")
 	flags := c.Flags()
-	addParent(flags, &f.parent, "`ORGANISATION` of the image, by name or id")
-	flags.StringVar(&f.since, "since", "", "moves of the tag from this `TIME` on: 2025-08-11T15:22:00Z, 2025-08-11 (UTC), or 7d for a week ago; also m, h, w, y")
-	flags.StringVar(&f.until, "until", "", "moves up to this `TIME`, which is included")
-	flags.IntVar(&f.limit, "limit", 0, "the newest `N` alone")
-	flags.BoolVar(&f.reverse, "reverse", false, "the oldest before the others")
+	addParent(flags, &f.parent, "`ORGANIZATION` of the image (name or ID)")
+	flags.StringVar(&f.since, "since", "", "only moves since `TIME`: 2025-08-11T15:22:00Z, 2025-08-11 (UTC), or an age such as 7d (units m, h, d, w, y)")
+	flags.StringVar(&f.until, "until", "", "only moves until `TIME` (inclusive)")
+	flags.IntVar(&f.limit, "limit", 0, "only the newest `N` moves")
+	flags.BoolVar(&f.reverse, "reverse", false, "show the oldest first")
 	return c
 }
 

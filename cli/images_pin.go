@@ -29,29 +29,29 @@ func (a *app) newImagesPin() *cobra.Command {
 	var f pinFlags
 	c := formats(&cobra.Command{
 		Use:   "pin FILE|FOLDER...",
-		Short: "Pin image references in the files of a repository to digests",
-		Long: `Replaces each tag of an image of the registry by the digest that it stands for, so that a
-build uses the same image tomorrow:
+		Short: "Pin image references in files to digests",
+		Long: `Add to each image reference the digest that its tag points to, so that builds are
+reproducible:
 
   FROM cgr.dev/chainguard/python:latest
   FROM cgr.dev/chainguard/python:latest@sha256:81c334de…
 
-In a folder, it reads every text file that git does not ignore. It pins Dockerfiles,
-YAML of Compose, Kubernetes, Helm, Kustomize and CI systems, whole strings in Terraform,
-HCL, JSON, TOML and Starlark, and variables and commands in scripts and makefiles.
-Only the references change. Nothing is written unless every image was found and every
-file can be written.
+In a folder, every text file that git does not ignore is read. References are pinned in
+Dockerfiles, in YAML of Compose, Kubernetes, Helm, Kustomize and CI systems, in whole
+strings in Terraform, HCL, JSON, TOML and Starlark, and in variables and commands in
+scripts and makefiles. Nothing else in the files changes. Nothing is written unless every
+image can be resolved and every file can be written.
 
-Every other occurrence of an image is listed, and --check exits with 1 for it, as it does
-for unpinned references; --exclude leaves files out. References in comments and names of
-images that are built there are listed separately and never fail.`,
+References elsewhere are listed. With --check they fail, as unpinned ones do; --exclude
+skips files. References in comments and names of images that are built are listed
+separately and never fail.`,
 		Example: `  ` + name + ` images pin .
-  ` + name + ` images pin --dry-run . | less     # show the change, and make none
-  ` + name + ` images pin --check .              # for CI, offline
+  ` + name + ` images pin --dry-run . | less             # show a diff
+  ` + name + ` images pin --check .                      # for CI, offline
   ` + name + ` images pin --check --exclude '*.md' --exclude docs/ .
-  ` + name + ` images pin --check --update .     # is something out of date, too?
-  ` + name + ` images pin --update .             # move what is pinned to what its tag is now
-  ` + name + ` images pin --update --at 7d .     # and back to what it was a week ago`,
+  ` + name + ` images pin --check --update .             # also fail if a pin is out of date
+  ` + name + ` images pin --update .                     # update to what the tags point to now
+  ` + name + ` images pin --update --at 7d .             # go back to what they pointed to a week ago`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 || slices.Contains(args, "") {
 				return misuse("which files? such as: %s .", c.CommandPath())
@@ -61,12 +61,12 @@ images that are built there are listed separately and never fail.`,
 		RunE: func(c *cobra.Command, args []string) error { return a.imagesPin(c, args, &f) },
 	}, "text", "json")
 	flags := c.Flags()
-	f.add(flags, "pin to what the tags were at this `TIME`")
-	flags.BoolVar(&f.update, "update", false, "move what is pinned to what its tag is now, or was at the time of --at")
-	flags.BoolVar(&f.check, "check", false, "change nothing, and exit with 1 unless everything is pinned and, with --update, up to date")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "show the change as a diff, and make none")
-	flags.StringVar(&f.keepTag, "keep-tag", "yes", "whether the tag stays before the digest, to be read and to be followed: yes or no")
-	flags.StringArrayVar(&f.exclude, "exclude", nil, "leave out what this `PATTERN` matches in the folders: a name, or a path from the folder, with *, ? and ** (repeatable)")
+	f.add(flags, "pin to what the tags pointed to at `TIME`")
+	flags.BoolVar(&f.update, "update", false, "update pinned references to what their tags point to now, or pointed to at the time given with --at")
+	flags.BoolVar(&f.check, "check", false, "write nothing; exit with 1 unless everything is pinned; with --update, also fail if a pin is out of date")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "show the change as a diff without writing it")
+	flags.StringVar(&f.keepTag, "keep-tag", "yes", "keep the tag in front of the digest (`yes|no`)")
+	flags.StringArrayVar(&f.exclude, "exclude", nil, "skip files that match `PATTERN`: a name, or a path relative to the folder, with *, ? and ** (repeatable)")
 	return c
 }
 
@@ -184,8 +184,8 @@ func (a *app) each(ctx context.Context, err error) error {
 type resolveFlags struct{ at, platform string }
 
 func (f *resolveFlags) add(flags *pflag.FlagSet, usage string) {
-	flags.StringVar(&f.at, "at", "", usage+", included: 2025-08-11T15:22:00Z, 2025-08-11 (its end, UTC), or 7d for a week ago")
-	flags.StringVar(&f.platform, "platform", "", "the digest of the image for this `OS/ARCH` alone, such as linux/arm64 (default: the digest for all)")
+	flags.StringVar(&f.at, "at", "", usage+" (inclusive): 2025-08-11T15:22:00Z, 2025-08-11 (end of the day, UTC), or an age such as 7d")
+	flags.StringVar(&f.platform, "platform", "", "use the digest of the image for `OS/ARCH` only, such as linux/arm64 (default: the digest for all platforms)")
 }
 
 // resolver tells what tags stand for, now or at the time of --at.

@@ -16,7 +16,7 @@ import (
 func (a *app) newKubernetes() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "kubernetes",
-		Short: "Hand the registry's credential to a cluster",
+		Short: "Print Kubernetes pull secrets",
 		Args:  cobra.ArbitraryArgs,
 		RunE:  a.unknown,
 	}
@@ -34,11 +34,11 @@ func (a *app) newKubernetesSecret() *cobra.Command {
 	var f secretFlags
 	c := formats(&cobra.Command{
 		Use:   "secret NAME",
-		Short: "Print a pull secret for kubectl apply",
-		Long: `Prints a pull secret with the credential of this registry and of no other: a pull
-token that is made for it, or the pair that is stored here. It holds the token in
-base64: hand it to kubectl, not to a repository.`,
-		Example: `  ` + name + ` kubernetes secret regcred --parent ORGANISATION --ttl 90d | kubectl apply -f -
+		Short: "Print an image pull secret for kubectl apply",
+		Long: `Print an image pull secret with a credential for this registry and no other: a new pull
+token, or with --from-stored the stored credential. The secret contains the token in
+base64: pipe it to kubectl, and do not commit it.`,
+		Example: `  ` + name + ` kubernetes secret regcred --parent ORGANIZATION --ttl 90d | kubectl apply -f -
   ` + name + ` kubernetes secret regcred --namespace web --from-stored | kubectl apply -f -`,
 		Args: arguments("NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -49,10 +49,10 @@ base64: hand it to kubectl, not to a repository.`,
 		},
 	}, "yaml", "json")
 	flags := c.Flags()
-	flags.StringVarP(&f.namespace, "namespace", "n", "", "`NAMESPACE` of the secret (default: the one that kubectl is in)")
-	addParent(flags, &f.parent, "`ORGANISATION` that the pull token is for, or a folder: a name or an id")
+	flags.StringVarP(&f.namespace, "namespace", "n", "", "`NAMESPACE` of the secret (default: kubectl's current one)")
+	addParent(flags, &f.parent, "`ORGANIZATION` or folder to create the pull token in (name or ID)")
 	addTTL(flags, &f.ttl)
-	flags.BoolVar(&f.fromStored, "from-stored", false, "use the pair that is stored here, and make no pull token")
+	flags.BoolVar(&f.fromStored, "from-stored", false, "use the stored credential instead of creating a pull token")
 	return c
 }
 

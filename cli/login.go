@@ -20,8 +20,9 @@ func (a *app) newLogin() *cobra.Command {
 	c := formats(&cobra.Command{
 		Use:   "login",
 		Short: "Sign in",
-		Long: `Signs in, in the browser, whatever is kept; or, without one, on any device. With an
-identity, exchanges an ID token of this machine.`,
+		Long: `Sign in with a browser, even if you are already signed in. Without a browser on this
+machine, sign in on any other device. With --identity, exchange this machine's ID token
+instead.`,
 		Example: `  ` + name + ` login
   ` + name + ` login --headless
   ` + name + ` login --org-name example.com
@@ -44,9 +45,9 @@ identity, exchanges an ID token of this machine.`,
 		},
 	}, "text", "json")
 	f.add(c)
-	c.Flags().StringArrayVar(&f.audiences, "audience", nil, "another `AUDIENCE` to have a token for (repeatable)")
-	c.Flags().StringVar(&f.invite, "invite-code", "", "`CODE` of an invitation to an organisation")
-	c.Flags().BoolVar(&keepFresh, "refresh", false, "go on and keep the tokens fresh until stopped")
+	c.Flags().StringArrayVar(&f.audiences, "audience", nil, "also get a token for `AUDIENCE` (repeatable)")
+	c.Flags().StringVar(&f.invite, "invite-code", "", "accept the invitation to an organization with this `CODE`")
+	c.Flags().BoolVar(&keepFresh, "refresh", false, "keep running and renew the tokens until stopped")
 	return c
 }
 

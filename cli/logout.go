@@ -19,9 +19,9 @@ func (a *app) newLogout() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "logout",
 		Short: "Sign out",
-		Long: `Removes the session with its tokens, credentials stored by docker login or pull-token
-create --save, and the identity that login was told to assume. A saved pull token stays
-valid on the platform unless it is revoked.`,
+		Long: `Remove the session with its tokens, the credentials stored by docker login or
+pull-token create --save, and the identity from the settings file. A stored pull token
+remains valid on the platform unless you revoke it.`,
 		Example: `  ` + name + ` logout
   ` + name + ` logout --revoke
   ` + name + ` logout --audience apk.cgr.dev`,
@@ -33,8 +33,8 @@ valid on the platform unless it is revoked.`,
 			return a.logout(c.Context(), audiences, revoke)
 		},
 	}
-	c.Flags().StringArrayVar(&audiences, "audience", nil, "remove the token for this `AUDIENCE` alone (repeatable)")
-	c.Flags().BoolVar(&revoke, "revoke", false, "revoke saved pull tokens first")
+	c.Flags().StringArrayVar(&audiences, "audience", nil, "remove only the token for `AUDIENCE` (repeatable)")
+	c.Flags().BoolVar(&revoke, "revoke", false, "first revoke the pull tokens stored in the keychain")
 	return c
 }
 

@@ -15,12 +15,12 @@ func (a *app) newOrganizations() *cobra.Command {
 		Use: "organizations",
 		// The last two are chainctl's older names.
 		Aliases: []string{"organization", "organisations", "organisation", "orgs", "org", "groups", "group"},
-		Short:   "List your organisations",
+		Short:   "List your organizations",
 	})
 	c.AddCommand(formats(&cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
-		Short:   "List the organisations that you are in",
+		Short:   "List the organizations that you are a member of",
 		Example: `  ` + name + ` organizations list
   ` + name + ` organizations list -o json | jq -r '.items[].name'`,
 		Args: noArguments,

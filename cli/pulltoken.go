@@ -22,8 +22,8 @@ func (a *app) newPullToken() *cobra.Command {
 	c := a.group(&cobra.Command{
 		Use: "pull-token", Aliases: []string{"pull-tokens"},
 		Short: "Create, list and revoke pull tokens",
-		Long: `Pull tokens are credentials for places where nobody can sign in, such as a cluster or
-a mirror.`,
+		Long: `Create, list and revoke pull tokens: credentials for systems that cannot sign in, such
+as a cluster or a mirror.`,
 		Example: `  ` + name + ` pull-token create --name mirror --ttl 90d
   ` + name + ` pull-token list
   ` + name + ` pull-token revoke mirror`,
@@ -59,12 +59,12 @@ type pullTokenFlags struct {
 
 // add adds the flags that configure-docker has, too: sharedPullTokenFlags.
 func (f *pullTokenFlags) add(flags *pflag.FlagSet) {
-	addParent(flags, &f.parent, "`ORGANISATION` that the pull token is for, or a folder: a name or an id")
+	addParent(flags, &f.parent, "`ORGANIZATION` or folder to create the pull token in (name or ID)")
 	flags.StringVar(&f.name, "name", "pull-token", "`NAME` of the pull token")
 	addTTL(flags, &f.ttl)
-	flags.StringVar(&f.save, "save", "", "save it here and do not print it: `WHERE` is keychain, or docker-config, where others may read it")
+	flags.StringVar(&f.save, "save", "", "store it in `PLACE` instead of printing it: keychain, or docker-config (base64 in Docker's config.json)")
 	flags.Lookup("save").NoOptDefVal = saveKeychain
-	flags.BoolVar(&f.revokeOld, "revoke-old", false, "revoke the pull token whose place the saved one takes")
+	flags.BoolVar(&f.revokeOld, "revoke-old", false, "revoke the stored pull token that --save replaces")
 }
 
 var sharedPullTokenFlags = []string{"parent", "group", "name", "ttl", "save", "revoke-old"}
@@ -76,7 +76,7 @@ func addParent(flags *pflag.FlagSet, parent *string, usage string) {
 }
 
 func addTTL(flags *pflag.FlagSet, ttl *string) {
-	flags.StringVar(ttl, "ttl", "720h", "`TIME` until it ends, such as 24h, 30d or 1y, which is the most")
+	flags.StringVar(ttl, "ttl", "720h", "how long the token is valid, a `DURATION` such as 24h, 30d (max 365d)")
 }
 
 // request is the pull token that the flags describe, without the organisation,
@@ -110,12 +110,12 @@ func (a *app) newPullTokenCreate() *cobra.Command {
 	var f pullTokenFlags
 	c := formats(&cobra.Command{
 		Use:   "create",
-		Short: "Make a pull token",
-		Long: `Makes a pull token: a credential for a place where nobody can sign in, such as a
-cluster or a mirror. It is shown once and cannot be had again; it ends by itself, and
-can be revoked before. One that is saved is printed only if --output is given.
-Making one takes the role registry.pull_token_creator.`,
-		Example: `  ` + name + ` pull-token create --parent ORGANISATION --name mirror --ttl 90d
+		Short: "Create a pull token",
+		Long: `Create a pull token: a credential for systems that cannot sign in, such as a cluster or
+a mirror. It is shown only once, expires on its own, and can be revoked earlier. With
+--save it is printed only if you give --output. Requires the role
+registry.pull_token_creator.`,
+		Example: `  ` + name + ` pull-token create --parent ORGANIZATION --name mirror --ttl 90d
   ` + name + ` pull-token create --save                # for this machine, in the keychain
   ` + name + ` pull-token create -o docker | ssh HOST sh
   eval "$(` + name + ` pull-token create -o env)"
@@ -127,8 +127,8 @@ Making one takes the role registry.pull_token_creator.`,
 	}, "text", "docker", "env", "json", "kubernetes")
 	flags := c.Flags()
 	f.add(flags)
-	flags.StringVar(&f.description, "description", "", "one line of `TEXT` about it")
-	flags.StringArrayVar(&f.repositories, "repository", nil, "`TYPE` of repository that it is good for: oci (images, the default), apk, java, python or javascript; several joined by commas, or repeated")
+	flags.StringVar(&f.description, "description", "", "description, one line of `TEXT`")
+	flags.StringArrayVar(&f.repositories, "repository", nil, "repository `TYPE` that it is valid for: oci (images, the default), apk, java, python or javascript (comma-separated or repeatable)")
 	flags.StringArrayVar(&f.repositories, "library-ecosystem", nil, "")
 	_ = flags.MarkHidden("library-ecosystem") // chainctl's former name; it was added above
 	return c

@@ -26,9 +26,9 @@ func (a *app) newPullTokenList() *cobra.Command {
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List pull tokens",
-		Long: `Lists pull tokens, those that end first before the others. SAVED says which of them
-are saved on this machine, and where. Listing takes the role viewer; the role
-registry.pull_token_creator does not do.`,
+		Long: `List pull tokens, those that expire first at the top. SAVED shows which ones are stored
+on this machine, and where. Requires the role viewer; registry.pull_token_creator is not
+enough.`,
 		Example: `  ` + name + ` pull-token list
   ` + name + ` pull-token list --expires-within 7d --exit-code    # in a cron job
   ` + name + ` pull-token list --expired -o id`,
@@ -36,11 +36,11 @@ registry.pull_token_creator does not do.`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.listPullTokens(c.Context(), &f) },
 	}, "table", "json", "csv", "id")
 	flags := c.Flags()
-	addParent(flags, &f.parent, "`ORGANISATION` or folder to list, by name or id (default: all that you may see)")
-	flags.StringVar(&f.repository, "repository", "", "those for this `TYPE` of repository: oci, apk, java, python or javascript")
-	flags.BoolVar(&f.expired, "expired", false, "those that have ended")
-	flags.StringVar(&f.within, "expires-within", "", "those that end within this `TIME`, such as 7d")
-	flags.BoolVar(&f.exitCode, "exit-code", false, "exit with 1 if there are any, with --expires-within or --expired")
+	addParent(flags, &f.parent, "only those of this `ORGANIZATION` or folder (name or ID; default: all you can see)")
+	flags.StringVar(&f.repository, "repository", "", "only those for this repository `TYPE`: oci, apk, java, python or javascript")
+	flags.BoolVar(&f.expired, "expired", false, "only those that have expired")
+	flags.StringVar(&f.within, "expires-within", "", "only those that expire within `DURATION`, such as 7d")
+	flags.BoolVar(&f.exitCode, "exit-code", false, "with --expires-within or --expired, exit with 1 if there are any")
 	return c
 }
 

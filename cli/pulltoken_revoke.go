@@ -20,8 +20,8 @@ func (a *app) newPullTokenRevoke() *cobra.Command {
 		Use:     "revoke ID|NAME... | --expired",
 		Aliases: []string{"delete", "rm"},
 		Short:   "Revoke pull tokens",
-		Long: `Revokes pull tokens: whoever has one cannot pull with it any more. It shows what will
-go, and asks. What is saved of them in the keychain of this machine goes, too.`,
+		Long: `Revoke pull tokens, so that they can no longer be used to pull, after asking for
+confirmation. Also removes them from this machine's keychain.`,
 		Example: `  ` + name + ` pull-token revoke mirror
   ` + name + ` pull-token revoke --expired --yes`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -40,9 +40,9 @@ go, and asks. What is saved of them in the keychain of this machine goes, too.`,
 		},
 	}
 	flags := c.Flags()
-	addParent(flags, &parent, "`ORGANISATION` or folder to look in, by name or id (default: all that you may see)")
-	flags.BoolVar(&expired, "expired", false, "revoke all that have ended")
-	flags.BoolVarP(&yes, "yes", "y", false, "do not ask")
+	addParent(flags, &parent, "only those of this `ORGANIZATION` or folder (name or ID; default: all you can see)")
+	flags.BoolVar(&expired, "expired", false, "revoke all that have expired")
+	flags.BoolVarP(&yes, "yes", "y", false, "do not ask for confirmation")
 	return c
 }
 

@@ -85,14 +85,14 @@ func (p Program) exit(ctx context.Context, err error) int {
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   name,
-		Short: "Credentials for the Chainguard registry, for Docker and other clients",
-		Long: `Gives Docker, Podman and other clients short-lived credentials for the Chainguard
-registry. Sign in once; secrets rest in the keychain of your system.
+		Short: "Docker credential helper for the Chainguard registry",
+		Long: `Provide Docker, Podman and other clients with short-lived credentials for the Chainguard
+registry. Sign in once; secrets are stored in the OS keychain.
 
-Docker and other clients run these, with their input on standard input:
-  get, store, erase, list, version     such as: echo cgr.dev | ` + name + ` get`,
-		Example: `  ` + name + ` configure-docker        # once: Docker asks us, and you sign in
-  docker pull cgr.dev/ORGANISATION/python
+Clients run these commands, with the input on standard input:
+  get, store, erase, list, version     for example: echo cgr.dev | ` + name + ` get`,
+		Example: `  ` + name + ` configure-docker        # register the helper and sign in
+  docker pull cgr.dev/ORGANIZATION/python
   ` + name + ` status`,
 		Version:           a.version(),
 		SilenceErrors:     true,
@@ -114,12 +114,12 @@ Docker and other clients run these, with their input on standard input:
 		return misuse("%s; run: %s --help", platform.Printable(said), c.CommandPath())
 	})
 	flags := root.PersistentFlags()
-	property(flags, "issuer", "platform.issuer", "URL of the issuer")
-	property(flags, "api", "platform.api", "URL of the platform API")
-	property(flags, "registry", "platform.registry", "URL of the registry")
-	property(flags, "console", "platform.console", "URL of the vendor's console")
-	flags.StringVar(&a.file, "config", "", "settings file, in place of the user's own")
-	flags.CountVarP(&a.verbose, "verbose", "v", "say what is done, step by step")
+	property(flags, "issuer", "platform.issuer", "`URL` of the issuer")
+	property(flags, "api", "platform.api", "`URL` of the platform API")
+	property(flags, "registry", "platform.registry", "`URL` of the registry")
+	property(flags, "console", "platform.console", "`URL` of the Chainguard console")
+	flags.StringVar(&a.file, "config", "", "path of the settings `FILE`")
+	flags.CountVarP(&a.verbose, "verbose", "v", "print debug messages, without secrets")
 
 	root.AddCommand(append(a.signingCommands(), a.newConfig(), a.newDoctor())...)
 	root.AddCommand(a.newPullToken(), a.newIdentities(), a.newOrganizations(), a.newKubernetes(), a.newConsole(), a.newImages())
@@ -135,7 +135,7 @@ Docker and other clients run these, with their input on standard input:
 
 // chainctl is a group of commands by the name that chainctl has for it.
 func (a *app) chainctl(group string) *cobra.Command {
-	return a.group(&cobra.Command{Use: group, Short: "The commands by chainctl's names", Hidden: true})
+	return a.group(&cobra.Command{Use: group, Short: "Commands under their chainctl names", Hidden: true})
 }
 
 func (a *app) signingCommands() []*cobra.Command {
@@ -218,8 +218,7 @@ func (a *app) addOutput(c *cobra.Command) {
 	}
 }
 
-// formats marks a command with the values that its --output takes; the first is
-// what it does without.
+// formats sets the values that a command's --output takes, the default first.
 func formats(c *cobra.Command, values ...string) *cobra.Command {
 	if c.Annotations == nil {
 		c.Annotations = map[string]string{}

@@ -16,8 +16,8 @@ func (a *app) newConfig() *cobra.Command {
 	c := a.group(&cobra.Command{
 		Use:   "config",
 		Short: "View and change the settings",
-		Long: `Views and changes the settings. A flag goes before the environment, that before the
-file, and that before the default. Properties have chainctl's names.`,
+		Long: `View and change the settings. Precedence: flag, environment variable, settings file,
+default. Properties have the same names as in chainctl.`,
 		Example: `  ` + name + ` config view
   ` + name + ` config set auth.mode headless
   ` + name + ` config unset auth.mode`,
@@ -32,7 +32,7 @@ file, and that before the default. Properties have chainctl's names.`,
 	mending := map[string]string{mends: "settings"}
 	set := &cobra.Command{
 		Use:               "set PROPERTY VALUE",
-		Short:             "Keep a setting in the file",
+		Short:             "Set a property in the settings file",
 		Example:           `  ` + name + ` config set auth.mode headless`,
 		Annotations:       mending,
 		Args:              arguments("PROPERTY", "VALUE"),
@@ -53,7 +53,7 @@ file, and that before the default. Properties have chainctl's names.`,
 	}
 	unset := &cobra.Command{
 		Use:               "unset PROPERTY",
-		Short:             "Remove a setting from the file",
+		Short:             "Remove a property from the settings file",
 		Example:           `  ` + name + ` config unset auth.mode`,
 		Annotations:       mending,
 		Args:              arguments("PROPERTY"),

@@ -26,13 +26,13 @@ type signInFlags struct {
 
 func (f *signInFlags) add(c *cobra.Command) {
 	flags := c.Flags()
-	flags.BoolVar(&f.headless, "headless", false, "sign in on any device with a browser, this once")
-	flags.StringVar(&f.identityToken, "identity-token", "", "ID token to sign in with: a `PATH`, - for standard input, or the token itself")
-	property(flags, "identity-token-env", "auth.identity-token-env", "`NAME` of the variable that holds the ID token")
-	property(flags, "identity", "auth.identity", "`ID` or name of the identity to assume, remembered until logout")
-	property(flags, "identity-provider", "default.identity-provider", "`ID` of the identity provider to sign in with")
-	property(flags, "org-name", "default.org-name", "verified `NAME` of the organisation whose provider to sign in with")
-	property(flags, "social-login", "default.social-login", "sign in with `WHAT`: email, google, github or gitlab")
+	flags.BoolVar(&f.headless, "headless", false, "sign in on any device with a browser, for this command only")
+	flags.StringVar(&f.identityToken, "identity-token", "", "sign in with an ID token: its `PATH`, - for standard input, or the token itself")
+	property(flags, "identity-token-env", "auth.identity-token-env", "sign in with the ID token in the environment variable `NAME`")
+	property(flags, "identity", "auth.identity", "assume the identity with this `ID` or name, until logout")
+	property(flags, "identity-provider", "default.identity-provider", "sign in with the identity provider with this `ID`")
+	property(flags, "org-name", "default.org-name", "sign in with the provider of the organization with this verified `NAME`")
+	property(flags, "social-login", "default.social-login", "sign in with `PROVIDER`: email, google, github or gitlab")
 }
 
 // givesToken says whether an ID token is given, so that nobody need be there.

@@ -20,15 +20,15 @@ func (a *app) newStatus() *cobra.Command {
 	var quick bool
 	c := formats(&cobra.Command{
 		Use:   "status",
-		Short: "Say who is signed in, until when, and which settings apply",
-		Long: `Says who is signed in, with which roles, what is kept and where, and which settings
-apply. It signs nobody in. Exit code 3: nobody is signed in.`,
+		Short: "Show the signed-in account and the settings in effect",
+		Long: `Show the signed-in account, its roles, the stored credentials and the settings in
+effect. Does not sign in. Exits with 3 if you are not signed in.`,
 		Example: `  ` + name + ` status
   ` + name + ` status --quick -o json`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return a.status(c.Context(), quick) },
 	}, "text", "json")
-	c.Flags().BoolVar(&quick, "quick", false, "ask nobody: tell from what is kept")
+	c.Flags().BoolVar(&quick, "quick", false, "do not contact the platform; show only what is stored")
 	return c
 }
 

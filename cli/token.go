@@ -18,10 +18,10 @@ func (a *app) newToken() *cobra.Command {
 	c := formats(&cobra.Command{
 		Use:   "token",
 		Short: "Print an access token",
-		Long: `Prints the bare access token, by default the registry's, for scripts. A token with a
-scope or capabilities is made anew each time and is not kept.`,
+		Long: `Print an access token for scripts, by default for the registry. A token with a scope or
+capabilities is requested each time and not stored.`,
 		Example: `  curl -H "Authorization: Bearer $(` + name + ` token)" \
-    "https://cgr.dev/token?scope=repository:ORGANISATION/python:pull"
+    "https://cgr.dev/token?scope=repository:ORGANIZATION/python:pull"
   ` + name + ` token --audience https://console-api.enforce.dev`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -29,8 +29,8 @@ scope or capabilities is made anew each time and is not kept.`,
 		},
 	}, "text", "json")
 	c.Flags().StringVar(&audience, "audience", "", "`AUDIENCE` of the token (default: the registry's host)")
-	c.Flags().StringArrayVar(&scopes, "scope", nil, "`ID` of an organisation or folder to narrow the token to (repeatable)")
-	c.Flags().StringArrayVar(&capabilities, "capabilities", nil, "`CAPABILITY` to narrow the token to (repeatable)")
+	c.Flags().StringArrayVar(&scopes, "scope", nil, "limit the token to the organization or folder with this `ID` (repeatable)")
+	c.Flags().StringArrayVar(&capabilities, "capabilities", nil, "limit the token to this `CAPABILITY` (repeatable)")
 	return c
 }
 
