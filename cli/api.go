@@ -34,7 +34,7 @@ func (a *app) api(ctx context.Context) (*iam.Client, *token.Session, error) {
 	return a.client(ctx, s), s, nil
 }
 
-// organization finds the organisation or folder that a command is about: the one
+// organization finds the organization or folder that a command is about: the one
 // of --parent, by id or name, else default.group's, else the only one; a person is
 // asked where there are several.
 func (a *app) organization(ctx context.Context, client *iam.Client, parent string) (iam.Group, error) {
@@ -49,7 +49,7 @@ func (a *app) organization(ctx context.Context, client *iam.Client, parent strin
 	case !a.canAsk():
 		return group, usageError{err}
 	}
-	fmt.Fprintf(a.Stderr, "%s: which organisation is it for?\n", name)
+	fmt.Fprintf(a.Stderr, "%s: which organization is it for?\n", name)
 	for i, g := range several.Groups {
 		fmt.Fprintf(a.Stderr, "%4d  %s (%s)\n", i+1, platform.Printable(g.Name), platform.Printable(g.ID))
 	}

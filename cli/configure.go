@@ -332,7 +332,7 @@ func (a *app) signInOnce(ctx context.Context, c *cobra.Command, s *token.Session
 				s.Registry, platform.Printable(credential.Username), s.Registry, name)
 			return a.remember(c)
 		case err == nil:
-			a.warn("you are signed in already; now pull, for example: docker pull %s/ORGANISATION/IMAGE", s.Registry)
+			a.warn("you are signed in already; now pull, for example: docker pull %s/ORGANIZATION/IMAGE", s.Registry)
 			return a.remember(c)
 		case !errors.As(err, &nobody):
 			return err

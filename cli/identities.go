@@ -154,7 +154,7 @@ func (f identityFilter) check(c *cobra.Command) error {
 	return checkParent(c, f.parent)
 }
 
-// checkParent refuses what cannot be the name or id of an organisation. An empty one
+// checkParent refuses what cannot be the name or id of an organization. An empty one
 // is a variable of a script that was not set, and must not widen what is done.
 func checkParent(c *cobra.Command, parent string) error {
 	const most = 300 // bytes; ids of some depth have less
@@ -162,9 +162,9 @@ func checkParent(c *cobra.Command, parent string) error {
 	case !anyChanged(c, "parent", "group"):
 		return nil
 	case strings.TrimSpace(parent) == "":
-		return misuse("--parent is empty: give the name or the id of an organisation")
+		return misuse("--parent is empty: give the name or the id of an organization")
 	case len(parent) > most || platform.HasControl(parent):
-		return misuse("--parent %s is no name and no id of an organisation", quoted(parent[:min(most, len(parent))]))
+		return misuse("--parent %s is no name and no id of an organization", quoted(parent[:min(most, len(parent))]))
 	}
 	return nil
 }
@@ -190,7 +190,7 @@ func (f identityFilter) takes(i iam.Identity, parent string, now time.Time) bool
 }
 
 // isChild says whether what has an id is directly in the group of another, or with an
-// empty one in any organisation.
+// empty one in any organization.
 func isChild(id, parent string) bool {
 	if parent == "" {
 		return !strings.Contains(above(id), "/")
@@ -226,7 +226,7 @@ func (a *app) listIdentities(ctx context.Context, f identityFilter) error {
 	return errors.Join(a.showIdentities(withRoles(identities, bindings)), incomplete)
 }
 
-// within gives the id of the organisation or folder that a command looks in, which
+// within gives the id of the organization or folder that a command looks in, which
 // --parent or default.group names; empty for all that the caller can see.
 func (a *app) within(ctx context.Context, client *iam.Client, parent string) (string, error) {
 	if parent = cmp.Or(parent, a.cfg.Group); parent == "" {

@@ -93,7 +93,7 @@ func (a *app) deleteIdentities(ctx context.Context, f deletion, args []string) e
 	return errors.Join(a.showDeleted(deleted), failed)
 }
 
-// expiredIdentities are those of one organisation: what --expired deletes unasked must
+// expiredIdentities are those of one organization: what --expired deletes unasked must
 // not reach further than somebody thought of.
 func (a *app) expiredIdentities(ctx context.Context, client *iam.Client, parent string) ([]iam.Identity, error) {
 	group, err := a.organization(ctx, client, parent)

@@ -50,7 +50,7 @@ func audienceOf(i iam.Identity) string {
 	return ""
 }
 
-// imageOwner is the organisation's part in the name of an image: a name that came from
+// imageOwner is the organization's part in the name of an image: a name that came from
 // the service stands in a command only where it is one.
 func imageOwner(group iam.Group) string {
 	isName := func(r rune) bool {

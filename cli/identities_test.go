@@ -44,7 +44,7 @@ func TestImageOwner(t *testing.T) {
 		group iam.Group
 		want  string
 	}{
-		"an organisation":   {iam.Group{ID: "aa", Name: "example.com"}, "example.com"},
+		"an organization":   {iam.Group{ID: "aa", Name: "example.com"}, "example.com"},
 		"a folder":          {iam.Group{ID: "aa/bb", Name: "team"}, "ORGANIZATION"},
 		"no name":           {iam.Group{ID: "aa"}, "ORGANIZATION"},
 		"I75 a command":     {iam.Group{ID: "aa", Name: "a; rm -rf $HOME"}, "ORGANIZATION"},

@@ -31,7 +31,7 @@ func (a *app) newImages() *cobra.Command {
 }
 
 // tagOf reads the name of an image whose tag a command is about: IMAGE in the
-// organisation of --parent, else default.group's, else the public one; ORG/IMAGE; or
+// organization of --parent, else default.group's, else the public one; ORG/IMAGE; or
 // either behind the registry's host; each with a tag or without.
 func (a *app) tagOf(ctx context.Context, image, parent string) (registry.Reference, error) {
 	if strings.Contains(image, tokenMark) {
@@ -47,7 +47,7 @@ func (a *app) tagOf(ctx context.Context, image, parent string) (registry.Referen
 		}
 		full = host + "/" + organization + "/" + image
 	case named && strings.ContainsAny(first, ".") && !strings.ContainsAny(first, ":") && !strings.EqualFold(first, host) && !strings.Contains(rest, "/"):
-		full = host + "/" + image // an organisation may have the name of a domain
+		full = host + "/" + image // an organization may have the name of a domain
 	}
 	ref, err := registry.Parse(full, host)
 	if err != nil {
@@ -57,22 +57,22 @@ func (a *app) tagOf(ctx context.Context, image, parent string) (registry.Referen
 		return ref, misuse("%s has a digest, which never changes: give a tag", platform.Printable(image))
 	}
 	if organization, _, _ := strings.Cut(ref.Repository, "/"); parent != "" && !config.ValidUIDP(parent) && organization != parent {
-		return ref, misuse("%s is of the organisation %s, and --parent is %s: give one of them", platform.Printable(image), organization, platform.Printable(parent))
+		return ref, misuse("%s is of the organization %s, and --parent is %s: give one of them", platform.Printable(image), organization, platform.Printable(parent))
 	}
 	return ref, nil
 }
 
-// organizationName is the name of the organisation of an image that is named without
+// organizationName is the name of the organization of an image that is named without
 // one. The platform is asked where there is no more than an id of it.
 func (a *app) organizationName(ctx context.Context, parent string) (string, error) {
 	switch {
 	case parent == "" && a.cfg.Group == "":
-		a.warn("the image is taken for one of %s; for another organisation's, give --parent", registry.PublicOrganization)
+		a.warn("the image is taken for one of %s; for another organization's, give --parent", registry.PublicOrganization)
 		return registry.PublicOrganization, nil
 	case parent == "":
 		parent = a.cfg.Group
 	}
-	id, _, _ := strings.Cut(parent, "/") // a folder's id begins with its organisation's
+	id, _, _ := strings.Cut(parent, "/") // a folder's id begins with its organization's
 	if !config.ValidUIDP(id) {
 		return parent, nil
 	}

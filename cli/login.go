@@ -113,7 +113,7 @@ func (a *app) saySignedIn(s *token.Session, account token.Account) error {
 	if s.Keychain.Volatile() {
 		a.warn("that is memory, which a restart empties; CHAINGUARD_KEYCHAIN=file lasts")
 	}
-	a.warn("now pull, for example: docker pull %s/ORGANISATION/IMAGE", a.cfg.Registry.Host)
+	a.warn("now pull, for example: docker pull %s/ORGANIZATION/IMAGE", a.cfg.Registry.Host)
 	return nil
 }
 

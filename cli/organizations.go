@@ -14,7 +14,7 @@ func (a *app) newOrganizations() *cobra.Command {
 	c := a.group(&cobra.Command{
 		Use: "organizations",
 		// The last two are chainctl's older names.
-		Aliases: []string{"organization", "organisations", "organisation", "orgs", "org", "groups", "group"},
+		Aliases: []string{"organization", "orgs", "org", "groups", "group"},
 		Short:   "List your organizations",
 	})
 	c.AddCommand(formats(&cobra.Command{

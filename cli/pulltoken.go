@@ -79,7 +79,7 @@ func addTTL(flags *pflag.FlagSet, ttl *string) {
 	flags.StringVar(ttl, "ttl", "720h", "how long the token is valid, a `DURATION` such as 24h, 30d (max 365d)")
 }
 
-// request is the pull token that the flags describe, without the organisation,
+// request is the pull token that the flags describe, without the organization,
 // which has to be found. What is wrong in them is an error of usage.
 func (f *pullTokenFlags) request() (r iam.PullTokenRequest, err error) {
 	r.Name, r.Description = f.name, f.description
@@ -209,7 +209,7 @@ func (a *app) client(ctx context.Context, s *token.Session) *iam.Client {
 	return &iam.Client{URL: a.cfg.API.String(), Transport: a.transport(), Tokens: tokens}
 }
 
-// mintPullToken makes a pull token in the organisation that parent names, once it is
+// mintPullToken makes a pull token in the organization that parent names, once it is
 // known that the caller may, and may revoke the ones given afterwards.
 func (a *app) mintPullToken(ctx context.Context, client *iam.Client, parent string, r iam.PullTokenRequest, revokes []string) (iam.PullToken, iam.Group, error) {
 	type prepared struct {

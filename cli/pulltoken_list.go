@@ -44,7 +44,7 @@ enough.`,
 	return c
 }
 
-// filter is what the flags limit the list to, but for the organisation. What is
+// filter is what the flags limit the list to, but for the organization. What is
 // wrong in them is an error of usage.
 func (f *pullTokenListFlags) filter(now time.Time) (filter iam.PullTokenFilter, err error) {
 	filter.Expired, filter.Now = f.expired, now
@@ -113,7 +113,7 @@ func (a *app) listPullTokens(ctx context.Context, f *pullTokenListFlags) error {
 	return nil
 }
 
-// pullTokens lists the pull tokens of the organisation that parent names, else of
+// pullTokens lists the pull tokens of the organization that parent names, else of
 // the configured one, else of all.
 func (a *app) pullTokens(ctx context.Context, client *iam.Client, parent string, filter iam.PullTokenFilter) ([]iam.PullTokenInfo, error) {
 	if parent != "" || a.cfg.Group != "" {

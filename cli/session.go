@@ -54,7 +54,7 @@ func (p Program) helperSession(cfg config.Config) (*token.Session, error) {
 		return nil, err
 	}
 	s.SignIn = func(ctx context.Context, r token.SignInRequest) (*token.Grant, error) {
-		if err := p.checkOrganisation(ctx, cfg); err != nil {
+		if err := p.checkOrganization(ctx, cfg); err != nil {
 			return nil, err
 		}
 		return signIn(ctx, r)

@@ -74,7 +74,7 @@ func (a *app) planSignIn(ctx context.Context, c *cobra.Command, f *signInFlags) 
 	case inCI() && a.cfg.AutoLogin != config.AutoLoginAlways:
 		return nil, &token.NotSignedInError{Reason: a.whyNotInCI()}
 	default:
-		if err := a.checkOrganisation(ctx, a.cfg); err != nil {
+		if err := a.checkOrganization(ctx, a.cfg); err != nil {
 			return nil, err
 		}
 		s.Patience = patiencePerson
@@ -146,16 +146,16 @@ func (p Program) noIDToken() string {
 	return text
 }
 
-// checkOrganisation asks the issuer whether the configured organisation can be
+// checkOrganization asks the issuer whether the configured organization can be
 // signed in through.
-func (p Program) checkOrganisation(ctx context.Context, cfg config.Config) error {
+func (p Program) checkOrganization(ctx context.Context, cfg config.Config) error {
 	if cfg.OrgName == "" {
 		return nil
 	}
-	return signin.CheckOrganisation(ctx, p.transport(), cfg.Issuer.String(), cfg.OrgName)
+	return signin.CheckOrganization(ctx, p.transport(), cfg.Issuer.String(), cfg.OrgName)
 }
 
-// person gives the way in which a person signs in here: with the organisation's
+// person gives the way in which a person signs in here: with the organization's
 // own provider where one is configured, in a browser on this machine, or on
 // another device.
 func (p Program) person(cfg config.Config, sts *platform.STS, invite string) (func(context.Context, token.SignInRequest) (*token.Grant, error), error) {

@@ -41,7 +41,7 @@ type standing struct {
 	Identity      string         `json:"identity,omitempty"`
 	Email         string         `json:"email,omitempty"`
 	From          string         `json:"from,omitempty"` // what get answers with
-	Organizations []organisation `json:"organizations,omitempty"`
+	Organizations []organization `json:"organizations,omitempty"`
 	Capabilities  []string       `json:"capabilities,omitempty"`
 	SessionUntil  *time.Time     `json:"sessionUntil,omitempty"` // when the person has to sign in again
 	Renewable     bool           `json:"renewable"`              // the session renews its tokens by itself until then
@@ -52,7 +52,7 @@ type standing struct {
 	Settings      []settingFrom  `json:"settings,omitempty"`
 }
 
-type organisation struct {
+type organization struct {
 	ID    string   `json:"id"`
 	Name  string   `json:"name"`
 	Roles []string `json:"roles"`
@@ -62,7 +62,7 @@ type organisation struct {
 
 // grants lists what the account may do there: the names of roles, then of capabilities
 // that are of no role.
-func (o organisation) grants() []string { return slices.Concat(o.Roles, o.Capabilities) }
+func (o organization) grants() []string { return slices.Concat(o.Roles, o.Capabilities) }
 
 type tokenLeft struct {
 	Audience string     `json:"audience"`
@@ -177,10 +177,10 @@ func (a *app) askStanding(ctx context.Context, s *token.Session, st *standing) e
 	}
 	st.Identity, st.Email = who.Subject, who.Email
 	for _, c := range who.Capabilities {
-		i := slices.IndexFunc(st.Organizations, func(o organisation) bool { return o.ID == c.Group.ID })
+		i := slices.IndexFunc(st.Organizations, func(o organization) bool { return o.ID == c.Group.ID })
 		if i < 0 {
 			i = len(st.Organizations)
-			st.Organizations = append(st.Organizations, organisation{ID: c.Group.ID, Name: c.Group.Name, Roles: []string{}})
+			st.Organizations = append(st.Organizations, organization{ID: c.Group.ID, Name: c.Group.Name, Roles: []string{}})
 		}
 		if o := &st.Organizations[i]; c.Role.Name != "" {
 			o.Roles = append(o.Roles, c.Role.Name)
@@ -219,7 +219,7 @@ func (a *app) sayStanding(st standing) error {
 		line("Answers with", "%s", platform.Printable(st.From))
 	}
 	for _, o := range st.Organizations {
-		line("Organisation", "%s (%s)", platform.Printable(o.Name), platform.Printable(strings.Join(o.grants(), ", ")))
+		line("Organization", "%s (%s)", platform.Printable(o.Name), platform.Printable(strings.Join(o.grants(), ", ")))
 	}
 	if st.SessionUntil != nil {
 		end := fmt.Sprintf("until %s (%s)", st.SessionUntil.Local().Format(dayAndTime), left(st.SessionUntil.Sub(wallClock())))

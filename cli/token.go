@@ -37,7 +37,7 @@ capabilities is requested each time and not stored.`,
 func (a *app) token(ctx context.Context, ask platform.Ask) error {
 	for _, scope := range ask.Scopes {
 		if !config.ValidUIDP(scope) {
-			return misuse("--scope %q is no id of an organisation or folder; to see them, run: %s organizations list", scope, name)
+			return misuse("--scope %q is no id of an organization or folder; to see them, run: %s organizations list", scope, name)
 		}
 	}
 	s, err := a.commandSession()

@@ -71,8 +71,8 @@ type Config struct {
 	IdentityTokenEnv string // name of the variable that holds it, or ""; never both
 	OIDC             OIDC   // a provider that is used without the platform's broker
 
-	Group            string // organisation that commands mean when none is named, or ""
-	OrgName          string // verified name of the organisation whose provider signs people in, or ""
+	Group            string // organization that commands mean when none is named, or ""
+	OrgName          string // verified name of the organization whose provider signs people in, or ""
 	IdentityProvider string // UIDP of that provider, or ""
 	SocialLogin      string // email, google, github, gitlab or ""; at most one of these three is set
 	UseRefreshToken  bool   // ask for a refresh token at sign-in

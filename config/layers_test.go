@@ -93,7 +93,7 @@ func TestReadTakesEveryProperty(t *testing.T) {
 		"auth.oidc.issuer":          "https://Tenant.example/",
 		"auth.oidc.client-id":       "0oa1b2c3",
 		"auth.oidc.flow":            "device",
-		"default.group":             "my organisation",
+		"default.group":             "my organization",
 		"default.org-name":          "example.com",
 		"default.identity-provider": testOrg,
 		"default.social-login":      "github",
@@ -210,7 +210,7 @@ func TestReadRefusesContradictions(t *testing.T) {
 				}
 			}
 			if err == nil && (c.OrgName != test.want || c.IdentityProvider != "") {
-				t.Errorf("got organisation %q and provider %q, want %q and none", c.OrgName, c.IdentityProvider, test.want)
+				t.Errorf("got organization %q and provider %q, want %q and none", c.OrgName, c.IdentityProvider, test.want)
 			}
 		})
 	}
@@ -246,10 +246,10 @@ func TestReadRefusesValues(t *testing.T) {
 		{"identity with a short level", "auth.identity", testOrg + "/0123"},
 		{"identity in capitals", "auth.identity", strings.ToUpper(testOrg)},
 		{"provider that is a name", "default.identity-provider", "example.com"},
-		{"I28 organisation with a line end", "default.org-name", "example.com\n"},
-		{"I28 organisation with an escape", "default.org-name", "example\x1b[2J"},
-		{"I28 organisation of 254 bytes", "default.org-name", strings.Repeat("a", 254)},
-		{"I28 organisation that is no UTF-8", "default.org-name", "a\xff"},
+		{"I28 organization with a line end", "default.org-name", "example.com\n"},
+		{"I28 organization with an escape", "default.org-name", "example\x1b[2J"},
+		{"I28 organization of 254 bytes", "default.org-name", strings.Repeat("a", 254)},
+		{"I28 organization that is no UTF-8", "default.org-name", "a\xff"},
 		{"group with a blank at its end", "default.group", "a "},
 		{"unknown provider", "default.social-login", "bitbucket"},
 		{"variable with a blank", "auth.identity-token-env", "ID TOKEN"},

@@ -288,7 +288,7 @@ func checkIssuer(text string) (why string) {
 }
 
 // maxName is the length of the longest host name, which a verified
-// organisation's name is (RFC 1035, section 2.3.4).
+// organization's name is (RFC 1035, section 2.3.4).
 const maxName = 253
 
 func checkName(text string) (why string) {

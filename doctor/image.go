@@ -37,12 +37,12 @@ func (p *Patient) image(ctx context.Context, image string, net reached, a answer
 	host := p.Config.Registry.Host
 	at, named := hostOf(image)
 	if !named && !strings.Contains(image, "/") || named && !strings.EqualFold(strings.TrimSuffix(at, ":443"), host) {
-		return []Result{failure(check, "for an image of Chainguard's name the registry and the organisation: "+host+"/ORGANISATION/IMAGE",
+		return []Result{failure(check, "for an image of Chainguard's name the registry and the organization: "+host+"/ORGANIZATION/IMAGE",
 			"%q is an image of %s, and this program is for those of %s", platform.Printable(image), platform.Printable(at), host)}
 	}
 	ref, err := registry.Parse(image, host)
 	if err != nil {
-		return []Result{failure(check, "write it as "+host+"/ORGANISATION/IMAGE:TAG", "%v", err)}
+		return []Result{failure(check, "write it as "+host+"/ORGANIZATION/IMAGE:TAG", "%v", err)}
 	}
 	var results []Result
 	if !named {
@@ -99,13 +99,13 @@ func (p pull) try(ctx context.Context) Result {
 // explain names the cause behind an answer of the registry, after its own table of
 // errors, and by asking further where that does not tell causes apart.
 func (p pull) explain(ctx context.Context, refused *registry.Error, t registry.Token) (says, mend string) {
-	organisation, _, _ := strings.Cut(p.ref.Repository, "/")
+	organization, _, _ := strings.Cut(p.ref.Repository, "/")
 	denied := refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden
 	switch {
 	case refused.Step == registry.StepToken && refused.Status == http.StatusBadRequest:
-		return fmt.Sprintf("there is no organisation %q", organisation), p.rightOrganisation(ctx)
+		return fmt.Sprintf("there is no organization %q", organization), p.rightOrganization(ctx)
 	case refused.Step == registry.StepManifest && refused.Status == http.StatusNotFound && refused.Code == "NAME_UNKNOWN":
-		return fmt.Sprintf("there is no image %q in the organisation %s", p.inOrganisation(), organisation), "correct the image's name"
+		return fmt.Sprintf("there is no image %q in the organization %s", p.inOrganization(), organization), "correct the image's name"
 	case refused.Step == registry.StepManifest && refused.Status == http.StatusNotFound:
 		return fmt.Sprintf("the image is there, but has no tag or digest %q", p.ref.Target()), p.rightTag(ctx, t)
 	case denied && p.answer.credential == nil && refused.Step == registry.StepToken:
@@ -115,13 +115,13 @@ func (p pull) explain(ctx context.Context, refused *registry.Error, t registry.T
 	case denied && refused.Step == registry.StepToken && !p.credentialGood(ctx):
 		return "the registry does not take the credential of " + p.answer.who, p.newCredential()
 	case denied:
-		return p.denied(ctx, organisation)
+		return p.denied(ctx, organization)
 	}
 	return refused.Error(), "see what the registry says"
 }
 
-// inOrganisation is the image's name without its organisation's.
-func (p pull) inOrganisation() string {
+// inOrganization is the image's name without its organization's.
+func (p pull) inOrganization() string {
 	_, image, _ := strings.Cut(p.ref.Repository, "/")
 	return image
 }
@@ -135,9 +135,9 @@ func (p pull) rightTag(ctx context.Context, t registry.Token) string {
 	return "correct the tag"
 }
 
-// rightOrganisation names the organisations in which somebody has a role.
-func (p pull) rightOrganisation(ctx context.Context) string {
-	const mend = "correct the organisation's name"
+// rightOrganization names the organizations in which somebody has a role.
+func (p pull) rightOrganization(ctx context.Context) string {
+	const mend = "correct the organization's name"
 	account, err := p.account(ctx)
 	if err != nil {
 		return mend
@@ -175,18 +175,18 @@ func (p pull) newCredential() string {
 
 // denied tells the causes of a "Forbidden" apart, which look alike: with the roles
 // that the platform's API knows of, where it can be asked.
-func (p pull) denied(ctx context.Context, organisation string) (says, mend string) {
-	ask := fmt.Sprintf("ask an owner of %s for the role registry.pull for %s", organisation, p.answer.who)
+func (p pull) denied(ctx context.Context, organization string) (says, mend string) {
+	ask := fmt.Sprintf("ask an owner of %s for the role registry.pull for %s", organization, p.answer.who)
 	account, err := p.account(ctx)
 	if err != nil {
-		return fmt.Sprintf("%s has no role that may pull from %s, or there is no such image (the registry does not tell which)", p.answer.who, organisation),
+		return fmt.Sprintf("%s has no role that may pull from %s, or there is no such image (the registry does not tell which)", p.answer.who, organization),
 			"correct the name, or " + ask
 	}
 	var grants []string
 	for _, c := range account.Capabilities {
-		if c.Group.Name == organisation && !strings.Contains(c.Group.ID, "/") {
+		if c.Group.Name == organization && !strings.Contains(c.Group.ID, "/") {
 			if account.Can(capabilityPull, c.Group.ID) {
-				return fmt.Sprintf("%s may pull from %s, so there is no image %q", p.answer.who, organisation, p.inOrganisation()), "correct the image's name"
+				return fmt.Sprintf("%s may pull from %s, so there is no image %q", p.answer.who, organization, p.inOrganization()), "correct the image's name"
 			}
 			grant := "the role " + c.Role.Name
 			if c.Role.Name == "" {
@@ -196,9 +196,9 @@ func (p pull) denied(ctx context.Context, organisation string) (says, mend strin
 		}
 	}
 	if len(grants) == 0 {
-		return fmt.Sprintf("%s has no role in the organisation %s", p.answer.who, organisation), ask
+		return fmt.Sprintf("%s has no role in the organization %s", p.answer.who, organization), ask
 	}
-	return fmt.Sprintf("%s may not pull from %s with %s", p.answer.who, organisation, strings.Join(grants, " and ")), ask
+	return fmt.Sprintf("%s may not pull from %s with %s", p.answer.who, organization, strings.Join(grants, " and ")), ask
 }
 
 var errNoAccount = errors.New("a pull token cannot ask the API")

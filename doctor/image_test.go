@@ -27,17 +27,17 @@ func (s shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.URL.Path == "/token" {
 		repository := strings.TrimSuffix(strings.TrimPrefix(r.URL.Query().Get("scope"), "repository:"), ":pull")
-		organisation, _, _ := strings.Cut(repository, "/")
+		organization, _, _ := strings.Cut(repository, "/")
 		switch {
 		case s.tokenFault != 0:
 			w.WriteHeader(s.tokenFault)
 		case given != "" && given != s.good:
 			deny(403, "FORBIDDEN")
-		case organisation != "org" && organisation != "chainguard":
+		case organization != "org" && organization != "chainguard":
 			deny(400, "BAD_REQUEST")
-		case organisation == "org" && given == "":
+		case organization == "org" && given == "":
 			deny(401, "UNAUTHORIZED")
-		case organisation == "org" && !s.mayPull:
+		case organization == "org" && !s.mayPull:
 			deny(403, "FORBIDDEN")
 		default:
 			who := "anonymous"
@@ -84,18 +84,18 @@ func TestImage(t *testing.T) {
 		{"P21 a bad stored one", "HOST/org/python", shop{"other", true, 0}, stored, Failure, "does not take the credential", "docker login HOST with a new pull token, or: docker logout HOST, and then: docker-credential-cgr login"},
 		{"P21 a bad one for a public image", "HOST/chainguard/python", shop{"other", true, 0}, ada, Failure, "does not take the credential", "docker-credential-cgr login"},
 		{"P21 no role, or no such image", "HOST/org/python", shop{"good", false, 0}, pair, Failure, "has no role that may pull from org, or there is no such image", "ask an owner of org for the role registry.pull"},
-		{"P21 unknown organisation", "HOST/gro/python", shop{"good", true, 0}, pair, Failure, `there is no organisation "gro"`, "correct the organisation's name"},
-		{"P21 unknown image", "HOST/org/pyton", shop{"good", true, 0}, pair, Failure, `there is no image "pyton" in the organisation org`, "correct the image's name"},
+		{"P21 unknown organization", "HOST/gro/python", shop{"good", true, 0}, pair, Failure, `there is no organization "gro"`, "correct the organization's name"},
+		{"P21 unknown image", "HOST/org/pyton", shop{"good", true, 0}, pair, Failure, `there is no image "pyton" in the organization org`, "correct the image's name"},
 		{"P21 unknown tag", "HOST/org/python:3", shop{"good", true, 0}, pair, Failure, `has no tag or digest "3"`, "correct the tag; there is HOST/org/python:latest"},
 		{"not well", "HOST/org/python", shop{tokenFault: 503}, pair, Failure, "it answered 503", "try again later"},
 		{"too many", "HOST/org/python", shop{tokenFault: 429}, pair, Failure, "429 Too Many Requests", "try again later"},
 		{"I44 a page", "HOST/org/python", shop{tokenFault: 200}, pair, Failure, "a captive portal may have answered", "sign in there"},
 
-		{"of Docker Hub", "python", shop{}, nobody, Failure, `"python" is an image of docker.io`, "HOST/ORGANISATION/IMAGE"},
-		{"of another registry", "ghcr.io/org/python", shop{}, nobody, Failure, "is an image of ghcr.io", "HOST/ORGANISATION/IMAGE"},
-		{"P2 a look-alike", "HOST.evil.example/org/python", shop{}, nobody, Failure, "is an image of 127.0.0.1:", "HOST/ORGANISATION/IMAGE"},
-		{"without an organisation", "HOST/python", shop{}, nobody, Failure, "is no image of", "HOST/ORGANISATION/IMAGE:TAG"},
-		{"P14 no name at all", "HOST/\x1b[31m", shop{}, nobody, Failure, "is no image of", "HOST/ORGANISATION/IMAGE:TAG"},
+		{"of Docker Hub", "python", shop{}, nobody, Failure, `"python" is an image of docker.io`, "HOST/ORGANIZATION/IMAGE"},
+		{"of another registry", "ghcr.io/org/python", shop{}, nobody, Failure, "is an image of ghcr.io", "HOST/ORGANIZATION/IMAGE"},
+		{"P2 a look-alike", "HOST.evil.example/org/python", shop{}, nobody, Failure, "is an image of 127.0.0.1:", "HOST/ORGANIZATION/IMAGE"},
+		{"without an organization", "HOST/python", shop{}, nobody, Failure, "is no image of", "HOST/ORGANIZATION/IMAGE:TAG"},
+		{"P14 no name at all", "HOST/\x1b[31m", shop{}, nobody, Failure, "is no image of", "HOST/ORGANIZATION/IMAGE:TAG"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := patient(t)

@@ -93,11 +93,11 @@ type authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-func newAuthority(t *testing.T, organisation string) authority {
+func newAuthority(t *testing.T, organization string) authority {
 	t.Helper()
 	a := authority{key: newKey(t)}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{Organization: []string{organisation}, CommonName: "CA"},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{Organization: []string{organization}, CommonName: "CA"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
@@ -159,7 +159,7 @@ func TestNetworkCertificates(t *testing.T) {
 		says, mend string
 	}{
 		{"good", known.serves(t, "localhost", hour), OK, `answers, with a certificate signed by "Authority Ltd"`, ""},
-		{"F19 unknown authority", other.serves(t, "localhost", hour), Failure, `signed by "Inspecting Proxy Inc", which this machine does not know`, "get your organisation's authority"},
+		{"F19 unknown authority", other.serves(t, "localhost", hour), Failure, `signed by "Inspecting Proxy Inc", which this machine does not know`, "get your organization's authority"},
 		{"F19 wrong name", known.serves(t, "elsewhere.example", hour), Failure, "elsewhere.example", "sign in to this network"},
 		{"F19 expired", known.serves(t, "localhost", time.Now().Add(-time.Hour)), Failure, "is not good at this machine's time", "set the clock"},
 	} {
@@ -194,7 +194,7 @@ func TestNetworkCertFile(t *testing.T) {
 		{"a folder", t.TempDir(), "there is no file ", "unset SSL_CERT_FILE, or correct it"},
 		{"empty", write("empty.pem", ""), "holds no certificate", "unset SSL_CERT_FILE, or correct it"},
 		{"a key", write("key.pem", "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n"), "holds no certificate", "unset SSL_CERT_FILE, or correct it"},
-		{"of another authority", write("other.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: known.cert.Raw}))), "does not know", "get your organisation's authority"},
+		{"of another authority", write("other.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: known.cert.Raw}))), "does not know", "get your organization's authority"},
 	} {
 		t.Run("I27 "+test.name, func(t *testing.T) {
 			p := patient(t)

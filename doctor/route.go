@@ -75,7 +75,7 @@ func signerOf(state tls.ConnectionState) string {
 	if len(state.PeerCertificates) == 0 {
 		return ""
 	}
-	return organisation(state.PeerCertificates[0])
+	return organization(state.PeerCertificates[0])
 }
 
 // loopback says whether address is this machine's own, or one that no server has:

@@ -13,9 +13,9 @@ import (
 	"docker-credential-cgr/platform"
 )
 
-// organisation names the authority that signed a certificate: by what it is called,
+// organization names the authority that signed a certificate: by what it is called,
 // else by its own name.
-func organisation(cert *x509.Certificate) string {
+func organization(cert *x509.Certificate) string {
 	issuer := cert.Issuer
 	if len(issuer.Organization) > 0 && issuer.Organization[0] != "" {
 		return platform.Printable(issuer.Organization[0])
@@ -46,7 +46,7 @@ func (p *Patient) certificate(host string, err error) (says, mend string, found 
 func explainCertificate(host string, bad *tls.CertificateVerificationError) (says, mend string) {
 	signer := "somebody unnamed"
 	if len(bad.UnverifiedCertificates) > 0 {
-		signer = organisation(bad.UnverifiedCertificates[0])
+		signer = organization(bad.UnverifiedCertificates[0])
 	}
 	var unknown x509.UnknownAuthorityError
 	var name x509.HostnameError
@@ -64,15 +64,15 @@ func explainCertificate(host string, bad *tls.CertificateVerificationError) (say
 		"show this to whoever runs this network"
 }
 
-// trustAuthority says how an organisation's own authority becomes known here.
+// trustAuthority says how an organization's own authority becomes known here.
 func trustAuthority() string {
 	switch runtime.GOOS {
 	case "darwin": // where Go reads no SSL_CERT_FILE
-		return "get your organisation's authority as a PEM file, then: sudo security add-trusted-cert -d -k /Library/Keychains/System.keychain FILE"
+		return "get your organization's authority as a PEM file, then: sudo security add-trusted-cert -d -k /Library/Keychains/System.keychain FILE"
 	case "windows":
-		return "get your organisation's authority as a file, then as administrator: certutil -addstore Root FILE"
+		return "get your organization's authority as a file, then as administrator: certutil -addstore Root FILE"
 	}
-	return "get your organisation's authority as a PEM file, then: export SSL_CERT_FILE=FILE (or add it to this system's: sudo cp FILE /usr/local/share/ca-certificates/ORGANISATION.crt && sudo update-ca-certificates)"
+	return "get your organization's authority as a PEM file, then: export SSL_CERT_FILE=FILE (or add it to this system's: sudo cp FILE /usr/local/share/ca-certificates/ORGANIZATION.crt && sudo update-ca-certificates)"
 }
 
 // maxCertFile bounds what is read of a file of authorities. A system's list has some

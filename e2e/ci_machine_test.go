@@ -218,6 +218,6 @@ func buildProgram(t *testing.T) (binDir string) {
 
 // digest is what the private image's tag points to.
 func (m *machine) digest() string {
-	records := m.platform.History(standin.Organisation+"/python", "latest")
+	records := m.platform.History(standin.Organization+"/python", "latest")
 	return records[len(records)-1].Digest
 }

@@ -147,7 +147,7 @@ func (m *machine) prepare(j ciJob) *ciRun {
 	}
 	inPlace := strings.NewReplacer(
 		"https://cgr.dev/", m.platform.Registry+"/", "cgr.dev/", m.platform.RegistryHost()+"/",
-		"ORGANIZATION", standin.Organisation,
+		"ORGANIZATION", standin.Organization,
 		"YOUR_IDENTITY_ID", r.identity, "issuer.enforce.dev", m.platform.IssuerHost(),
 		"https://files.example.com", m.serveProgram(), "/usr/local/bin/", m.path("bin")+"/",
 		"GCE_METADATA_HOST=metadata.google.internal", m.platform.GoogleEnviron()[0])
@@ -188,13 +188,13 @@ func (r *ciRun) variables() []string {
 // look at what it lets in.
 func (m *machine) makeIdentity(j ciJob, command string) string {
 	m.t.Helper()
-	flags := m.identityFlags(strings.ReplaceAll(command, "ORGANIZATION", standin.Organisation))
+	flags := m.identityFlags(strings.ReplaceAll(command, "ORGANIZATION", standin.Organization))
 	if strings.HasPrefix(flags["subcommand"], "iam identities create github ") {
 		flags["identity-issuer"] = githubIssuer
 		flags["subject"] = "repo:" + flags["github-repo"] + ":ref:" + flags["github-ref"]
 	}
 	for name, want := range map[string]string{
-		"identity-issuer": j.issuer, "role": "registry.pull", "parent": standin.Organisation,
+		"identity-issuer": j.issuer, "role": "registry.pull", "parent": standin.Organization,
 	} {
 		if flags[name] != want {
 			m.t.Errorf("%s: the identity has %s %q, want %q", j.page, name, flags[name], want)

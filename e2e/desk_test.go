@@ -17,7 +17,7 @@ import (
 	"docker-credential-cgr/e2e/standin"
 )
 
-// desk is where somebody signs in with their organisation's provider: with a home
+// desk is where somebody signs in with their organization's provider: with a home
 // and a platform of its own.
 type desk struct {
 	t        *testing.T

@@ -240,7 +240,7 @@ func testProviderDevice(t *testing.T, binary string) {
 // testProviderBrokered signs in through the platform, which asks the same provider.
 func testProviderBrokered(t *testing.T, binary string) {
 	d := newDesk(t, binary, func(*standin.Behaviour) {})
-	d.wantSignedIn(d.start("", nil, "login", "--org-name", standin.Organisation))
+	d.wantSignedIn(d.start("", nil, "login", "--org-name", standin.Organization))
 	d.wantCounts(map[string]int{
 		"orgcheck": 1, "oauth": 1, "oauth.callback": 1, "provider.authorize": 1, "provider.form": 1, "provider.code": 1, "sts.exchange": 0,
 	})

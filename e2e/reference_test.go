@@ -21,7 +21,7 @@ func ourReference(text string) (registry.Reference, bool) {
 	return ref, err == nil
 }
 
-// dockersReference is what Docker's own parser makes of a text, if that is an image of an organisation of ours with a
+// dockersReference is what Docker's own parser makes of a text, if that is an image of an organization of ours with a
 // digest that we know.
 func dockersReference(text string) (registry.Reference, bool) {
 	named, err := reference.ParseNormalizedNamed(text)

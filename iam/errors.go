@@ -52,7 +52,7 @@ type CapabilityError struct {
 func (e *CapabilityError) Role() string { return cmp.Or(e.role, leastRole(e.Capability)) }
 
 func (e *CapabilityError) Error() string {
-	text := fmt.Sprintf("cannot %s: that takes the capability %s, which the role %s has; ask an owner of the organisation for it", e.Doing, e.Capability, e.Role())
+	text := fmt.Sprintf("cannot %s: that takes the capability %s, which the role %s has; ask an owner of the organization for it", e.Doing, e.Capability, e.Role())
 	if e.Capability == CapabilityCreateBindings {
 		text += " (nobody can give a role that may do more than they may themselves)"
 	}
@@ -99,7 +99,7 @@ func whileListing(err error, doing string) error {
 // NotFoundError says that there is nothing of a name or an id, or that the caller
 // may not see it, which the service does not tell apart.
 type NotFoundError struct {
-	What string   // such as "organisation"
+	What string   // such as "organization"
 	Name string   // the name or id that was asked for; empty where any would have done
 	Near []string // names that come near it, the nearest first
 	Err  error    // the service's answer; nil where that was an empty list
@@ -134,9 +134,9 @@ func (e *ManyError) Error() string {
 	if len(e.Groups) > most {
 		names = append(names, "…")
 	}
-	text := fmt.Sprintf("you are in %d organisations: name one", len(e.Groups))
+	text := fmt.Sprintf("you are in %d organizations: name one", len(e.Groups))
 	if e.Name != "" {
-		text = fmt.Sprintf("%d organisations are called %s: give the id of one", len(e.Groups), quote(e.Name))
+		text = fmt.Sprintf("%d organizations are called %s: give the id of one", len(e.Groups), quote(e.Name))
 	}
 	return text + ": " + strings.Join(names, ", ")
 }

@@ -9,12 +9,12 @@ import (
 	"docker-credential-cgr/spelling"
 )
 
-// Group is an organisation, or a folder in one.
+// Group is an organization, or a folder in one.
 type Group struct {
 	ID          string `json:"id"`
 	Name        string `json:"name"`
 	Description string `json:"description,omitempty"`
-	Verified    bool   `json:"verified,omitempty"` // the name is a domain that the organisation has proved
+	Verified    bool   `json:"verified,omitempty"` // the name is a domain that the organization has proved
 	Kind        string `json:"kind,omitempty"`     // newer deployments only
 	Status      string `json:"status,omitempty"`   // newer deployments only
 }
@@ -23,7 +23,7 @@ type Group struct {
 type GroupFilter struct {
 	ID            string // exactly
 	Name          string // exactly
-	InRoot        bool   // organisations only
+	InRoot        bool   // organizations only
 	DescendantsOf string // id of the group that they are below of
 }
 
@@ -34,25 +34,25 @@ func (c *Client) Groups(ctx context.Context, f GroupFilter) ([]Group, error) {
 		inRoot = "true"
 	}
 	return list[Group](ctx, c, call{
-		doing: "list organisations and folders", capability: CapabilityListGroups,
+		doing: "list organizations and folders", capability: CapabilityListGroups,
 		path:  "/iam/v1/groups",
 		query: filter("id", f.ID, "name", f.Name, "uidp.inRoot", inRoot, "uidp.descendantsOf", f.DescendantsOf),
 	})
 }
 
-// Organizations lists the organisations that the caller may see.
+// Organizations lists the organizations that the caller may see.
 func (c *Client) Organizations(ctx context.Context) ([]Group, error) {
 	groups, err := c.Groups(ctx, GroupFilter{InRoot: true})
 	return slices.DeleteFunc(groups, func(g Group) bool { return strings.Contains(g.ID, "/") }), err
 }
 
-// Organization finds an organisation by what somebody typed: its name, its id (a
+// Organization finds an organization by what somebody typed: its name, its id (a
 // folder's will do), or nothing where there is only one. A *NotFoundError names the
-// organisations that come near; a *ManyError has those that fit, for somebody to
+// organizations that come near; a *ManyError has those that fit, for somebody to
 // choose from.
 func (c *Client) Organization(ctx context.Context, nameOrID string) (Group, error) {
 	if len(nameOrID) > maxName && !ValidID(nameOrID) {
-		return Group{}, fmt.Errorf("an organisation's name of %d bytes is too long: at most %d", len(nameOrID), maxName)
+		return Group{}, fmt.Errorf("an organization's name of %d bytes is too long: at most %d", len(nameOrID), maxName)
 	}
 	if ValidID(nameOrID) {
 		return c.groupByID(ctx, nameOrID)
@@ -67,7 +67,7 @@ func (c *Client) Organization(ctx context.Context, nameOrID string) (Group, erro
 	}
 	switch len(fit) {
 	case 0:
-		return Group{}, &NotFoundError{What: "organisation", Name: nameOrID, Near: spelling.Near(nameOrID, groupNames(organizations))}
+		return Group{}, &NotFoundError{What: "organization", Name: nameOrID, Near: spelling.Near(nameOrID, groupNames(organizations))}
 	case 1:
 		return fit[0], nil
 	}
@@ -84,7 +84,7 @@ func (c *Client) groupByID(ctx context.Context, id string) (Group, error) {
 			return g, nil
 		}
 	}
-	return Group{}, &NotFoundError{What: "organisation", Name: id}
+	return Group{}, &NotFoundError{What: "organization", Name: id}
 }
 
 func groupNames(groups []Group) []string {

@@ -27,7 +27,7 @@ func TestGroups(t *testing.T) {
 		want   string // the query
 	}{
 		{"all", GroupFilter{}, ""},
-		{"organisations", GroupFilter{InRoot: true}, "uidp.inRoot=true"},
+		{"organizations", GroupFilter{InRoot: true}, "uidp.inRoot=true"},
 		{"by name", GroupFilter{Name: "a&b c"}, "name=a%26b+c"},
 		{"by id", GroupFilter{ID: folder}, "id=" + strings.ReplaceAll(folder, "/", "%2F")},
 		{"below", GroupFilter{DescendantsOf: org}, "uidp.descendantsOf=" + org},
@@ -133,7 +133,7 @@ func FuzzManyError(f *testing.F) {
 		for _, err := range []error{
 			&ManyError{Groups: slices.Repeat([]Group{g}, 12)},
 			&ManyError{Name: name, Groups: []Group{g, g}},
-			&NotFoundError{What: "organisation", Name: name, Near: []string{name, id}},
+			&NotFoundError{What: "organization", Name: name, Near: []string{name, id}},
 		} {
 			text := err.Error()
 			if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0x202e || r >= 0x80 && r < 0xa0 }) {

@@ -1,5 +1,5 @@
 // Package iam is a client of the platform API: who somebody is, and the
-// organisations, roles, identities and role bindings that they may see and change.
+// organizations, roles, identities and role bindings that they may see and change.
 package iam
 
 import (

@@ -189,7 +189,7 @@ func (c *Client) Identity(ctx context.Context, id string) (Identity, error) {
 // CreateIdentity makes an identity in the group of an id, and gives it as the service
 // keeps it, with its id. The id and the times of identity are not looked at.
 func (c *Client) CreateIdentity(ctx context.Context, parent string, identity Identity) (Identity, error) {
-	if err := checkID("an organisation or a folder", parent); err != nil {
+	if err := checkID("an organization or a folder", parent); err != nil {
 		return Identity{}, err
 	}
 	if err := identity.Check(); err != nil {
@@ -199,7 +199,7 @@ func (c *Client) CreateIdentity(ctx context.Context, parent string, identity Ide
 	doing := fmt.Sprintf("create the identity %s in %s", quote(identity.Name), parent)
 	var created Identity
 	err := c.do(ctx, call{
-		doing: doing, capability: CapabilityCreateIdentities, what: "organisation or folder", name: parent,
+		doing: doing, capability: CapabilityCreateIdentities, what: "organization or folder", name: parent,
 		method: http.MethodPost, path: "/iam/v1/identities/" + parent, body: identity,
 	}, &created)
 	if err != nil {

@@ -161,12 +161,12 @@ func TestCreateIdentity(t *testing.T) {
 			oneLine(t, err)
 		})
 	}
-	t.Run("an organisation that is not there", func(t *testing.T) {
+	t.Run("an organization that is not there", func(t *testing.T) {
 		_, err := refusing(t, 404, 5, "group not found").CreateIdentity(t.Context(), other, identity)
 		oneLine(t, err)
 		var none *NotFoundError
 		if !errors.As(err, &none) || none.Name != other {
-			t.Errorf("got %#v, want that there is no organisation %s", err, other)
+			t.Errorf("got %#v, want that there is no organization %s", err, other)
 		}
 	})
 	t.Run("what cannot be right is not sent", func(t *testing.T) {

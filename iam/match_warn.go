@@ -179,7 +179,7 @@ func (p pattern) strangers() []string {
 		at := strings.Index(text, mark)
 		switch {
 		case strings.Contains(owner, mark) && !strings.HasPrefix(owner, "-"):
-			whose = "organisations of other people"
+			whose = "organizations of other people"
 		case owner == "" && at > 1 && text[at-1] == '-' && isAlphanumeric(rune(text[at-2])):
 			whose = "longer names"
 		case owner != "" && strings.Contains(name, "-"+mark) && !strings.HasPrefix(name, "-") && !strings.Contains(name, "/"):

@@ -19,7 +19,7 @@ func TestWarnings(t *testing.T) {
 		noAnchors    = "has no ^ in front and $ behind"
 		noEnd        = "has no $ behind"
 		noBegin      = "has no ^ in front"
-		strangers    = "organisations of other people"
+		strangers    = "organizations of other people"
 		repositories = "repositories with longer names"
 		longer       = "longer names"
 		pulls        = "fits pull requests"
@@ -48,8 +48,8 @@ func TestWarnings(t *testing.T) {
 		{"I76 the same without ids", subject(gitHub, "repo:org/.*:pull_request"), []string{noAnchors, pulls, ids}},
 		{"I76 repo:my-org*", subject(gitHub, "repo:my-org*"), []string{noAnchors, strangers + " too, such as \"repo:my-org-evil/x\"", glob}},
 		{"I76 repo:my-org.*", subject(gitHub, "^repo:my-org.*$"), []string{strangers + " too, such as \"repo:my-org-evil/x\"", pulls}},
-		{"I76 any organisation", subject(gitHub, "^repo:.*/app:ref:refs/heads/main$"), []string{strangers + " too, such as \"repo:evil/x/app:ref:refs/heads/main\"", ids}},
-		{"I76 organisations with a prefix", subject(gitHub, "^repo:my-org-[a-z]+/app:ref:refs/heads/main$"), []string{strangers, ids}},
+		{"I76 any organization", subject(gitHub, "^repo:.*/app:ref:refs/heads/main$"), []string{strangers + " too, such as \"repo:evil/x/app:ref:refs/heads/main\"", ids}},
+		{"I76 organizations with a prefix", subject(gitHub, "^repo:my-org-[a-z]+/app:ref:refs/heads/main$"), []string{strangers, ids}},
 		{"I76 any repository", subject(gitHub, "^repo:my-org/.*$"), []string{pulls, ids}},
 		{"I76 longer repository", subject(gitHub, "^repo:my-org(?:@[0-9]+)?/app.*:ref:refs/heads/main$"), []string{repositories + " too, such as \"repo:my-org@1/app-evil:ref:"}},
 		{"I76 anything of a repository", subject(gitHub, "^repo:my-org/app:.*$"), []string{pulls, ids}},

@@ -19,7 +19,7 @@ import (
 
 // PullTokenRequest is what a pull token is made of.
 type PullTokenRequest struct {
-	Parent       string        // id of the organisation or folder that it is for
+	Parent       string        // id of the organization or folder that it is for
 	Name         string        // of its identity, see CheckName
 	Description  string        // one line; may be empty
 	TTL          time.Duration // from MinTTL to MaxTTL
@@ -163,7 +163,7 @@ func (c *Client) createPullToken(ctx context.Context, r PullTokenRequest, p Prep
 	if err := r.Check(); err != nil {
 		return PullToken{}, err
 	}
-	if err := checkID("an organisation or a folder", r.Parent); err != nil {
+	if err := checkID("an organization or a folder", r.Parent); err != nil {
 		return PullToken{}, err
 	}
 	c, err := c.withOneToken()

@@ -12,7 +12,7 @@ import (
 // PullTokenFilter limits a list of pull tokens; what is empty does not. With Expired
 // and ExpiresWithin both, those that either is about are listed.
 type PullTokenFilter struct {
-	Parent        string        // id of the organisation or folder that they are below of
+	Parent        string        // id of the organization or folder that they are below of
 	Roles         bool          // look up their roles, which Repository does too
 	Repository    Repository    // that they are good for
 	Expired       bool          // those that have ended
@@ -33,11 +33,11 @@ type PullTokenInfo struct {
 	Repositories []Repository `json:"repositories"`      // that Roles make it good for
 }
 
-// PullTokens lists pull tokens with their organisations, those that end first before
+// PullTokens lists pull tokens with their organizations, those that end first before
 // the others. It takes the rights to list identities, groups and, for their roles, role
 // bindings; its errors are those of Identities.
 func (c *Client) PullTokens(ctx context.Context, f PullTokenFilter) ([]PullTokenInfo, error) {
-	// All of them: a filter for what is below the organisation would leave it out.
+	// All of them: a filter for what is below the organization would leave it out.
 	groupsOf := begin(func() ([]Group, error) { return c.Groups(ctx, GroupFilter{}) })
 	var identities []Identity
 	var bindings []RoleBinding

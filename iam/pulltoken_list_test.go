@@ -68,7 +68,7 @@ func TestPullTokens(t *testing.T) {
 		t.Errorf("got %+v, want no roles, and lists in JSON", none)
 	}
 	if unseen := got[3].Organization; unseen.ID != other || unseen.Name != "" {
-		t.Errorf("got %+v, want the id of an organisation that is not seen", unseen)
+		t.Errorf("got %+v, want the id of an organization that is not seen", unseen)
 	}
 	for path, want := range map[string]string{"/iam/v1/identities": "uidp.descendantsOf=" + org, "/iam/v1/rolebindings": "uidp.descendantsOf=" + org, "/iam/v1/groups": "", "/auth/v1/ok": ""} {
 		if got := a.queries(path); !slices.Equal(got, []string{want}) {

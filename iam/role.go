@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Role is a set of capabilities. The built-in ones belong to no organisation.
+// Role is a set of capabilities. The built-in ones belong to no organization.
 type Role struct {
 	ID           string   `json:"id"`
 	Name         string   `json:"name"`
@@ -34,7 +34,7 @@ func rolesCall(name string) call {
 	}
 }
 
-// Role finds a role by its name. A built-in one comes before an organisation's own of
+// Role finds a role by its name. A built-in one comes before an organization's own of
 // that name, which somebody else may have made.
 func (c *Client) Role(ctx context.Context, name string) (Role, error) {
 	role, _, err := c.roleAndDate(ctx, name)
@@ -68,7 +68,7 @@ func pickRole(roles []Role, name string) (Role, error) {
 	case 1:
 		return roles[0], nil
 	}
-	return Role{}, fmt.Errorf("%d organisations have a role called %s: it cannot be told which is meant", len(roles), quote(name))
+	return Role{}, fmt.Errorf("%d organizations have a role called %s: it cannot be told which is meant", len(roles), quote(name))
 }
 
 // RoleBinding is a role that an identity has in a group and all that is below it.

@@ -21,8 +21,8 @@ func TestRole(t *testing.T) {
 	own := org + "/1111111111111111"
 	for _, test := range []struct{ name, answer, want string }{
 		{"built in", roles(roleID, "registry.pull"), roleID},
-		{"built in before an organisation's own", roles(own, "registry.pull", roleID, "registry.pull"), roleID},
-		{"an organisation's own", roles(own, "registry.pull"), own},
+		{"built in before an organization's own", roles(own, "registry.pull", roleID, "registry.pull"), roleID},
+		{"an organization's own", roles(own, "registry.pull"), own},
 		{"among others, for a service that does not look at the name", roles(other, "owner", roleID, "registry.pull"), roleID},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestRole(t *testing.T) {
 			t.Errorf("got %#v, want that there is none", err)
 		}
 	})
-	t.Run("two organisations' own", func(t *testing.T) {
+	t.Run("two organizations' own", func(t *testing.T) {
 		_, err := answering(t, map[string]string{"GET /iam/v1/roles": roles(own, "ci", other+"/1111111111111111", "ci")}).Role(t.Context(), "ci")
 		oneLine(t, err)
 	})

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// How long a pull token lives. An organisation's plan may allow less than MaxTTL,
+// How long a pull token lives. An organization's plan may allow less than MaxTTL,
 // which the service says when it is asked for more.
 const (
 	MinTTL     = time.Minute

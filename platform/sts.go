@@ -30,7 +30,7 @@ type Ask struct {
 	// person. It is sent with an exchange only: a refresh token is of one already.
 	Identity string
 	// IdentityProvider is the UIDP of the provider that issued the ID token, where
-	// that is an organisation's own. It is sent with an exchange only.
+	// that is an organization's own. It is sent with an exchange only.
 	IdentityProvider string
 	Scopes           []string // groups, by UIDP, that the token is limited to
 	Capabilities     []string // that the token is limited to

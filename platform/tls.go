@@ -36,7 +36,7 @@ func explainTLS(err error) string {
 	text := fmt.Sprintf("its certificate, signed by %q, is not good: %s", Printable(signer), Printable(bad.Err.Error()))
 	var unknown x509.UnknownAuthorityError
 	if errors.As(err, &unknown) {
-		text += "; if that is your organisation's proxy, add its authority to "
+		text += "; if that is your organization's proxy, add its authority to "
 		if runtime.GOOS == "linux" {
 			text += "this system's, or name its PEM file in SSL_CERT_FILE"
 		} else {

@@ -84,7 +84,7 @@ func (e *Error) tokenCause(organization string) string {
 	case e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden:
 		return "the credential is not good (ended, revoked, or of another registry), or it may not pull from this repository, or there is none of this name; check the name, then run: docker-credential-cgr status"
 	case e.Status == http.StatusBadRequest:
-		return fmt.Sprintf("there is no organisation %q; check the name", organization)
+		return fmt.Sprintf("there is no organization %q; check the name", organization)
 	}
 	return ""
 }
@@ -99,7 +99,7 @@ func (e *Error) imageCause() string {
 	case e.Status == http.StatusForbidden && e.Anonymous:
 		return "without a credential only the tags latest and latest-dev of public images can be had; run: docker-credential-cgr login"
 	case e.Status == http.StatusForbidden:
-		return "the credential is good, but may not pull this image; ask an owner of the organisation for the role registry.pull"
+		return "the credential is good, but may not pull this image; ask an owner of the organization for the role registry.pull"
 	case e.Status == http.StatusNotFound && e.Code == "NAME_UNKNOWN":
 		return fmt.Sprintf("there is no repository %s; check the name", e.Repository)
 	case e.Status == http.StatusNotFound && e.Unrecorded:

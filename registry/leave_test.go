@@ -183,7 +183,7 @@ func TestRefusalKept(t *testing.T) {
 		want    int
 	}{
 		{"403", refuses(403, "FORBIDDEN"), 1},
-		{"no organisation", refuses(400, "BAD_REQUEST"), 1},
+		{"no organization", refuses(400, "BAD_REQUEST"), 1},
 		{"429", refuses(429, "TOOMANYREQUESTS"), 2},
 		{"500", refuses(500, "UNKNOWN"), 2},
 		{"a proxy", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) }, 2},

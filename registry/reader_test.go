@@ -36,12 +36,12 @@ func TestWhichCredential(t *testing.T) {
 		asked      []string
 	}{
 		{"a public image", public, giveToken, pointsTo(digest), []string{"GET token anonymous", "HEAD manifest"}},
-		{"a private one of the public organisation", public, unless(refuses(401, "UNAUTHORIZED"), giveToken), pointsTo(digest),
+		{"a private one of the public organization", public, unless(refuses(401, "UNAUTHORIZED"), giveToken), pointsTo(digest),
 			[]string{"GET token anonymous", "GET token", "HEAD manifest"}},
 		{"a tag that is not public", public, giveToken, unless(refuses(403, "FORBIDDEN"), pointsTo(digest)),
 			[]string{"GET token anonymous", "HEAD manifest", "GET manifest", "GET token", "HEAD manifest"}},
-		{"another organisation", private, giveToken, pointsTo(digest), []string{"GET token", "HEAD manifest"}},
-		{"an organisation with a like name", "chainguard-private/python", giveToken, pointsTo(digest), []string{"GET token", "HEAD manifest"}},
+		{"another organization", private, giveToken, pointsTo(digest), []string{"GET token", "HEAD manifest"}},
+		{"an organization with a like name", "chainguard-private/python", giveToken, pointsTo(digest), []string{"GET token", "HEAD manifest"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFake()
@@ -59,7 +59,7 @@ func TestWhichCredential(t *testing.T) {
 // A credential is asked for where the registry wants one, and not where it fails.
 func TestNoCredentialForOtherErrors(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
-		"no organisation": refuses(400, "BAD_REQUEST"), "404": refuses(404, "NAME_UNKNOWN"), "429": refuses(429, "TOOMANYREQUESTS"), "500": refuses(500, "UNKNOWN"), "503": refuses(503, ""),
+		"no organization": refuses(400, "BAD_REQUEST"), "404": refuses(404, "NAME_UNKNOWN"), "429": refuses(429, "TOOMANYREQUESTS"), "500": refuses(500, "UNKNOWN"), "503": refuses(503, ""),
 		"a proxy's 403": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>blocked", http.StatusForbidden) },
 		"I44 a page":    func(w http.ResponseWriter, _ *http.Request) { answer(w, "text/html", "<html>") },
 		"cut":           func(http.ResponseWriter, *http.Request) { panic(errors.New("connection reset")) },

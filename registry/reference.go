@@ -12,7 +12,7 @@ import (
 
 // Reference names an image of the registry.
 type Reference struct {
-	Repository string // organisation and image, "org/image"
+	Repository string // organization and image, "org/image"
 	Tag        string // empty for none
 	Digest     string // "sha256:…" or "sha512:…"; empty for none
 }
@@ -39,7 +39,7 @@ func (r Reference) String() string {
 
 // The grammar of names, tags and digests (OCI distribution specification, section
 // "Pulling manifests"; OCI image specification, descriptor.md). A repository of ours
-// has an organisation and an image at least.
+// has an organization and an image at least.
 const (
 	namePart      = `[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*`
 	repositoryRE  = namePart + `(?:/` + namePart + `)+`
@@ -71,7 +71,7 @@ func Parse(image, host string) (Reference, error) {
 		first, host := strings.TrimSuffix(first, ":443"), strings.TrimSuffix(host, ":443")
 		// Of one length, or other letters than ASCII's fold to them.
 		if len(first) != len(host) || !strings.EqualFold(first, host) {
-			return Reference{}, fmt.Errorf("%q is an image of the registry %q, not of %s (for an organisation of that name, write %s before it)", platform.Printable(image), platform.Printable(first), host, host+"/")
+			return Reference{}, fmt.Errorf("%q is an image of the registry %q, not of %s (for an organization of that name, write %s before it)", platform.Printable(image), platform.Printable(first), host, host+"/")
 		}
 		rest = after
 	}
@@ -100,7 +100,7 @@ func (r Reference) check() error {
 // checkRepository keeps what is no repository out of a request.
 func checkRepository(name string) error {
 	if m := referencePattern().FindStringSubmatch(name); m == nil || m[1] != name || len(name) > maxRepository {
-		return fmt.Errorf("%q is no repository: it has an organisation and an image, ORG/IMAGE", platform.Printable(name))
+		return fmt.Errorf("%q is no repository: it has an organization and an image, ORG/IMAGE", platform.Printable(name))
 	}
 	return nil
 }

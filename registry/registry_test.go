@@ -127,7 +127,7 @@ func TestTokenRefused(t *testing.T) {
 	}{
 		{"not public, and none given", nil, 401, "UNAUTHORIZED", "Authentication required", "docker-credential-cgr login"},
 		{"bad credential or no repository", given, 403, "FORBIDDEN", "Forbidden", "none of this name"},
-		{"no organisation", given, 400, "BAD_REQUEST", "unable to resolve", `no organisation "example.com"`},
+		{"no organization", given, 400, "BAD_REQUEST", "unable to resolve", `no organization "example.com"`},
 		{"I47 ESC and our secret", given, 403, "FORBIDDEN\x1b[2J", "no\r\n" + secret, "ended"},
 		{"too many", given, 429, "TOOMANYREQUESTS", "slow down", ""},
 		{"broken", given, 500, "UNKNOWN", "", ""},

@@ -27,7 +27,7 @@ type Browser struct {
 	Issuer  string // URL, without a trailing slash
 	Console string // page where people get an account
 	// Provider is the UIDP of an identity provider, or the verified name of an
-	// organisation that has one; empty for the issuer's own providers.
+	// organization that has one; empty for the issuer's own providers.
 	Provider string
 	// Connection is email, google, github or gitlab; empty lets the person choose.
 	// A Provider goes before it.

@@ -23,7 +23,7 @@ func TestPageParameters(t *testing.T) {
 	}{
 		{"nothing", Browser{}, nil},
 		{"provider", Browser{Provider: "aa/bb"}, url.Values{"idp_id": {"aa/bb"}, "client_id": nil}},
-		{"I28 organisation", Browser{Provider: "a&b=c/../ü d"}, url.Values{"idp_id": {"a&b=c/../ü d"}, "client_id": nil}},
+		{"I28 organization", Browser{Provider: "a&b=c/../ü d"}, url.Values{"idp_id": {"a&b=c/../ü d"}, "client_id": nil}},
 		{"email", Browser{Connection: "email"}, nil},
 		{"google", Browser{Connection: "google"}, url.Values{"connection": {"google-oauth2"}}},
 		{"github", Browser{Connection: "github"}, url.Values{"connection": {"github"}}},

@@ -53,7 +53,7 @@ func OpenPrivately(target, secret string, failed func()) (remove func(), err err
 // (https://snapcraft.io/docs/home-interface): it gets its own folder. Flatpak hands
 // the files that it opens a browser on into the sandbox by itself.
 //
-// A snap that $BROWSER names is not recognised: nothing tells it from other programs.
+// A snap that $BROWSER names is not recognized: nothing tells it from other programs.
 func redirectBase() (string, error) {
 	if os.Getenv("BROWSER") == "" {
 		if folder := snapFolder(); folder != "" {

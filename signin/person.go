@@ -31,12 +31,12 @@ func choose(q url.Values, provider, way string) error {
 	return nil
 }
 
-// CheckOrganisation asks the issuer (GET /orgcheck) whether name can be the
+// CheckOrganization asks the issuer (GET /orgcheck) whether name can be the
 // Provider of a sign-in. Its error says what the name must be, or why the issuer
 // could not be asked.
-func CheckOrganisation(ctx context.Context, transport http.RoundTripper, issuer, name string) error {
+func CheckOrganization(ctx context.Context, transport http.RoundTripper, issuer, name string) error {
 	if name == "" {
-		return errors.New("the organisation's name is empty; give its verified domain, such as example.com")
+		return errors.New("the organization's name is empty; give its verified domain, such as example.com")
 	}
 	var found bool
 	_, err := platform.Send(ctx, transport, platform.Request{
@@ -45,10 +45,10 @@ func CheckOrganisation(ctx context.Context, transport http.RoundTripper, issuer,
 		Plain:  true,
 	}, &found)
 	if err != nil {
-		return fmt.Errorf("cannot check the organisation %s: %w", platform.Printable(name), err)
+		return fmt.Errorf("cannot check the organization %s: %w", platform.Printable(name), err)
 	}
 	if !found {
-		return fmt.Errorf("the organisation %s was not found, is not verified, or has no identity provider; give its verified domain, such as example.com", platform.Printable(name))
+		return fmt.Errorf("the organization %s was not found, is not verified, or has no identity provider; give its verified domain, such as example.com", platform.Printable(name))
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 	"docker-credential-cgr/token"
 )
 
-// Provider signs a person in at an OpenID provider of their organisation, without
+// Provider signs a person in at an OpenID provider of their organization, without
 // the platform's broker, and exchanges the ID token that they get there. This
 // program is a public client of the provider (RFC 8252, section 8.5), whose
 // redirect address is http://127.0.0.1/callback on any port.

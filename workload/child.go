@@ -18,7 +18,7 @@ import (
 
 // circleCI: in a job, CircleCI's command makes a fresh token of any audience. The
 // job's variables hold one token each, an hour old at most, whose audience is the
-// organisation's id (CircleCI, "OIDC tokens with custom claims").
+// organization's id (CircleCI, "OIDC tokens with custom claims").
 func (h Host) circleCI(audience string) (Source, bool) {
 	const name = "CircleCI"
 	if h.Getenv("CIRCLECI") != "" {

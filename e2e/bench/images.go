@@ -127,7 +127,7 @@ func (p *place) measureWalk(ctx context.Context, m *images, platform *standin.Pl
 
 // treeRepository is one of the tree's repositories, two images of which are named.
 func treeRepository(i int) string {
-	return fmt.Sprintf("%s/bench-%02d", standin.PublicOrganisation, i%(treeImages/2))
+	return fmt.Sprintf("%s/bench-%02d", standin.PublicOrganization, i%(treeImages/2))
 }
 
 // plantTree writes the tree, and pushes the images that it names.

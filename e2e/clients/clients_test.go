@@ -21,8 +21,8 @@ import (
 
 // The images that every platform has, and what their one file holds.
 const (
-	privateImage = standin.Organisation + "/python:latest"
-	publicImage  = standin.PublicOrganisation + "/python:latest"
+	privateImage = standin.Organization + "/python:latest"
+	publicImage  = standin.PublicOrganization + "/python:latest"
 )
 
 func helloFrom(image string) string { return "Hello from " + image + "\n" }

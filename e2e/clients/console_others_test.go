@@ -102,7 +102,7 @@ func TestConsoleRefuses(t *testing.T) {
 // tries has a page try something, which gives a promise, and tells what came of it.
 func (b *tab) tries(c *console, script string) string {
 	b.p.t.Helper()
-	wish := `{"organization":"` + b.p.platform.OrganisationID("example.com") + `","name":"evil","description":"","seconds":2592000,"repositories":["oci"]}`
+	wish := `{"organization":"` + b.p.platform.OrganizationID("example.com") + `","name":"evil","description":"","seconds":2592000,"repositories":["oci"]}`
 	script = strings.NewReplacer("API", fmt.Sprintf("%q", c.page()+"api/tokens"), "PAGE", fmt.Sprintf("%q", c.page()), "BODY", "`"+wish+"`").Replace(script)
 	return read(b, chromedp.Evaluate[string](script+`.then(async r => 'got ' + (await r?.text?.() || 'nothing'), () => 'refused')`, chromedp.EvalAwaitPromise))
 }

@@ -306,7 +306,7 @@ func TestConsoleList(t *testing.T) {
 	p.signsInAlone()
 	p.must("docker-credential-cgr", "pull-token", "create", "--name", "ci", "--save")
 	saved := strings.TrimSpace(p.must("docker-credential-cgr", "pull-token", "list", "-o", "id").stdout)
-	org, other := p.platform.OrganisationID(standin.Organisation), p.platform.OrganisationID(standin.OtherOrganisation)
+	org, other := p.platform.OrganizationID(standin.Organization), p.platform.OrganizationID(standin.OtherOrganization)
 	const day = 24 * time.Hour
 	long := "mirror of the registry for the production clusters in eu-west-1, ap-southeast-2 and us-east-1"
 	twins := []string{org + "/1111111111111111", org + "/2222222222222222"}
@@ -323,7 +323,7 @@ func TestConsoleList(t *testing.T) {
 		pullTokenOf(org+"/7777777777777777", strings.Repeat("x", 255), "", 90*day),
 	)
 	p.answers("api.groups.list", map[string]any{"items": []any{
-		map[string]any{"id": org, "name": standin.Organisation}, map[string]any{"id": other, "name": "a-subsidiary-with-a-longer-name.example.net"},
+		map[string]any{"id": org, "name": standin.Organization}, map[string]any{"id": other, "name": "a-subsidiary-with-a-longer-name.example.net"},
 	}})
 	c := p.startConsole("--no-browser")
 	tab.enters(c.address)
@@ -354,7 +354,7 @@ func TestConsoleList(t *testing.T) {
 	ask(twins[0])
 	tab.wantFocus("the question", "revoke-cancel")
 	facts := tab.text("#revoke-facts")
-	for _, want := range []string{"builds", "GitHub Actions of the web team", twins[0], standin.Organisation, "Created", "in 30 days", "Last seen"} {
+	for _, want := range []string{"builds", "GitHub Actions of the web team", twins[0], standin.Organization, "Created", "in 30 days", "Last seen"} {
 		if !strings.Contains(facts, want) {
 			t.Errorf("the question is about %q, without %q", facts, want)
 		}
@@ -413,15 +413,15 @@ func (p *place) agreesWithTable(rows []string) {
 func TestConsoleMayNotList(t *testing.T) {
 	p := newPlace(t)
 	tab := p.openTab()
-	org, other := p.platform.OrganisationID(standin.Organisation), p.platform.OrganisationID(standin.OtherOrganisation)
+	org, other := p.platform.OrganizationID(standin.Organization), p.platform.OrganizationID(standin.OtherOrganization)
 	may := func(group, name string, capabilities ...string) any {
 		return map[string]any{"group": map[string]any{"id": group, "name": name}, "role": map[string]any{"name": "custom", "capabilities": capabilities}}
 	}
 	p.answers("api.ok", map[string]any{"subject": p.platform.PersonID(standin.Ada), "capabilities": []any{
-		may(org, standin.Organisation, "identity.list"), may(other, standin.OtherOrganisation, "groups.list"),
+		may(org, standin.Organization, "identity.list"), may(other, standin.OtherOrganization, "groups.list"),
 	}})
 	p.answers("api.groups.list", map[string]any{"items": []any{
-		map[string]any{"id": org, "name": standin.Organisation}, map[string]any{"id": other, "name": standin.OtherOrganisation},
+		map[string]any{"id": org, "name": standin.Organization}, map[string]any{"id": other, "name": standin.OtherOrganization},
 	}})
 	c := p.startConsole("--no-browser")
 	tab.enters(c.address)
@@ -429,7 +429,7 @@ func TestConsoleMayNotList(t *testing.T) {
 	p.listed(pullTokenOf(org+"/1111111111111111", "builds", "", 720*time.Hour))
 	tab.do(chromedp.Reload())
 	tab.until(`document.querySelector('#status')?.textContent === '1 pull token'`)
-	if text := tab.text("#problem"); !strings.Contains(text, "may be incomplete") || !strings.Contains(text, "“"+standin.OtherOrganisation+"”") || !strings.Contains(text, "role viewer") {
+	if text := tab.text("#problem"); !strings.Contains(text, "may be incomplete") || !strings.Contains(text, "“"+standin.OtherOrganization+"”") || !strings.Contains(text, "role viewer") {
 		t.Errorf("the page says %q, want what is missing", text)
 	}
 	if text := tab.text("#rows"); !strings.Contains(text, "builds") {

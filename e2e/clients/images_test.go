@@ -140,12 +140,12 @@ func TestHistoryByHand(t *testing.T) {
 	for _, test := range []struct {
 		name, repository, script string
 	}{
-		{"without a credential", standin.PublicOrganisation + "/python",
+		{"without a credential", standin.PublicOrganization + "/python",
 			`tok=$(curl -sSf "http://$HOST/token?scope=repository:$IMAGE:pull" | jq -r .token)`},
-		{"with what get gives", standin.Organisation + "/python",
+		{"with what get gives", standin.Organization + "/python",
 			`tok=$(curl -sSf -H "Authorization: Bearer $(echo "$HOST" | docker-credential-cgr get | jq -r .Secret)" \
 				"http://$HOST/token?scope=repository:$IMAGE:pull" | jq -r .token)`},
-		{"with a pull token", standin.Organisation + "/python",
+		{"with a pull token", standin.Organization + "/python",
 			`read -r USERNAME PASSWORD
 			TOKEN=$(printf %s "$USERNAME:$PASSWORD" | base64 | tr -d '\n\r')
 			tok=$(curl -sSf -H "Authorization: Basic $TOKEN" "http://$HOST/token?scope=repository:$IMAGE:pull" | jq -r .token)`},
@@ -191,8 +191,8 @@ func TestLongHistory(t *testing.T) {
 	p := newPlace(t)
 	first := time.Date(2024, time.February, 3, 4, 5, 6, 789e6, time.UTC)
 	builds := standin.Builds(first, moves)
-	p.platform.SetHistory(standin.PublicOrganisation+"/python", "latest", builds)
-	got := p.history(standin.PublicOrganisation + "/python")
+	p.platform.SetHistory(standin.PublicOrganization+"/python", "latest", builds)
+	got := p.history(standin.PublicOrganization + "/python")
 	p.wantCounts("history", map[string]int{"registry.token": 1, "registry.history": 3, "registry": 4, "issuer": 0, "windows": 0})
 
 	want := make([]record, moves)
@@ -202,7 +202,7 @@ func TestLongHistory(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %d records, want %d, the newest first:\n%v", len(got), moves, got)
 	}
-	r := p.must("docker-credential-cgr", "images", "history", "-o", "id", "--limit", "1", standin.PublicOrganisation+"/python")
+	r := p.must("docker-credential-cgr", "images", "history", "-o", "id", "--limit", "1", standin.PublicOrganization+"/python")
 	if r.stdout != builds[moves-1].Digest+"\n" {
 		t.Errorf("the newest is %s, want %s", r, builds[moves-1].Digest)
 	}

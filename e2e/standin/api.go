@@ -112,7 +112,7 @@ func (s *authService) Validate(ctx context.Context, _ *emptypb.Empty) (*authv1.W
 	return who, nil
 }
 
-// groupService lists organisations and folders.
+// groupService lists organizations and folders.
 type groupService struct {
 	iamv1.UnimplementedGroupsServer
 	p *Platform
@@ -141,7 +141,7 @@ type roleService struct {
 	p *Platform
 }
 
-// List shows the built-in roles to everybody who is signed in: they belong to no organisation.
+// List shows the built-in roles to everybody who is signed in: they belong to no organization.
 func (s *roleService) List(ctx context.Context, f *iamv1.RoleFilter) (*iamv1.RoleList, error) {
 	if _, err := s.p.caller(ctx); err != nil {
 		return nil, err

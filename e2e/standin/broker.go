@@ -20,7 +20,7 @@ type brokered struct {
 	verifier, nonce string
 }
 
-// providerHandler makes the identity provider of Organisation, with the people of the platform.
+// providerHandler makes the identity provider of Organization, with the people of the platform.
 func (p *Platform) providerHandler(issuer string) (http.Handler, error) {
 	p.broker = provider.Broker{ID: "chainguard-issuer", Secret: randomHex(20), RedirectURI: p.Issuer + brokerPath}
 	idp, err := provider.New(provider.Config{

@@ -21,14 +21,14 @@ import (
 	"docker-credential-cgr/e2e/visitor"
 )
 
-// brokeredURL is a sign-in URL for the organisation's own identity provider.
+// brokeredURL is a sign-in URL for the organization's own identity provider.
 func brokeredURL(p *standin.Platform, id string) string {
 	return strings.Replace(p.SignInURL(redirect), "client_id=auth0", "idp_id="+url.QueryEscape(id), 1)
 }
 
 func TestBrokeredSignIn(t *testing.T) {
 	p := start(t)
-	for i, id := range []string{standin.Organisation, p.IdentityProviderID()} {
+	for i, id := range []string{standin.Organization, p.IdentityProviderID()} {
 		q := signIn(t, brokeredURL(p, id), standin.Ada, "wrong", "lovelace")
 		if claimsOf(t, q.Get("token"))["sub"] != p.PersonID(standin.Ada) || q.Get("refresh_token") == "" || q.Has("code") {
 			t.Errorf("idp_id=%s: came back with %v", id, q)
@@ -74,7 +74,7 @@ func TestBrokeredSignInEndsWithoutToken(t *testing.T) {
 					b.Faults = []standin.Fault{test.fault}
 				}
 			}))
-			address := brokeredURL(p, standin.Organisation)
+			address := brokeredURL(p, standin.Organization)
 			if test.register {
 				address = strings.Replace(address, "skip_registration=true", "skip_registration=false", 1)
 			}
@@ -110,7 +110,7 @@ func TestBrokeredStateIsUnknown(t *testing.T) {
 
 func TestBrokeredAutoApprove(t *testing.T) {
 	p := start(t, standin.WithAutoApprove(), standin.WithBehaviour(func(b *standin.Behaviour) { b.Person = standin.Grace }))
-	if q := signIn(t, brokeredURL(p, standin.Organisation), ""); claimsOf(t, q.Get("token"))["email"] != standin.Grace {
+	if q := signIn(t, brokeredURL(p, standin.Organization), ""); claimsOf(t, q.Get("token"))["email"] != standin.Grace {
 		t.Errorf("came back with %v", q)
 	}
 	if p.Count("provider.form") != 0 || p.Count("provider.code") != 1 {
@@ -118,13 +118,13 @@ func TestBrokeredAutoApprove(t *testing.T) {
 	}
 }
 
-// The vendor's own client checks the organisation's name and signs in through its provider.
-func TestVendorSignInWithOrganisation(t *testing.T) {
+// The vendor's own client checks the organization's name and signs in through its provider.
+func TestVendorSignInWithOrganization(t *testing.T) {
 	p := start(t)
 	message, said := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		token, _, err := login.Login(t.Context(), login.WithIssuer(p.Issuer), login.WithOrgName(standin.Organisation),
+		token, _, err := login.Login(t.Context(), login.WithIssuer(p.Issuer), login.WithOrgName(standin.Organization),
 			login.WithAudience([]string{p.RegistryHost()}), login.WithSkipBrowser(), login.WithMessageWriter(said))
 		if err == nil && token == "" {
 			err = fmt.Errorf("no token")
@@ -142,10 +142,10 @@ func TestVendorSignInWithOrganisation(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	_, _, err = login.Login(t.Context(), login.WithIssuer(p.Issuer), login.WithOrgName(standin.OtherOrganisation),
+	_, _, err = login.Login(t.Context(), login.WithIssuer(p.Issuer), login.WithOrgName(standin.OtherOrganization),
 		login.WithSkipBrowser(), login.WithMessageWriter(io.Discard))
 	if err == nil {
-		t.Error("the vendor's client takes an organisation without a provider")
+		t.Error("the vendor's client takes an organization without a provider")
 	}
 }
 
@@ -155,7 +155,7 @@ func TestVendorHeadless(t *testing.T) {
 	for name, options := range map[string][]login.Option{
 		"at the issuer":   nil,
 		"social":          {login.WithAuth0Connection("github")},
-		"at the provider": {login.WithOrgName(standin.Organisation)},
+		"at the provider": {login.WithOrgName(standin.Organization)},
 		"by its id":       {login.WithIdentityProvider(p.IdentityProviderID())},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -237,7 +237,7 @@ func TestExchangeOfProvidersIDToken(t *testing.T) {
 		t.Errorf("the session after it: %d %s", a.status, a.body)
 	}
 
-	other := url.Values{"aud": form["aud"], "identity_provider": {p.OrganisationID(standin.OtherOrganisation)}}
+	other := url.Values{"aud": form["aud"], "identity_provider": {p.OrganizationID(standin.OtherOrganization)}}
 	wantGatewayError(t, exchange(t, p, idToken, other), 404, 5)
 	wantGatewayError(t, exchange(t, p, idToken, url.Values{"aud": form["aud"]}), 404, 5) // taken for a workload's
 	wantGatewayError(t, exchange(t, p, p.IDToken(standin.Ada, provider.ClientID), form), 403, 7)

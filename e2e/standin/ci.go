@@ -177,7 +177,7 @@ type Match struct {
 	Name     string // of the identity; empty means workload
 }
 
-// MatchingIdentity makes an identity of Organisation that ID tokens may assume, and gives its UIDP.
+// MatchingIdentity makes an identity of Organization that ID tokens may assume, and gives its UIDP.
 func (p *Platform) MatchingIdentity(m Match, roles ...string) string {
 	match := &iamv1.Identity_ClaimMatch{
 		Iss: &iamv1.Identity_ClaimMatch_Issuer{Issuer: orDefault(m.Issuer, p.WorkloadIssuer())},

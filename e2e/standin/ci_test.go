@@ -216,8 +216,8 @@ func TestWhoAmIOfAWorkload(t *testing.T) {
 	if who.Expiry.Sub(who.IssuedAt) != time.Hour {
 		t.Errorf("got a token from %v to %v, want an hour", who.IssuedAt, who.Expiry)
 	}
-	if len(who.Capabilities) != 1 || who.Capabilities[0].Group.ID != p.OrganisationID(standin.Organisation) ||
-		who.Capabilities[0].Group.Name != standin.Organisation || who.Capabilities[0].Role.Name != "registry.pull" ||
+	if len(who.Capabilities) != 1 || who.Capabilities[0].Group.ID != p.OrganizationID(standin.Organization) ||
+		who.Capabilities[0].Group.Name != standin.Organization || who.Capabilities[0].Role.Name != "registry.pull" ||
 		who.Capabilities[0].Role.ID == "" || len(who.Capabilities[0].Role.Capabilities) == 0 {
 		t.Errorf("got %s", a.body)
 	}

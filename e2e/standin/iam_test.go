@@ -79,7 +79,7 @@ func TestWhoAmIWithoutRoles(t *testing.T) {
 	}
 	a := api(t, p, standin.Edsger, http.MethodGet, "/auth/v1/ok", nil)
 	a.decode(t, &who)
-	if c := who.Capabilities; len(c) != 1 || c[0].Group.Name != standin.Organisation || c[0].Role != nil ||
+	if c := who.Capabilities; len(c) != 1 || c[0].Group.Name != standin.Organization || c[0].Role != nil ||
 		!slices.Contains(c[0].Capabilities, "repo.list") || !strings.Contains(a.body, `"role":null`) {
 		t.Errorf("got %s", a.body)
 	}
@@ -98,10 +98,10 @@ func TestWhoAmIFails(t *testing.T) {
 
 func TestListsOfGroupsAndRoles(t *testing.T) {
 	p := start(t)
-	org := p.OrganisationID(standin.Organisation)
+	org := p.OrganizationID(standin.Organization)
 	roots := items(t, api(t, p, standin.Ada, http.MethodGet, "/iam/v1/groups?uidp.inRoot=true", nil))
 	if len(roots) != 1 || roots[0]["id"] != org || roots[0]["verified"] != true {
-		t.Errorf("organisations %v", roots)
+		t.Errorf("organizations %v", roots)
 	}
 	below := items(t, api(t, p, standin.Ada, http.MethodGet, "/iam/v1/groups?uidp.descendantsOf="+org, nil))
 	if len(below) != 1 || below[0]["name"] != "platform-team" {
@@ -119,7 +119,7 @@ func TestListsOfGroupsAndRoles(t *testing.T) {
 // TestPullTokenAsAClientMakesIt goes the whole way of a pull token: make, use, list, revoke.
 func TestPullTokenAsAClientMakesIt(t *testing.T) {
 	p := start(t)
-	org := p.OrganisationID(standin.Organisation)
+	org := p.OrganizationID(standin.Organization)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -209,13 +209,13 @@ func TestIdentityIsChecked(t *testing.T) {
 		"no keys":    {"name": "a", "static": object{"issuer": "i", "subject": "s", "issuerKeys": "{}"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			org := p.OrganisationID(standin.Organisation)
+			org := p.OrganizationID(standin.Organization)
 			wantGatewayError(t, api(t, p, standin.Ada, http.MethodPost, "/iam/v1/identities/"+org, identity), 400, 3)
 		})
 	}
 	nowhere := "/iam/v1/identities/" + p.PersonID(standin.Ada)
 	wantGatewayError(t, api(t, p, standin.Ada, http.MethodPost, nowhere, object{"name": "a", "claimMatch": match}), 404, 5)
-	foreign := "/iam/v1/identities/" + p.OrganisationID(standin.OtherOrganisation)
+	foreign := "/iam/v1/identities/" + p.OrganizationID(standin.OtherOrganization)
 	wantGatewayError(t, api(t, p, standin.Ada, http.MethodPost, foreign, object{"name": "a", "claimMatch": match}), 403, 7)
 }
 

@@ -27,11 +27,11 @@ func (p *Platform) seed(ctx context.Context) error {
 		repository, tag string
 		schema2         bool // Docker's format; the others are OCI indexes, as the vendor's own are
 	}{
-		{PublicOrganisation + "/python", "latest", false},
-		{PublicOrganisation + "/python", "latest-dev", false},
-		{PublicOrganisation + "/python", "3.13", false}, // there, but not for anonymous
-		{Organisation + "/python", "latest", false},
-		{Organisation + "/python", "3.13", true},
+		{PublicOrganization + "/python", "latest", false},
+		{PublicOrganization + "/python", "latest-dev", false},
+		{PublicOrganization + "/python", "3.13", false}, // there, but not for anonymous
+		{Organization + "/python", "latest", false},
+		{Organization + "/python", "3.13", true},
 	} {
 		text := fmt.Sprintf("Hello from %s:%s\n", image.repository, image.tag)
 		var what remote.Taggable
@@ -59,7 +59,7 @@ func (p *Platform) seed(ctx context.Context) error {
 }
 
 // AddImage pushes an image whose /hello.txt holds a text, points the tag to it, adds that to the tag's history, and
-// gives its digest. The organisation has to be one of the three.
+// gives its digest. The organization has to be one of the three.
 func (p *Platform) AddImage(ctx context.Context, repository, tag, text string) (digest string, err error) {
 	index, err := newIndex(text)
 	if err != nil {

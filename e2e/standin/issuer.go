@@ -46,10 +46,10 @@ func (p *Platform) issuerHandler(ctx context.Context) (http.Handler, error) {
 	return mux, nil
 }
 
-// serveOrgCheck says whether an organisation's name may be used as idp_id: true only for one that is verified and has
+// serveOrgCheck says whether an organization's name may be used as idp_id: true only for one that is verified and has
 // an identity provider.
 func (p *Platform) serveOrgCheck(w http.ResponseWriter, r *http.Request) {
-	writeJSON(w, http.StatusOK, r.URL.Query().Get("name") == Organisation)
+	writeJSON(w, http.StatusOK, r.URL.Query().Get("name") == Organization)
 }
 
 // discovery is the OpenID Connect discovery document of an issuer.

@@ -21,14 +21,14 @@ const (
 	Nobody = "nobody@example.org" // password nemo; has no account
 )
 
-// The organisations. Any other name is unknown to the registry.
+// The organizations. Any other name is unknown to the registry.
 const (
-	// PublicOrganisation holds the images that everybody may pull.
-	PublicOrganisation = "chainguard"
-	// Organisation is verified, has an identity provider and private images.
-	Organisation = "example.com"
-	// OtherOrganisation is verified, has no identity provider, and nobody here is a member.
-	OtherOrganisation = "example.net"
+	// PublicOrganization holds the images that everybody may pull.
+	PublicOrganization = "chainguard"
+	// Organization is verified, has an identity provider and private images.
+	Organization = "example.com"
+	// OtherOrganization is verified, has no identity provider, and nobody here is a member.
+	OtherOrganization = "example.net"
 )
 
 type person struct {
@@ -70,14 +70,14 @@ func (p *Platform) PersonID(email string) string {
 	return p.mustSubject(email).id
 }
 
-// OrganisationID is the UIDP of an organisation by name.
-func (p *Platform) OrganisationID(name string) string {
-	return rootID("organisation " + name)
+// OrganizationID is the UIDP of an organization by name.
+func (p *Platform) OrganizationID(name string) string {
+	return rootID("organization " + name)
 }
 
-// IdentityProviderID is the UIDP of the identity provider of Organisation.
+// IdentityProviderID is the UIDP of the identity provider of Organization.
 func (p *Platform) IdentityProviderID() string {
-	return p.OrganisationID(Organisation) + "/1d1d1d1d1d1d1d1d"
+	return p.OrganizationID(Organization) + "/1d1d1d1d1d1d1d1d"
 }
 
 // role is a built-in role with the capabilities that the vendor's SDK gives it.
@@ -132,18 +132,18 @@ func newIAMState() iamState {
 		identities: make(map[string]*iamv1.Identity),
 		bindings:   make(map[string]binding),
 	}
-	for _, name := range []string{PublicOrganisation, Organisation, OtherOrganisation} {
-		id := rootID("organisation " + name)
-		s.groups[id] = &iamv1.Group{Id: id, Name: name, Description: "Organisation " + name, Verified: true}
+	for _, name := range []string{PublicOrganization, Organization, OtherOrganization} {
+		id := rootID("organization " + name)
+		s.groups[id] = &iamv1.Group{Id: id, Name: name, Description: "Organization " + name, Verified: true}
 	}
-	folder := rootID("organisation "+Organisation) + "/f01de4f01de4f01d"
-	s.groups[folder] = &iamv1.Group{Id: folder, Name: "platform-team", Description: "A folder of " + Organisation}
+	folder := rootID("organization "+Organization) + "/f01de4f01de4f01d"
+	s.groups[folder] = &iamv1.Group{Id: folder, Name: "platform-team", Description: "A folder of " + Organization}
 	for _, r := range builtinRoles() {
 		s.roles[r.id()] = r
 	}
-	s.bind(rootID("person "+Ada), rootID("organisation "+Organisation), "owner")
-	s.bind(rootID("person "+Grace), rootID("organisation "+Organisation), "registry.pull", "registry.pull_token_creator")
-	s.bind(rootID("person "+Edsger), rootID("organisation "+Organisation), "registry.pull")
+	s.bind(rootID("person "+Ada), rootID("organization "+Organization), "owner")
+	s.bind(rootID("person "+Grace), rootID("organization "+Organization), "registry.pull", "registry.pull_token_creator")
+	s.bind(rootID("person "+Edsger), rootID("organization "+Organization), "registry.pull")
 	return s
 }
 
@@ -188,15 +188,15 @@ func (s *iamState) canAnywhere(identity string, capability capabilities.Capabili
 	})
 }
 
-// member reports whether an identity has any role at a group or below its organisation.
+// member reports whether an identity has any role at a group or below its organization.
 func (s *iamState) member(identity, group string) bool {
 	return slices.ContainsFunc(s.bindingsOf(identity), func(b binding) bool {
 		return uidp.Root(b.group) == uidp.Root(group)
 	})
 }
 
-// organisation is the organisation of a name, or nil.
-func (s *iamState) organisation(name string) *iamv1.Group {
+// organization is the organization of a name, or nil.
+func (s *iamState) organization(name string) *iamv1.Group {
 	for id, g := range s.groups {
 		if uidp.InRoot(id) && g.GetName() == name {
 			return g
@@ -206,13 +206,13 @@ func (s *iamState) organisation(name string) *iamv1.Group {
 }
 
 // SetRoles makes these built-in roles the only ones of a person (by email address) or an identity (by UIDP), at
-// Organisation.
+// Organization.
 func (p *Platform) SetRoles(who string, roles ...string) {
 	id := p.mustSubject(who).id
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.iam.unbind(id)
-	p.iam.bind(id, p.OrganisationID(Organisation), roles...)
+	p.iam.bind(id, p.OrganizationID(Organization), roles...)
 }
 
 // capabilityClaim is what an access token says of its holder's roles: group to role names.

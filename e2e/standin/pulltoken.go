@@ -16,7 +16,7 @@ import (
 // the key with the identity.
 const PullTokenIssuer = "https://pulltoken.issuer.chainguard.dev"
 
-// PullToken makes a pull token of Organisation as a client would, and gives the pair that Docker takes. A ttl below
+// PullToken makes a pull token of Organization as a client would, and gives the pair that Docker takes. A ttl below
 // zero makes one that has expired.
 //
 // All of them have one key: making a key takes longer than all else a test does.
@@ -43,7 +43,7 @@ func (p *Platform) PullToken(ttl time.Duration) (identityID, secret string) {
 }
 
 func (p *Platform) addIdentity(identity *iamv1.Identity, roles ...string) string {
-	org := p.OrganisationID(Organisation)
+	org := p.OrganizationID(Organization)
 	now := timestamppb.New(p.now())
 	identity.Id, identity.CreatedAt, identity.UpdatedAt = childID(org), now, now
 	p.mu.Lock()

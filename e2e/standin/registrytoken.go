@@ -113,11 +113,11 @@ func (p *Platform) mayPull(who, repository string) *denial {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	name, image, _ := strings.Cut(repository, "/")
-	org := p.iam.organisation(name)
+	org := p.iam.organization(name)
 	switch {
 	case org == nil || image == "":
 		return denyUnresolved
-	case name == PublicOrganisation:
+	case name == PublicOrganization:
 		return nil
 	case who == anonymous:
 		return denyAnonymous

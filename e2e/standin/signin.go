@@ -28,7 +28,7 @@ type signIn struct {
 	createRefresh    bool
 	skipRegistration bool
 	identity         string // UIDP to assume, or empty
-	provider         string // organisation whose identity provider signs in, by UIDP, or empty
+	provider         string // organization whose identity provider signs in, by UIDP, or empty
 	wrong            int
 }
 
@@ -46,7 +46,7 @@ func (p *Platform) parseSignIn(q url.Values) (*signIn, error) {
 		if q.Get("client_id") != "" {
 			return nil, errors.New("client_id and idp_id exclude each other")
 		}
-		if s.provider = p.providerOrganisation(id); s.provider == "" {
+		if s.provider = p.providerOrganization(id); s.provider == "" {
 			return nil, fmt.Errorf("no identity provider %q", id)
 		}
 	}
@@ -122,11 +122,11 @@ func (p *Platform) checkAudiences(audiences []string) error {
 	return nil
 }
 
-// providerOrganisation is the UIDP of the organisation that an idp_id means: the UIDP of its identity provider, or its
+// providerOrganization is the UIDP of the organization that an idp_id means: the UIDP of its identity provider, or its
 // verified name.
-func (p *Platform) providerOrganisation(id string) string {
-	if id == p.IdentityProviderID() || id == Organisation {
-		return p.OrganisationID(Organisation)
+func (p *Platform) providerOrganization(id string) string {
+	if id == p.IdentityProviderID() || id == Organization {
+		return p.OrganizationID(Organization)
 	}
 	return ""
 }
@@ -277,7 +277,7 @@ func (p *Platform) admit(s *signIn, email string) (subject, *refusal) {
 		who.registered = true
 	}
 	if s.provider != "" && !p.iam.member(who.id, s.provider) {
-		return subject{}, &refusal{http.StatusForbidden, "access_denied: not a member of this organisation"}
+		return subject{}, &refusal{http.StatusForbidden, "access_denied: not a member of this organization"}
 	}
 	if s.identity == "" || s.identity == who.id {
 		return who.subject(), nil

@@ -56,10 +56,10 @@ func TestSingleSignOn(t *testing.T) {
 		}
 		visit(visitor.Person{Email: standin.Ada, Password: "lovelace"}, address(p.API))
 		forms("another browser", 1)
-		organisation := strings.Replace(address(p.API), "client_id=auth0", "idp_id="+standin.Organisation, 1)
-		visit(grace, organisation)
+		organization := strings.Replace(address(p.API), "client_id=auth0", "idp_id="+standin.Organization, 1)
+		visit(grace, organization)
 		forms("another identity provider", 1)
-		visit(grace, organisation)
+		visit(grace, organization)
 		forms("that identity provider again", asked)
 	}
 }

@@ -1,5 +1,5 @@
 // Package standin is a Chainguard platform small enough to start in a test: issuer and security token service, platform
-// API, a registry with real images, the identity provider of an organisation and the token services of CI systems, each
+// API, a registry with real images, the identity provider of an organization and the token services of CI systems, each
 // on a loopback port of its own.
 //
 // Paths, JSON and errors of the token service and the API come from the vendor's generated gateway code
@@ -36,7 +36,7 @@ type Platform struct {
 	Registry string
 	// Console is the URL of a page for people.
 	Console string
-	// Provider is the identity provider of Organisation. The issuer brokers it, and its people may use it themselves.
+	// Provider is the identity provider of Organization. The issuer brokers it, and its people may use it themselves.
 	Provider *provider.Provider
 
 	keys    keys

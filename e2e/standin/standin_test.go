@@ -234,14 +234,14 @@ func TestSignInRefusesWrongParameters(t *testing.T) {
 	}
 }
 
-func TestSignInWithOrganisation(t *testing.T) {
+func TestSignInWithOrganization(t *testing.T) {
 	p := start(t)
 	for name, want := range map[string]string{"example.com": "true", "example.net": "false", "example.org": "false"} {
 		if a := do(t, http.MethodGet, p.Issuer+"/orgcheck?name="+name, "", nil); strings.TrimSpace(a.body) != want {
 			t.Errorf("orgcheck of %s: %s", name, a.body)
 		}
 	}
-	for _, id := range []string{standin.Organisation, p.IdentityProviderID()} {
+	for _, id := range []string{standin.Organization, p.IdentityProviderID()} {
 		u := strings.Replace(p.SignInURL(redirect), "client_id=auth0", "idp_id="+url.QueryEscape(id), 1)
 		if q := signIn(t, u, standin.Ada, "lovelace"); q.Get("token") == "" {
 			t.Errorf("idp_id=%s: came back with %v", id, q)

@@ -163,7 +163,7 @@ func (p *Platform) findSubject(raw string) (subject, error) {
 	return subject{id: found[0].GetId()}, nil
 }
 
-// identify says which person an ID token is of: one from upstream, or from the identity provider of an organisation.
+// identify says which person an ID token is of: one from upstream, or from the identity provider of an organization.
 func (p *Platform) identify(raw, providerID string) (subject, error) {
 	issuer, audience := p.Issuer+upstreamPath, p.IssuerHost()
 	switch providerID {
@@ -191,7 +191,7 @@ func (p *Platform) identify(raw, providerID string) (subject, error) {
 		return subject{}, status.Error(codes.NotFound, "account not found, registration required")
 	}
 	if providerID != "" && !p.iam.member(who.id, providerID) {
-		return subject{}, status.Error(codes.PermissionDenied, "not a member of this organisation")
+		return subject{}, status.Error(codes.PermissionDenied, "not a member of this organization")
 	}
 	return who.subject(), nil
 }

@@ -1,4 +1,4 @@
-// Package provider is the identity provider of an organisation, as Okta or Entra are: a real OpenID provider
+// Package provider is the identity provider of an organization, as Okta or Entra are: a real OpenID provider
 // (github.com/zitadel/oidc) whose people and requests live in memory.
 //
 // It has two clients: ClientID, which is the credential helper on somebody's machine, and the platform, which brokers

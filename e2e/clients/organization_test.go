@@ -13,12 +13,12 @@ import (
 	"docker-credential-cgr/e2e/standin"
 )
 
-// TestOrganisationProvider signs in on the page of the organisation's own
+// TestOrganizationProvider signs in on the page of the organization's own
 // provider, in a real browser: sent there by the issuer, or by the program itself.
-func TestOrganisationProvider(t *testing.T) {
+func TestOrganizationProvider(t *testing.T) {
 	t.Run("by the issuer", func(t *testing.T) {
 		p := newPlace(t)
-		tab := p.signsInAtProvider("docker-credential-cgr", "login", "--org-name", standin.Organisation)
+		tab := p.signsInAtProvider("docker-credential-cgr", "login", "--org-name", standin.Organization)
 		p.wantCounts("login", map[string]int{
 			"orgcheck": 1, "oauth": 1, "oauth.form": 0, "oauth.callback": 1, "signin": 1,
 			"provider.authorize": 1, "provider.form": 1,

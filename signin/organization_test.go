@@ -10,9 +10,9 @@ import (
 	"docker-credential-cgr/platform"
 )
 
-func TestCheckOrganisation(t *testing.T) {
+func TestCheckOrganization(t *testing.T) {
 	tests := []struct {
-		name, organisation, kind, body string
+		name, organization, kind, body string
 		status                         int
 		want                           string // "": no error
 	}{
@@ -24,12 +24,12 @@ func TestCheckOrganisation(t *testing.T) {
 		{"I28 10 KB", strings.Repeat("x", 10<<10), "application/json", "false", 200, "was not found"},
 		{"I44 a page", "example.com", "text/html", "<html>", 200, "not the issuer"},
 		{"I44 another shape", "example.com", "application/json", `{"ok":true}`, 200, "not the issuer"},
-		{"F18 issuer broken", "example.com", "application/json", `{"code":14,"message":"later"}`, 503, "cannot check the organisation example.com: "},
+		{"F18 issuer broken", "example.com", "application/json", `{"code":14,"message":"later"}`, 503, "cannot check the organization example.com: "},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if q := r.URL.Query(); r.Method != "GET" || r.URL.Path != "/orgcheck" || len(q) != 1 || len(q["name"]) != 1 || q.Get("name") != test.organisation || r.Header.Get("Authorization") != "" {
+				if q := r.URL.Query(); r.Method != "GET" || r.URL.Path != "/orgcheck" || len(q) != 1 || len(q["name"]) != 1 || q.Get("name") != test.organization || r.Header.Get("Authorization") != "" {
 					t.Errorf("I28 got %s %s, want the name escaped once, and no credential", r.Method, r.RequestURI)
 				}
 				w.Header().Set("Content-Type", test.kind)
@@ -37,7 +37,7 @@ func TestCheckOrganisation(t *testing.T) {
 				_, _ = io.WriteString(w, test.body)
 			}))
 			defer server.Close()
-			err := CheckOrganisation(t.Context(), platform.NewTransport(), server.URL, test.organisation)
+			err := CheckOrganization(t.Context(), platform.NewTransport(), server.URL, test.organization)
 			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
@@ -46,7 +46,7 @@ func TestCheckOrganisation(t *testing.T) {
 			}
 		})
 	}
-	if err := CheckOrganisation(t.Context(), platform.NewTransport(), "http://127.0.0.1:1", ""); err == nil || !strings.Contains(err.Error(), "empty") {
+	if err := CheckOrganization(t.Context(), platform.NewTransport(), "http://127.0.0.1:1", ""); err == nil || !strings.Contains(err.Error(), "empty") {
 		t.Errorf("I28 empty: got %v, want it refused before anything is sent", err)
 	}
 }
