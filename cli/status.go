@@ -239,7 +239,11 @@ func (a *app) sayStanding(st standing) error {
 		}
 		line("Token", "%s, %s", platform.Printable(t.Audience), what)
 	}
-	line("Kept in", "%s", strings.TrimSuffix(st.Store+", since there is "+st.StoreReason, ", since there is "))
+	storage := st.Store
+	if st.StoreReason != "" {
+		storage += " (" + st.StoreReason + ")"
+	}
+	line("Storage", "%s", storage)
 	for _, s := range st.Settings {
 		line("Setting", "%s = %s (%s)", s.Property, platform.Printable(s.Value), s.Source)
 	}
