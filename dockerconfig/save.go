@@ -14,7 +14,7 @@ import (
 )
 
 // maxRounds is how often Save starts anew since another program wrote the file.
-const maxRounds = 3
+const maxRounds = 20
 
 // Check says what would keep Save from writing the file: a link that leads
 // nowhere, a folder that cannot be written, another owner. It changes nothing.
