@@ -82,7 +82,7 @@ func (c *corpus) testDryRun(t *testing.T) {
 // testLeft compares what is left with what is noted in the corpus.
 func (c *corpus) testLeft(t *testing.T) {
 	var report struct {
-		References []struct {
+		Items []struct {
 			File, Image, State, Why string
 			Line                    int
 		}
@@ -93,7 +93,7 @@ func (c *corpus) testLeft(t *testing.T) {
 		t.Fatalf("%v in %s", err, printed)
 	}
 	got := map[string]string{}
-	for _, r := range report.References {
+	for _, r := range report.Items {
 		if r.State == "left" {
 			got[strings.TrimPrefix(r.File, "./")] += fmt.Sprintf("%d: %s\n", r.Line, r.Image)
 		}

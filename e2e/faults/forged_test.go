@@ -128,6 +128,8 @@ func (p *place) stillWaits(r *running) {
 	if next := p.served(p.get()); next != answer {
 		p.t.Error("the next get gives something else")
 	}
+	// The program that stands for the browser notes its window by itself.
+	await(p.t, "the window is noted", func() bool { return p.counted().windows >= 1 })
 	if got := p.totals(); got.windows != 1 || got.lost != 0 {
 		p.t.Errorf("got %s, want one window and a session", got)
 	}
