@@ -32,27 +32,25 @@ func lookup(service, name string) (value string, hit, there bool) {
 		}
 	}
 	const of = "org.freedesktop.Secret.Service."
-	// Both at once: neither needs the other's answer.
-	var opened *dbus.Call
-	if b.session == "" {
-		opened = b.secrets.Go(of+"OpenSession", 0, nil, "plain", dbus.MakeVariant(""))
-	}
-	found := b.secrets.Go(of+"SearchItems", 0, nil, map[string]string{"service": service, "username": name})
-	if opened != nil {
-		var output dbus.Variant
-		if err := (<-opened.Done).Store(&output, &b.session); err != nil {
-			_ = b.conn.Close()
-			return "", false, !nobodyThere(err)
-		}
-	}
+	// Not OpenSession first: GNOME's keyring can abort where that is a connection's
+	// first call and many connect at once (its issues 190, 196 and 199). It only
+	// fails a search there, and go-keyring asks again.
 	var unlocked, locked []dbus.ObjectPath
-	if (<-found.Done).Store(&unlocked, &locked) != nil {
+	searched := map[string]string{"service": service, "username": name}
+	if err := b.secrets.Call(of+"SearchItems", 0, searched).Store(&unlocked, &locked); err != nil {
 		_ = b.conn.Close()
-		return "", false, true
+		return "", false, !nobodyThere(err)
 	}
 	if len(unlocked) != 1 || len(locked) != 0 {
 		kept.secretBus = b
 		return "", false, true
+	}
+	if b.session == "" {
+		var output dbus.Variant
+		if b.secrets.Call(of+"OpenSession", 0, "plain", dbus.MakeVariant("")).Store(&output, &b.session) != nil {
+			_ = b.conn.Close()
+			return "", false, true
+		}
 	}
 	var values map[dbus.ObjectPath]secret
 	if b.secrets.Call(of+"GetSecrets", 0, unlocked, b.session).Store(&values) != nil {

@@ -31,9 +31,10 @@ type fakeSecrets struct {
 	mu     sync.Mutex
 	conn   *dbus.Conn
 	items  []fakeItem
-	drops  bool // takes what is to be kept, and keeps nothing
-	leaves int  // after so many more sessions it leaves the bus in the middle of a call; -1: never
-	stays  bool // where it leaves, another one is there already
+	calls  []string // of the service, for what is read
+	drops  bool     // takes what is to be kept, and keeps nothing
+	leaves int      // after so many more sessions it leaves the bus in the middle of a call; -1: never
+	stays  bool     // where it leaves, another one is there already
 }
 
 type fakeItem struct {
@@ -110,6 +111,7 @@ type fakeService struct{ f *fakeSecrets }
 func (s fakeService) OpenSession(string, dbus.Variant) (dbus.Variant, dbus.ObjectPath, *dbus.Error) {
 	f := s.f
 	f.mu.Lock()
+	f.calls = append(f.calls, "OpenSession")
 	leaves := f.leaves == 0
 	f.leaves = max(f.leaves-1, -1)
 	stays := f.stays
@@ -127,6 +129,9 @@ func (s fakeService) Unlock(objects []dbus.ObjectPath) ([]dbus.ObjectPath, dbus.
 }
 
 func (s fakeService) SearchItems(attributes map[string]string) (unlocked, locked []dbus.ObjectPath, _ *dbus.Error) {
+	s.f.mu.Lock()
+	s.f.calls = append(s.f.calls, "SearchItems")
+	s.f.mu.Unlock()
 	unlocked, err := fakeCollection(s).SearchItems(attributes)
 	return unlocked, []dbus.ObjectPath{}, err
 }
@@ -134,6 +139,7 @@ func (s fakeService) SearchItems(attributes map[string]string) (unlocked, locked
 func (s fakeService) GetSecrets(items []dbus.ObjectPath, session dbus.ObjectPath) (map[dbus.ObjectPath]fakeSecret, *dbus.Error) {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
+	s.f.calls = append(s.f.calls, "GetSecrets")
 	secrets := map[dbus.ObjectPath]fakeSecret{}
 	for i, item := range s.f.items {
 		if path := dbus.ObjectPath(fmt.Sprint(itemPath, i)); slices.Contains(items, path) {
@@ -267,4 +273,20 @@ func TestF7_DropsWrites(t *testing.T) {
 	r = p.run(`{"ServerURL":"`+p.host+`","Username":"org/id","Secret":"a pull token of nobody"}`, program.Name, "store")
 	p.broken(r, "Secret Service", "had none")
 	p.nothingWeaker()
+}
+
+// GNOME's keyring can abort where a connection's first call is OpenSession.
+func TestSecretIsSearchedBeforeASessionIsOpened(t *testing.T) {
+	p, f := newFake(t)
+	p.login()
+	p.served(p.get())
+	f.mu.Lock()
+	f.calls = nil
+	f.mu.Unlock()
+	p.served(p.get())
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if want := []string{"SearchItems", "OpenSession", "GetSecrets"}; !slices.Equal(f.calls, want) {
+		t.Errorf("got the calls %v, want %v", f.calls, want)
+	}
 }
