@@ -105,8 +105,8 @@ func (a *app) configureDocker(ctx context.Context, c *cobra.Command, f *configur
 		}
 	default:
 		session, err = a.planSignIn(ctx, c, &f.signInFlags)
-		// Without an identity, public images pull all the same. With one, a job was to
-		// pull as somebody, and cannot.
+		// Without an identity, public images can still be pulled. With one, the job
+		// needs that identity and cannot use it.
 		if err != nil && (a.cfg.Identity != "" || !errors.As(err, &nobody)) {
 			return err
 		}
@@ -278,9 +278,9 @@ func (a *app) checkUser() error {
 			a.warn("%s", r.Says) // so it is in container jobs of GitHub Actions, and their docker reads that file
 			return nil
 		}
-		return errors.New(r.Says + "; " + r.Mend)
+		return errors.New(r.Says + "; " + r.Fix)
 	case doctor.Warning:
-		a.warn("%s; %s", r.Says, r.Mend)
+		a.warn("%s; %s", r.Says, r.Fix)
 	}
 	return nil
 }
@@ -293,7 +293,7 @@ func (a *app) checkHelper() {
 		return
 	}
 	if r := doctor.Program(self, exec.LookPath); r.Status != doctor.OK {
-		a.warn("%s; %s", r.Says, r.Mend)
+		a.warn("%s; %s", r.Says, r.Fix)
 	}
 }
 

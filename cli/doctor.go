@@ -96,8 +96,8 @@ func (a *app) sayResults(results []doctor.Result) error {
 	var b strings.Builder
 	for _, r := range results {
 		fmt.Fprintf(&b, "%s %-9s %s\n", colored(r.Status), r.Check, r.Says)
-		if r.Mend != "" {
-			fmt.Fprintf(&b, "%8s fix: %s\n", "", r.Mend)
+		if r.Fix != "" {
+			fmt.Fprintf(&b, "%8s fix: %s\n", "", r.Fix)
 		}
 	}
 	return a.answer("%s", b.String())

@@ -35,7 +35,7 @@ func TestDockerPathInTheRootDirectory(t *testing.T) {
 	if got, err := dockerPath(); err == nil || !strings.Contains(err.Error(), "DOCKER_CONFIG") {
 		t.Errorf("got %q, %v, want an error that names DOCKER_CONFIG", got, err)
 	}
-	t.Setenv("DOCKER_CONFIG", "/.docker") // somebody wants it so
+	t.Setenv("DOCKER_CONFIG", "/.docker") // as a user may set it
 	if got, err := dockerPath(); err != nil || got != "/.docker/config.json" {
 		t.Errorf("got %q, %v, want what DOCKER_CONFIG names", got, err)
 	}

@@ -208,7 +208,7 @@ func withRolesText(roles []string) string {
 	return ", which has " + platform.Printable(strings.Join(roles, ", ")) + " there"
 }
 
-// heedWarnings warns of whom an identity lets in, and keeps out, that is hardly meant.
+// heedWarnings warns of subjects that an identity admits or rejects, probably by mistake.
 // What lets strangers in needs --yes, or a person who says so.
 func (a *app) heedWarnings(ctx context.Context, i iam.Identity, yes bool, question string) error {
 	if i.ClaimMatch == nil {

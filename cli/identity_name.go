@@ -30,7 +30,7 @@ func (a *app) findIdentity(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.Patience = patienceNobody
+	s.Patience = patienceNotInteractive
 	list := "docker-credential-cgr identities list --name " + shellQuote(a.identityName)
 	s.NoSignIn = fmt.Sprintf("only a session can look up the identity %s: give its id instead; where you are signed in, run: %s", quoted(a.identityName), list)
 	identities, err := a.allIdentities(ctx, a.client(ctx, s), "")

@@ -87,7 +87,7 @@ func (a *app) revokeSaved(ctx context.Context, s *token.Session) error {
 	if err != nil {
 		return err
 	}
-	s.NoSignIn, s.Patience = "revoking a pull token needs a session; run: "+name+" login", patienceNobody
+	s.NoSignIn, s.Patience = "revoking a pull token needs a session; run: "+name+" login", patienceNotInteractive
 	client := a.client(ctx, s)
 	revoked := map[string]bool{}
 	for _, t := range saved {

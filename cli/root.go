@@ -146,7 +146,7 @@ func (a *app) signingCommands() []*cobra.Command {
 // help, as people who type the bare name expect.
 func (a *app) group(c *cobra.Command) *cobra.Command {
 	c.Args, c.RunE = cobra.ArbitraryArgs, a.unknown
-	c.Annotations = map[string]string{mends: "nothing"} // wrong settings are not in its way
+	c.Annotations = map[string]string{mends: "nothing"} // it runs with wrong settings too
 	return c
 }
 

@@ -25,8 +25,8 @@ const (
 // How long to wait for another process. One that has a person sign in may take
 // as long as a sign-in may; where nobody is there, clients have no such patience.
 const (
-	patiencePerson = headlessWait + 30*time.Second
-	patienceNobody = 30 * time.Second
+	patiencePerson         = headlessWait + 30*time.Second
+	patienceNotInteractive = 30 * time.Second
 )
 
 // helperSession is the session as the protocol's verbs use it: it opens a window
@@ -36,7 +36,7 @@ func (p Program) helperSession(cfg config.Config) (*token.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Patience = patienceNobody
+	s.Patience = patienceNotInteractive
 	s.Watch = p.watchClient
 	if s.IDToken != nil {
 		return s, nil // nobody need be asked

@@ -57,7 +57,7 @@ func (a *app) planSignIn(ctx context.Context, c *cobra.Command, f *signInFlags) 
 	if err != nil {
 		return nil, err
 	}
-	s.Patience = patienceNobody
+	s.Patience = patienceNotInteractive
 	s.ConfirmAccount = func(last, now token.Account) bool { return a.confirmAccount(ctx, last, now) }
 	s.Audiences = f.audiences
 	source, found := a.idToken(a.cfg)

@@ -82,7 +82,7 @@ func (a *app) status(ctx context.Context, quick bool) error {
 	if err != nil {
 		return err
 	}
-	s.NoSignIn, s.Patience = "run: "+name+" login", patienceNobody
+	s.NoSignIn, s.Patience = "run: "+name+" login", patienceNotInteractive
 	ctx, cancel := context.WithTimeout(ctx, statusLimit)
 	defer cancel()
 	kept, err := s.Kept()

@@ -14,7 +14,7 @@ func TestFitTable(t *testing.T) {
 	rows := [][]string{
 		{"NAME", "DESCRIPTION", "ORGANIZATION", "CREATED", "DAYS LEFT", "LAST SEEN", "SAVED", "ID"},
 		{"mirror", "", "example.com", "2026-11-01", "29", "2026-11-28", none, id},
-		{"a name that somebody made much too long for any table", "", "example.com", "2026-11-01", "-1", none, none, id[:41] + "fedcba9876543210"},
+		{"a name that is much too long for any table of this width", "", "example.com", "2026-11-01", "-1", none, none, id[:41] + "fedcba9876543210"},
 	}
 	for _, width := range []int{72, 80, 120} {
 		fitted := fitTable(rows, width)

@@ -201,8 +201,8 @@ func TestUpdateWaitsNotForEver(t *testing.T) {
 	unlock()
 }
 
-// FuzzUpdate changes files whoever wrote them: what they say otherwise stays, with
-// every comment's words, or the file stays.
+// FuzzUpdate changes arbitrary files: all other settings and the words of every
+// comment stay, or the file is left as it was.
 func FuzzUpdate(f *testing.F) {
 	for _, text := range []string{"", "# a\nauth:\n  mode: auto # b\n", "auth: {mode: &a auto}\n", "\ufeffkeychain: os\r\n# c\r\n", "default:\n  group: |\n    x\n", "--- # d\nkeychain: os\n...\n"} {
 		f.Add(text, "headless")

@@ -99,7 +99,7 @@ func TestCreate(t *testing.T) {
 	})
 }
 
-// Whoever is in several organizations has one page for all of them.
+// A user of several organizations gets one page for all of them.
 func TestSeveralOrganizations(t *testing.T) {
 	f := newFixture(t)
 	f.Organizations = append(f.Organizations, iam.Group{ID: other, Name: "other.example"})

@@ -74,7 +74,7 @@ func TestDocker(t *testing.T) {
 				}
 			}
 			want(t, got, test.status, test.says, test.mend)
-			if strings.Contains(got.Says+got.Mend, "YTpi") {
+			if strings.Contains(got.Says+got.Fix, "YTpi") {
 				t.Errorf("P13 got %+v, want no credential in it", got)
 			}
 		})
@@ -155,7 +155,7 @@ func TestPodman(t *testing.T) {
 func TestDockerElsewhere(t *testing.T) {
 	p := clients(t, map[string]string{dockerFile: registered}, map[string]string{"DOCKER_CONFIG": "HOME/" + dockerFile})
 	got := p.docker()
-	if len(got) != 1 || got[0].Status != Failure || !strings.Contains(got[0].Says, "a file, where Docker wants the directory") || got[0].Mend != "export DOCKER_CONFIG="+filepath.Join(p.Home, ".docker") {
+	if len(got) != 1 || got[0].Status != Failure || !strings.Contains(got[0].Says, "a file, where Docker wants the directory") || got[0].Fix != "export DOCKER_CONFIG="+filepath.Join(p.Home, ".docker") {
 		t.Errorf("DOCKER_CONFIG is a file: got %+v, want a failure with the directory", got)
 	}
 
@@ -174,7 +174,7 @@ func TestDockerElsewhere(t *testing.T) {
 	if err := os.Chown(dir, 12345, 12345); err != nil {
 		t.Skipf("only root can give a directory away: %v", err)
 	}
-	if got := p.podman(); len(got) != 1 || got[0].Status != Warning || got[0].Mend != "unset XDG_RUNTIME_DIR" {
+	if got := p.podman(); len(got) != 1 || got[0].Status != Warning || got[0].Fix != "unset XDG_RUNTIME_DIR" {
 		t.Errorf("XDG_RUNTIME_DIR of another user: got %+v, want the advice to unset it", got)
 	}
 }

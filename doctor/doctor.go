@@ -33,7 +33,7 @@ type Result struct {
 	Check  string `json:"check"`
 	Status Status `json:"status"`
 	Says   string `json:"message"`       // one printable line
-	Mend   string `json:"fix,omitempty"` // the command or the step that mends it; empty where nothing is wrong
+	Fix    string `json:"fix,omitempty"` // the command or the step that fixes it; empty where nothing is wrong
 }
 
 // Patient is what is examined: this machine and its settings, as the program has
@@ -165,7 +165,7 @@ func skipped(check, why string) Result {
 }
 
 func result(check string, status Status, mend, format string, args ...any) Result {
-	return Result{Check: check, Status: status, Says: oneLine(fmt.Sprintf(format, args...)), Mend: oneLine(mend)}
+	return Result{Check: check, Status: status, Says: oneLine(fmt.Sprintf(format, args...)), Fix: oneLine(mend)}
 }
 
 // fromError is the failure that a local error tells of: what to do is what it says

@@ -107,7 +107,7 @@ func challenge(w http.ResponseWriter, r *http.Request) {
 // have to hold.
 func want(t *testing.T, got Result, status Status, says, mend string) {
 	t.Helper()
-	if got.Status != status || !strings.Contains(got.Says, says) || !strings.Contains(got.Mend, mend) {
+	if got.Status != status || !strings.Contains(got.Says, says) || !strings.Contains(got.Fix, mend) {
 		t.Errorf("got %+v, want %s with %q, mended by %q", got, status, says, mend)
 	}
 	sound(t, got)
@@ -116,10 +116,10 @@ func want(t *testing.T, got Result, status Status, says, mend string) {
 // sound checks what every result has to be.
 func sound(t *testing.T, r Result) {
 	t.Helper()
-	if wrong := r.Status == Warning || r.Status == Failure; wrong != (r.Mend != "") {
+	if wrong := r.Status == Warning || r.Status == Failure; wrong != (r.Fix != "") {
 		t.Errorf("got %+v, want what mends it where something is wrong, and there alone", r)
 	}
-	if strings.ContainsFunc(r.Says+r.Mend, func(c rune) bool { return !unicode.IsPrint(c) }) || r.Says == "" {
+	if strings.ContainsFunc(r.Says+r.Fix, func(c rune) bool { return !unicode.IsPrint(c) }) || r.Says == "" {
 		t.Errorf("P14 got %+q, want one printable line", r)
 	}
 }

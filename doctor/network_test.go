@@ -257,7 +257,7 @@ func TestNetworkProxy(t *testing.T) {
 			transport.Proxy = http.ProxyURL(test.proxy)
 			got := askedIssuer(t, p, server, transport)
 			want(t, got, test.status, test.says, test.mend)
-			if strings.Contains(got.Says+got.Mend, "lovelace") {
+			if strings.Contains(got.Says+got.Fix, "lovelace") {
 				t.Errorf("P13 got %+v, want no password in it", got)
 			}
 		})

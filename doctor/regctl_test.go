@@ -36,7 +36,7 @@ func TestRegctl(t *testing.T) {
 			}
 			r := only(t, got, "regctl")
 			want(t, r, Warning, test.says, test.mend)
-			if strings.Contains(r.Says+r.Mend, "hunter2") {
+			if strings.Contains(r.Says+r.Fix, "hunter2") {
 				t.Errorf("P13 got %+v, want no secret", r)
 			}
 		})

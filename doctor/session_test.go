@@ -108,7 +108,7 @@ func TestSessionRefused(t *testing.T) {
 	p.Config.Identity = identity
 	want(t, p.refused(t.Context(), answer), Failure, "issuer answered 403", "compare what the identity lets in")
 	want(t, p.refused(t.Context(), other), Failure, "the variable X is not set", "auth.identity-token-env")
-	if got := p.refused(t.Context(), answer); strings.Contains(got.Mend, "evil") {
+	if got := p.refused(t.Context(), answer); strings.Contains(got.Fix, "evil") {
 		t.Errorf("P14 got %+v, want no advice from the server", got)
 	}
 }

@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// Warnings says, a line each, whom m lets in that is hardly meant, and whom it keeps
-// out. That the service matches a pattern with the whole value is likely but not
+// Warnings returns a line for each way in which m admits or rejects tokens, probably
+// by mistake. That the service matches a pattern with the whole value is likely but not
 // known, so a pattern is taken here for what it says: without ^ and $ it fits a part.
 func (m ClaimMatch) Warnings() []string {
 	return slices.Concat(m.LetsIn(), m.keepsOut())
 }
 
-// LetsIn says, a line each, whom m lets in that is hardly meant.
+// LetsIn returns a line for each way in which m admits too many tokens.
 func (m ClaimMatch) LetsIn() []string {
 	warnings := slices.Concat(m.issuerWarnings(), m.subjectWarnings())
 	if p, ok := readPattern("audience", m.AudiencePattern); ok {
@@ -35,7 +35,7 @@ func (m ClaimMatch) LetsIn() []string {
 	return warnings
 }
 
-// keepsOut says, a line each, whom m keeps out that is hardly meant.
+// keepsOut returns a line for each way in which m rejects tokens, probably by mistake.
 func (m ClaimMatch) keepsOut() []string {
 	p, isPattern := m.subjectPattern()
 	if p.re == nil || isPattern && p.fitsAll() {

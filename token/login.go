@@ -120,7 +120,7 @@ func (s *Session) Login(ctx context.Context) (Account, error) {
 // its token has not ended.
 func (a Account) Valid(now time.Time) bool { return a.Renewable || now.Before(a.Until) }
 
-// lockToLogin takes the session's lock for Login, waiting for whoever has it.
+// lockToLogin takes the session's lock for Login, waiting for the process that holds it.
 func (s *Session) lockToLogin(ctx context.Context) (unlock func(), err error) {
 	waiting, cancel := context.WithTimeout(ctx, s.Patience)
 	defer cancel()

@@ -59,7 +59,7 @@ func startFakeSecrets(t *testing.T, session *desktop.Session) *fakeSecrets {
 	return f
 }
 
-// appear takes the service's name on the bus, from whoever has it.
+// appear takes the service's name on the bus, from the current owner.
 func (f *fakeSecrets) appear() error {
 	conn, err := dbus.Connect(f.address)
 	if err != nil {
