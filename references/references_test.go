@@ -149,6 +149,16 @@ func TestFindWhatCannotBeRead(t *testing.T) {
 	}
 }
 
+// What is shown of a name ends at its limit, also where a longer one goes on with a variable.
+func TestShownOfALongName(t *testing.T) {
+	for _, rest := range []string{"${TAG}", "\"+tag", " ", ""} {
+		text := "image: \"cgr.dev/org/" + strings.Repeat("a", 300) + rest
+		for _, kind := range []Kind{Literals, Script, SlashText, YAML, Dockerfile} {
+			checkFile(t, kind, text)
+		}
+	}
+}
+
 func TestHosts(t *testing.T) {
 	for _, test := range []struct{ host, text, want string }{
 		{"127.0.0.1:5000", "FROM 127.0.0.1:5000/a/b", "127.0.0.1:5000/a/b"},

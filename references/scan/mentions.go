@@ -152,7 +152,7 @@ func MentionAt(data []byte, host string, at Place) (m Mention, ok bool) {
 	end := at.End + len(data[at.End:]) - len(bytes.TrimPrefix(data[at.End:], []byte(StandardPort)))
 	if slash := escapedSlash(data[end:]); slash > 0 && !isEnd(data[end+slash:]) {
 		m = Mention{Place: Place{at.Start, end}, Why: InPieces}
-		m.Shown = min(end+len(restOfWord(data[end:min(len(data), m.Start+MaxShown)])), m.Start+MaxShown)
+		m.Shown = shownEnd(data, m.Start, end)
 		return m, true
 	}
 	if end == len(data) || data[end] != '/' {
@@ -178,7 +178,7 @@ func MentionAt(data []byte, host string, at Place) (m Mention, ok bool) {
 		if c := data[end]; c == '"' || c == '\'' || c == '\\' {
 			m.Why = InPieces
 		}
-		m.Shown += len(restOfWord(data[m.End:min(len(data), m.Start+MaxShown)]))
+		m.Shown = shownEnd(data, m.Start, m.End)
 	case err != nil && end < len(data) && data[end] == '*': // a pattern is no image
 		return m, false
 	case err != nil:
@@ -242,6 +242,16 @@ func escapedSlash(text []byte) int {
 // isEnd reports whether no name goes on with the text.
 func isEnd(after []byte) bool {
 	return len(after) == 0 || strings.IndexByte(WordBytes+"$<{%", after[0]) < 0
+}
+
+// shownEnd returns the end of what is shown of a mention: the end of the word that goes on
+// behind end, at most MaxShown bytes behind start.
+func shownEnd(data []byte, start, end int) int {
+	limit := min(len(data), start+MaxShown)
+	if end >= limit {
+		return limit
+	}
+	return end + len(restOfWord(data[end:limit]))
 }
 
 // restOfWord returns the part of a text that belongs to the word in it that began before.
