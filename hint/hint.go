@@ -1,0 +1,98 @@
+// Package hint attaches to an error what its reader can do next.
+//
+// A hint is part of the error's value and not of its text, so that the command line can
+// print it on a line of its own, and doctor can print it as a fix.
+package hint
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Action is something that a command of this program does. Which command that is, only
+// package cli knows.
+type Action int
+
+// The actions that hints suggest, with their argument in parentheses.
+const (
+	SignIn Action = iota + 1
+	ConfigureDocker
+	ShowStatus
+	OpenConsole
+	ListSettings
+	UnsetSetting // (property)
+	ListIdentities
+	DeleteIdentity // (ID)
+	ListPullTokens
+	RevokePullToken // (ID)
+	ShowHistory     // (image)
+)
+
+// Hint is one thing to do next: an action of this program, or a text.
+type Hint struct {
+	Action   Action // zero if Text says what to do
+	Argument string // of the Action
+	Text     string // a command of another program, or a sentence without a period
+}
+
+// Do returns the hint to run the command for an action.
+func Do(action Action, argument ...string) Hint {
+	h := Hint{Action: action}
+	if len(argument) > 0 {
+		h.Argument = argument[0]
+	}
+	return h
+}
+
+// Text returns a hint that is a command of another program, or a sentence.
+func Text(format string, args ...any) Hint { return Hint{Text: fmt.Sprintf(format, args...)} }
+
+// Error is an error with hints. Its text is that of Err.
+type Error struct {
+	Err   error
+	Hints []Hint
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
+
+// With returns err with hints, or nil if err is nil.
+func With(err error, hints ...Hint) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{err, hints}
+}
+
+// Of returns the hints of err and of the errors that it wraps, each once. Those of the
+// outermost error come first.
+func Of(err error) []Hint {
+	var hints []Hint
+	add := func(err error) {
+		if e, ok := err.(*Error); ok {
+			for _, h := range e.Hints {
+				if !slices.Contains(hints, h) {
+					hints = append(hints, h)
+				}
+			}
+		}
+	}
+	walk(err, add)
+	return hints
+}
+
+// walk calls visit for err and for each error that it wraps.
+func walk(err error, visit func(error)) {
+	if err == nil {
+		return
+	}
+	visit(err)
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		walk(e.Unwrap(), visit)
+	case interface{ Unwrap() []error }:
+		for _, wrapped := range e.Unwrap() {
+			walk(wrapped, visit)
+		}
+	}
+}
