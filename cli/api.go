@@ -67,7 +67,7 @@ func (a *app) organization(ctx context.Context, client *iam.Client, parent strin
 
 // canAsk says whether a person is there to answer a question.
 func (a *app) canAsk() bool {
-	return term.IsTerminal(int(a.Stdin.Fd())) && a.personThere()
+	return term.IsTerminal(int(a.Stdin.Fd())) && a.isInteractive()
 }
 
 // confirm asks a question before something that cannot be undone. Where nobody can

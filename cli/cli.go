@@ -15,6 +15,7 @@ import (
 
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/helper"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/signin"
 	"docker-credential-cgr/token"
 )
@@ -56,7 +57,8 @@ func Run(ctx context.Context, p Program) int {
 		case rest[0] == "--help" || rest[0] == "-h":
 			p.Args = []string{"--help"}
 		default:
-			return p.exit(ctx, misuse("%s takes its input on standard input: echo cgr.dev | %s get", command, name))
+			p.typed = true
+			return p.exit(ctx, hint.With(misuse("%s reads its input from standard input", command), hint.Text("echo cgr.dev | %s get", name)))
 		}
 	case credentials.ActionVersion, "--version", "-v":
 		if len(rest) == 0 {
@@ -74,22 +76,24 @@ func Run(ctx context.Context, p Program) int {
 // serve carries out a verb of Docker's protocol.
 func (p Program) serve(ctx context.Context, verb string) int {
 	cfg, err := config.Read(config.Sources{Getenv: os.Getenv})
-	warn := func(format string, args ...any) {
+	warn := func(err error) {
 		if rows := p.redrawnRows(); rows > 0 {
-			p.warnAbove(rows, format, args...)
+			p.printAbove(rows, p.lines("", err))
 			return
 		}
-		p.warn(format, args...)
+		p.warnError(err)
 	}
 	h := &helper.Helper{
 		Config:    cfg,
 		ConfigErr: err,
 		Context:   ctx,
 		Warn:      warn,
+		Line:      oneLine,
 		Session: func() (*token.Session, error) {
 			s, err := p.helperSession(cfg)
 			if s != nil {
 				s.Warn, s.STS.Warn = warn, warn
+				s.Note = func(format string, args ...any) { warn(fmt.Errorf(format, args...)) }
 			}
 			return s, err
 		},
@@ -97,10 +101,10 @@ func (p Program) serve(ctx context.Context, verb string) int {
 	}
 	waits := term.IsTerminal(int(p.Stdin.Fd()))
 	if waits && verb == credentials.ActionGet {
-		p.warn("type the registry's name, such as %s, then Enter and Ctrl-D", registryName(cfg))
+		p.note("type the registry's name, such as %s, then Enter and Ctrl-D", registryName(cfg))
 	}
 	if isClosed(p.Stdout) {
-		p.warn("standard output is closed, where the answer goes")
+		p.warn("cannot write the answer: standard output is closed")
 		return exitFailed
 	}
 	return helper.Serve(h, verb, p.Stdin, waits, p.Stdout)
@@ -113,14 +117,73 @@ func registryName(cfg config.Config) string {
 	return cfg.Registry.Host
 }
 
-// warn says one line to the user.
+// warn prints a warning, and the hints of the errors among args.
 func (p Program) warn(format string, args ...any) {
-	fmt.Fprint(p.Stderr, warning(format, args...))
+	p.print("warning: ", warning(format, args...))
 }
 
-// warning returns the line that warn writes.
-func warning(format string, args ...any) string {
-	return name + ": " + strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; ") + "\n"
+// warnError prints an error that does not stop the command.
+func (p Program) warnError(err error) { p.print("warning: ", err) }
+
+// printError prints the error that ends the program.
+func (p Program) printError(err error) { p.print("error: ", err) }
+
+// note prints a line that is neither: what a command waits for, or has done.
+func (p Program) note(format string, args ...any) {
+	p.print("", warning(format, args...))
+}
+
+// warning returns an error with this text and the hints of the errors among args.
+func warning(format string, args ...any) error {
+	var hints []hint.Hint
+	for _, arg := range args {
+		if err, ok := arg.(error); ok {
+			hints = append(hints, hint.Of(err)...)
+		}
+	}
+	return hint.With(fmt.Errorf(format, args...), hints...)
+}
+
+// oneLine returns an error with its hints as one line, as the protocol wants it.
+func oneLine(err error) string {
+	text := strings.ReplaceAll(err.Error(), "\n", "; ")
+	for i, h := range hint.Of(err) {
+		if i == 0 {
+			text += " (hint: " + command(h)
+		} else {
+			text += "; " + command(h)
+		}
+	}
+	if len(hint.Of(err)) > 0 {
+		text += ")"
+	}
+	return text
+}
+
+// print writes an error and its hints to standard error.
+func (p Program) print(prefix string, err error) {
+	fmt.Fprint(p.Stderr, p.lines(prefix, err))
+}
+
+// lines returns an error as a line for people, with a line for each hint. Docker shows
+// its users what a verb of the protocol prints, so there the program's name comes first.
+func (p Program) lines(prefix string, err error) string {
+	program := ""
+	if !p.typed {
+		program = name + ": "
+		if prefix == "error: " || prefix == "warning: " {
+			prefix = ""
+		}
+	}
+	var b strings.Builder
+	line := func(prefix, text string) {
+		b.WriteString(program + prefix + strings.ReplaceAll(text, "\n", "; ") + "\n")
+	}
+	line(prefix, err.Error())
+	for _, h := range hint.Of(err) {
+		line("hint: ", command(h))
+	}
+	return b.String()
 }
 
 // version is the packager's, or what Go put into the binary, with the commit

@@ -14,6 +14,7 @@ import (
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/dockerconfig"
 	"docker-credential-cgr/doctor"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
 )
@@ -101,7 +102,7 @@ func (a *app) configureDocker(ctx context.Context, c *cobra.Command, f *configur
 			return err
 		}
 		if given != nil && given.Path == "" {
-			return misuse("--no-login keeps no ID token, only where it comes from: give --identity-token PATH or --identity-token-env NAME")
+			return misuse("--no-login stores where an ID token comes from, not the token itself: use --identity-token PATH or --identity-token-env NAME")
 		}
 	default:
 		session, err = a.planSignIn(ctx, c, &f.signInFlags)
@@ -121,7 +122,7 @@ func (a *app) configureDocker(ctx context.Context, c *cobra.Command, f *configur
 	a.checkHelper()
 	a.checkPodman()
 	if nobody != nil {
-		a.warn("%v", nobody)
+		a.warnError(nobody)
 	}
 	if session == nil {
 		return a.remember(c)
@@ -217,7 +218,7 @@ func (a *app) editFile(path string, f *configureFlags) (*dockerconfig.File, erro
 	}
 	var other *dockerconfig.OtherHelperError
 	if errors.As(err, &other) {
-		err = fmt.Errorf("%w; to take its place, run: %s configure-docker --replace", err, name)
+		err = hint.With(err, hint.Text("%s configure-docker --replace", name))
 	}
 	if err == nil && file.Changed() {
 		err = file.Check()
@@ -243,9 +244,9 @@ func (a *app) changeFiles(files []*dockerconfig.File, f *configureFlags) error {
 		var err error
 		switch {
 		case !file.Changed() && f.remove:
-			a.warn("nothing of ours is in %s", file.Path)
+			a.note("Nothing to remove from %s.", file.Path)
 		case !file.Changed():
-			err = a.answer("%s asks us for %s already\n", file.Path, host)
+			err = a.answer("%s already registers %s for %s\n", file.Path, name, host)
 		case f.dryRun:
 			err = a.answer("%s", file.Diff())
 		default:
@@ -258,7 +259,7 @@ func (a *app) changeFiles(files []*dockerconfig.File, f *configureFlags) error {
 			case file.Exists():
 				err = a.answer("Removed %s from %s\n", host, file.Path)
 			default:
-				err = a.answer("Removed %s, which held nothing else\n", file.Path)
+				err = a.answer("Removed %s, which had no other content\n", file.Path)
 			}
 		}
 		if err != nil {
@@ -278,12 +279,15 @@ func (a *app) checkUser() error {
 			a.warn("%s", r.Says) // so it is in container jobs of GitHub Actions, and their docker reads that file
 			return nil
 		}
-		return errors.New(r.Says + "; " + r.Fix)
+		return asError(r)
 	case doctor.Warning:
-		a.warn("%s; %s", r.Says, r.Fix)
+		a.warnError(asError(r))
 	}
 	return nil
 }
+
+// asError returns a finding of the doctor as an error with a hint.
+func asError(r doctor.Result) error { return hint.With(errors.New(r.Says), hint.Text("%s", r.Fix)) }
 
 // checkHelper warns where Docker will not find this program, or another one by
 // its name.
@@ -293,7 +297,7 @@ func (a *app) checkHelper() {
 		return
 	}
 	if r := doctor.Program(self, exec.LookPath); r.Status != doctor.OK {
-		a.warn("%s; %s", r.Says, r.Fix)
+		a.warnError(asError(r))
 	}
 }
 
@@ -314,7 +318,7 @@ func (a *app) checkPodman() {
 		files = append(files, file)
 	}
 	if path, obstacle, found := dockerconfig.Shadow(files, a.cfg.Registry.Host, helperName); found {
-		a.warn("%s:%d: %s; Podman looks there first; run: %s doctor", path, obstacle.Line, obstacle.Text, name)
+		a.warnError(hint.With(fmt.Errorf("%s:%d: %s; Podman looks there first", path, obstacle.Line, obstacle.Text), hint.Text("%s doctor", name)))
 	}
 }
 
@@ -322,22 +326,21 @@ func (a *app) checkPodman() {
 func (a *app) signInOnce(ctx context.Context, c *cobra.Command, s *token.Session, f *signInFlags) error {
 	if s.IDToken == nil && !f.headless {
 		asks := s.SignIn
-		s.SignIn, s.NoSignIn = nil, "nobody was asked"
+		s.SignIn, s.NoSignIn = nil, errNoSession
 		credential, err := s.Credential(ctx, s.Registry)
 		s.SignIn = asks
 		var nobody *token.NotSignedInError
 		switch {
 		case err == nil && credential.Stored:
-			a.warn("a credential stored for %s is used (user %s), so no sign-in is needed; to sign in instead, run: docker logout %s, and then: %s login",
-				s.Registry, platform.Printable(credential.Username), s.Registry, name)
+			a.note("No sign-in needed: a credential for %s is stored (user %s).", s.Registry, platform.Printable(credential.Username))
 			return a.remember(c)
 		case err == nil:
-			a.warn("you are signed in already; now pull, for example: docker pull %s/ORGANIZATION/IMAGE", s.Registry)
+			a.note("Already signed in. Next: docker pull %s/ORGANIZATION/IMAGE", s.Registry)
 			return a.remember(c)
 		case !errors.As(err, &nobody):
 			return err
-		case !f.givesToken(a.cfg) && !a.personThere() && a.cfg.AutoLogin != config.AutoLoginAlways:
-			a.warn("nobody is at a terminal here, so nobody was signed in; run: %s login", name)
+		case !f.givesToken(a.cfg) && !a.isInteractive() && a.cfg.AutoLogin != config.AutoLoginAlways:
+			a.warnError(hint.With(errors.New("not signed in: no terminal to sign in at"), hint.Do(hint.SignIn)))
 			return a.remember(c)
 		}
 	}

@@ -58,7 +58,7 @@ while. Its URL works once, in one browser.`,
 
 // opensPage says whether a browser can show somebody a page here by itself.
 func (a *app) opensPage() bool {
-	return a.cfg.Mode == config.ModeBrowser || a.personThere() && signin.Usable(os.Getenv, os.Geteuid())
+	return a.cfg.Mode == config.ModeBrowser || a.isInteractive() && signin.Usable(os.Getenv, os.Geteuid())
 }
 
 func (a *app) console(ctx context.Context, parent string, idle time.Duration, opens bool) error {
@@ -80,15 +80,15 @@ func (a *app) console(ctx context.Context, parent string, idle time.Duration, op
 	}
 	closePage := func() {}
 	err = page.Serve(ctx, func(address string, used <-chan struct{}) {
-		a.warn("the page is at %s", address)
-		a.warn("the address works once; Ctrl-C ends the page")
+		a.note("the page is at %s", address)
+		a.note("the address works once; Ctrl-C ends the page")
 		if opens {
 			closePage = a.openPage(address, used)
 		}
 	})
 	closePage()
 	if errors.Is(err, console.ErrIdle) {
-		a.warn("nobody has used the page for %s: it has ended", idle)
+		a.note("nobody has used the page for %s: it has ended", idle)
 		return nil
 	}
 	return err
@@ -129,10 +129,10 @@ func (a *app) awaitBrowser(used, failed, over <-chan struct{}) {
 		case <-over:
 			return
 		case <-failed:
-			a.warn("no browser could be opened: open the address above yourself")
+			a.note("no browser could be opened: open the address above yourself")
 			return
 		case <-late:
-			a.warn("no browser has shown the page for %s: open the address above yourself", openLimit)
+			a.note("no browser has shown the page for %s: open the address above yourself", openLimit)
 		}
 	}
 }

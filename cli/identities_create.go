@@ -187,7 +187,7 @@ func (a *app) createIdentity(ctx context.Context, f *creation, identity iam.Iden
 	if err != nil {
 		return err
 	}
-	a.warn("made the identity %s in %s%s", named(created), platform.Printable(group.Name), withRolesText(f.roles))
+	a.note("made the identity %s in %s%s", named(created), platform.Printable(group.Name), withRolesText(f.roles))
 	roles := []roleView{}
 	for _, role := range f.roles {
 		roles = append(roles, roleView{Name: role, Group: group})
@@ -216,7 +216,7 @@ func (a *app) heedWarnings(ctx context.Context, i iam.Identity, yes bool, questi
 	}
 	warnings := i.ClaimMatch.Warnings()
 	for _, warning := range warnings {
-		a.warn("warning: %s", warning)
+		a.warn("%s", warning)
 	}
 	switch {
 	case len(warnings) == 0 || yes:

@@ -71,7 +71,7 @@ func (a *app) deleteIdentities(ctx context.Context, f deletion, args []string) e
 		return err
 	}
 	if len(doomed) == 0 {
-		a.warn("no identity has expired")
+		a.note("no identity has expired")
 	} else if !f.yes {
 		question := "delete this identity?"
 		if len(doomed) > 1 {

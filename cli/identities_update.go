@@ -93,6 +93,6 @@ func (a *app) updateIdentity(ctx context.Context, c *cobra.Command, f *update, i
 	if err != nil {
 		return err
 	}
-	a.warn("updated the identity %s", named(identity))
+	a.note("updated the identity %s", named(identity))
 	return a.showMade(identityView{Identity: updated, Type: updated.Type()}, identity.ID)
 }

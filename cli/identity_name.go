@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"docker-credential-cgr/config"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/token"
 )
@@ -32,7 +33,7 @@ func (a *app) findIdentity(ctx context.Context) error {
 	}
 	s.Patience = patienceNotInteractive
 	list := "docker-credential-cgr identities list --name " + shellQuote(a.identityName)
-	s.NoSignIn = fmt.Sprintf("only a session can look up the identity %s: give its id instead; where you are signed in, run: %s", quoted(a.identityName), list)
+	s.NoSignIn = hint.With(fmt.Errorf("only a session can look up the identity %s by name", quoted(a.identityName)), hint.Text("%s", list))
 	identities, err := a.allIdentities(ctx, a.client(ctx, s), "")
 	var nobody *token.NotSignedInError
 	switch {

@@ -67,7 +67,7 @@ func (a *app) tagOf(ctx context.Context, image, parent string) (registry.Referen
 func (a *app) organizationName(ctx context.Context, parent string) (string, error) {
 	switch {
 	case parent == "" && a.cfg.Group == "":
-		a.warn("the image is taken for one of %s; for another organization's, give --parent", registry.PublicOrganization)
+		a.note("Assuming the organization %s; use --parent for another one.", registry.PublicOrganization)
 		return registry.PublicOrganization, nil
 	case parent == "":
 		parent = a.cfg.Group
@@ -132,7 +132,7 @@ func (a *app) registryCredential(ctx context.Context, public bool) (*token.Crede
 	}
 	username, password, found := a.dockerPair()
 	if found || public && s.SignIn != nil {
-		s.SignIn, s.NoSignIn = nil, "no window opens for a public image; run: "+name+" login"
+		s.SignIn, s.NoSignIn = nil, errNoSession
 	}
 	c, err := s.Credential(ctx, s.Registry)
 	var nobody *token.NotSignedInError

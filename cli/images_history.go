@@ -2,11 +2,13 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/registry"
 )
 
@@ -92,10 +94,10 @@ func (a *app) imagesHistory(ctx context.Context, image string, f *historyFlags) 
 		return err
 	}
 	if len(moves) == 0 {
-		a.warn("%s was not moved in that time; for what it pointed to then, run: %s images digest %s --at TIME", a.shownImage(ref), name, a.shownImage(ref))
+		a.warnError(hint.With(fmt.Errorf("%s did not change in that time", a.shownImage(ref)), hint.Text("%s images digest %s --at TIME", name, a.shownImage(ref))))
 	}
 	if history.Incomplete != "" {
-		a.warn("this is not all of it: %s", history.Incomplete)
+		a.warn("the history is incomplete: %s", history.Incomplete)
 		return errFound
 	}
 	return nil

@@ -119,7 +119,7 @@ func (a *app) imagesPin(c *cobra.Command, paths []string, f *pinFlags) error {
 	if failed != nil {
 		return a.each(ctx, failed)
 	}
-	a.sayPins(v, paths)
+	a.summarizePins(v, paths)
 	if f.check && !v.sure && unread == nil {
 		return errFound
 	}
@@ -171,7 +171,7 @@ func (a *app) each(ctx context.Context, err error) error {
 	}
 	answer := errFound
 	for _, err := range all {
-		a.warn("%v", err)
+		a.printError(err)
 		var nobody *token.NotSignedInError
 		if errors.As(err, &nobody) {
 			answer = errSignedOut

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/term"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/pin"
 	"docker-credential-cgr/platform"
 )
@@ -105,70 +106,76 @@ func (a *app) showPins(set *pin.Set, v pinView) error {
 	return a.answer("%s", b.String())
 }
 
-// sayPins says what was left, and sums up.
-func (a *app) sayPins(v pinView, paths []string) {
-	for _, p := range v.places {
-		if p.State == pin.Left && a.output != "json" && (!v.check || p.Sure()) {
-			a.warn("%s:%d: %s stays as it is: %s", platform.Printable(p.File), p.Line, platform.Printable(p.Image), p.Why)
-		}
-	}
+// summarizePins prints what was left as it is and why, and a summary.
+func (a *app) summarizePins(v pinView, paths []string) {
 	if a.output != "json" {
-		for _, s := range v.skipped {
-			a.warn("%s: not read: %s", platform.Printable(s.Path), s.Why)
-		}
+		a.warnOfUnpinned(v)
 	}
-	if a.output != "json" {
-		for _, p := range v.alone {
-			a.warn("%s:%d: %s left alone: %s", platform.Printable(p.File), p.Line, platform.Printable(p.Image), p.Why)
-		}
-	}
-	all, again := plural(len(v.places), "reference"), name+" images pin "
+	again := name + " images pin "
 	if v.update {
 		again += "--update "
 	}
 	for _, path := range paths {
 		again += shellQuote(platform.Printable(path)) + " "
 	}
+	again = strings.TrimSpace(again)
+	all := plural(len(v.places), "reference")
 	pinned := all
 	if len(v.alone) > 0 {
 		pinned += fmt.Sprintf(", %d left alone", len(v.alone))
 	}
+	move := hint.Text("%s --update", name+" images pin")
 	switch {
 	case v.changed > 0 && !v.check && !v.dryRun:
-		a.warn("changed %s in %s", plural(v.changed, "reference"), plural(len(v.files), "file"))
+		a.note("Changed %s in %s.", plural(v.changed, "reference"), plural(len(v.files), "file"))
 	case v.changed > 0 && v.dryRun:
-		a.warn("would change %s in %s", plural(v.changed, "reference"), plural(len(v.files), "file"))
+		a.note("Would change %s in %s.", plural(v.changed, "reference"), plural(len(v.files), "file"))
 	case len(v.places) == 0 && len(v.skipped) == 0 && len(v.alone) > 0:
-		a.warn("nothing to pin: %s left alone", plural(len(v.alone), "reference"))
+		a.note("Nothing to pin: %s left alone.", plural(len(v.alone), "reference"))
 	case len(v.places) == 0 && len(v.skipped) == 0:
-		a.warn("no file names an image of %s", a.cfg.Registry.Host)
+		a.note("No file names an image of %s.", a.cfg.Registry.Host)
 	case len(v.places) == 0:
-		a.warn("%s may name an image of %s, and could not be read", plural(len(v.skipped), "file"), a.cfg.Registry.Host)
+		a.warn("%s may name an image of %s and could not be read", plural(len(v.skipped), "file"), a.cfg.Registry.Host)
 	case !v.sure && v.check:
 		upToDate := ""
 		if v.update {
 			upToDate = " and up to date"
 		}
-		a.warn("%d of %s pinned%s", v.pinned, all, upToDate)
+		var hints []hint.Hint
 		if v.changeable() {
-			a.warn("to pin what can be pinned, run: %s", strings.TrimSpace(again))
+			hints = append(hints, hint.Text("%s", again))
 		}
 		if v.left() {
-			a.warn("to leave out files with references that cannot be pinned, add --exclude, such as --exclude '*.md'")
+			hints = append(hints, hint.Text("leave out files with references that cannot be pinned: --exclude '*.md'"))
 		}
+		a.printError(hint.With(fmt.Errorf("%d of %s pinned%s", v.pinned, all, upToDate), hints...))
+	case !v.sure && v.at != "" && !v.update:
+		a.printError(hint.With(fmt.Errorf("%d of %s pinned; nothing changed, because --at without --update changes no digest", v.pinned, all), move))
 	case !v.sure:
-		a.warn("%d of %s pinned; nothing changed", v.pinned, all)
-		if v.at != "" && !v.update {
-			a.warn("--at changes no reference that has a digest; to move pins, add --update")
-		}
+		a.printError(fmt.Errorf("%d of %s pinned; nothing changed", v.pinned, all))
 	case v.update && v.unknown > 0:
-		a.warn("all is pinned (%s), but of %d it cannot be told what to follow", pinned, v.unknown)
+		a.warn("all references are pinned (%s), but the tag to follow is unknown for %d", pinned, v.unknown)
 	case v.update:
-		a.warn("all is pinned and up to date (%s)", pinned)
+		a.note("All references are pinned and up to date (%s).", pinned)
 	case v.at != "":
-		a.warn("all was pinned before (%s), so --at changed nothing; to move pins, add --update", pinned)
+		a.warnError(hint.With(fmt.Errorf("nothing changed: all references were already pinned (%s), and --at without --update changes no digest", pinned), move))
 	default:
-		a.warn("all is pinned (%s); to move pins to what their tags are now, add --update", pinned)
+		a.note("All references are pinned (%s). To update the digests, add --update.", pinned)
+	}
+}
+
+// warnOfUnpinned lists what was left as it is, with the reason.
+func (a *app) warnOfUnpinned(v pinView) {
+	for _, p := range v.places {
+		if p.State == pin.Left && (!v.check || p.Sure()) {
+			a.warn("%s:%d: %s not changed: %s", platform.Printable(p.File), p.Line, platform.Printable(p.Image), p.Why)
+		}
+	}
+	for _, s := range v.skipped {
+		a.warn("%s: not read: %s", platform.Printable(s.Path), s.Why)
+	}
+	for _, p := range v.alone {
+		a.warn("%s:%d: %s left alone: %s", platform.Printable(p.File), p.Line, platform.Printable(p.Image), p.Why)
 	}
 }
 

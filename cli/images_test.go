@@ -45,7 +45,7 @@ func TestNarratingTellsNoSecret(t *testing.T) {
 // matters most.
 func TestEach(t *testing.T) {
 	several := errors.Join(errors.New("one"), errors.New("two"))
-	nobody := errors.Join(&token.NotSignedInError{Reason: "nobody"}, errors.New("no file was changed"))
+	nobody := errors.Join(&token.NotSignedInError{Err: errors.New("nobody")}, errors.New("no file was changed"))
 	interrupted, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, test := range []struct {

@@ -88,7 +88,7 @@ func (a *app) kubernetesSecret(ctx context.Context, secretName string, f *secret
 	if err := a.showSecret(secret, a.output); err != nil {
 		return discard(ctx, client, t.Identity.ID, err)
 	}
-	a.warn("the pull token %s (%s) in it is good%s", platform.Printable(t.Identity.Name), t.Identity.ID, until(t.Expires))
+	a.note("the pull token %s (%s) in it is good%s", platform.Printable(t.Identity.Name), t.Identity.ID, until(t.Expires))
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"docker-credential-cgr/config"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
 )
@@ -68,7 +69,7 @@ func (a *app) login(ctx context.Context, c *cobra.Command, f *signInFlags) (*tok
 // what it did last.
 func (a *app) signIn(ctx context.Context, c *cobra.Command, s *token.Session) (token.Account, error) {
 	if a.cfg.IdentityID != "" {
-		a.warn("CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN are set and answer first: unset them to use this sign-in")
+		a.warnError(hint.With(errors.New("get answers with CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN, not with this sign-in"), unsetPair))
 	}
 	account, err := s.Login(ctx)
 	if err != nil {
@@ -99,21 +100,21 @@ func (a *app) saySignedIn(s *token.Session, account token.Account) error {
 	}
 	if s.IDToken != nil && s.Identity == "" {
 		if kept, err := s.Kept(); err == nil && kept.Account.Valid(s.Now()) {
-			a.warn("%s is signed in on this machine, and get answers as that account; to use the identity of this job, name it: %s login --identity %s", kept.Account, name, account.Subject)
+			a.warnError(hint.With(fmt.Errorf("get answers as %s, who is signed in on this machine, not as the identity of this job", kept.Account), hint.Text("%s login --identity %s", name, account.Subject)))
 			return nil
 		}
-		a.warn("nothing is stored, since no identity was named: each request exchanges an ID token of its own")
+		a.note("Nothing is stored because no identity was named: each request exchanges an ID token.")
 		return nil
 	}
 	why := s.Keychain.Why()
 	if why != "" {
 		why = " (" + why + ")"
 	}
-	a.warn("kept in the %s%s", s.Keychain, why)
+	a.note("Storage: %s%s", s.Keychain, why)
 	if s.Keychain.Volatile() {
-		a.warn("that is memory, which a restart empties; CHAINGUARD_KEYCHAIN=file lasts")
+		a.warnError(hint.With(errors.New("a restart of this machine removes the session"), hint.Text("%s config set keychain file", name)))
 	}
-	a.warn("now pull, for example: docker pull %s/ORGANIZATION/IMAGE", a.cfg.Registry.Host)
+	a.note("Next: docker pull %s/ORGANIZATION/IMAGE", a.cfg.Registry.Host)
 	return nil
 }
 
@@ -121,13 +122,13 @@ func (a *app) saySignedIn(s *token.Session, account token.Account) error {
 // profit by.
 func (a *app) checkKeepFresh(f *signInFlags) error {
 	if a.cfg.Keychain == config.KeychainNone {
-		return errors.New("--refresh keeps tokens for other programs, and CHAINGUARD_KEYCHAIN=none keeps none")
+		return errors.New("--refresh needs a credential store, and the setting keychain is none")
 	}
 	if f.identityToken == "" || a.cfg.Identity == "" {
 		return nil
 	}
 	if info, err := os.Stat(f.identityToken); err != nil || !info.Mode().IsRegular() {
-		return misuse("--refresh needs an ID token that it can have again: give --identity-token the path of a file, or --identity-token-env NAME")
+		return misuse("--refresh must read the ID token again: use --identity-token with the path of a file, or --identity-token-env NAME")
 	}
 	return nil
 }
@@ -138,12 +139,12 @@ const retryPause = 30 * time.Second
 // keepFresh renews the session's tokens whenever they are due, as a companion of
 // programs that read them, until it is stopped.
 func (a *app) keepFresh(ctx context.Context, s *token.Session) error {
-	s.SignIn, s.NoSignIn = nil, "sign in again: "+name+" login"
-	a.warn("keeping the tokens fresh; Ctrl-C stops it")
+	s.SignIn, s.NoSignIn = nil, hint.With(errors.New("the session has ended"), hint.Do(hint.SignIn))
+	a.note("Renewing the tokens when they are due; press Ctrl-C to stop.")
 	started := s.Now()
 	for {
 		if s.SignedOutSince(started) {
-			return &token.NotSignedInError{Reason: "somebody signed out meanwhile"}
+			return &token.NotSignedInError{Err: errors.New("signed out by another process")}
 		}
 		next := s.Now().Add(time.Hour)
 		for _, host := range append([]string{s.Registry}, s.Audiences...) {

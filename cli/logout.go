@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"docker-credential-cgr/config"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
@@ -28,7 +29,7 @@ remains valid on the platform unless you revoke it.`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if revoke && len(audiences) > 0 {
-				return misuse("--revoke and --audience exclude each other: give one of them")
+				return misuse("--revoke and --audience cannot be used together")
 			}
 			return a.logout(c.Context(), audiences, revoke)
 		},
@@ -67,15 +68,15 @@ func (a *app) logout(ctx context.Context, audiences []string, revoke bool) error
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	a.warn("signed out")
+	a.note("Signed out.")
 	a.warnStillSaved()
 	for _, setting := range a.cfg.Settings {
 		if setting.Property == "auth.identity" && setting.Source == config.Variable(setting.Property) {
-			a.warn("%s is still set, so get goes on to answer for that identity", setting.Source)
+			a.warn("%s is still set, so get continues to answer for that identity", setting.Source)
 		}
 	}
 	if a.cfg.IdentityID != "" {
-		a.warn("CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN are still set, and get answers with them")
+		a.warnError(hint.With(errors.New("get still answers with CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN"), unsetPair))
 	}
 	return nil
 }
@@ -87,7 +88,7 @@ func (a *app) revokeSaved(ctx context.Context, s *token.Session) error {
 	if err != nil {
 		return err
 	}
-	s.NoSignIn, s.Patience = "revoking a pull token needs a session; run: "+name+" login", patienceNotInteractive
+	s.NoSignIn, s.Patience = hint.With(errors.New("revoking a pull token needs a session"), hint.Do(hint.SignIn)), patienceNotInteractive
 	client := a.client(ctx, s)
 	revoked := map[string]bool{}
 	for _, t := range saved {
@@ -98,7 +99,7 @@ func (a *app) revokeSaved(ctx context.Context, s *token.Session) error {
 			return fmt.Errorf("nothing was removed: %w", err)
 		}
 		revoked[t.username] = true
-		a.warn("revoked the pull token %s", t.username)
+		a.note("Revoked the pull token %s.", t.username)
 		if err := a.forgetSaved(ctx, s, t.username); err != nil {
 			return err
 		}
@@ -114,6 +115,6 @@ func (a *app) warnStillSaved() {
 		return // nothing is known of it
 	}
 	if username, ok := file.Login(a.cfg.Registry.Host); ok {
-		a.warn("%s still holds a credential for %s (user %s); to remove it, run: docker logout %s", file.Path, a.cfg.Registry.Host, platform.Printable(username), a.cfg.Registry.Host)
+		a.warnError(hint.With(fmt.Errorf("%s still has a credential for %s (user %s)", file.Path, a.cfg.Registry.Host, platform.Printable(username)), hint.Text("docker logout %s", a.cfg.Registry.Host)))
 	}
 }

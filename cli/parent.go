@@ -69,12 +69,12 @@ const maxRedrawn = 12
 // does it every 150 ms.
 const redrawWait = 400 * time.Millisecond
 
-// warnAbove is warn at a terminal of rows lines whose client rewrites its own, which
-// are the last ones above the cursor; it is not known how many. The client finds them
-// by moving the cursor up, which ends at the top of the scrolling region (DECSTBM).
-// So the text is written at the bottom of the screen and scrolled up, and the region
-// ends below it until the client has drawn its lines there: that is where they stay.
-func (p Program) warnAbove(rows int, format string, args ...any) {
+// printAbove prints text at a terminal of rows lines while a client rewrites its own
+// lines, which are the last ones above the cursor; their number is not known. The client
+// finds them by moving the cursor up, which stops at the top of the scrolling region
+// (DECSTBM). So the text is written at the bottom of the screen and scrolled up, and the
+// region excludes it until the client has drawn its lines in the region, where they stay.
+func (p Program) printAbove(rows int, text string) {
 	signals := make(chan os.Signal, 1) // none may end us before the region is reset
 	signal.Notify(signals, p.Signals...)
 	defer signal.Stop(signals)
@@ -82,7 +82,7 @@ func (p Program) warnAbove(rows int, format string, args ...any) {
 	below := min(maxRedrawn, rows-1)
 	// In one write: the client writes to the same terminal.
 	fmt.Fprintf(p.Stderr, "\x1b[%d;1H\n%s%s\x1b[%d;%dr\x1b[%[4]d;1H", rows,
-		warning(format, args...), strings.Repeat("\n", below-1), rows-below+1, rows)
+		text, strings.Repeat("\n", below-1), rows-below+1, rows)
 	select {
 	case <-time.After(redrawWait):
 	case <-signals:

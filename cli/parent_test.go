@@ -75,7 +75,7 @@ func TestWarnAbove(t *testing.T) {
 	defer r.Close()
 	go func() {
 		defer w.Close()
-		Program{Stderr: w, Signals: []os.Signal{os.Interrupt}}.warnAbove(24, "not signed in; run: %s login", name)
+		Program{Stderr: w, Signals: []os.Signal{os.Interrupt}}.printAbove(24, "not signed in\n")
 	}()
 	const region = "\x1b[13;24r\x1b[13;1H"
 	var got []byte
@@ -94,7 +94,7 @@ func TestWarnAbove(t *testing.T) {
 		t.Fatal(err)
 	}
 	rest, err := io.ReadAll(r)
-	want := "\x1b[24;1H\ndocker-credential-cgr: not signed in; run: docker-credential-cgr login\n" + strings.Repeat("\n", 11) + region + "\x1b7\x1b[r\x1b8"
+	want := "\x1b[24;1H\nnot signed in\n" + strings.Repeat("\n", 11) + region + "\x1b7\x1b[r\x1b8"
 	if got := string(got) + string(rest); err != nil || got != want {
 		t.Errorf("got %q, %v, want %q", got, err, want)
 	}

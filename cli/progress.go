@@ -30,7 +30,7 @@ func (p Program) transport() http.RoundTripper {
 	if !p.typed || !term.IsTerminal(int(p.Stderr.Fd())) {
 		return next
 	}
-	return &progress{next: next, after: progressAfter, say: p.warn, said: map[string]bool{}}
+	return &progress{next: next, after: progressAfter, say: p.note, said: map[string]bool{}}
 }
 
 func (t *progress) RoundTrip(r *http.Request) (*http.Response, error) {

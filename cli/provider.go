@@ -21,7 +21,7 @@ func (p Program) provider(cfg config.Config, sts *platform.STS) *signin.Provider
 		IdentityProvider: cfg.IdentityProvider, Identity: cfg.Identity,
 		Opens:            cfg.Mode == config.ModeBrowser || cfg.Mode == config.ModeAuto && signin.Usable(os.Getenv, os.Geteuid()),
 		IdentityTokenEnv: cfg.IdentityTokenEnv,
-		Wait:             wait, Out: p.Stderr, Terminal: p.personThere(), Now: wallClock, Debug: p.debugger(cfg),
+		Wait:             wait, Screen: p.screen(), Now: wallClock, Debug: p.debugger(cfg),
 		Transport: p.transport(),
 	}
 }

@@ -193,7 +193,7 @@ func (a *app) makePullToken(ctx context.Context, client *iam.Client, s *token.Se
 	case !got:
 		return discard(ctx, client, t.Identity.ID, err)
 	case f.save == "" || saving != nil:
-		a.warn("the pull token %s (%s) is good%s, and cannot be shown again", platform.Printable(t.Identity.Name), t.Identity.ID, until(t.Expires))
+		a.note("the pull token %s (%s) is good%s, and cannot be shown again", platform.Printable(t.Identity.Name), t.Identity.ID, until(t.Expires))
 		return err
 	}
 	return errors.Join(

@@ -62,11 +62,11 @@ func (a *app) revokePullTokens(ctx context.Context, idsOrNames []string, parent 
 		}
 	}
 	if len(doomed) == 0 {
-		a.warn("no pull token has ended")
+		a.note("no pull token has ended")
 		return nil
 	}
 	for _, t := range doomed {
-		a.warn("%s", describePullToken(t))
+		a.note("%s", describePullToken(t))
 	}
 	question := "revoke this pull token?"
 	if len(doomed) > 1 {
@@ -135,7 +135,7 @@ func (a *app) forgetSaved(ctx context.Context, s *token.Session, id string) erro
 		default:
 			forgotten, err := s.ForgetStored(ctx, t.host, id)
 			if errs = append(errs, err); forgotten {
-				a.warn("it was saved here for %s, and is forgotten", t.host)
+				a.note("it was saved here for %s, and is forgotten", t.host)
 			}
 		}
 	}

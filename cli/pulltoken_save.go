@@ -217,11 +217,11 @@ func (a *app) revokeOld(ctx context.Context, client *iam.Client, id string) erro
 	var gone *iam.NotFoundError
 	switch {
 	case errors.As(err, &gone):
-		a.warn("it takes the place of %s, which is gone already", id)
+		a.note("it takes the place of %s, which is gone already", id)
 		return nil
 	case err != nil:
 		return fmt.Errorf("the new pull token is saved, but %s, whose place it takes, is not revoked: %w; to try again, run: %s pull-token revoke %s", id, err, name, id)
 	}
-	a.warn("revoked %s, whose place it takes", id)
+	a.note("revoked %s, whose place it takes", id)
 	return nil
 }

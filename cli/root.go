@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"docker-credential-cgr/config"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/spelling"
 	"docker-credential-cgr/token"
@@ -32,8 +33,15 @@ type app struct {
 // usageError is a command line that cannot be right: exit code 2.
 type usageError struct{ error }
 
+func (e usageError) Unwrap() error { return e.error }
+
 func misuse(format string, args ...any) error {
 	return usageError{fmt.Errorf(format, args...)}
+}
+
+// misuseHelp is misuse with a hint at the help of the command.
+func misuseHelp(c *cobra.Command, format string, args ...any) error {
+	return hint.With(misuse(format, args...), hint.Text("%s --help", c.CommandPath()))
 }
 
 // errSignedOut is the answer of a command that needs a session where there is
@@ -57,10 +65,10 @@ func (p Program) commands(ctx context.Context) int {
 	return p.exit(ctx, root.ExecuteContext(ctx))
 }
 
-// exit says what failed, and gives the exit code for it.
+// exit prints what failed and returns the exit code for it.
 func (p Program) exit(ctx context.Context, err error) int {
 	var usage usageError
-	var nobody *token.NotSignedInError
+	var signedOut *token.NotSignedInError
 	switch {
 	case err == nil:
 		return exitDone
@@ -68,17 +76,16 @@ func (p Program) exit(ctx context.Context, err error) int {
 		return exitFailed
 	case errors.Is(err, errSignedOut):
 		return exitSignedOut
+	}
+	p.printError(err)
+	switch {
 	case errors.As(err, &usage):
-		p.warn("%v", err)
 		return exitUsage
-	case errors.As(err, &nobody):
-		p.warn("%v", err)
+	case errors.As(err, &signedOut):
 		return exitSignedOut
 	case ctx.Err() != nil:
-		p.warn("%v", err)
 		return exitInterrupted
 	}
-	p.warn("%v", err)
 	return exitFailed
 }
 
@@ -102,16 +109,16 @@ Clients run these commands, with the input on standard input:
 	a.group(root)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		if text := err.Error(); strings.Contains(text, tokenMark) {
-			err = errors.New("a flag is wrong, and a token stands where none belongs")
+			err = errors.New("invalid flag (value hidden: it looks like a token)")
 		}
 		// What the library says of a number ends with the name of Go's function.
 		said, _, _ := strings.Cut(err.Error(), ": strconv.")
 		if flag, unknown := strings.CutPrefix(said, "unknown flag: --"); unknown {
 			if near := nearFlag(c, flag); near != "" {
-				return misuse("%s; did you mean: --%s", platform.Printable(said), near)
+				return hint.With(misuse("%s", platform.Printable(said)), hint.Text("did you mean --%s?", near))
 			}
 		}
-		return misuse("%s; run: %s --help", platform.Printable(said), c.CommandPath())
+		return misuseHelp(c, "%s", platform.Printable(said))
 	})
 	flags := root.PersistentFlags()
 	property(flags, "issuer", "platform.issuer", "`URL` of the issuer")
@@ -156,14 +163,16 @@ func (a *app) unknown(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return c.Help()
 	}
-	what := fmt.Sprintf("unknown command %q", shown(args[0]))
 	c.SuggestionsMinimumDistance = 2
-	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-		what += "; did you mean: " + c.CommandPath() + " " + strings.Join(near, ", or ")
-	} else {
-		what += "; run: " + c.CommandPath() + " --help"
+	near := c.SuggestionsFor(args[0])
+	if len(near) == 0 {
+		return misuseHelp(c, "unknown command %q", shown(args[0]))
 	}
-	return misuse("%s", what)
+	var hints []hint.Hint
+	for _, command := range near {
+		hints = append(hints, hint.Text("%s %s", c.CommandPath(), command))
+	}
+	return hint.With(misuse("unknown command %q", shown(args[0])), hints...)
 }
 
 // nearFlag returns the flag of c that was probably meant, or "".
@@ -194,7 +203,7 @@ func shown(argument string) string {
 // noArguments refuses arguments, which cobra's own check calls unknown commands.
 func noArguments(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return misuse("%s takes no argument, and was given %q; run: %s --help", c.Name(), shown(args[0]), c.CommandPath())
+		return misuseHelp(c, "unexpected argument %q", shown(args[0]))
 	}
 	return nil
 }
@@ -254,7 +263,7 @@ func (a *app) load(c *cobra.Command, _ []string) error {
 		a.cfg.Debug = true
 	}
 	for _, variable := range config.Misspelled(os.Environ()) {
-		a.warn("warning: %s", variable)
+		a.warn("%s", variable)
 	}
 	if c.Annotations[mends] != "" {
 		return nil // what it mends must not be in its way

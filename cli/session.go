@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -10,8 +11,10 @@ import (
 	"golang.org/x/term"
 
 	"docker-credential-cgr/config"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/keychain"
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/signin"
 	"docker-credential-cgr/token"
 	"docker-credential-cgr/workload"
 )
@@ -29,6 +32,12 @@ const (
 	patienceNotInteractive = 30 * time.Second
 )
 
+// errNoSession is the reason of a *token.NotSignedInError if a command does not sign in.
+var errNoSession = hint.With(errors.New("there is no session"), hint.Do(hint.SignIn))
+
+// unsetPair is the hint for a pull token in the environment that answers first.
+var unsetPair = hint.Text("unset CHAINGUARD_IDENTITY_ID CHAINGUARD_TOKEN")
+
 // helperSession is the session as the protocol's verbs use it: it opens a window
 // only where a person is there to see it.
 func (p Program) helperSession(cfg config.Config) (*token.Session, error) {
@@ -41,12 +50,12 @@ func (p Program) helperSession(cfg config.Config) (*token.Session, error) {
 	if s.IDToken != nil {
 		return s, nil // nobody need be asked
 	}
-	if why := p.noWindow(cfg); why != "" {
+	if why := p.whyNotInteractive(cfg); why != nil {
 		if cfg.Unpaired != "" {
-			why += "; " + cfg.Unpaired + " is missing beside its pair: set both CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN"
+			why = hint.With(why, hint.Text("set both CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN: %s is missing", cfg.Unpaired))
 		}
 		s.NoSignIn = why
-		p.debug(cfg, "no window: %s", why)
+		p.debug(cfg, "no interactive sign-in: %v", why)
 		return s, nil
 	}
 	signIn, err := p.person(cfg, s.STS, "")
@@ -63,30 +72,32 @@ func (p Program) helperSession(cfg config.Config) (*token.Session, error) {
 	return s, nil
 }
 
-// noWindow says why no window may open for a client that asks, and what to do, or
-// "" where one may.
-func (p Program) noWindow(cfg config.Config) string {
-	const login = "run: docker-credential-cgr login"
+// whyNotInteractive returns the reason why no interactive sign-in may start for a client
+// that asks for a credential, or nil if one may.
+func (p Program) whyNotInteractive(cfg config.Config) error {
+	login := func(format string, args ...any) error {
+		return hint.With(fmt.Errorf(format, args...), hint.Do(hint.SignIn))
+	}
 	always := cfg.AutoLogin == config.AutoLoginAlways
 	switch {
 	case cfg.Keychain == config.KeychainNone: // it would open one for each image
-		return fromSetting(cfg, "keychain") + ", so a session cannot be stored"
-	case cfg.Identity != "" && !p.personThere():
-		return "there is no ID token for the identity " + cfg.Identity + " here; " + p.noIDToken()
+		return errors.New(fromSetting(cfg, "keychain") + ", so a session cannot be stored")
+	case cfg.Identity != "" && !p.isInteractive():
+		return noIDToken(cfg)
 	case cfg.AutoLogin == config.AutoLoginNever:
 		if set := fromSetting(cfg, "default.skip-auto-login"); strings.Contains(set, " is true ") {
-			return set + "; " + login
+			return login("%s", set)
 		}
-		return fromSetting(cfg, "auth.auto-login") + "; " + login
+		return login("%s", fromSetting(cfg, "auth.auto-login"))
 	case !always && inCI():
-		return p.whyNotInCI()
-	case !always && !p.personThere():
-		return "nobody is at a terminal here; " + login
+		return noTokenInCI()
+	case !always && !p.isInteractive():
+		return login("no terminal to sign in at")
 	}
 	if client := loginCommand(parentArgs()); client != "" {
-		return client + " stores another credential; to sign in instead, " + login
+		return login("%s is about to store another credential", client)
 	}
-	return ""
+	return nil
 }
 
 // fromSetting returns what a property is set to, and by what.
@@ -99,20 +110,37 @@ func fromSetting(cfg config.Config, property string) string {
 	return property
 }
 
-// whyNotInCI says why there is no sign-in in a CI job, and what it needs instead.
-func (p Program) whyNotInCI() string {
-	text := "no interactive sign-in in CI (CI is set), and no ID token was found: "
-	if hint := workload.ThisHost().Hint(); hint != "" {
-		text += hint + ", or "
+// noTokenInCI returns the error for a CI job that has no ID token.
+func noTokenInCI() error {
+	hints := hintsForHost()
+	hints = append(hints,
+		hint.Text("set CHAINGUARD_AUTH_IDENTITY_TOKEN_ENV to the name of the variable that holds the ID token"),
+		hint.Text("set CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN to a pull token"))
+	return hint.With(errors.New("no interactive sign-in in CI (CI is set), and no ID token was found"), hints...)
+}
+
+// noIDToken returns the error for an identity without an ID token to assume it with.
+func noIDToken(cfg config.Config) error {
+	hints := hintsForHost()
+	hints = append(hints,
+		hint.Text("set auth.identity-token to the path of an ID token, or auth.identity-token-env to the name of its variable"),
+		hint.Text("%s login --identity-token -", name))
+	return hint.With(fmt.Errorf("found no ID token to assume the identity %s with", cfg.Identity), hints...)
+}
+
+// hintsForHost returns what the CI system or cloud that runs this machine needs.
+func hintsForHost() []hint.Hint {
+	if text := workload.ThisHost().Hint(); text != "" {
+		return []hint.Hint{hint.Text("%s", text)}
 	}
-	return text + "set auth.identity-token-env to the name of its variable, or CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN to a pull token"
+	return nil
 }
 
 // session is the session with the configured issuer, of the configured identity.
 func (p Program) session(cfg config.Config) (*token.Session, error) {
 	// A person may have a prompt of the keychain to answer.
 	var patience time.Duration
-	if p.personThere() {
+	if p.isInteractive() {
 		patience = time.Minute
 	}
 	store, err := keychain.Open(keychain.Kind(cfg.Keychain), name, patience)
@@ -131,14 +159,15 @@ func (p Program) session(cfg config.Config) (*token.Session, error) {
 			Issuer:    cfg.Issuer.String(),
 			Transport: p.transport(),
 			Now:       wallClock,
-			Warn:      p.warn,
+			Warn:      p.warnError,
 			Debug:     p.debugger(cfg),
 		},
 		Now:   wallClock,
-		Warn:  p.warn,
+		Warn:  p.warnError,
+		Note:  p.note,
 		Debug: p.debugger(cfg),
 	}
-	s.WarnBeforeEnd = p.personThere()
+	s.WarnBeforeEnd = p.isInteractive()
 	if source, found := p.idToken(cfg); found && ofWorkload(cfg) {
 		p.debug(cfg, "ID tokens come from %s", source.Name)
 		s.IDToken = source.Token
@@ -156,22 +185,31 @@ func ofWorkload(cfg config.Config) bool {
 // a laptop sleeps.
 func wallClock() time.Time { return time.Now().Round(0) }
 
-// personThere says whether somebody sits at a terminal and would see a window:
-// not an editor, a daemon or a CI job that runs Docker in the background.
-func (p Program) personThere() bool {
+// screen returns where a person who signs in reads.
+func (p Program) screen() signin.Screen {
+	screen := signin.Screen{Out: p.Stderr, Terminal: p.isInteractive()}
+	if !p.typed {
+		screen.Prefix = name + ": "
+	}
+	return screen
+}
+
+// isInteractive reports whether a person would see a sign-in: not if an editor, a daemon
+// or a CI job runs Docker in the background.
+func (p Program) isInteractive() bool {
 	return term.IsTerminal(int(p.Stderr.Fd())) && !inCI()
 }
 
-// inCI says whether this is a CI job: every system of note sets CI.
+// inCI reports whether this is a CI job: all common systems set CI.
 func inCI() bool {
 	ci := os.Getenv("CI")
 	return ci != "" && ci != "false" && ci != "0"
 }
 
-// debug says what is done, when that is asked for. No secret is among args.
+// debug prints what is done, if debug messages are on. args must not contain a secret.
 func (p Program) debug(cfg config.Config, format string, args ...any) {
 	if cfg.Debug {
-		p.warn("debug: "+format, args...)
+		p.print("debug: ", fmt.Errorf(format, args...))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"docker-credential-cgr/config"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 )
 
@@ -39,7 +40,7 @@ default. Properties have the same names as in chainctl.`,
 		ValidArgsFunction: completeProperty,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if args[1] == "" {
-				return misuse("the value is empty; to take the setting out, run: %s config unset %s", name, args[0])
+				return hint.With(misuse("the value is empty"), hint.Do(hint.UnsetSetting, args[0]))
 			}
 			if err := knownProperty(args[0]); err != nil {
 				return err
@@ -72,7 +73,7 @@ default. Properties have the same names as in chainctl.`,
 		Args:        noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			if a.cfg.File == "" {
-				return errors.New("there is no folder for a settings file: set HOME, or name a file with --config")
+				return hint.With(errors.New("there is no directory for a settings file"), hint.Text("set HOME, or name a file with --config"))
 			}
 			return a.answer("%s\n", a.cfg.File)
 		},
@@ -87,9 +88,9 @@ func knownProperty(property string) error {
 	}
 	near := config.Near(property)
 	if near == "" {
-		return misuse("unknown setting %q; to see all there are, run: %s config view", shown(property), name)
+		return hint.With(misuse("unknown setting %q", shown(property)), hint.Do(hint.ListSettings))
 	}
-	return misuse("unknown setting %q; did you mean: %s", shown(property), near)
+	return hint.With(misuse("unknown setting %q", shown(property)), hint.Text("did you mean %s?", near))
 }
 
 // arguments wants exactly the arguments named.

@@ -3,13 +3,13 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"docker-credential-cgr/config"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/signin"
 	"docker-credential-cgr/token"
@@ -51,7 +51,7 @@ func (a *app) planSignIn(ctx context.Context, c *cobra.Command, f *signInFlags) 
 		return nil, err
 	}
 	if a.cfg.Keychain == config.KeychainNone && !ofWorkload(a.cfg) {
-		return nil, errors.New("a sign-in could not be stored: " + fromSetting(a.cfg, "keychain") + "; unset it, or set it to auto")
+		return nil, hint.With(errors.New("a sign-in could not be stored: "+fromSetting(a.cfg, "keychain")), hint.Do(hint.UnsetSetting, "keychain"), hint.Text("unset CHAINGUARD_KEYCHAIN"))
 	}
 	s, err := a.session(a.cfg)
 	if err != nil {
@@ -69,10 +69,10 @@ func (a *app) planSignIn(ctx context.Context, c *cobra.Command, f *signInFlags) 
 	case s.IDToken != nil:
 	case found:
 		s.SignIn = signin.WithToken(s.STS, a.cfg.IdentityProvider, source.Token)
-	case !found && a.cfg.Identity != "" && !a.personThere() && a.cfg.AutoLogin != config.AutoLoginAlways:
-		return nil, &token.NotSignedInError{Reason: fmt.Sprintf("there is no ID token for the identity %s here; %s", a.cfg.Identity, a.noIDToken())}
+	case !found && a.cfg.Identity != "" && !a.isInteractive() && a.cfg.AutoLogin != config.AutoLoginAlways:
+		return nil, &token.NotSignedInError{Err: noIDToken(a.cfg)}
 	case inCI() && a.cfg.AutoLogin != config.AutoLoginAlways:
-		return nil, &token.NotSignedInError{Reason: a.whyNotInCI()}
+		return nil, &token.NotSignedInError{Err: noTokenInCI()}
 	default:
 		if err := a.checkOrganization(ctx, a.cfg); err != nil {
 			return nil, err
@@ -90,17 +90,17 @@ func (a *app) givenToken(c *cobra.Command, f *signInFlags) (*workload.Source, er
 		return nil, nil
 	}
 	if c.Flags().Changed("identity-token-env") {
-		return nil, misuse("--identity-token and --identity-token-env exclude each other: give one of them")
+		return nil, misuse("--identity-token and --identity-token-env cannot be used together")
 	}
 	if f.identityToken == "-" && term.IsTerminal(int(a.Stdin.Fd())) {
-		a.warn("paste the ID token, then Enter and Ctrl-D")
+		a.note("paste the ID token, then press Enter and Ctrl-D")
 	}
 	source, err := workload.Given(f.identityToken, a.Stdin)
 	if err != nil {
 		return nil, misuse("--identity-token: %w", err)
 	}
 	if source.Exposed {
-		a.warn("--identity-token: the list of processes shows the token to others on this machine; a path, -, or --identity-token-env NAME does not")
+		a.warnError(hint.With(errors.New("other users of this machine can see the token in the list of processes"), hint.Text("give --identity-token a path or -, or use --identity-token-env NAME")))
 	}
 	a.cfg.IdentityToken, a.cfg.IdentityTokenEnv = source.Path, ""
 	return &source, nil
@@ -136,16 +136,6 @@ func (p Program) idToken(cfg config.Config) (workload.Source, bool) {
 	return workload.Source{}, false
 }
 
-// noIDToken says what to do where an identity is configured and no ID token is
-// found.
-func (p Program) noIDToken() string {
-	text := "set auth.identity-token to the path of one, or auth.identity-token-env to the name of its variable, or hand one over: docker-credential-cgr login --identity-token -"
-	if hint := workload.ThisHost().Hint(); hint != "" {
-		text = hint + ", or " + text
-	}
-	return text
-}
-
 // checkOrganization asks the issuer whether the configured organization can be
 // signed in through.
 func (p Program) checkOrganization(ctx context.Context, cfg config.Config) error {
@@ -161,10 +151,10 @@ func (p Program) checkOrganization(ctx context.Context, cfg config.Config) error
 func (p Program) person(cfg config.Config, sts *platform.STS, invite string) (func(context.Context, token.SignInRequest) (*token.Grant, error), error) {
 	if cfg.OIDC.Issuer != "" {
 		if cfg.IdentityProvider == "" {
-			return nil, errors.New("auth.oidc.issuer needs default.identity-provider beside it: the id that the platform knows this provider by")
+			return nil, errors.New("auth.oidc.issuer is set, but default.identity-provider is not: it is the ID of this provider on the platform")
 		}
 		if cfg.OIDC.ClientID == "" {
-			return nil, errors.New("auth.oidc.issuer needs auth.oidc.client-id beside it: the id that the provider has for this program")
+			return nil, errors.New("auth.oidc.issuer is set, but auth.oidc.client-id is not: it is the ID of this program at the provider")
 		}
 		return p.provider(cfg, sts).SignIn, nil
 	}
@@ -176,12 +166,12 @@ func (p Program) person(cfg config.Config, sts *platform.STS, invite string) (fu
 		Issuer: cfg.Issuer.String(), Console: cfg.Console.String(),
 		Provider: provider, Connection: cfg.SocialLogin, Identity: cfg.Identity, Invite: invite,
 		NoRefreshToken: !cfg.UseRefreshToken, IdentityTokenEnv: cfg.IdentityTokenEnv,
-		Wait: signInWait, Out: p.Stderr, Terminal: p.personThere(), Now: wallClock, Debug: p.debugger(cfg),
+		Wait: signInWait, Screen: p.screen(), Now: wallClock, Debug: p.debugger(cfg),
 	}
 	headless := &signin.Headless{
 		STS:      sts,
 		Provider: provider, Connection: cfg.SocialLogin, Identity: cfg.Identity,
-		Wait: headlessWait, Out: p.Stderr, Terminal: p.personThere(), Now: wallClock, Debug: p.debugger(cfg),
+		Wait: headlessWait, Screen: p.screen(), Now: wallClock, Debug: p.debugger(cfg),
 	}
 	if cfg.Mode == config.ModeBrowser {
 		browser.Force = true

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"docker-credential-cgr/doctor"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
 )
@@ -82,7 +83,7 @@ func (a *app) status(ctx context.Context, quick bool) error {
 	if err != nil {
 		return err
 	}
-	s.NoSignIn, s.Patience = "run: "+name+" login", patienceNotInteractive
+	s.NoSignIn, s.Patience = errNoSession, patienceNotInteractive
 	ctx, cancel := context.WithTimeout(ctx, statusLimit)
 	defer cancel()
 	kept, err := s.Kept()
@@ -101,13 +102,13 @@ func (a *app) status(ctx context.Context, quick bool) error {
 			st.From, st.Valid, stored = "a stored credential (user "+t.Username+")", true, true
 		}
 	}
-	fix := "run: " + name + " login"
+	fix := hint.Do(hint.SignIn)
 	switch {
 	case a.cfg.IdentityID != "":
 		st.From, st.Valid, st.Identity, st.Email = "CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN", true, a.cfg.IdentityID, ""
 		if err := checkExpiry("the pull token in CHAINGUARD_TOKEN", a.cfg.Token, s.Now()); err != nil {
-			st.Valid, st.Problem = false, err.Error()
-			fix = doctor.RenewPair // the pair answers before any sign-in
+			st.Valid, st.Problem = false, oneLine(err)
+			fix = hint.Text(doctor.RenewPair) // the pair answers before any sign-in
 		}
 	case stored:
 	case s.IDToken != nil:
@@ -122,7 +123,7 @@ func (a *app) status(ctx context.Context, quick bool) error {
 				err = checkExpiry("the ID token", idToken, s.Now())
 			}
 			if err != nil {
-				st.Valid, st.Problem = false, err.Error()
+				st.Valid, st.Problem = false, oneLine(err)
 			}
 		}
 	case kept.Account.Valid(s.Now()):
@@ -130,7 +131,7 @@ func (a *app) status(ctx context.Context, quick bool) error {
 	}
 	if st.Valid && !quick && a.cfg.IdentityID == "" {
 		if _, err := s.Credential(ctx, s.Registry); err != nil {
-			st.Valid, st.Problem = false, err.Error()
+			st.Valid, st.Problem = false, oneLine(err)
 		} else if err := a.askStanding(ctx, s, &st); platform.Refused(err, platform.CodeUnauthenticated) && !stored {
 			st.Valid = false // the registry refuses that session too; a stored pair has no part in it
 		}
@@ -144,11 +145,11 @@ func (a *app) status(ctx context.Context, quick bool) error {
 		return err
 	}
 	if !st.Valid {
-		a.warn("not signed in; %s", fix)
+		a.printError(hint.With(errSignedOut, fix))
 		return errSignedOut
 	}
 	if kept.Account.EndsSoon(s.Now()) && term.IsTerminal(int(a.Stderr.Fd())) {
-		a.warn("the session ends within the hour; to start a new one now, run: %s login", name)
+		a.warnError(hint.With(errors.New("the session ends within the hour"), hint.Do(hint.SignIn)))
 	}
 	return nil
 }
@@ -168,7 +169,7 @@ func (a *app) askStanding(ctx context.Context, s *token.Session, st *standing) e
 	who, err := a.client(ctx, s).WhoAmI(ctx)
 	var nobody *token.NotSignedInError
 	if errors.As(err, &nobody) {
-		st.Problem = "roles are not known: no token for the platform API is stored; run: " + name + " login"
+		st.Problem = "roles are not known: no token for the platform API is stored (hint: " + command(hint.Do(hint.SignIn)) + ")"
 		return err
 	}
 	if err != nil {

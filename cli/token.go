@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"docker-credential-cgr/config"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 )
 
@@ -37,7 +38,7 @@ capabilities is requested each time and not stored.`,
 func (a *app) token(ctx context.Context, ask platform.Ask) error {
 	for _, scope := range ask.Scopes {
 		if !config.ValidUIDP(scope) {
-			return misuse("--scope %q is no id of an organization or folder; to see them, run: %s organizations list", scope, name)
+			return hint.With(misuse("--scope %q is not the ID of an organization or folder", scope), hint.Text("%s organizations list", name))
 		}
 	}
 	s, err := a.commandSession()

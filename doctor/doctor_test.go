@@ -59,9 +59,9 @@ func session(t *testing.T, p *Patient, kind keychain.Kind) *token.Session {
 	quiet := func(string, ...any) {}
 	return &token.Session{
 		Issuer: p.Config.Issuer.String(), Registry: p.Config.Registry.Host, API: p.Config.API.String(), Keychain: k,
-		STS:  &platform.STS{Issuer: p.Config.Issuer.String(), Transport: p.Transport, Now: p.Now, Warn: quiet, Debug: quiet},
+		STS:  &platform.STS{Issuer: p.Config.Issuer.String(), Transport: p.Transport, Now: p.Now, Warn: func(error) {}, Debug: quiet},
 		Now:  p.Now,
-		Warn: func(format string, args ...any) { t.Errorf("the user was told: "+format, args...) }, Debug: quiet,
+		Warn: func(err error) { t.Errorf("got a warning: %v", err) }, Note: quiet, Debug: quiet,
 	}
 }
 

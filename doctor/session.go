@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -93,8 +92,9 @@ func (p *Patient) session(ctx context.Context, net reached, store Status) answer
 // quiet gives a session that says nothing to the user, and what it would have said.
 func (p *Patient) quiet() (*token.Session, *[]string) {
 	s, sts, said := *p.Session, *p.Session.STS, new([]string)
-	s.Warn = func(format string, args ...any) { *said = append(*said, fmt.Sprintf(format, args...)) }
-	sts.Warn = func(string, ...any) {} // of the clock, which is looked at
+	s.Warn = func(err error) { *said = append(*said, err.Error()) }
+	s.Note = func(string, ...any) {}
+	sts.Warn = func(error) {} // of the clock, which is looked at
 	s.STS, s.SignIn = &sts, nil
 	return &s, said
 }

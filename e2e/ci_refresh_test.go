@@ -58,7 +58,7 @@ func TestLoginRefresh(t *testing.T) {
 		t.Parallel()
 		m, r := newPod(t, bin)
 		k := m.keepFresh(r.variables())
-		await(t, "it keeps tokens fresh", func() bool { return k.said("keeping the tokens fresh") > 0 })
+		await(t, "it keeps tokens fresh", func() bool { return k.said("Renewing the tokens") > 0 })
 		k.endsWith(os.Interrupt, 130)
 	})
 
@@ -68,10 +68,10 @@ func TestLoginRefresh(t *testing.T) {
 		m.install()
 		m.platform.Change(func(b *standin.Behaviour) { b.AutoApprove, b.AccessLifetime = true, time.Second })
 		k := m.keepFresh([]string{"CI="})
-		await(t, "it keeps tokens fresh", func() bool { return k.said("keeping the tokens fresh") > 0 })
+		await(t, "it keeps tokens fresh", func() bool { return k.said("Renewing the tokens") > 0 })
 		m.platform.RevokeSessions()
 		k.endsWith(nil, 3)
-		if k.said("sign in again: docker-credential-cgr login") == 0 {
+		if k.said("hint: docker-credential-cgr login") == 0 {
 			t.Errorf("it did not say what to do:\n%s", k.log())
 		}
 		if got := m.windows(); got != 1 {
@@ -89,7 +89,7 @@ func TestLoginRefresh(t *testing.T) {
 			b.AutoApprove, b.AccessLifetime, b.Reuse = true, time.Second, standin.ReuseRevokes
 		})
 		k := m.keepFresh([]string{"CI=", "CHAINGUARD_DEBUG=1"})
-		await(t, "it keeps tokens fresh", func() bool { return k.said("keeping the tokens fresh") > 0 })
+		await(t, "it keeps tokens fresh", func() bool { return k.said("Renewing the tokens") > 0 })
 
 		refreshed := k.said("refreshing at")
 		await(t, "it refreshed beside those who ask", func() bool {

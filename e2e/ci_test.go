@@ -78,7 +78,7 @@ func TestPagesPastTheHour(t *testing.T) {
 			environ = r.variables()
 			want := "expired"
 			if j.handedOver {
-				want = "there is no ID token for the identity " + r.identity
+				want = "found no ID token to assume the identity " + r.identity
 			}
 			for _, pull := range r.pulls() {
 				output, err := m.run(environ, j.argument, pull)

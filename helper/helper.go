@@ -13,6 +13,7 @@ import (
 	"github.com/docker/docker-credential-helpers/credentials"
 
 	"docker-credential-cgr/config"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/token"
 )
 
@@ -26,7 +27,9 @@ type Helper struct {
 	// Elsewhere forgets what former choices of the store have left in others.
 	// Nil where there are none.
 	Elsewhere func(*token.Session)
-	Warn      func(format string, args ...any)
+	Warn      func(error)
+	// Line returns an error with its hints as one line.
+	Line func(error) string
 
 	// The interface's methods take no context, so the Helper carries the one of
 	// the command it was made for.
@@ -68,7 +71,7 @@ func (h *Helper) Get(server string) (username, secret string, err error) {
 	var nobody *token.NotSignedInError
 	var left *token.SignInError
 	if errors.As(err, &nobody) || errors.As(err, &left) {
-		h.Warn("%v", err)
+		h.Warn(err)
 		return "", "", credentials.NewErrCredentialsNotFound()
 	}
 	return c.Username, c.Secret, err
@@ -81,8 +84,8 @@ func (h *Helper) Add(pair *credentials.Credentials) error {
 		return err
 	}
 	if !ours {
-		return fmt.Errorf(`docker-credential-cgr keeps credentials for %s only, not for %q: register it in Docker's config under "credHelpers", not "credsStore"`,
-			h.Config.Registry.Host, pair.ServerURL)
+		return hint.With(fmt.Errorf("this credential helper is for %s only, not for %q", h.Config.Registry.Host, pair.ServerURL),
+			hint.Text(`register it in Docker's config under "credHelpers", not "credsStore"`))
 	}
 	if h.Config.IdentityID != "" && pair.Username == h.Config.IdentityID && pair.Secret == h.Config.Token {
 		return nil // what Get gave from the environment: it would outlive that

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -44,13 +45,11 @@ func newFixture(t *testing.T, env map[string]string) *fixture {
 	}
 	cfg, err := config.Load(func(name string) string { return vars[name] })
 	f := &fixture{t: t, env: vars}
-	f.helper = &Helper{Config: cfg, ConfigErr: err, Context: context.Background(), Warn: f.warn, Session: f.session}
+	f.helper = &Helper{Config: cfg, ConfigErr: err, Context: context.Background(), Warn: f.warn, Line: error.Error, Session: f.session}
 	return f
 }
 
-func (f *fixture) warn(format string, args ...any) {
-	f.said = append(f.said, fmt.Sprintf(format, args...))
-}
+func (f *fixture) warn(err error) { f.said = append(f.said, err.Error()) }
 
 // session opens the session anew, as each run of the program does.
 func (f *fixture) session() (*token.Session, error) {
@@ -64,9 +63,9 @@ func (f *fixture) session() (*token.Session, error) {
 		Issuer: issuer, Registry: "cgr.dev", API: "https://console-api.enforce.dev",
 		Keychain: store,
 		STS:      &platform.STS{Issuer: issuer, Transport: platform.NewTransport(), Now: time.Now, Warn: f.warn, Debug: func(string, ...any) {}},
-		NoSignIn: "run: docker-credential-cgr login",
+		NoSignIn: errors.New("no terminal"),
 		Patience: time.Second,
-		Now:      time.Now, Warn: f.warn, Debug: func(string, ...any) {},
+		Now:      time.Now, Warn: f.warn, Note: func(format string, args ...any) { f.warn(fmt.Errorf(format, args...)) }, Debug: func(string, ...any) {},
 	}
 	if f.person != nil {
 		s.SignIn = func(context.Context, token.SignInRequest) (*token.Grant, error) {
@@ -211,6 +210,7 @@ func TestBadConfig(t *testing.T) {
 	})
 	t.Run("P1 several bad settings are one line", func(t *testing.T) {
 		f := newFixture(t, map[string]string{"CHAINGUARD_KEYCHAIN": "vault", "CHAINGUARD_AUTH_MODE": "x", "CHAINGUARD_DEBUG": "x"})
+		f.helper.Line = func(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 		out, _ := f.serve("get", "cgr.dev")
 		if strings.Count(out, "\n") != 1 || !strings.Contains(out, "KEYCHAIN") || !strings.Contains(out, "DEBUG") {
 			t.Errorf("got %q, want one line that names all", out)

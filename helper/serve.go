@@ -19,11 +19,11 @@ func Serve(h *Helper, verb credentials.Action, in io.Reader, waits bool, out io.
 	err := handle(h, verb, in, waits, &answer)
 	if err != nil {
 		answer.Reset()
-		fmt.Fprintln(&answer, oneLine(err))
+		fmt.Fprintln(&answer, h.Line(err))
 	}
 	// In one write, after all work is done. An answer that nobody got has failed.
 	if _, writeErr := out.Write(answer.Bytes()); writeErr != nil {
-		h.Warn("cannot write the answer: %v", writeErr)
+		h.Warn(fmt.Errorf("cannot write the answer: %w", writeErr))
 		return 1
 	}
 	if err != nil {
@@ -76,6 +76,3 @@ func handle(h *Helper, verb credentials.Action, in io.Reader, waits bool, out io
 	}
 	return credentials.HandleCommand(h, verb, bytes.NewReader(input), out)
 }
-
-// oneLine makes one line of an error, which may join several.
-func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }

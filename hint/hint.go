@@ -47,37 +47,41 @@ func Do(action Action, argument ...string) Hint {
 // Text returns a hint that is a command of another program, or a sentence.
 func Text(format string, args ...any) Hint { return Hint{Text: fmt.Sprintf(format, args...)} }
 
-// Error is an error with hints. Its text is that of Err.
-type Error struct {
-	Err   error
-	Hints []Hint
+// Hinter is an error type that carries its own hints.
+type Hinter interface {
+	error
+	Hints() []Hint
 }
 
-func (e *Error) Error() string { return e.Err.Error() }
-func (e *Error) Unwrap() error { return e.Err }
-
-// With returns err with hints, or nil if err is nil.
+// With returns err with hints, or nil if err is nil. Its text is that of err.
 func With(err error, hints ...Hint) error {
 	if err == nil {
 		return nil
 	}
-	return &Error{err, hints}
+	return &withHints{err, hints}
 }
+
+type withHints struct {
+	error
+	hints []Hint
+}
+
+func (e *withHints) Unwrap() error { return e.error }
+func (e *withHints) Hints() []Hint { return e.hints }
 
 // Of returns the hints of err and of the errors that it wraps, each once. Those of the
 // outermost error come first.
 func Of(err error) []Hint {
 	var hints []Hint
-	add := func(err error) {
-		if e, ok := err.(*Error); ok {
-			for _, h := range e.Hints {
+	walk(err, func(err error) {
+		if e, ok := err.(Hinter); ok {
+			for _, h := range e.Hints() {
 				if !slices.Contains(hints, h) {
 					hints = append(hints, h)
 				}
 			}
 		}
-	}
-	walk(err, add)
+	})
 	return hints
 }
 

@@ -206,7 +206,7 @@ func FuzzExchange(f *testing.F) {
 		transport := roundTrip(func(r *http.Request) *http.Response {
 			return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(body)), Request: r}
 		})
-		return &STS{Issuer: issuer, Transport: transport, Now: time.Now, Warn: t.Logf, Debug: t.Logf}
+		return &STS{Issuer: issuer, Transport: transport, Now: time.Now, Warn: func(err error) { t.Log(err) }, Debug: t.Logf}
 	}
 	good := jwt(f, map[string]any{"iss": issuer, "sub": alice, "aud": []string{registry, api}, "exp": 1791194400})
 	taken := `{"token":"` + good + `","refreshToken":"R1","expiry":"2026-01-02T03:04:05Z"}`

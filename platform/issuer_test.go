@@ -3,7 +3,6 @@ package platform
 import (
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -81,7 +80,7 @@ func (f *fixture) wants(bearer string, answer http.HandlerFunc) {
 func (f *fixture) sts() *STS {
 	return &STS{
 		Issuer: f.url, Transport: NewTransport(), Now: func() time.Time { return f.now },
-		Warn:  func(format string, args ...any) { f.said = append(f.said, fmt.Sprintf(format, args...)) },
+		Warn:  func(err error) { f.said = append(f.said, err.Error()) },
 		Debug: func(format string, args ...any) { f.t.Logf("debug: "+format, args...) },
 	}
 }

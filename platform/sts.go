@@ -19,7 +19,7 @@ type STS struct {
 	Issuer    string // its URL, without a trailing slash
 	Transport http.RoundTripper
 	Now       func() time.Time
-	Warn      func(format string, args ...any)
+	Warn      func(error)
 	Debug     func(format string, args ...any)
 }
 
@@ -188,7 +188,7 @@ func (s *STS) check(token *oauth2.Token, sent string, ask Ask, date time.Time) e
 func (s *STS) LocalTime(t, date time.Time) time.Time {
 	now := s.Now()
 	if skew := date.Sub(now); !date.IsZero() && skew.Abs() > ClockSlack {
-		s.Warn("this machine's clock is %s off the issuer's: set it right", skew.Abs().Round(time.Second))
+		s.Warn(fmt.Errorf("this machine's clock is %s off the issuer's", skew.Abs().Round(time.Second)))
 	}
 	return localTime(t, date, now)
 }

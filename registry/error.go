@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 )
 
@@ -56,71 +57,86 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Cause says why the registry answered so, in words for a person, and what to do.
-// Empty where that is not known. The registry's own table of errors is behind it.
+// Cause returns why the registry answered so, in words for a person, or "" if that is
+// not known. It follows the registry's own table of errors.
 func (e *Error) Cause() string {
-	organization, _, _ := strings.Cut(e.Repository, "/")
+	cause, _ := e.explain()
+	return cause
+}
+
+// Hints returns what to do about the error.
+func (e *Error) Hints() []hint.Hint {
+	_, hints := e.explain()
+	return hints
+}
+
+func (e *Error) explain() (cause string, hints []hint.Hint) {
 	switch {
 	case e.RetryAfter > 0:
-		return fmt.Sprintf("it wants to be left alone for %s; try again then", e.RetryAfter)
+		return "", text("try again in %s", e.RetryAfter)
 	case e.Status >= 300 && e.Status < 400, e.Status == http.StatusTooManyRequests, e.Status >= 500:
-		return ""
+		return "", nil
 	case e.Code == "":
-		return "this is no answer of a registry: a proxy may have answered"
+		return "not the answer of a registry: a proxy may have answered", nil
 	case e.Step == StepToken:
-		return e.tokenCause(organization)
+		return e.explainToken()
 	case e.Step == StepManifest, e.Step == StepHistory, e.Step == StepTags:
-		return e.imageCause()
+		return e.explainImage()
 	}
-	return ""
+	return "", nil
 }
 
-func (e *Error) tokenCause(organization string) string {
+func text(format string, args ...any) []hint.Hint { return []hint.Hint{hint.Text(format, args...)} }
+
+var signIn = []hint.Hint{hint.Do(hint.SignIn)}
+
+func (e *Error) explainToken() (cause string, hints []hint.Hint) {
+	organization, _, _ := strings.Cut(e.Repository, "/")
 	switch {
 	case e.Status == http.StatusUnauthorized && e.Anonymous:
-		return "the image is not public and no credential was given; run: docker-credential-cgr login"
+		return "the image is not public, and no credential was given", signIn
 	case e.Status == http.StatusForbidden && e.Anonymous:
-		return "nobody may pull it without a credential; run: docker-credential-cgr login"
+		return "pulling this image requires a credential", signIn
 	case e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden:
-		return "the credential is not good (ended, revoked, or of another registry), or it may not pull from this repository, or there is none of this name; check the name, then run: docker-credential-cgr status"
+		return "the credential expired, was revoked, belongs to another registry or may not pull this repository, or the repository does not exist",
+			[]hint.Hint{hint.Text("check the name of the image"), hint.Do(hint.ShowStatus)}
 	case e.Status == http.StatusBadRequest:
-		return fmt.Sprintf("there is no organization %q; check the name", organization)
+		return fmt.Sprintf("there is no organization %q", organization), text("check the name of the organization")
 	}
-	return ""
+	return "", nil
 }
 
-// imageCause is the cause where the registry gave a token for the repository.
-func (e *Error) imageCause() string {
+// explainImage explains an error after the registry gave a token for the repository.
+func (e *Error) explainImage() (cause string, hints []hint.Hint) {
 	switch {
 	case e.Status == http.StatusForbidden && len(e.Near) > 0:
-		return "without a credential " + noTag(e.Reference, e.Near)
+		return "without a credential, " + noTag(e.Reference, e.Near), nil
 	case e.Status == http.StatusUnauthorized:
-		return "the registry does not take the token that it gave for this repository; check this machine's clock"
+		return "the registry rejected the token that it issued for this repository", text("check this machine's clock")
 	case e.Status == http.StatusForbidden && e.Anonymous:
-		return "without a credential only the tags latest and latest-dev of public images can be had; run: docker-credential-cgr login"
+		return "without a credential, only the tags latest and latest-dev of public images are available", signIn
 	case e.Status == http.StatusForbidden:
-		return "the credential is good, but may not pull this image; ask an owner of the organization for the role registry.pull"
+		return "the credential is valid but may not pull this image", text("ask an owner of the organization for the role registry.pull")
 	case e.Status == http.StatusNotFound && e.Code == "NAME_UNKNOWN":
-		return fmt.Sprintf("there is no repository %s; check the name", e.Repository)
+		return fmt.Sprintf("there is no repository %s", e.Repository), text("check the name of the image")
 	case e.Status == http.StatusNotFound && e.Unrecorded:
-		return unrecorded(e.Reference)
-	case e.Status == http.StatusNotFound && len(e.Near) > 0:
-		return noTag(e.Reference, e.Near)
-	case e.Status == http.StatusNotFound && strings.Contains(e.Reference, ":"):
-		return fmt.Sprintf("there is no %s in it, or there is none any more", e.Reference)
+		return unrecorded(e.Reference), nil
+	case e.Status == http.StatusNotFound && (len(e.Near) > 0 || e.Reference != "" && !strings.Contains(e.Reference, ":")):
+		return noTag(e.Reference, e.Near), nil
 	case e.Status == http.StatusNotFound && e.Reference != "":
-		return fmt.Sprintf("there is no %s in it; check the tag", e.Reference)
+		return fmt.Sprintf("it has no image %s, or no longer", e.Reference), nil
 	}
-	return ""
+	return "", nil
 }
 
-// noTag says that a repository has not a tag, and which it has.
+// noTag returns the error text for a tag that a repository does not have, with similar
+// tags that it has.
 func noTag(tag string, near []string) string {
 	text := fmt.Sprintf("there is no tag %q in it", tag)
-	if len(near) == 0 {
-		return text + "; check the tag"
+	if len(near) > 0 {
+		text += "; similar tags: " + strings.Join(near, ", ")
 	}
-	return text + "; near ones: " + strings.Join(near, ", ")
+	return text
 }
 
 // parseErrors reads the first error of a registry's answer (OCI distribution

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 )
 
@@ -116,7 +117,8 @@ func (v *visit) nothingAt(ctx context.Context, at time.Time) error {
 		return err
 	}
 	image := v.URL.Host + "/" + v.ref.Repository + ":" + v.ref.tag()
-	return fmt.Errorf("%s is not known to have pointed to anything at %s: its history begins at %s; run: docker-credential-cgr images history %s", image, told(at), told(found.Records[0].Updated), image)
+	err = fmt.Errorf("nothing is recorded for %s at %s: its history begins at %s", image, told(at), told(found.Records[0].Updated))
+	return hint.With(err, hint.Do(hint.ShowHistory, image))
 }
 
 // noHistory is the error for an empty history: there is no such tag, or nothing was

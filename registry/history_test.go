@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"docker-credential-cgr/hint"
 )
 
 var (
@@ -252,7 +254,7 @@ func TestHistoryRefused(t *testing.T) {
 	}{
 		{"no right", 403, "FORBIDDEN", "role registry.pull"},
 		{"no repository", 404, "NAME_UNKNOWN", "no repository org/python"},
-		{"no tag", 404, "MANIFEST_UNKNOWN", `there is no tag "3.13" in it; near ones: 3.12, 3.13-dev, 20`},
+		{"no tag", 404, "MANIFEST_UNKNOWN", `there is no tag "3.13" in it; similar tags: 3.12, 3.13-dev, 20`},
 		{"token refused", 401, "UNAUTHORIZED", "clock"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -261,7 +263,7 @@ func TestHistoryRefused(t *testing.T) {
 			_, err := f.reader().History(t.Context(), image, time.Time{}, time.Time{})
 			oneLine(t, err)
 			var refused *Error
-			if !errors.As(err, &refused) || refused.Step != StepHistory || refused.Status != test.status || refused.Reference != "3.13" || !strings.Contains(refused.Cause(), test.want) {
+			if !errors.As(err, &refused) || refused.Step != StepHistory || refused.Status != test.status || refused.Reference != "3.13" || !strings.Contains(refused.Cause()+fmt.Sprint(hint.Of(err)), test.want) {
 				t.Errorf("got %v, want %q in it", err, test.want)
 			}
 			if listed := f.count("GET tags") > 0; listed != (test.code == "MANIFEST_UNKNOWN") {
@@ -278,7 +280,7 @@ func TestHistoryEmpty(t *testing.T) {
 		tags http.HandlerFunc
 		want string
 	}{
-		{"no such tag", lists("3.13-dev", "latest"), `cgr.dev has no history of org/python:3.13: there is no tag "3.13" in it; near ones: 3.13-dev, latest`},
+		{"no such tag", lists("3.13-dev", "latest"), `cgr.dev has no history of org/python:3.13: there is no tag "3.13" in it; similar tags: 3.13-dev, latest`},
 		{"a tag without one", lists("3.12", "3.13"), "cgr.dev/org/python: 3.13 has no recorded history"},
 		{"the tags are not to be had", refuses(403, "FORBIDDEN"), "cgr.dev/org/python: 3.13 has no recorded history"},
 	} {
@@ -340,16 +342,16 @@ func TestDigestAt(t *testing.T) {
 		f := tells(api{records: hourly(10)})
 		_, err := f.reader().DigestAt(t.Context(), Reference{Repository: private}, since.Add(-1), "")
 		oneLine(t, err)
-		want := "cgr.dev/org/python:latest is not known to have pointed to anything at 2023-12-31T23:59:59.999999999Z: its history begins at 2024-01-01T00:00:00Z; run: docker-credential-cgr images history cgr.dev/org/python:latest"
-		if err.Error() != want {
-			t.Errorf("got %q, want %q", err, want)
+		want := "nothing is recorded for cgr.dev/org/python:latest at 2023-12-31T23:59:59.999999999Z: its history begins at 2024-01-01T00:00:00Z"
+		if err.Error() != want || !slices.Contains(hint.Of(err), hint.Do(hint.ShowHistory, "cgr.dev/org/python:latest")) {
+			t.Errorf("got %q, %v, want %q and the history as a hint", err, hint.Of(err), want)
 		}
 	})
 	t.Run("no such tag", func(t *testing.T) {
 		for name, f := range map[string]*fake{"404": tells(refuses(404, "MANIFEST_UNKNOWN")), "empty": tells(api{})} {
 			f.handlers["tags"] = lists("3.13-dev")
 			_, err := f.reader().DigestAt(t.Context(), image, until, "")
-			if oneLine(t, err); !strings.Contains(err.Error(), `there is no tag "3.13" in it; near ones: 3.13-dev`) {
+			if oneLine(t, err); !strings.Contains(err.Error(), `there is no tag "3.13" in it; similar tags: 3.13-dev`) {
 				t.Errorf("%s: got %v, want the near tags", name, err)
 			}
 		}

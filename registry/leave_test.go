@@ -108,7 +108,7 @@ func TestTokenEnded(t *testing.T) {
 		good = 0
 		err := digestOf(0)
 		oneLine(t, err)
-		if given != 3 || !strings.Contains(err.Error(), "clock") {
+		if given != 3 || !strings.Contains(err.Error(), "rejected the token") {
 			t.Errorf("got %d tokens and %v, want one more try", given, err)
 		}
 	})

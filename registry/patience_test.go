@@ -3,12 +3,14 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 )
 
@@ -57,10 +59,10 @@ func TestPatience(t *testing.T) {
 		{"Retry-After in seconds", time.Minute, []http.HandlerFunc{later(429, "17"), good}, 2, 17 * time.Second, ""},
 		{"Retry-After as a time of the server's clock", time.Minute, []http.HandlerFunc{laterBy(20 * time.Second), good}, 2, 20 * time.Second, ""},
 		{"Retry-After of 503", time.Minute, []http.HandlerFunc{later(503, "3"), later(503, "4"), good}, 3, 7 * time.Second, ""},
-		{"Retry-After beyond it", time.Minute, []http.HandlerFunc{later(429, "120"), good}, 1, 0, "left alone for 2m0s"},
-		{"Retry-After beyond what is left", time.Minute, []http.HandlerFunc{later(429, "40"), later(429, "40"), good}, 2, 40 * time.Second, "left alone for 40s"},
-		{"Retry-After without end", time.Minute, []http.HandlerFunc{later(429, "99999999999999999999"), good}, 1, 0, "left alone for"},
-		{"Retry-After in a year", time.Minute, []http.HandlerFunc{laterBy(365 * 24 * time.Hour), good}, 1, 0, "left alone for 8760h0m0s"},
+		{"Retry-After beyond it", time.Minute, []http.HandlerFunc{later(429, "120"), good}, 1, 0, "try again in 2m0s"},
+		{"Retry-After beyond what is left", time.Minute, []http.HandlerFunc{later(429, "40"), later(429, "40"), good}, 2, 40 * time.Second, "try again in 40s"},
+		{"Retry-After without end", time.Minute, []http.HandlerFunc{later(429, "99999999999999999999"), good}, 1, 0, "try again in"},
+		{"Retry-After in a year", time.Minute, []http.HandlerFunc{laterBy(365 * 24 * time.Hour), good}, 1, 0, "try again in 8760h0m0s"},
 		{"Retry-After 0 is no leave to ask for ever", 10 * time.Second, []http.HandlerFunc{later(429, "0")}, 4, 7 * time.Second, "429"},
 		{"Retry-After that is over", 10 * time.Second, []http.HandlerFunc{laterBy(-time.Hour)}, 4, 7 * time.Second, "429"},
 		{"Retry-After that is none", 10 * time.Second, []http.HandlerFunc{later(429, "soon\x1b"), good}, 2, time.Second, ""},
@@ -86,7 +88,7 @@ func TestPatience(t *testing.T) {
 					if test.err != "" {
 						oneLine(t, err)
 					}
-					if (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
+					if (err == nil) != (test.err == "") || err != nil && !strings.Contains(fmt.Sprint(err, hint.Of(err)), test.err) {
 						t.Errorf("%s: got %v, want %q in it", kind, err, test.err)
 					}
 					if got := time.Since(began); got != test.waited {
@@ -106,7 +108,7 @@ func TestRetryAfterOfOthers(t *testing.T) {
 	f := newFake()
 	f.handlers["manifest"] = later(404, "7")
 	_, err := f.reader().Digest(t.Context(), Reference{Repository: private}, "")
-	if oneLine(t, err); !strings.Contains(err.Error(), "there is no latest in it") {
+	if oneLine(t, err); !strings.Contains(err.Error(), `there is no tag "latest" in it`) {
 		t.Errorf("got %v, want what 404 means", err)
 	}
 }

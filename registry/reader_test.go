@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
 )
 
-var errNobody = &token.NotSignedInError{Reason: "nobody is there; run: docker-credential-cgr login"}
+var errNobody = &token.NotSignedInError{Err: errors.New("there is no session")}
 
 func nobody(context.Context, bool) (*token.Credential, error) { return nil, errNobody }
 
@@ -119,7 +121,7 @@ func TestNotSignedIn(t *testing.T) {
 		r.Credential = nobody
 		_, err := r.Digest(t.Context(), Reference{Repository: public, Tag: "latset"}, "")
 		var got *token.NotSignedInError
-		if errors.As(err, &got) || !strings.Contains(err.Error(), `there is no tag "latset" in it; near ones: latest, `) {
+		if errors.As(err, &got) || !strings.Contains(err.Error(), `there is no tag "latset" in it; similar tags: latest, `) {
 			t.Errorf("got %v, want the near tags", err)
 		}
 		if got := f.count("GET token"); got != 1 {
@@ -160,7 +162,7 @@ func TestNotSignedIn(t *testing.T) {
 			for _, repository := range []string{public, private} {
 				_, err := r.Digest(t.Context(), Reference{Repository: repository}, "")
 				var refused *Error
-				if !errors.As(err, &refused) || !refused.Anonymous || !strings.Contains(err.Error(), "run: docker-credential-cgr login") {
+				if !errors.As(err, &refused) || !refused.Anonymous || !slices.Contains(hint.Of(err), hint.Do(hint.SignIn)) {
 					t.Errorf("got %v for %s, want the registry's refusal and what to do", err, repository)
 				}
 			}
@@ -178,7 +180,7 @@ func TestDigestOfDigest(t *testing.T) {
 	f.handlers["manifest"], f.handlers["tags"] = nil, lists("latest")
 	_, err = f.reader().Digest(t.Context(), Reference{Repository: private, Digest: digest}, "")
 	oneLine(t, err)
-	if f.count("GET tags") > 0 || !strings.Contains(err.Error(), "there is no "+digest+" in it") {
+	if f.count("GET tags") > 0 || !strings.Contains(err.Error(), "has no image "+digest) {
 		t.Errorf("got %v after %d lists of tags, want that the digest is not there, and none", err, f.count("GET tags"))
 	}
 }

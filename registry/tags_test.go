@@ -127,7 +127,7 @@ func TestNearTags(t *testing.T) {
 	f := newFake()
 	f.handlers["manifest"], f.handlers["tags"] = refuses(404, "MANIFEST_UNKNOWN"), lists("latest", "3.13-dev", "3.14", "latest-dev", "3.14-dev", "3.14-dve")
 	_, err := f.reader().Digest(t.Context(), missing, "")
-	if oneLine(t, err); !strings.HasSuffix(err.Error(), `: there is no tag "3.14-dve" in it; near ones: 3.14-dev, 3.14, 3.13-dev`) {
+	if oneLine(t, err); !strings.HasSuffix(err.Error(), `: there is no tag "3.14-dve" in it; similar tags: 3.14-dev, 3.14, 3.13-dev`) {
 		t.Errorf("got %v, want the near tags", err)
 	}
 	f.wantAsked(t, "GET token", "HEAD manifest", "GET manifest", "GET tags")
@@ -138,7 +138,7 @@ func TestNearTags(t *testing.T) {
 		} {
 			f.handlers["tags"] = handler
 			_, err := f.reader().Digest(t.Context(), missing, "")
-			if oneLine(t, err); !strings.HasSuffix(err.Error(), "there is no 3.14-dve in it; check the tag") {
+			if oneLine(t, err); !strings.HasSuffix(err.Error(), `there is no tag "3.14-dve" in it`) {
 				t.Errorf("%s: got %v, want the first error", name, err)
 			}
 		}
@@ -150,7 +150,7 @@ func TestNearTags(t *testing.T) {
 			f.handlers["tags"] = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 			began := time.Now()
 			_, err := f.reader().Digest(t.Context(), missing, "")
-			if oneLine(t, err); time.Since(began) != nearLimit || !strings.Contains(err.Error(), "there is no 3.14-dve in it") {
+			if oneLine(t, err); time.Since(began) != nearLimit || !strings.Contains(err.Error(), `there is no tag "3.14-dve" in it`) {
 				t.Errorf("got %v after %s, want the first error after %s", err, time.Since(began), nearLimit)
 			}
 		})
@@ -168,7 +168,7 @@ func TestNearTags(t *testing.T) {
 	t.Run("with a platform", func(t *testing.T) {
 		f.handlers["tags"] = lists("3.14-dev")
 		_, err := f.reader().Digest(t.Context(), missing, "linux/arm64")
-		if oneLine(t, err); !strings.HasSuffix(err.Error(), "near ones: 3.14-dev") {
+		if oneLine(t, err); !strings.HasSuffix(err.Error(), "similar tags: 3.14-dev") {
 			t.Errorf("got %v, want the near tag", err)
 		}
 	})

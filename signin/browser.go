@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
 )
@@ -45,8 +46,7 @@ type Browser struct {
 	// browser does not inherit it; may be empty.
 	IdentityTokenEnv string
 	Wait             time.Duration // for the person
-	Out              io.Writer     // where the person reads
-	Terminal         bool          // Out is one
+	Screen           Screen
 	Now              func() time.Time
 	Debug            func(format string, args ...any)
 }
@@ -118,7 +118,7 @@ func (b *Browser) SignIn(ctx context.Context, r token.SignInRequest) (*token.Gra
 		checking: make(chan struct{}, maxChecks), granted: make(chan *token.Grant, 1), refused: make(chan error, 1),
 		partial: map[string]*token.Grant{}, begun: map[string]int{}, checked: map[[sha256.Size]byte]func() (token.Grant, error){},
 	}
-	s.prompt = newPrompt(b.Out, b.Terminal, b.Now)
+	s.prompt = newPrompt(b.Screen, b.Now)
 	if s.l, err = listen(localhost, func(rawQuery string) (outcome, error) { return s.take(ctx, rawQuery) }, insistsOnTLS(s.prompt, localhost)); err != nil {
 		return nil, err
 	}
@@ -350,7 +350,7 @@ func (s *browserSignIn) read(c callback) (*token.Grant, error) {
 // refusal makes an error of a callback without a token.
 func (b *Browser) refusal(c callback) error {
 	if c.status == http.StatusNotFound {
-		return &token.SignInError{Why: "found no account", Hint: "get one at " + b.Console + ", then run: docker-credential-cgr login"}
+		return hint.With(&token.SignInError{Why: "found no account"}, hint.Text("get an account at %s", b.Console), hint.Do(hint.SignIn))
 	}
 	why := "was refused"
 	if c.err != "" {
@@ -359,7 +359,7 @@ func (b *Browser) refusal(c callback) error {
 	if c.status != 0 {
 		why += fmt.Sprintf(" (status %d)", c.status)
 	}
-	return &token.SignInError{Why: why, Hint: retryHint}
+	return notFinished("%s", why)
 }
 
 // silent keeps net/http's server off standard error, which is the user's.

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/token"
 )
 
@@ -47,7 +48,7 @@ func newSigning(t *testing.T, wait time.Duration) *signing {
 		clock: &testClock{now: time.Date(2026, 10, 5, 9, 0, 0, 0, time.UTC)},
 	}
 	s.browser = &Browser{
-		Issuer: issuerURL, Console: "https://console.example", Wait: wait, Out: s.screen, Now: s.clock.Now,
+		Issuer: issuerURL, Console: "https://console.example", Wait: wait, Screen: Screen{Out: s.screen}, Now: s.clock.Now,
 		Debug: func(format string, args ...any) { t.Logf("debug: "+format, args...) },
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -220,7 +221,7 @@ func TestSignInRefused(t *testing.T) {
 		parameters url.Values
 		want, page string
 	}{
-		{"no account", url.Values{"token": {"true"}, "error": {"not found"}, "status_code": {"404"}}, "https://console.example", "Not signed in"},
+		{"no account", url.Values{"token": {"true"}, "error": {"not found"}, "status_code": {"404"}}, "found no account", "Not signed in"},
 		{"P14 terminal sequence", url.Values{"error": {"no\x1b]52;c;aGk=\a\nroot# "}}, `no\x1b]52;c;aGk=\a root#`, "Not signed in"},
 		{"I71 script", url.Values{"error": {"<script>alert(1)</script>"}}, "<script>", "&lt;script&gt;"},
 		{"I71 60 KB", url.Values{"error": {strings.Repeat("x", 60_000)}}, "xxx…", "xxx…"},
@@ -255,7 +256,7 @@ func TestSignInEnds(t *testing.T) {
 		s.clock.add(5 * time.Minute) // awake, or asleep
 		got := s.ends()
 		var left *token.SignInError
-		if !errors.As(got.err, &left) || !strings.Contains(got.err.Error(), "5 minutes") || !strings.Contains(got.err.Error(), "docker-credential-cgr login") {
+		if !errors.As(got.err, &left) || !strings.Contains(got.err.Error(), "5 minutes") || !slices.Contains(hint.Of(got.err), hint.Do(hint.SignIn)) {
 			t.Errorf("got %v, want a *token.SignInError that says how long and what to do", got.err)
 		}
 	})

@@ -9,7 +9,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -30,8 +29,7 @@ type Headless struct {
 	Identity string
 	Wait     time.Duration // for the person
 	Every    time.Duration // between two polls; 0 means 2 s
-	Out      io.Writer     // where the person reads
-	Terminal bool          // Out is one: a QR code and the time left are shown there
+	Screen   Screen
 	Now      func() time.Time
 	Debug    func(format string, args ...any)
 }
@@ -74,14 +72,14 @@ func (h *Headless) SignIn(ctx context.Context, r token.SignInRequest) (*token.Gr
 // failed is a sign-in that a person did their part in. It counts as an answer, so
 // that nobody is asked again at once.
 func failed(err error) error {
-	return &token.SignInError{Why: "failed: " + err.Error(), Hint: retryHint}
+	return notFinished("failed: %v", err)
 }
 
 // ask shows the address. The code in it is a whole public key: nobody can guess
 // another's, but whoever opens a stranger's address signs the stranger in (RFC 8628,
 // section 5.4).
 func (h *Headless) ask(address string) *prompt {
-	p := newPrompt(h.Out, h.Terminal, h.Now)
+	p := newPrompt(h.Screen, h.Now)
 	p.draw(address)
 	p.show([]string{"sign in on any device", "open this address only if you started this yourself:"}, address, h.Wait)
 	return p

@@ -163,8 +163,8 @@ func session(t testing.TB, code, text string) http.HandlerFunc {
 
 func (i *headlessIssuer) headless(out *screen, wait time.Duration) *Headless {
 	return &Headless{
-		STS:  &platform.STS{Issuer: i.url, Transport: platform.NewTransport(), Now: i.clock.Now, Warn: i.t.Logf, Debug: i.t.Logf},
-		Wait: wait, Every: time.Millisecond, Out: out, Now: i.clock.Now, Debug: func(string, ...any) {},
+		STS:  &platform.STS{Issuer: i.url, Transport: platform.NewTransport(), Now: i.clock.Now, Warn: func(err error) { i.t.Log(err) }, Debug: i.t.Logf},
+		Wait: wait, Every: time.Millisecond, Screen: Screen{Out: out}, Now: i.clock.Now, Debug: func(string, ...any) {},
 	}
 }
 

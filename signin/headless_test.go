@@ -8,10 +8,12 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/token"
 )
 
@@ -156,7 +158,7 @@ func TestHeadlessBrokenAnswers(t *testing.T) {
 func wantEnded(t *testing.T, grant *token.Grant, err error, want string) {
 	t.Helper()
 	var left *token.SignInError
-	if !errors.As(err, &left) || grant != nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "run: docker-credential-cgr login") {
+	if !errors.As(err, &left) || grant != nil || !strings.Contains(err.Error(), want) || !slices.Contains(hint.Of(err), hint.Do(hint.SignIn)) {
 		t.Errorf("got %+v, %v, want a *SignInError with %q and what to run", grant, err, want)
 	}
 	if err != nil && strings.ContainsAny(err.Error(), "\r\n\x1b") {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
 )
@@ -90,15 +91,18 @@ func insistsOnTLS(p *prompt, host string) func() {
 
 // timeUp is the end of a sign-in that nobody finished.
 func timeUp(wait time.Duration) error {
-	return &token.SignInError{Why: "was not finished within " + minutes(wait), Hint: retryHint}
+	return notFinished("was not finished within %s", minutes(wait))
 }
 
 // stopped is the end of a sign-in whose context ended.
 func stopped(ctx context.Context) error {
-	return fmt.Errorf("the sign-in was stopped: %w; to sign in, run: docker-credential-cgr login", context.Cause(ctx))
+	return hint.With(fmt.Errorf("the sign-in was stopped: %w", context.Cause(ctx)), hint.Do(hint.SignIn))
 }
 
-const retryHint = "to try again, run: docker-credential-cgr login"
+// notFinished returns a *token.SignInError with the hint to sign in again.
+func notFinished(format string, args ...any) error {
+	return hint.With(&token.SignInError{Why: fmt.Sprintf(format, args...)}, hint.Do(hint.SignIn))
+}
 
 func minutes(d time.Duration) string {
 	switch {

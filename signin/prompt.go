@@ -13,6 +13,13 @@ import (
 	"golang.org/x/term"
 )
 
+// Screen is where a person reads what to do.
+type Screen struct {
+	Out      io.Writer
+	Terminal bool   // Out is a terminal: a QR code and the time that is left are shown
+	Prefix   string // before each line, to tell it from the lines of other programs
+}
+
 // prompt tells a person where to sign in, for as long as that is waited for.
 //
 // On a terminal it is a block of lines below everything else, which is painted again
@@ -23,10 +30,9 @@ import (
 //
 // Elsewhere the same lines are written once.
 type prompt struct {
-	out      io.Writer
-	terminal bool // out is one
-	now      func() time.Time
-	size     func() (columns, rows int) // of the terminal that out is; 0 where it is none, or takes no ANSI sequences
+	Screen
+	now  func() time.Time
+	size func() (columns, rows int) // of the terminal; 0 if there is none, or if it takes no ANSI sequences
 
 	drawing      string // above the lines where there is room: whole lines, or empty
 	drawingWidth int    // in columns
@@ -48,11 +54,11 @@ const paintEvery = 3 * time.Second
 // has often just begun, and covers it at once.
 const firstPaint = time.Second
 
-// newPrompt returns a prompt on out. terminal says that out is one, which shows
-// ANSI sequences but on Windows and where TERM says that it does not.
-func newPrompt(out io.Writer, terminal bool, now func() time.Time) *prompt {
-	ansi := terminal && runtime.GOOS != "windows" && os.Getenv("TERM") != "dumb"
-	return &prompt{out: out, terminal: terminal, now: now, size: func() (int, int) { return size(out, ansi) }, said: map[string]bool{}}
+// newPrompt returns a prompt on a screen. A terminal is taken to know ANSI sequences,
+// except on Windows and if TERM is dumb.
+func newPrompt(screen Screen, now func() time.Time) *prompt {
+	ansi := screen.Terminal && runtime.GOOS != "windows" && os.Getenv("TERM") != "dumb"
+	return &prompt{Screen: screen, now: now, size: func() (int, int) { return size(screen.Out, ansi) }, said: map[string]bool{}}
 }
 
 // draw has show draw address as a QR code too.
@@ -81,13 +87,13 @@ func (p *prompt) show(lines []string, address string, wait time.Duration) {
 		p.last = p.last.Add(firstPaint - paintEvery)
 		return
 	}
-	if columns, rows := size(p.out, p.terminal); p.drawingFits(columns, rows, len(lines)+4) {
-		fmt.Fprintf(p.out, "\n%s\n", p.drawing)
+	if columns, rows := size(p.Out, p.Terminal); p.drawingFits(columns, rows, len(lines)+4) {
+		fmt.Fprintf(p.Out, "\n%s\n", p.drawing)
 	}
 	for _, line := range lines {
 		p.write("%s", line)
 	}
-	fmt.Fprintf(p.out, "\n    %s\n\n", address)
+	fmt.Fprintf(p.Out, "\n    %s\n\n", address)
 	p.write("waiting until %s (%s); Ctrl-C cancels", p.end.Local().Format("15:04:05"), minutes(wait))
 }
 
@@ -139,7 +145,7 @@ func (p *prompt) close() {
 }
 
 func (p *prompt) write(format string, args ...any) {
-	fmt.Fprintf(p.out, "docker-credential-cgr: "+format+"\n", args...)
+	fmt.Fprintf(p.Out, p.Prefix+format+"\n", args...)
 }
 
 // eraseBelow erases from the cursor to the end of the screen (ECMA-48, ED).
@@ -153,7 +159,7 @@ const eraseBlock = "\r " + eraseBelow + "\r"
 // erase takes the block off the screen. The cursor is at its start.
 func (p *prompt) erase() {
 	if p.painted {
-		_, _ = io.WriteString(p.out, eraseBlock)
+		_, _ = io.WriteString(p.Out, eraseBlock)
 	}
 	p.painted = false
 }
@@ -170,7 +176,7 @@ func (p *prompt) paint() bool {
 		if i == 0 {
 			line += " (" + timeLeft(p.end.Sub(p.now())) + " left)"
 		}
-		lines = append(lines, "docker-credential-cgr: "+line)
+		lines = append(lines, p.Prefix+line)
 	}
 	lines = append(lines, p.address)
 	rows := 0
@@ -191,7 +197,7 @@ func (p *prompt) paint() bool {
 		text += fmt.Sprintf("\x1b[%dA", rows-1) // up (ECMA-48, CUU)
 	}
 	// In one write: another program writes to the same terminal.
-	_, _ = io.WriteString(p.out, text+"\r")
+	_, _ = io.WriteString(p.Out, text+"\r")
 	p.painted, p.last = true, p.now()
 	return true
 }

@@ -94,7 +94,7 @@ func (r *redraws) show(lines int) {
 }
 
 func newTestPrompt(t *terminal, clock *testClock) *prompt {
-	p := newPrompt(t, false, clock.Now)
+	p := newPrompt(Screen{Out: t, Prefix: "docker-credential-cgr: "}, clock.Now)
 	p.size = func() (int, int) { return t.columns, t.rows }
 	return p
 }

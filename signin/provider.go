@@ -37,8 +37,7 @@ type Provider struct {
 	// IdentityTokenEnv is as in Browser.
 	IdentityTokenEnv string
 	Wait             time.Duration // for the person
-	Out              io.Writer     // where the person reads
-	Terminal         bool          // Out is one: a QR code and the time left are shown there
+	Screen           Screen
 	Now              func() time.Time
 	Debug            func(format string, args ...any)
 	Transport        http.RoundTripper // to the provider
@@ -255,7 +254,7 @@ func refusedBy(code, description string) error {
 	if description != "" {
 		why += ": " + platform.Printable(description)
 	}
-	return &token.SignInError{Why: why, Hint: retryHint}
+	return notFinished("%s", why)
 }
 
 // refusal words what an endpoint of the provider answered in place of a token

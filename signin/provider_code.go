@@ -76,7 +76,7 @@ func (p *Provider) withCode(ctx context.Context, found *discovered, redeem redee
 		state: rand.Text(), nonce: rand.Text(), verifier: oauth2.GenerateVerifier(),
 		answers: make(chan codeAnswer, 1), pages: make(chan outcome, 1), over: make(chan struct{}),
 	}
-	s.prompt = newPrompt(p.Out, p.Terminal, p.Now)
+	s.prompt = newPrompt(p.Screen, p.Now)
 	l, err := listen(loopback4, s.take, insistsOnTLS(s.prompt, loopback4))
 	if err != nil {
 		return nil, err

@@ -136,7 +136,7 @@ func TestProviderCodeIssuerOptional(t *testing.T) {
 func TestProviderCodeRefused(t *testing.T) {
 	for _, test := range []struct{ name, code, description, want string }{
 		{"denied", "access_denied", "the sign-in was denied", "the sign-in was refused: access_denied: the sign-in was denied"},
-		{"without words", "server_error", "", "was refused: server_error;"},
+		{"without words", "server_error", "", "was refused: server_error"},
 		{"P14 terminal sequence", "no\x1b]52;c;aGk=\a", "x\nroot# ", `no\x1b]52;c;aGk=\a: x root#`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -128,7 +128,7 @@ func (p *Provider) showDeviceCode(d deviceCode, wait time.Duration) *prompt {
 		lines = append(lines, "with the code filled in (check that the page shows the same one): "+d.complete)
 	}
 	lines = append(lines, "enter it here, on any device, only if you started this yourself:")
-	prompt := newPrompt(p.Out, p.Terminal, p.Now)
+	prompt := newPrompt(p.Screen, p.Now)
 	if d.complete != "" {
 		prompt.draw(d.complete)
 	}
@@ -186,7 +186,7 @@ func (p *Provider) pollDevice(ctx context.Context, endpoint, secret string) (idT
 	case "slow_down":
 		return "", errSlowDown
 	case "expired_token":
-		return "", &token.SignInError{Why: "was not finished before its code ended", Hint: retryHint}
+		return "", notFinished("was not finished before its code expired")
 	case "access_denied":
 		return "", refusedBy(refused.ErrorCode, refused.ErrorDescription)
 	}

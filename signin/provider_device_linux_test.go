@@ -25,7 +25,7 @@ func TestProviderDeviceTerminal(t *testing.T) {
 			f := newFakeProvider(t, time.Now)
 			f.device["interval"], f.device["verification_uri_complete"] = 1, test.complete
 			p := f.provider(nil)
-			p.Out, p.Terminal, p.Device = terminal, true, true
+			p.Screen.Out, p.Screen.Terminal, p.Device = terminal, true, true
 			if _, err := p.SignIn(t.Context(), request(registry)); err != nil {
 				t.Fatal(err)
 			}

@@ -157,9 +157,9 @@ func TestProviderDeviceEnds(t *testing.T) {
 		want   string
 		count  int // of polls
 	}{
-		{"S17 denied", []http.HandlerFunc{pending, reply(400, map[string]any{"error": "access_denied"})}, nil, "the sign-in was refused: access_denied;", 2},
+		{"S17 denied", []http.HandlerFunc{pending, reply(400, map[string]any{"error": "access_denied"})}, nil, "the sign-in was refused: access_denied", 2},
 		{"S17 denied, with words", []http.HandlerFunc{reply(403, map[string]any{"error": "access_denied", "error_description": "no\x1b"})}, nil, `access_denied: no\x1b`, 1},
-		{"S17 expired", []http.HandlerFunc{reply(400, map[string]any{"error": "expired_token"})}, nil, "before its code ended", 1},
+		{"S17 expired", []http.HandlerFunc{reply(400, map[string]any{"error": "expired_token"})}, nil, "before its code expired", 1},
 		{"S17 the code is unknown", []http.HandlerFunc{reply(400, map[string]any{"error": "invalid_grant", "error_description": deviceToken})}, nil, "the provider login.example answered 400 Bad Request: invalid_grant: [secret]", 1},
 		{"S17 a client that may not", []http.HandlerFunc{reply(401, map[string]any{"error": "unauthorized_client"})}, nil, "unauthorized_client", 1},
 		{"S17 a page", []http.HandlerFunc{webPage(407)}, nil, "answered 407", 1},
@@ -167,7 +167,7 @@ func TestProviderDeviceEnds(t *testing.T) {
 			http.Redirect(w, r, "https://evil.example/", http.StatusPermanentRedirect)
 		}}, nil, "answered 308", 1},
 		{"F24 never approved", never, nil, "was not finished within 5 minutes", 42},
-		{"I57 expires_in 60", never, set("expires_in", 60), "was not finished within 1 minute;", 8},
+		{"I57 expires_in 60", never, set("expires_in", 60), "was not finished within 1 minute", 8},
 		{"I57 expires_in 0", never, set("expires_in", 0), "was not finished within 5 minutes", 42},
 		{"I57 expires_in less than 0", never, set("expires_in", -1), "was not finished within 5 minutes", 42},
 		{"I57 no expires_in", never, set("expires_in", nil), "was not finished within 5 minutes", 42},

@@ -94,9 +94,9 @@ func newFakeProvider(t *testing.T, now func() time.Time) *fakeProvider {
 // provider is a sign-in at it.
 func (f *fakeProvider) provider(out *screen) *Provider {
 	return &Provider{
-		STS:    &platform.STS{Issuer: issuerURL, Transport: f, Now: f.now, Warn: f.t.Logf, Debug: f.t.Logf},
+		STS:    &platform.STS{Issuer: issuerURL, Transport: f, Now: f.now, Warn: func(err error) { f.t.Log(err) }, Debug: f.t.Logf},
 		Issuer: providerURL, ClientID: clientID, IdentityProvider: uidp,
-		Wait: 5 * time.Minute, Out: out, Now: f.now, Transport: f,
+		Wait: 5 * time.Minute, Screen: Screen{Out: out}, Now: f.now, Transport: f,
 		Debug: func(format string, args ...any) { f.t.Logf("debug: "+format, args...) },
 	}
 }

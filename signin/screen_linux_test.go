@@ -68,7 +68,7 @@ func TestHeadlessTerminal(t *testing.T) {
 				return notFound
 			}
 			h := i.headless(nil, 5*time.Minute)
-			h.Out, h.Terminal = terminal, true
+			h.Screen.Out, h.Screen.Terminal = terminal, true
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			if _, err := h.SignIn(ctx, request(registry, api)); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 )
 
@@ -74,7 +75,7 @@ func (s *Session) AccessToken(ctx context.Context, ask platform.Ask) (*oauth2.To
 	case narrow && session.Subject != "":
 		return nil, errors.New("a token with a scope or capabilities needs a session that can be renewed, and this one cannot")
 	}
-	return nil, &NotSignedInError{"there is no session beside what is stored for " + ask.Audiences[0] + "; run: docker-credential-cgr login"}
+	return nil, notSignedIn("the credential for %s was stored by the user, and there is no session", ask.Audiences[0])
 }
 
 // assume exchanges an ID token of this machine for an access token for host, with
@@ -111,7 +112,7 @@ func (s *Session) assume(ctx context.Context, host string, session sessionRecord
 	if s.SignedOutSince(started) { // while it was kept
 		for _, name := range []string{sessionName(s.Issuer, s.Identity), credentialName(s.Issuer, host, s.Identity)} {
 			if err := s.Keychain.Delete(name); err != nil {
-				s.Warn("somebody signed out meanwhile, but %v", err)
+				s.Warn(fmt.Errorf("signed out during the exchange, but %w", err))
 			}
 		}
 	}
@@ -123,7 +124,7 @@ func (s *Session) exchange(ctx context.Context, ask platform.Ask, tries int) (*o
 	idToken, err := s.IDToken(ctx)
 	if err != nil {
 		if s.Identity == "" {
-			return nil, &NotSignedInError{err.Error()}
+			return nil, &NotSignedInError{err}
 		}
 		return nil, fmt.Errorf("no ID token to assume the identity %s with: %w", s.Identity, err)
 	}
@@ -144,7 +145,9 @@ func (s *Session) exchange(ctx context.Context, ask platform.Ask, tries int) (*o
 	case s.Identity != "":
 		return nil, fmt.Errorf("cannot assume the identity %s: %w%s", s.Identity, err, claims)
 	case errors.As(err, &answer) && answer.Status < 500:
-		return nil, &NotSignedInError{fmt.Sprintf("no identity was named, and the platform assigned none to this job's ID token (none matches it, or several do): %v%s; name one: docker-credential-cgr login --identity ID, or CHAINGUARD_AUTH_IDENTITY", answer, claims)}
+		return nil, &NotSignedInError{hint.With(
+			fmt.Errorf("the platform assigned no identity to this job's ID token (none matches, or several do): %w%s", answer, claims),
+			hint.Text("set CHAINGUARD_AUTH_IDENTITY to the ID of an identity"))}
 	}
 	return nil, fmt.Errorf("cannot exchange this job's ID token: %w", err)
 }

@@ -2,7 +2,9 @@ package token
 
 import (
 	"context"
+	"docker-credential-cgr/hint"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +13,7 @@ import (
 // leaves has a person leave every window.
 func (f *fixture) leaves() {
 	f.person = func(context.Context) (*Grant, error) {
-		return nil, &SignInError{Why: "was refused: no", Hint: "run: docker-credential-cgr login"}
+		return nil, &SignInError{Why: "was refused: no"}
 	}
 }
 
@@ -42,7 +44,7 @@ func TestClosedWindow(t *testing.T) {
 		f.clock.add(pause*time.Minute - time.Second)
 		err = f.wantWindows("P6 a second before the pause is over", 0)
 		var nobody *NotSignedInError
-		if !errors.As(err, &nobody) || !strings.Contains(nobody.Reason, "was refused: no") || !strings.Contains(nobody.Reason, "docker-credential-cgr login") {
+		if !errors.As(err, &nobody) || !strings.Contains(nobody.Error(), "was refused: no") || !slices.Contains(hint.Of(err), hint.Do(hint.SignIn)) {
 			t.Errorf("C14 got %v, want a *NotSignedInError with the reason and the command", err)
 		}
 		f.clock.add(time.Second)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/keychain"
 	"docker-credential-cgr/platform"
 )
@@ -205,10 +207,10 @@ func (f *fixture) session() *Session {
 	s := &Session{
 		Issuer: f.url, Registry: registry, API: api, Keychain: f.store,
 		STS:            &platform.STS{Issuer: f.url, Transport: platform.NewTransport(), Now: f.clock.Now, Warn: f.warn, Debug: f.debug},
-		NoSignIn:       "run: docker-credential-cgr login",
+		NoSignIn:       hint.With(errors.New("no terminal"), hint.Do(hint.SignIn)),
 		ConfirmAccount: f.confirm,
 		Patience:       10 * time.Second,
-		Now:            f.clock.Now, Warn: f.warn, Debug: f.debug,
+		Now:            f.clock.Now, Warn: f.warn, Note: f.note, Debug: f.debug,
 	}
 	if f.person != nil {
 		s.SignIn = func(ctx context.Context, r SignInRequest) (*Grant, error) {
@@ -223,11 +225,13 @@ func (f *fixture) session() *Session {
 	return s
 }
 
-func (f *fixture) warn(format string, args ...any) {
+func (f *fixture) warn(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.said = append(f.said, fmt.Sprintf(format, args...))
+	f.said = append(f.said, err.Error())
 }
+
+func (f *fixture) note(format string, args ...any) { f.warn(fmt.Errorf(format, args...)) }
 
 func (f *fixture) debug(format string, args ...any) { f.t.Logf("debug: "+format, args...) }
 

@@ -10,23 +10,17 @@ import (
 	"sync"
 	"time"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/keychain"
 	"docker-credential-cgr/platform"
 )
 
-// SignInError is a sign-in to which somebody, or the clock, said no.
+// SignInError means that a person closed or refused a sign-in, or did not finish it in time.
 type SignInError struct {
-	Why  string // ends a sentence that begins "the sign-in at 12:00"
-	Hint string
+	Why string // continues a sentence that begins with "the sign-in"
 }
 
-func (e *SignInError) Error() string {
-	text := "the sign-in " + e.Why
-	if e.Hint != "" {
-		text += "; " + e.Hint
-	}
-	return text
-}
+func (e *SignInError) Error() string { return "the sign-in " + e.Why }
 
 // Account is who signed in, and for how long.
 type Account struct {
@@ -82,10 +76,11 @@ func (s *Session) Login(ctx context.Context) (Account, error) {
 		return Account{}, fmt.Errorf("a sign-in could not be kept: %w", err)
 	}
 	if before.alive(s.Now()) {
-		s.Warn("%s is signed in already; signing in again", before.account())
+		s.Note("%s is already signed in; signing in again", before.account())
 	}
 	if r, err := s.readSlot(s.Registry, ""); err == nil && r.Stored && r.usable(s.Now()) {
-		s.Warn("a credential that was stored for %s (user %s) answers before any sign-in; to use one in its place, run: docker logout %s, and then: docker-credential-cgr login", s.Registry, platform.Printable(r.Username), s.Registry)
+		err := fmt.Errorf("get still answers with the credential stored for %s (user %s), not with this sign-in", s.Registry, platform.Printable(r.Username))
+		s.Warn(hint.With(err, hint.Text("docker logout %s", s.Registry), hint.Do(hint.SignIn)))
 	}
 	unlock, err := s.lockToLogin(ctx)
 	if err != nil {
@@ -134,7 +129,7 @@ func (s *Session) lockToLogin(ctx context.Context) (unlock func(), err error) {
 		case errors.Is(err, keychain.ErrNotPrivate):
 			return nil, err
 		case !errors.Is(err, keychain.ErrBusy):
-			s.Warn("going on without a lock: %v", err)
+			s.Warn(fmt.Errorf("continuing without a lock: %w", err))
 			return func() {}, nil
 		}
 		shared, err := s.Keychain.WaitLock(waiting, name, said)
@@ -147,7 +142,7 @@ func (s *Session) lockToLogin(ctx context.Context) (unlock func(), err error) {
 }
 
 func (s *Session) sayWaiting(name string) {
-	s.Warn("waiting for %s, for %s at most", s.Keychain.ReadHolder(name), s.Patience)
+	s.Note("waiting for %s, for %s at most", s.Keychain.ReadHolder(name), s.Patience)
 }
 
 // waitedInVain says for whom the wait that ended with err was.
@@ -155,8 +150,8 @@ func (s *Session) waitedInVain(err error) error {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return fmt.Errorf("gave up after %s waiting for %s; end that process, or try again",
-		s.Patience, s.Keychain.ReadHolder(s.lockName()))
+	return hint.With(fmt.Errorf("gave up after waiting %s for %s", s.Patience, s.Keychain.ReadHolder(s.lockName())),
+		hint.Text("end that process, or try again"))
 }
 
 // signIn opens a window, with the lock held, in place of session.
@@ -198,7 +193,7 @@ func (s *Session) signIn(ctx context.Context, host string, session sessionRecord
 type otherAccountError struct{ now, last Account }
 
 func (e *otherAccountError) Error() string {
-	return fmt.Sprintf("it is by %s, and %s is signed in here; to change the account, run: docker-credential-cgr login", e.now, e.last)
+	return fmt.Sprintf("it is by %s, and %s is signed in here", e.now, e.last)
 }
 
 // begin starts a session with what a sign-in brought, in place of former, and
@@ -206,7 +201,7 @@ func (e *otherAccountError) Error() string {
 func (s *Session) begin(ctx context.Context, host string, former sessionRecord, grant *Grant) (credentialRecord, error) {
 	if grant.RefreshToken != "" && !grant.redeemed {
 		if err := s.redeem(ctx, host, grant); err != nil {
-			return credentialRecord{}, fmt.Errorf("signed in as %s, but %w; to try again, run: docker-credential-cgr login", grant.Account(), err)
+			return credentialRecord{}, hint.With(fmt.Errorf("signed in as %s, but %w", grant.Account(), err), hint.Do(hint.SignIn))
 		}
 	}
 	if _, ok := s.only(grant, s.audience(host)); !ok {
@@ -217,7 +212,7 @@ func (s *Session) begin(ctx context.Context, host string, former sessionRecord, 
 			return credentialRecord{}, fmt.Errorf("nothing was changed: %s stays signed in here", former.account())
 		}
 		if s.ConfirmAccount == nil {
-			return credentialRecord{}, &otherAccountError{now: grant.Account(), last: former.account()}
+			return credentialRecord{}, hint.With(&otherAccountError{now: grant.Account(), last: former.account()}, hint.Do(hint.SignIn))
 		}
 	}
 	if s.Identity != "" && grant.Subject != s.Identity {
@@ -248,7 +243,7 @@ func (s *Session) begin(ctx context.Context, host string, former sessionRecord, 
 	}
 	session, err := s.writeSession(session, session.Refresh)
 	if err != nil {
-		s.Warn("%v: the next run has to sign in again", err)
+		s.Warn(fmt.Errorf("%w: the next run has to sign in again", err))
 	}
 	for _, t := range grant.AccessTokens {
 		if other := s.hostOf(t); other != host {
@@ -294,5 +289,6 @@ func (s *Session) warnBeforeEnd(r credentialRecord) {
 	if err := s.Keychain.WriteNote(note, []byte(end)); err != nil {
 		s.Debug("cannot note that the user was warned: %v", err)
 	}
-	s.Warn("the session ends at %s, in %d min: to start a new one now, run: docker-credential-cgr login", time.Unix(r.SessionEnds, 0).Local().Format("15:04"), int(left.Minutes())+1)
+	err := fmt.Errorf("the session ends at %s, in %d min", time.Unix(r.SessionEnds, 0).Local().Format("15:04"), int(left.Minutes())+1)
+	s.Warn(hint.With(err, hint.Do(hint.SignIn)))
 }

@@ -121,7 +121,7 @@ func (s *Session) obtain(ctx context.Context, host string, former credentialReco
 		case !errors.Is(err, keychain.ErrBusy):
 			// There is no place for one. No refresh token is redeemed then, so
 			// what can come of it is a second window.
-			s.Warn("going on without a lock: %v", err)
+			s.Warn(fmt.Errorf("continuing without a lock: %w", err))
 			return s.obtainLocked(ctx, host, former)
 		}
 
@@ -160,7 +160,7 @@ func (s *Session) hopeless() error {
 		return s.noSignIn()
 	}
 	if closed := s.readClosed(); closed.active(s.Now()) && !closed.Open {
-		return &NotSignedInError{closed.reason() + "; to sign in now, run: docker-credential-cgr login"}
+		return notSignedIn("%s", closed.reason())
 	}
 	return nil
 }
@@ -168,11 +168,11 @@ func (s *Session) hopeless() error {
 // noSignIn says why nobody may be asked. Where nothing can be stored either, what
 // NoSignIn tells to do is of no use before that is right.
 func (s *Session) noSignIn() error {
-	reason := s.NoSignIn
-	if err := s.Keychain.Missing(); err != nil {
-		reason += "; " + err.Error()
+	err := s.NoSignIn
+	if missing := s.Keychain.Missing(); missing != nil {
+		err = fmt.Errorf("%w; %w", err, missing)
 	}
-	return &NotSignedInError{reason}
+	return &NotSignedInError{err}
 }
 
 // obtainLocked does the work of obtain, with the lock, unless another process has
@@ -200,7 +200,7 @@ func (s *Session) obtainLocked(ctx context.Context, host string, former credenti
 				return credentialRecord{}, err // somebody is signed in: no window
 			}
 		case s.ended(host, err):
-			s.Warn("the session of %s has ended", session.account())
+			s.Warn(fmt.Errorf("the session of %s has ended", session.account()))
 			// What refresh marked as ended is the one to replace.
 			if session, err = s.readSession(); err != nil {
 				return credentialRecord{}, err
@@ -221,17 +221,17 @@ func (s *Session) obtainLocked(ctx context.Context, host string, former credenti
 	}
 	closed := s.readClosed()
 	if closed.active(s.Now()) {
-		return credentialRecord{}, &NotSignedInError{closed.reason() + "; to sign in now, run: docker-credential-cgr login"}
+		return credentialRecord{}, notSignedIn("%s", closed.reason())
 	}
 	// Before a person goes through a sign-in for nothing, at each image anew.
 	if err := s.Keychain.Probe(); err != nil && !errors.Is(err, keychain.ErrKeepsNothing) {
-		return credentialRecord{}, &NotSignedInError{"a sign-in could not be stored: " + err.Error()}
+		return credentialRecord{}, &NotSignedInError{fmt.Errorf("a sign-in could not be stored: %w", err)}
 	}
 	if r, err = s.signIn(ctx, host, session); err != nil {
 		return credentialRecord{}, err
 	}
 	if session, err = s.readSession(); err == nil && session.Subject != "" {
-		s.Warn("signed in as %s", s.account(session).Describe())
+		s.Note("signed in as %s", s.account(session).Describe())
 	}
 	return r, nil
 }
@@ -348,7 +348,7 @@ func (s *Session) spend(ctx context.Context, ask platform.Ask, host string, sess
 	if changed {
 		var writeErr error
 		if session, writeErr = s.writeSession(session, session.Refresh); writeErr != nil {
-			s.Warn("%v: the next run has to sign in again", writeErr)
+			s.Warn(fmt.Errorf("%w: the next run has to sign in again", writeErr))
 		}
 	}
 	if err != nil {
@@ -365,12 +365,12 @@ func (s *Session) spend(ctx context.Context, ask platform.Ask, host string, sess
 // it, so that the issuer, which sees one token twice, would end the session.
 func (s *Session) checkRedeemable(session sessionRecord) error {
 	if !s.Keychain.Holds(s.lockName()) {
-		return &NotSignedInError{"the session cannot be refreshed without a lock, since another process may be refreshing it; to sign in again, run: docker-credential-cgr login"}
+		return notSignedIn("the session cannot be refreshed without a lock: another process may be refreshing it")
 	}
 	// The record itself, as it is: what takes its place is as large, and a quota
 	// that is full for new entries may have room for it.
 	if err := s.write(sessionName(s.Issuer, s.Identity), session, session.RefreshExpires); err != nil {
-		return &NotSignedInError{fmt.Sprintf("the session cannot be refreshed, since the new refresh token could not be stored: %v", err)}
+		return &NotSignedInError{fmt.Errorf("the session cannot be refreshed: the new refresh token could not be stored: %w", err)}
 	}
 	return nil
 }
@@ -413,7 +413,7 @@ func (s *Session) keep(host, accessToken string, expires time.Time, session sess
 	}
 	err := s.write(credentialName(s.Issuer, host, s.Identity), r, r.Expires)
 	if err != nil && !errors.Is(err, keychain.ErrKeepsNothing) {
-		s.Warn("the token for %s is not stored: %v", host, err)
+		s.Warn(fmt.Errorf("the token for %s is not stored: %w", host, err))
 	}
 	return r
 }

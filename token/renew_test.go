@@ -252,7 +252,7 @@ func TestWaitEnds(t *testing.T) {
 	s.Patience = 40 * time.Millisecond
 	_, err = s.Credential(t.Context(), registry)
 	var nobody *NotSignedInError
-	if err == nil || errors.As(err, &nobody) || !strings.Contains(err.Error(), "gave up after 40ms") || !strings.Contains(err.Error(), "signing in") {
+	if err == nil || errors.As(err, &nobody) || !strings.Contains(err.Error(), "gave up after waiting 40ms") || !strings.Contains(err.Error(), "signing in") {
 		t.Errorf("C5 got %v, want one that says how long and for whom", err)
 	}
 	if _, windows, said := f.counts(); windows != 0 || len(said) != 1 || !strings.Contains(said[0], "waiting for process") {

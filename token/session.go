@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/keychain"
 	"docker-credential-cgr/platform"
 )
@@ -27,11 +28,17 @@ type Credential struct {
 	Stored   bool      // the user gave it to us (docker login)
 }
 
-// NotSignedInError says that there is no credential, and that nobody may be asked
-// for one now. It is no failure: public images need none.
-type NotSignedInError struct{ Reason string }
+// NotSignedInError means that there is no credential, and that no person may be asked to
+// sign in now. Public images can still be pulled.
+type NotSignedInError struct{ Err error }
 
-func (e *NotSignedInError) Error() string { return "not signed in: " + e.Reason }
+func (e *NotSignedInError) Error() string { return "not signed in: " + e.Err.Error() }
+func (e *NotSignedInError) Unwrap() error { return e.Err }
+
+// notSignedIn returns a *NotSignedInError with the hint to sign in.
+func notSignedIn(format string, args ...any) error {
+	return &NotSignedInError{hint.With(fmt.Errorf(format, args...), hint.Do(hint.SignIn))}
+}
 
 // Session is one identity's standing with one issuer, as the keychain has it. Its
 // fields are set once, before its methods are called, by one goroutine at a time.
@@ -49,10 +56,10 @@ type Session struct {
 	// IDToken returns an ID token of this machine, which may assume Identity or,
 	// where that is empty, the one identity that it matches. Nil where there is none.
 	IDToken func(context.Context) (string, error)
-	// SignIn asks a person to sign in. Nil where nobody may be asked; NoSignIn
-	// then says why, and what to do.
+	// SignIn asks a person to sign in. It is nil if no person may be asked; NoSignIn
+	// then says why.
 	SignIn   func(context.Context, SignInRequest) (*Grant, error)
-	NoSignIn string
+	NoSignIn error
 	// Audiences are what a sign-in is for beside the registry and the API.
 	Audiences []string
 	// ConfirmAccount asks whether a sign-in by another account than the last one
@@ -69,7 +76,8 @@ type Session struct {
 	WarnBeforeEnd bool
 
 	Now   func() time.Time
-	Warn  func(format string, args ...any) // one line for the user
+	Warn  func(error)
+	Note  func(format string, args ...any) // one line for the user that is no warning
 	Debug func(format string, args ...any)
 
 	named map[string]bool // entries that were named as unusable
@@ -228,8 +236,8 @@ func (s *Session) warnDiscarded(r credentialRecord) {
 	if r.Expires != 0 {
 		end = " until " + time.Unix(r.Expires, 0).Local().Format("2006-01-02")
 	}
-	s.Warn("the credential stored for %s (user %s) is removed here, and stays valid%s; to revoke a pull token, run: docker-credential-cgr login, and then: docker-credential-cgr pull-token revoke %s",
-		r.Host, platform.Printable(r.Username), end, platform.Printable(r.Username))
+	err := fmt.Errorf("the credential stored for %s (user %s) is removed here, but remains valid%s", r.Host, platform.Printable(r.Username), end)
+	s.Warn(hint.With(err, hint.Do(hint.RevokePullToken, platform.Printable(r.Username))))
 }
 
 // joinOnce joins errors, each text once: a store that fails does so at every entry.
@@ -369,7 +377,7 @@ func (s *Session) read(name string, record any, valid func() error) error {
 	}
 	if err != nil {
 		if !s.named[name] {
-			s.Warn("the entry %q in the %s is not used: %v", name, s.Keychain, err)
+			s.Warn(fmt.Errorf("the entry %q in the %s is not used: %w", name, s.Keychain, err))
 			if s.named == nil {
 				s.named = map[string]bool{}
 			}

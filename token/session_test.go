@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/keychain"
 	"docker-credential-cgr/platform"
 )
@@ -19,7 +20,7 @@ func TestLifecycle(t *testing.T) {
 	// Empty, and nobody there.
 	_, err := f.get()
 	var nobody *NotSignedInError
-	if !errors.As(err, &nobody) || nobody.Reason != "run: docker-credential-cgr login" {
+	if !errors.As(err, &nobody) || !slices.Contains(hint.Of(err), hint.Do(hint.SignIn)) {
 		t.Fatalf("T2 empty: got %v, want a *NotSignedInError that says what to do", err)
 	}
 	if asked, _, said := f.counts(); asked != 0 || len(said) != 0 {

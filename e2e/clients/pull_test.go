@@ -70,7 +70,7 @@ func (p *place) refusesPrivate(c client) {
 	if r.code == 0 {
 		p.t.Fatalf("the private image was pulled: %s", r)
 	}
-	for _, want := range []string{"Authentication required", "run: docker-credential-cgr login"} {
+	for _, want := range []string{"Authentication required", "hint: docker-credential-cgr login"} {
 		if !strings.Contains(r.stderr, want) {
 			p.t.Errorf("no word of %q: %s", want, r)
 		}

@@ -40,7 +40,7 @@ func TestOverSSH(t *testing.T) {
 		screen.shows(regexp.MustCompile("open this address only if you started this yourself:"))
 		tab.do(chromedp.Navigate(screen.shows(headlessAddress)))
 		tab.signIn(standin.Ada, "lovelace")
-		screen.succeeds("Updated auth config for "+p.host+" in "+p.configFile(), "Signed in as "+standin.Ada, "kept in the kernel keyring")
+		screen.succeeds("Updated auth config for "+p.host+" in "+p.configFile(), "Signed in as "+standin.Ada, "Storage: kernel keyring")
 		p.wantNoBrowser(screen)
 		p.wantCounts("configure-docker", map[string]int{"oauth": 1, "signin": 1})
 

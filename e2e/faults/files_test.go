@@ -357,7 +357,7 @@ func TestF31_NoLocks(t *testing.T) {
 	// Nobody is signed in: it goes on without a lock, and says so.
 	r := p.with(alwaysSignsIn).strace("flock", "flock:error=ENOLCK", program.Name, "get")
 	p.served(r.result)
-	if !strings.Contains(r.stderr, "going on without a lock") {
+	if !strings.Contains(r.stderr, "continuing without a lock") {
 		t.Errorf("it does not say so: %s", r.result)
 	}
 }

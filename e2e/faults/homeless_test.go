@@ -216,7 +216,7 @@ func TestHomeless_NoStore(t *testing.T) {
 				p.refused(run(p.host+"\n", program.Name, "get"), "nothing can be stored", "no home directory")
 			}
 			v.environ["CHAINGUARD_AUTH_AUTO_LOGIN"] = "tty"
-			p.refused(run(p.host+"\n", program.Name, "get"), "nobody is at a terminal", "no home directory")
+			p.refused(run(p.host+"\n", program.Name, "get"), "no terminal to sign in at", "no home directory")
 			if n := p.platform.Count(""); n != 0 || len(p.windows()) != 0 {
 				t.Errorf("got %d requests and %d windows, want none", n, len(p.windows()))
 			}

@@ -78,7 +78,7 @@ func TestLastHourIsSaidOnceAtATerminal(t *testing.T) {
 		}
 		r, said := p.here().getAtTerminal()
 		p.served(r)
-		if strings.Count(said, endsSoon) != 1 || !strings.Contains(said, "min: to start a new one now, run: docker-credential-cgr login") {
+		if strings.Count(said, endsSoon) != 1 || !strings.Contains(said, "hint: docker-credential-cgr login") {
 			t.Errorf("no warning that the session ends: %s", said)
 		}
 		p.expire()

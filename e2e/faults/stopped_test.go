@@ -28,7 +28,7 @@ func TestC5_HolderStopped(t *testing.T) {
 	}
 	r := p.get()
 	pid := strconv.Itoa(holder.cmd.Process.Pid)
-	p.broken(r, "gave up after 30s", "process "+pid, "refreshing", "end that process")
+	p.broken(r, "gave up after waiting 30s", "process "+pid, "refreshing", "end that process")
 	p.within(r, 32*time.Second)
 	if n := p.platform.Count("sts.refresh"); n != 1 {
 		t.Errorf("got %d refreshes, want the holder's alone", n)
