@@ -325,10 +325,7 @@ func (a *app) checkPodman() {
 // signInOnce signs in, unless there is a token already or nobody could.
 func (a *app) signInOnce(ctx context.Context, c *cobra.Command, s *token.Session, f *signInFlags) error {
 	if s.IDToken == nil && !f.headless {
-		asks := s.SignIn
-		s.SignIn, s.NoSignIn = nil, errNoSession
-		credential, err := s.Credential(ctx, s.Registry)
-		s.SignIn = asks
+		credential, err := s.Credential(ctx, s.Registry, false)
 		var nobody *token.NotSignedInError
 		switch {
 		case err == nil && credential.Stored:

@@ -131,10 +131,7 @@ func (a *app) registryCredential(ctx context.Context, public bool) (*token.Crede
 		return nil, err
 	}
 	username, password, found := a.dockerPair()
-	if found || public && s.SignIn != nil {
-		s.SignIn, s.NoSignIn = nil, errNoSession
-	}
-	c, err := s.Credential(ctx, s.Registry)
+	c, err := s.Credential(ctx, s.Registry, !found && !public)
 	var nobody *token.NotSignedInError
 	if found && errors.As(err, &nobody) {
 		a.debug(a.cfg, "nobody is signed in, so the login of %s in Docker's file is taken", platform.Printable(username))

@@ -116,7 +116,7 @@ func (a *app) storedPair(ctx context.Context) (username, secret string, expires 
 		case !t.Expires.IsZero() && !t.Expires.After(s.Now()):
 			return "", "", expires, fmt.Errorf("the credential stored here for %s expired at %s; to replace it, run: %s pull-token create --save", s.Registry, t.Expires.Local().Format(dayAndTime), name)
 		default:
-			c, err := s.Credential(ctx, s.Registry)
+			c, err := s.Credential(ctx, s.Registry, true)
 			if err == nil && !c.Stored {
 				err = errors.New("it was removed meanwhile; run this again")
 			}

@@ -76,7 +76,7 @@ func (a *app) signIn(ctx context.Context, c *cobra.Command, s *token.Session) (t
 		return account, err
 	}
 	for _, audience := range s.Audiences {
-		if _, err := s.Credential(ctx, audience); err != nil {
+		if _, err := s.Credential(ctx, audience, true); err != nil {
 			return account, fmt.Errorf("signed in as %s, but there is no token for %s: %w", account, platform.Printable(audience), err)
 		}
 	}
@@ -139,7 +139,6 @@ const retryPause = 30 * time.Second
 // keepFresh renews the session's tokens whenever they are due, as a companion of
 // programs that read them, until it is stopped.
 func (a *app) keepFresh(ctx context.Context, s *token.Session) error {
-	s.SignIn, s.NoSignIn = nil, hint.With(errors.New("the session has ended"), hint.Do(hint.SignIn))
 	a.note("Renewing the tokens when they are due; press Ctrl-C to stop.")
 	started := s.Now()
 	for {
@@ -148,7 +147,7 @@ func (a *app) keepFresh(ctx context.Context, s *token.Session) error {
 		}
 		next := s.Now().Add(time.Hour)
 		for _, host := range append([]string{s.Registry}, s.Audiences...) {
-			credential, err := s.Credential(ctx, host)
+			credential, err := s.Credential(ctx, host, false)
 			var ended *token.NotSignedInError
 			switch {
 			case errors.As(err, &ended):

@@ -88,7 +88,7 @@ func (a *app) revokeSaved(ctx context.Context, s *token.Session) error {
 	if err != nil {
 		return err
 	}
-	s.NoSignIn, s.Patience = hint.With(errors.New("revoking a pull token needs a session"), hint.Do(hint.SignIn)), patienceNotInteractive
+	s.Patience = patienceNotInteractive
 	client := a.client(ctx, s)
 	revoked := map[string]bool{}
 	for _, t := range saved {

@@ -32,9 +32,6 @@ const (
 	patienceNotInteractive = 30 * time.Second
 )
 
-// errNoSession is the reason of a *token.NotSignedInError if a command does not sign in.
-var errNoSession = hint.With(errors.New("there is no session"), hint.Do(hint.SignIn))
-
 // unsetPair is the hint for a pull token in the environment that answers first.
 var unsetPair = hint.Text("unset CHAINGUARD_IDENTITY_ID CHAINGUARD_TOKEN")
 

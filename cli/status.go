@@ -83,7 +83,7 @@ func (a *app) status(ctx context.Context, quick bool) error {
 	if err != nil {
 		return err
 	}
-	s.NoSignIn, s.Patience = errNoSession, patienceNotInteractive
+	s.Patience = patienceNotInteractive
 	ctx, cancel := context.WithTimeout(ctx, statusLimit)
 	defer cancel()
 	kept, err := s.Kept()
@@ -130,7 +130,7 @@ func (a *app) status(ctx context.Context, quick bool) error {
 		st.From, st.Valid = "the session", true
 	}
 	if st.Valid && !quick && a.cfg.IdentityID == "" {
-		if _, err := s.Credential(ctx, s.Registry); err != nil {
+		if _, err := s.Credential(ctx, s.Registry, false); err != nil {
 			st.Valid, st.Problem = false, oneLine(err)
 		} else if err := a.askStanding(ctx, s, &st); platform.Refused(err, platform.CodeUnauthenticated) && !stored {
 			st.Valid = false // the registry refuses that session too; a stored pair has no part in it

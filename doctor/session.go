@@ -60,7 +60,7 @@ func (p *Patient) session(ctx context.Context, net reached, store Status) answer
 		const why = "without the issuer no credential can be had"
 		return answer{results: append(results, skipped(check, why)), unknown: why}
 	}
-	credential, err := s.Credential(ctx, s.Registry)
+	credential, err := s.Credential(ctx, s.Registry, false)
 	var nobody *token.NotSignedInError
 	switch {
 	case errors.As(err, &nobody):

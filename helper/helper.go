@@ -67,7 +67,7 @@ func (h *Helper) Get(server string) (username, secret string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	c, err := session.Credential(h.Context, host)
+	c, err := session.Credential(h.Context, host, true)
 	var nobody *token.NotSignedInError
 	var left *token.SignInError
 	if errors.As(err, &nobody) || errors.As(err, &left) {
@@ -94,7 +94,6 @@ func (h *Helper) Add(pair *credentials.Credentials) error {
 	if err != nil {
 		return err
 	}
-	session.WarnReplaced(host, pair.Username)
 	return session.Store(h.Context, host, pair.Username, pair.Secret)
 }
 

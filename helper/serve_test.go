@@ -101,7 +101,7 @@ func TestStore(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c, err := s.Credential(t.Context(), "cgr.dev")
+			c, err := s.Credential(t.Context(), "cgr.dev", true)
 			if err != nil || c.Stored || c.Secret != first {
 				t.Errorf("got stored %v, secret %q, %v, want the session's own %q", c.Stored, c.Secret, err, first)
 			}

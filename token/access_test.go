@@ -38,7 +38,7 @@ func (f *fixture) wantsExchange(audience, access string) {
 func (f *fixture) wantCredential(what string, s *Session, secret string, asked int) {
 	f.t.Helper()
 	f.counts()
-	c, err := s.Credential(f.t.Context(), registry)
+	c, err := s.Credential(f.t.Context(), registry, true)
 	if err != nil || c.Secret != secret {
 		f.t.Errorf("%s: got %.80q, %v, want %.80q", what, c.Secret, err, secret)
 	}
@@ -79,7 +79,7 @@ func TestAssume(t *testing.T) {
 		var all sync.WaitGroup
 		for range 20 {
 			all.Go(func() {
-				if c, err := f.assuming().Credential(t.Context(), registry); err != nil || c.Secret != a4 {
+				if c, err := f.assuming().Credential(t.Context(), registry, true); err != nil || c.Secret != a4 {
 					t.Errorf("got %.80q, %v, want %.80q", c.Secret, err, a4)
 				}
 			})
@@ -92,20 +92,20 @@ func TestAssume(t *testing.T) {
 	t.Run("I51 of somebody else", func(t *testing.T) {
 		f.clock.add(2 * time.Hour)
 		f.wantsExchange(registry, f.access(alice, "hers"))
-		if c, err := f.assuming().Credential(t.Context(), registry); err == nil {
+		if c, err := f.assuming().Credential(t.Context(), registry, true); err == nil {
 			t.Errorf("got %.80q, want an error", c.Secret)
 		}
 	})
 	t.Run("no ID token", func(t *testing.T) {
 		s := f.assuming()
 		s.IDToken = func(context.Context) (string, error) { return "", errors.New("the file is empty") }
-		if _, err := s.Credential(t.Context(), registry); err == nil || !strings.Contains(err.Error(), "no ID token to assume the identity "+job+" with: the file is empty") {
+		if _, err := s.Credential(t.Context(), registry, true); err == nil || !strings.Contains(err.Error(), "no ID token to assume the identity "+job+" with: the file is empty") {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("refused", func(t *testing.T) {
 		f.steps = append(f.steps, step{"ID", registry, fails(403, platform.CodePermissionDenied, "verifying token: token is expired")})
-		if _, err := f.assuming().Credential(t.Context(), registry); err == nil || !strings.Contains(err.Error(), "cannot assume the identity "+job) {
+		if _, err := f.assuming().Credential(t.Context(), registry, true); err == nil || !strings.Contains(err.Error(), "cannot assume the identity "+job) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -240,7 +240,7 @@ func TestOlderIssuer(t *testing.T) {
 	const apk = "apk.cgr.dev"
 	refusal := step{"R1", apk, fails(403, platform.CodePermissionDenied, "not for this audience")}
 	f.steps = append(f.steps, refusal)
-	if _, err := f.session().Credential(t.Context(), apk); err == nil {
+	if _, err := f.session().Credential(t.Context(), apk, true); err == nil {
 		t.Error("nobody there: got a credential, want an error")
 	}
 	f.wantSession("nobody there", "R1", alice)
@@ -250,7 +250,7 @@ func TestOlderIssuer(t *testing.T) {
 	f.steps = append(f.steps, step{"R5", apk, gives(jwt(t, map[string]any{
 		"iss": f.url, "sub": alice, "aud": apk, "exp": f.clock.Now().Add(time.Hour).Unix(),
 	}), "R6")})
-	if _, err := f.session().Credential(t.Context(), apk); err != nil {
+	if _, err := f.session().Credential(t.Context(), apk, true); err != nil {
 		t.Errorf("a person there: got %v", err)
 	}
 	if want := []string{registry, api, apk}; !slices.Equal(f.wanted, want) {
@@ -265,7 +265,7 @@ func TestSignInAsIdentity(t *testing.T) {
 	s := f.session()
 	s.Identity = job
 	f.wants("R0", gives(f.access(alice, "A1"), "R1"))
-	if c, err := s.Credential(t.Context(), registry); err == nil {
+	if c, err := s.Credential(t.Context(), registry, true); err == nil {
 		t.Errorf("got %.80q, want an error", c.Secret)
 	}
 	if kept, err := s.Kept(); err != nil || kept.Account.Renewable {
@@ -306,7 +306,7 @@ func TestManyIdentities(t *testing.T) {
 		s := f.session()
 		s.Identity = strings.Repeat("c", 38) + string(rune('a'+i)) + "0/0123456789abcdef"
 		all.Go(func() {
-			if err := s.noteIdentity(t.Context()); err != nil {
+			if err := s.addIdentity(t.Context()); err != nil {
 				t.Error(err)
 			}
 		})

@@ -17,7 +17,7 @@ func TestUnknownHostEndsNoSession(t *testing.T) {
 	f.mu.Lock()
 	f.steps = append(f.steps, step{"R1", "nosuch." + registry, fails(400, platform.CodeInvalidArgument, "unknown audience")})
 	f.mu.Unlock()
-	if c, err := f.session().Credential(t.Context(), "nosuch."+registry); err == nil {
+	if c, err := f.session().Credential(t.Context(), "nosuch."+registry, true); err == nil {
 		t.Errorf("got %q, want an error", c.Secret)
 	}
 	f.wantSession("I53 an audience that is refused", "R1", alice)
@@ -33,7 +33,7 @@ func TestForgedCallback(t *testing.T) {
 	f.signsIn(alice, "R-of-bob")
 	f.wants("R-of-bob", gives(f.access(bob, "B1"), "R-of-bob-2"))
 	c, err := f.get()
-	if err == nil || c.Secret != "" || !strings.Contains(err.Error(), "it is of another account than it says") ||
+	if err == nil || c.Secret != "" || !strings.Contains(err.Error(), "names another account") ||
 		strings.Contains(err.Error(), bob) {
 		t.Errorf("I66 got %q, %v, want it refused", c.Secret, err)
 	}
@@ -47,7 +47,7 @@ func TestSlowEarlyRefresh(t *testing.T) {
 	f.signedIn()
 	f.clock.add(55 * time.Minute)
 	a2 := f.access(alice, "A2")
-	f.wants("R1", first(func() { time.Sleep(earlyLimit + 200*time.Millisecond) }, gives(a2, "R2")))
+	f.wants("R1", first(func() { time.Sleep(earlyTimeout + 200*time.Millisecond) }, gives(a2, "R2")))
 	f.wantGet("P7 slow early refresh", a2, 1, 0)
 	f.wantSession("P7 slow early refresh", "R2", alice)
 }
@@ -96,7 +96,7 @@ func TestLoginDuringRefresh(t *testing.T) {
 	f.wants("R10", gives(f.access(alice, "A10"), "R11"))
 	got := make(chan error, 1)
 	go func() {
-		_, err := f.session().Credential(context.Background(), registry)
+		_, err := f.session().Credential(context.Background(), registry, true)
 		got <- err
 	}()
 	<-begun

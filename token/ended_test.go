@@ -45,7 +45,7 @@ func TestSessionEnded(t *testing.T) {
 }
 
 // sessionEnded is Session.ended for the registry itself.
-func sessionEnded(err error) bool { return (&Session{Registry: registry}).ended(registry, err) }
+func sessionEnded(err error) bool { return (&Session{Registry: registry}).hasEnded(registry, err) }
 
 // closes breaks the connection off without an answer.
 func closes(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }

@@ -14,15 +14,14 @@ import (
 
 // SignInRequest is what a person is asked to sign in for.
 type SignInRequest struct {
-	// Audiences are all that the sign-in is for. One refresh token covers them.
+	// Audiences are all audiences of the sign-in. One refresh token covers them.
 	Audiences []string
-	// Single are those of Audiences that need an access token of their own where
-	// the issuer gives no refresh token: what a registry client is handed must be
-	// of no use to it elsewhere.
+	// Single are those of Audiences that need an access token of their own if the issuer
+	// gives no refresh token: a registry client must not get a token for other hosts.
 	Single []string
-	// Verify asks the platform whether it accepts what an answer brought, and
-	// redeems its refresh token. An answer that reached this machine through a
-	// browser does not count before that: anyone on the machine can send one.
+	// Verify asks the platform whether it accepts what an answer brought, and redeems its
+	// refresh token. Until then an answer that came through a browser does not count: any
+	// program on this machine can send one.
 	Verify func(context.Context, *Grant) error
 }
 
@@ -30,24 +29,24 @@ type SignInRequest struct {
 type Grant struct {
 	Subject string // UIDP of the account
 	Email   string // may be empty
-	// RefreshToken is empty where the issuer gave none, as it may although asked.
+	// RefreshToken is empty if the issuer gave none; it may do so although asked for one.
 	RefreshToken string
 	AccessTokens []AccessToken
-	// Finish waits until the browser has shown the last page. It is called when
-	// the sign-in is over. May be nil.
+	// Finish waits until the browser has shown the last page. It is called at the end of
+	// the sign-in. May be nil.
 	Finish func()
 
 	redeemed bool // RefreshToken has been redeemed, and AccessTokens came for it
 }
 
-// AccessToken is an access token and what it is good for.
+// AccessToken is an access token and its audiences.
 type AccessToken struct {
 	Secret    string
 	Audiences []string
-	Expires   time.Time // by this machine's clock; zero where not known
+	Expires   time.Time // by this machine's clock; zero if not known
 }
 
-// Only reports whether the token is good for audience and for nothing else.
+// Only reports whether audience is the token's one audience.
 func (t AccessToken) Only(audience string) bool {
 	return len(t.Audiences) == 1 && t.Audiences[0] == audience
 }
@@ -61,9 +60,9 @@ func (g *Grant) finish() {
 // Account returns whose sign-in it is.
 func (g *Grant) Account() Account { return Account{Subject: g.Subject, Email: g.Email} }
 
-// only returns the grant's access token for audience: one that is good for nothing
-// else, but for the API, which the program alone uses.
-func (s *Session) only(g *Grant, audience string) (AccessToken, bool) {
+// tokenFor returns the grant's access token for audience, which must be its only one. A
+// token for the API may have others: no other program gets it.
+func (s *Session) tokenFor(g *Grant, audience string) (AccessToken, bool) {
 	i := slices.IndexFunc(g.AccessTokens, func(t AccessToken) bool {
 		return t.Only(audience) || audience == s.API && slices.Contains(t.Audiences, s.API)
 	})
@@ -73,12 +72,12 @@ func (s *Session) only(g *Grant, audience string) (AccessToken, bool) {
 	return g.AccessTokens[i], true
 }
 
-// maxFormerHosts is how many hosts that a session was used for a new one is for too:
-// the address of the sign-in names them all, and browsers take only so long a one.
+// maxFormerHosts is how many hosts of the former session a sign-in asks for: its URL names
+// all of them, and browsers limit its length.
 const maxFormerHosts = 8
 
-// signInRequest returns the request for a sign-in on behalf of host: for what session
-// was last used for too, since it is replaced.
+// signInRequest returns the request for a sign-in for host, and for the hosts that session
+// was last used for.
 func (s *Session) signInRequest(host string, session sessionRecord) SignInRequest {
 	r := SignInRequest{Audiences: []string{s.Registry, s.API}, Single: []string{s.Registry}}
 	recent := session.Hosts[max(0, len(session.Hosts)-maxFormerHosts):]
@@ -97,7 +96,7 @@ func (s *Session) signInRequest(host string, session sessionRecord) SignInReques
 			return err
 		}
 		if s.ConfirmAccount == nil && session.Subject != "" && g.Subject != session.Subject {
-			// Not the end of the sign-in: the answer may be a stranger's.
+			// The sign-in continues: another program may have sent the answer.
 			return &otherAccountError{now: g.Account(), last: session.account()}
 		}
 		return nil
@@ -105,17 +104,16 @@ func (s *Session) signInRequest(host string, session sessionRecord) SignInReques
 	return r
 }
 
-// errSubjectMismatch is the error for an answer that names another account than the
-// platform does. It repeats neither: anyone on this machine can send one.
-var errSubjectMismatch = errors.New("it is of another account than it says")
+// errSubjectMismatch means that an answer names another account than the platform does.
+var errSubjectMismatch = errors.New("the answer names another account than its token")
 
-// verify returns an error unless the platform accepts what an answer brought: its
-// refresh token, else each of its access tokens.
+// verify returns an error unless the platform accepts what an answer brought: its refresh
+// token or, if it has none, each of its access tokens.
 func (s *Session) verify(ctx context.Context, host string, g *Grant) error {
 	if g.RefreshToken != "" {
-		return s.redeem(ctx, host, g)
+		return s.redeemGrant(ctx, host, g)
 	}
-	fetch, cancel := context.WithTimeout(ctx, fetchLimit)
+	fetch, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	for i := range g.AccessTokens {
 		if err := s.try(fetch, g.Subject, &g.AccessTokens[i]); err != nil {
@@ -125,13 +123,12 @@ func (s *Session) verify(ctx context.Context, host string, g *Grant) error {
 	return nil
 }
 
-// redeem exchanges the grant's refresh token for an access token for host. It came
-// in the address of a page, which browsers remember: once redeemed it is of no use
-// to whoever finds it there.
-func (s *Session) redeem(ctx context.Context, host string, g *Grant) error {
-	fetch, cancel := finishing(ctx, fetchLimit)
+// redeemGrant redeems the grant's refresh token for an access token for host. The refresh
+// token may have come in a URL, which browsers remember; once redeemed it is worthless.
+func (s *Session) redeemGrant(ctx context.Context, host string, g *Grant) error {
+	fetch, cancel := withGrace(ctx, fetchTimeout)
 	defer cancel()
-	token, err := s.STS.Refresh(fetch, g.RefreshToken, s.ask(host), fetchTries)
+	token, err := s.STS.Refresh(fetch, g.RefreshToken, s.tokenRequest(host), fetchTries)
 	if err != nil {
 		return err
 	}
@@ -139,7 +136,7 @@ func (s *Session) redeem(ctx context.Context, host string, g *Grant) error {
 	if claims.Subject != g.Subject {
 		return errSubjectMismatch
 	}
-	g.Email = claims.Email // the one so far came with an access token that nobody has checked
+	g.Email = claims.Email // the former one came with a token that was not verified
 	if token.RefreshToken != "" {
 		g.RefreshToken = token.RefreshToken
 	}
@@ -148,12 +145,9 @@ func (s *Session) redeem(ctx context.Context, host string, g *Grant) error {
 	return nil
 }
 
-// try uses an access token of subject once: at the platform API (GET
-// /auth/v1/ok), or where that cannot say or the token is not for it at the
-// registry's token endpoint. A token for another host is not tried: there is
-// nothing known to ask.
-//
-// It corrects the token's end by the platform's clock.
+// try uses an access token of subject once: at the platform API (GET /auth/v1/ok) or, if the
+// token is not for the API or the API cannot answer, at the registry's token endpoint. A
+// token for another host is not tried. try corrects the token's end by the platform's clock.
 func (s *Session) try(ctx context.Context, subject string, t *AccessToken) error {
 	var refused error
 	if slices.Contains(t.Audiences, s.API) {

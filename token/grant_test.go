@@ -27,7 +27,7 @@ func TestVerify(t *testing.T) {
 		asked         string
 	}{
 		{"the API knows it", both, answers(200, `{"subject":"`+alice+`"}`), nil, "", "api"},
-		{"the API says that it is of another account", both, answers(200, `{"subject":"`+bob+`"}`), nil, "of another account", "api"},
+		{"the API says that it is of another account", both, answers(200, `{"subject":"`+bob+`"}`), nil, "names another account", "api"},
 		{"the API refuses it", both, refused, nil, "invalid token", "api"},
 		{"the API cannot say, and the registry accepts it", both, broken, answers(200, `{"token":"x"}`), "", "api registry"},
 		{"the API cannot say, and the registry refuses it", both, broken, fails(403, 0, "FORBIDDEN"), "403", "api registry"},
@@ -97,13 +97,13 @@ func TestVerifyCorrectsForTheClock(t *testing.T) {
 	}
 }
 
-// A sign-in whose refresh token is of another account than its access token says is
+// A sign-in whose refresh token is names another account than its access token says is
 // not accepted, whoever redeemed it.
 func TestVerifyRedeems(t *testing.T) {
 	f := newFixture(t)
 	f.wants("R0", gives(f.access(bob, "B1"), "R1"))
 	g := &Grant{Subject: alice, RefreshToken: "R0"}
-	if err := f.session().verify(t.Context(), registry, g); err == nil || !strings.Contains(err.Error(), "of another account") || strings.Contains(err.Error(), bob) || g.redeemed {
+	if err := f.session().verify(t.Context(), registry, g); err == nil || !strings.Contains(err.Error(), "names another account") || strings.Contains(err.Error(), bob) || g.redeemed {
 		t.Errorf("another account: got %v, want it refused", err)
 	}
 	f.wants("garbage", fails(401, platform.CodeUnauthenticated, "refresh token is not known"))
@@ -155,7 +155,7 @@ func TestWorkloadWithoutIdentityStoresNothing(t *testing.T) {
 		return s
 	}
 	for _, subject := range []string{bob, alice, bob} {
-		c, err := job(subject).Credential(t.Context(), registry)
+		c, err := job(subject).Credential(t.Context(), registry, true)
 		claims, _ := platform.ParseClaims(c.Secret)
 		if err != nil || claims.Subject != subject {
 			t.Errorf("a job of %s: got a token of %s, %v, want its own", subject, claims.Subject, err)
@@ -176,7 +176,7 @@ func TestWorkloadWithoutIdentityStoresNothing(t *testing.T) {
 	}
 	s := f.session()
 	s.IDToken = func(context.Context) (string, error) { t.Error("got an ID token asked for, want none"); return "", nil }
-	if c, err := s.Credential(t.Context(), registry); err != nil || c.Secret != "a-pull-token" {
+	if c, err := s.Credential(t.Context(), registry, true); err != nil || c.Secret != "a-pull-token" {
 		t.Errorf("after docker login: got %q, %v, want what it stored", c.Secret, err)
 	}
 }

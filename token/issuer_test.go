@@ -247,7 +247,7 @@ func (f *fixture) counts() (asked, windows int, said []string) {
 // get asks for the registry's credential as another process.
 func (f *fixture) get() (Credential, error) {
 	f.t.Helper()
-	return f.session().Credential(f.t.Context(), registry)
+	return f.session().Credential(f.t.Context(), registry, true)
 }
 
 // wantGet asks for the registry's credential, and checks it and what it took.

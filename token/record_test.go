@@ -14,7 +14,7 @@ const recordIssuer = "https://issuer.example"
 func goodCredential() credentialRecord {
 	return credentialRecord{
 		Version: recordVersion, Issuer: recordIssuer, Host: registry, Username: Username, Secret: "some-secret",
-		Kept: 1_000_000, Renew: 1_003_000, Expires: 1_003_600,
+		StoredAt: 1_000_000, Renew: 1_003_000, Expires: 1_003_600,
 	}
 }
 
@@ -26,8 +26,8 @@ func goodSession() sessionRecord {
 }
 
 func TestCredentialRecordTimes(t *testing.T) {
-	stored := credentialRecord{Secret: "s", Stored: true, Kept: 1_000_000, Expires: 1_003_600}
-	endless := credentialRecord{Secret: "s", Stored: true, Kept: 1_000_000}
+	stored := credentialRecord{Secret: "s", Stored: true, StoredAt: 1_000_000, Expires: 1_003_600}
+	endless := credentialRecord{Secret: "s", Stored: true, StoredAt: 1_000_000}
 	tests := []struct {
 		name          string
 		record        credentialRecord
@@ -51,10 +51,10 @@ func TestCredentialRecordTimes(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			now := time.Unix(test.now, 0)
-			if got := test.record.usable(now); got != test.usable {
+			if got := test.record.isValid(now); got != test.usable {
 				t.Errorf("usable: got %v, want %v", got, test.usable)
 			}
-			if got := test.record.fresh(now); got != test.fresh {
+			if got := test.record.isValid(now) && !test.record.needsRefresh(now); got != test.fresh {
 				t.Errorf("fresh: got %v, want %v", got, test.fresh)
 			}
 		})
@@ -69,7 +69,7 @@ func TestCredentialRecordValid(t *testing.T) {
 	}{
 		{"whole", func(*credentialRecord) {}, true},
 		{"stored without an end", func(r *credentialRecord) { r.Stored, r.Expires = true, 0 }, true},
-		{"a day of life", func(r *credentialRecord) { r.Expires = r.Kept + 86_400 }, true},
+		{"a day of life", func(r *credentialRecord) { r.Expires = r.StoredAt + 86_400 }, true},
 		{"I38 another issuer", func(r *credentialRecord) { r.Issuer += "/" }, false},
 		{"I38 another host", func(r *credentialRecord) { r.Host = "apk.cgr.dev" }, false},
 		{"I38 another identity", func(r *credentialRecord) { r.Identity = "org/id" }, false},
@@ -79,13 +79,13 @@ func TestCredentialRecordValid(t *testing.T) {
 		{"I49 DEL in the user name", func(r *credentialRecord) { r.Username += "\x7f" }, false},
 		{"I43 no end", func(r *credentialRecord) { r.Expires = 0 }, false},
 		{"I43 negative end", func(r *credentialRecord) { r.Expires = -1 }, false},
-		{"I43 over a day of life", func(r *credentialRecord) { r.Expires = r.Kept + 86_401 }, false},
+		{"I43 over a day of life", func(r *credentialRecord) { r.Expires = r.StoredAt + 86_401 }, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r := goodCredential()
 			test.change(&r)
-			if err := r.valid(recordIssuer, registry, ""); (err == nil) != test.valid {
+			if err := r.check(recordIssuer, registry, ""); (err == nil) != test.valid {
 				t.Errorf("got %v, want valid %v", err, test.valid)
 			}
 		})
@@ -94,7 +94,7 @@ func TestCredentialRecordValid(t *testing.T) {
 
 func TestSessionRecord(t *testing.T) {
 	r := goodSession()
-	if err := r.valid(recordIssuer, ""); err != nil {
+	if err := r.check(recordIssuer, ""); err != nil {
 		t.Errorf("a whole one: got %v, want no error", err)
 	}
 	for name, change := range map[string]func(*sessionRecord){
@@ -104,7 +104,7 @@ func TestSessionRecord(t *testing.T) {
 	} {
 		r := goodSession()
 		change(&r)
-		if err := r.valid(recordIssuer, ""); err == nil {
+		if err := r.check(recordIssuer, ""); err == nil {
 			t.Errorf("%s: got no error, want one", name)
 		}
 	}
@@ -112,11 +112,11 @@ func TestSessionRecord(t *testing.T) {
 		now  int64
 		want bool
 	}{{1_999_999, true}, {2_000_299, true}, {2_000_300, false}} {
-		if got := r.alive(time.Unix(test.now, 0)); got != test.want {
+		if got := r.canRefresh(time.Unix(test.now, 0)); got != test.want {
 			t.Errorf("F21 alive at %d: got %v, want %v", test.now, got, test.want)
 		}
 	}
-	if r.Refresh = ""; r.alive(time.Unix(0, 0)) {
+	if r.Refresh = ""; r.canRefresh(time.Unix(0, 0)) {
 		t.Error("alive without a refresh token: got true, want false")
 	}
 	r.addHost(registry)
@@ -161,20 +161,20 @@ func FuzzDecodeRecord(f *testing.F) {
 	}
 	var c credentialRecord
 	var s sessionRecord
-	if decodeRecord(string(credential), &c) != nil || c.valid(recordIssuer, registry, "") != nil || decodeRecord(string(session), &s) != nil {
+	if decodeRecord(string(credential), &c) != nil || c.check(recordIssuer, registry, "") != nil || decodeRecord(string(session), &s) != nil {
 		f.Fatal("no seed is accepted: the property would be of nothing")
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		var c credentialRecord
-		if decodeRecord(text, &c) == nil && c.valid(recordIssuer, registry, "") == nil {
+		if decodeRecord(text, &c) == nil && c.check(recordIssuer, registry, "") == nil {
 			if c.Version != recordVersion || c.Issuer != recordIssuer || c.Host != registry || c.Identity != "" || c.Username == "" || c.Secret == "" {
 				t.Errorf("%q: got %+v, want a whole record of ours", text, c)
 			}
 			if strings.ContainsAny(c.Username+c.Secret, "\r\n\x00") {
 				t.Errorf("%q: got %+v, want no control characters", text, c)
 			}
-			if life := time.Duration(c.Expires-c.Kept) * time.Second; !c.Stored && life > maxKept {
-				t.Errorf("%q: got a life of %v, want %v at most", text, life, maxKept)
+			if life := time.Duration(c.Expires-c.StoredAt) * time.Second; !c.Stored && life > maxStored {
+				t.Errorf("%q: got a life of %v, want %v at most", text, life, maxStored)
 			}
 			again := encodeDecode(t, c, &credentialRecord{})
 			if !reflect.DeepEqual(again, &c) {
@@ -182,7 +182,7 @@ func FuzzDecodeRecord(f *testing.F) {
 			}
 		}
 		var s sessionRecord
-		if decodeRecord(text, &s) == nil && s.valid(recordIssuer, "") == nil {
+		if decodeRecord(text, &s) == nil && s.check(recordIssuer, "") == nil {
 			if s.Version != recordVersion || s.Issuer != recordIssuer || strings.ContainsAny(s.Refresh, "\r\n\x00") {
 				t.Errorf("%q: got %+v, want a whole record of ours", text, s)
 			}

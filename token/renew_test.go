@@ -31,7 +31,7 @@ func (f *fixture) replaceSession(subject, refresh, accessToken string) {
 		_, err = s.writeSession(there, refresh)
 	}
 	if err == nil && accessToken != "" {
-		s.keep(registry, accessToken, f.clock.Now().Add(time.Hour), sessionRecord{})
+		s.save(registry, accessToken, f.clock.Now().Add(time.Hour), sessionRecord{})
 	}
 	if err != nil {
 		f.t.Error(err)
@@ -53,8 +53,8 @@ func TestLogoutMeanwhile(t *testing.T) {
 		f.signedIn()
 		f.clock.add(2 * time.Hour)
 		f.wants("R1", first(f.logout, gives(f.access(alice, "A2"), "R2")))
-		if c, err := f.get(); !errors.Is(err, errOvertaken) {
-			t.Errorf("got %q, %v, want errOvertaken", c.Secret, err)
+		if c, err := f.get(); !errors.Is(err, errSuperseded) {
+			t.Errorf("got %q, %v, want errSuperseded", c.Secret, err)
 		}
 		f.wantNothing("C7 after logout")
 	})
@@ -250,7 +250,7 @@ func TestWaitEnds(t *testing.T) {
 	f.store.SayHolder(lockName(f.url, ""), "signing in")
 	s := f.session()
 	s.Patience = 40 * time.Millisecond
-	_, err = s.Credential(t.Context(), registry)
+	_, err = s.Credential(t.Context(), registry, true)
 	var nobody *NotSignedInError
 	if err == nil || errors.As(err, &nobody) || !strings.Contains(err.Error(), "gave up after waiting 40ms") || !strings.Contains(err.Error(), "signing in") {
 		t.Errorf("C5 got %v, want one that says how long and for whom", err)
@@ -304,7 +304,7 @@ func TestRotatedBesideBadToken(t *testing.T) {
 				t.Errorf("got %q, %v, want an error without the token", c.Secret, err)
 			}
 			f.wantSession("P7 the rotated one is kept", "R2", alice)
-			if r, err := f.session().readCredential(registry); err != nil || r.usable(f.clock.Now()) {
+			if r, err := f.session().readCredential(registry); err != nil || r.isValid(f.clock.Now()) {
 				t.Errorf("I51 got %q kept, %v, want it not cached", r.Secret, err)
 			}
 		})
@@ -383,7 +383,7 @@ func TestKept(t *testing.T) {
 		want time.Duration // kept for; 0: used once
 	}{
 		{"an hour", time.Hour, time.Hour},
-		{"I43 a year", 365 * 24 * time.Hour, maxKept},
+		{"I43 a year", 365 * 24 * time.Hour, maxStored},
 		{"I43 none", nil, 0},
 		{"I43 the year 9999", 253402300799, 0},
 		{"I43 1e300", 1e300, 0},

@@ -150,7 +150,7 @@ func TestNoRefreshToken(t *testing.T) {
 	if end := f.clock.Now().Add(time.Hour); err != nil || kept.Account.Renewable || !kept.Account.Until.Equal(end) || !kept.Account.Valid(f.clock.Now()) {
 		t.Errorf("got %+v, %v, want a valid session until %v that cannot be renewed", kept.Account, err, end)
 	}
-	if c, err := f.session().Credential(t.Context(), api); err != nil || c.Secret != f.access(alice, "for all") {
+	if c, err := f.session().Credential(t.Context(), api, true); err != nil || c.Secret != f.access(alice, "for all") {
 		t.Errorf("the API: got %+v, %v, want the stored token", c, err)
 	}
 	if names, err := f.session().Usernames(); err != nil || len(names) != 1 || names[registry] != Username {
@@ -181,7 +181,7 @@ func TestSignInKeepsWhatIsGood(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.person = nil
-	if c, err := f.session().Credential(t.Context(), api); err != nil || c.Secret != apiToken {
+	if c, err := f.session().Credential(t.Context(), api, true); err != nil || c.Secret != apiToken {
 		t.Errorf("the API's token after a sign-in without one: got %+v, %v, want it kept", c, err)
 	}
 	f.confirm = func(_, _ Account) bool { return true }
@@ -195,7 +195,7 @@ func TestSignInKeepsWhatIsGood(t *testing.T) {
 	}
 	f.person = nil
 	var nobody *NotSignedInError
-	if c, err := f.session().Credential(t.Context(), api); !errors.As(err, &nobody) {
+	if c, err := f.session().Credential(t.Context(), api, true); !errors.As(err, &nobody) {
 		t.Errorf("the former account's token for the API: got %+v, %v, want it gone", c, err)
 	}
 
@@ -225,7 +225,7 @@ func TestWarnsBeforeTheEnd(t *testing.T) {
 				f.counts()
 				s := f.session()
 				s.WarnBeforeEnd = true
-				if _, err := s.Credential(t.Context(), registry); err != nil {
+				if _, err := s.Credential(t.Context(), registry, true); err != nil {
 					t.Fatal(err)
 				}
 				_, _, said = f.counts()
@@ -257,10 +257,10 @@ func TestHosts(t *testing.T) {
 	kept := f.signedIn()
 	apk := jwt(t, map[string]any{"iss": f.url, "sub": alice, "aud": "apk.cgr.dev", "exp": f.clock.Now().Add(time.Hour).Unix()})
 	f.steps = append(f.steps, step{"R1", "apk.cgr.dev", gives(apk, "")}, step{"R1", registry, gives(kept, "")})
-	if c, err := f.session().Credential(t.Context(), "apk.cgr.dev"); err != nil || c.Secret != apk {
+	if c, err := f.session().Credential(t.Context(), "apk.cgr.dev", true); err != nil || c.Secret != apk {
 		t.Errorf("apk.cgr.dev: got %q, %v, want a token for its own audience", c.Secret, err)
 	}
-	if c, err := f.session().Credential(t.Context(), "skills.cgr.dev"); err != nil || c.Secret != kept {
+	if c, err := f.session().Credential(t.Context(), "skills.cgr.dev", true); err != nil || c.Secret != kept {
 		t.Errorf("skills.cgr.dev: got %q, %v, want a token for the registry's audience", c.Secret, err)
 	}
 	names, err := f.session().Usernames()
@@ -310,13 +310,13 @@ func TestIdentities(t *testing.T) {
 	f.signedIn()
 	s := f.session()
 	s.Identity = "org/identity"
-	if _, err := s.Credential(t.Context(), registry); err == nil {
+	if _, err := s.Credential(t.Context(), registry, true); err == nil {
 		t.Error("I38 another identity: got the person's credential, want none")
 	}
 	if err := f.session().Store(t.Context(), registry, "org/id", "stored-secret"); err != nil {
 		t.Fatal(err)
 	}
-	if c, err := s.Credential(t.Context(), registry); err != nil || c.Secret != "stored-secret" {
+	if c, err := s.Credential(t.Context(), registry, true); err != nil || c.Secret != "stored-secret" {
 		t.Errorf("another identity: got %q, %v, want the stored pair", c.Secret, err)
 	}
 }

@@ -89,7 +89,7 @@ func TestUnwritableStore(t *testing.T) {
 		f.readOnly()
 		a1 := f.access(job, "A1")
 		f.wantsExchange(registry, a1)
-		c, err := f.assuming().Credential(t.Context(), registry)
+		c, err := f.assuming().Credential(t.Context(), registry, true)
 		if err != nil || c.Secret != a1 {
 			t.Errorf("got %q, %v, want the identity's token", c.Secret, err)
 		}
@@ -138,7 +138,7 @@ func TestNoLockNoRefresh(t *testing.T) {
 			return ctx, func() {}
 		}
 		f.counts()
-		c, err := s.Credential(t.Context(), registry)
+		c, err := s.Credential(t.Context(), registry, true)
 		if err != nil || c.Secret != a1 {
 			t.Errorf("got %q, %v, want the stored token", c.Secret, err)
 		}

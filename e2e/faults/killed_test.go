@@ -220,7 +220,7 @@ func signInKilled(t *testing.T, store string) {
 			}
 		case err != nil && windows <= 1:
 			outcomes["told that the window was left"]++
-			p.refused(next, "was left", "docker-credential-cgr login")
+			p.refused(next, "was abandoned", "docker-credential-cgr login")
 			if held["refresh"] != "" {
 				t.Errorf("killed before %s: not served, though the session was kept", at)
 			}

@@ -172,7 +172,7 @@ func TestC17_F23_BrowserHoldsNothing(t *testing.T) {
 		t.Errorf("the browser speaks through us: %s", killed)
 	}
 	next := p.get()
-	p.refused(next, "was left")
+	p.refused(next, "was abandoned")
 	if strings.Contains(next.stderr, "waiting") || listens(address) {
 		t.Errorf("the lock or the listener is still held: %s", next)
 	}

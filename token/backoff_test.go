@@ -140,7 +140,7 @@ func TestInterruptedSignIn(t *testing.T) {
 					caller = t.Context()
 					s.Watch = func(context.Context) (context.Context, context.CancelFunc) { return ctx, func() {} }
 				}
-				if c, err := s.Credential(caller, registry); !errors.Is(err, test.cause) {
+				if c, err := s.Credential(caller, registry, true); !errors.Is(err, test.cause) {
 					t.Errorf("got %+v, %v, want the cause", c, err)
 				}
 				f.leaves()
@@ -154,7 +154,7 @@ func TestInterruptedSignIn(t *testing.T) {
 func TestKilledSignIn(t *testing.T) {
 	f := newFixture(t)
 	f.person = func(context.Context) (*Grant, error) {
-		if closed := f.session().readClosed(); !closed.active(f.clock.Now()) {
+		if closed := f.session().readBackoff(); !closed.isActive(f.clock.Now()) {
 			t.Errorf("F13 while the window is open: got the note %+v, want one that holds", closed)
 		}
 		return nil, context.Canceled
@@ -166,17 +166,17 @@ func TestClosedWindowActive(t *testing.T) {
 	now := time.Date(2026, 10, 5, 9, 0, 0, 0, time.UTC)
 	tests := []struct {
 		name string
-		note closedWindow
+		note backoff
 		want bool
 	}{
-		{"none", closedWindow{}, false},
-		{"holds", closedWindow{Count: 1, Until: now.Add(time.Minute)}, true},
-		{"over", closedWindow{Count: 1, Until: now}, false},
-		{"F21 from a clock that was a day ahead", closedWindow{Count: 1, Until: now.Add(24 * time.Hour)}, false},
+		{"none", backoff{}, false},
+		{"holds", backoff{Count: 1, Until: now.Add(time.Minute)}, true},
+		{"over", backoff{Count: 1, Until: now}, false},
+		{"F21 from a clock that was a day ahead", backoff{Count: 1, Until: now.Add(24 * time.Hour)}, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := test.note.active(now); got != test.want {
+			if got := test.note.isActive(now); got != test.want {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
 		})

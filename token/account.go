@@ -1,0 +1,141 @@
+package token
+
+import (
+	"slices"
+	"time"
+
+	"docker-credential-cgr/platform"
+)
+
+// Account is whose session it is, and how long the session lasts.
+type Account struct {
+	Subject string // UIDP
+	Email   string // may be empty
+	// Until is when the person has to sign in again; zero if not known.
+	Until time.Time
+	// Renewable means that the session's tokens are renewed until then.
+	Renewable bool
+
+	isShort bool // it lasts no longer than shortSession
+}
+
+// String returns the name that people know the account by.
+func (a Account) String() string {
+	if a.Email != "" {
+		return platform.Printable(a.Email)
+	}
+	return platform.Printable(a.Subject)
+}
+
+// Describe returns the account's name, how long its session lasts, and whether it can be
+// renewed.
+func (a Account) Describe() string {
+	text := a.String()
+	if a.Until.IsZero() {
+		return text
+	}
+	text += " until " + a.Until.Local().Format("2006-01-02 15:04")
+	if !a.Renewable {
+		text += " (this session cannot be renewed: sign in again then)"
+	}
+	return text
+}
+
+// Valid reports whether the session can be used at now.
+func (a Account) Valid(now time.Time) bool { return a.Renewable || now.Before(a.Until) }
+
+// EndsSoon reports whether a session that is not short is in its last hour.
+func (a Account) EndsSoon(now time.Time) bool {
+	return a.Renewable && !a.isShort && !a.Until.IsZero() && a.Until.Sub(now) < lastHour
+}
+
+// account returns whose session it is. A session without a refresh token lasts as long as
+// its access token for the registry.
+func (s *Session) account(session sessionRecord) Account {
+	a := session.account()
+	if session.Subject == "" {
+		return a
+	}
+	if session.canRefresh(s.Now()) {
+		a.Renewable, a.isShort = true, session.endToWarnOf() == 0
+		if session.RefreshExpires != 0 {
+			a.Until = time.Unix(session.RefreshExpires, 0)
+		}
+		return a
+	}
+	if r, err := s.readSlot(s.Registry, s.Identity); err == nil && !r.Stored && r.isValid(s.Now()) {
+		a.Until = time.Unix(r.Expires, 0)
+	}
+	return a
+}
+
+// Kept is what is stored of a session.
+type Kept struct {
+	Account Account     // zero if nobody is signed in
+	Tokens  []KeptToken // sorted by host
+}
+
+// KeptToken is a stored credential without its secret.
+type KeptToken struct {
+	Host, Username string
+	Expires        time.Time // zero if not known
+	Stored         bool      // the user stored it (docker login)
+	Valid          bool      // it can be used now
+}
+
+// Kept returns what is stored. It sends no request.
+func (s *Session) Kept() (Kept, error) {
+	session, hosts, err := s.readAll()
+	if err != nil {
+		return Kept{}, err
+	}
+	k := Kept{Account: s.account(session)}
+	for _, host := range hosts {
+		r, err := s.readCredential(host)
+		if err != nil {
+			return Kept{}, err
+		}
+		if r.Secret != "" {
+			c := r.credential()
+			k.Tokens = append(k.Tokens, KeptToken{Host: host, Username: c.Username, Expires: c.Expires, Stored: c.Stored, Valid: r.isValid(s.Now())})
+		}
+	}
+	return k, nil
+}
+
+// Usernames returns, by host, the user name that Credential would return if it may not ask
+// a person. It sends no request.
+func (s *Session) Usernames() (map[string]string, error) {
+	session, hosts, err := s.readAll()
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]string{}
+	for _, host := range hosts {
+		if host == s.API {
+			continue // not a registry
+		}
+		r, err := s.readCredential(host)
+		switch {
+		case err != nil:
+			return nil, err
+		case r.isValid(s.Now()):
+			names[host] = r.Username
+		case s.canRenew(session):
+			names[host] = Username
+		}
+	}
+	return names, nil
+}
+
+// readAll returns the session and all hosts that may have a credential, sorted.
+func (s *Session) readAll() (sessionRecord, []string, error) {
+	session, err := s.readSession()
+	if err != nil {
+		return session, nil, err
+	}
+	stored, err := s.readHosts()
+	hosts := slices.Concat([]string{s.Registry}, session.Hosts, stored.Hosts)
+	slices.Sort(hosts)
+	return session, slices.Compact(hosts), err
+}

@@ -1,0 +1,108 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/oauth2"
+
+	"docker-credential-cgr/hint"
+	"docker-credential-cgr/platform"
+)
+
+// exchangeFor exchanges an ID token of this machine for an access token for host and stores
+// it. The refresh token, if any, is not stored: the next token is fetched in the same way.
+func (s *Session) exchangeFor(ctx context.Context, host string, session sessionRecord, tries int) (credentialRecord, error) {
+	started := s.Now()
+	fetch, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	s.Keychain.SayHolder(s.lockName(), "exchanging an ID token")
+	token, err := s.exchange(fetch, s.tokenRequest(host), tries)
+	if err != nil {
+		return credentialRecord{}, err
+	}
+	if s.storesNothing() || s.SignedOutSince(started) {
+		r := credentialRecord{Username: Username, Secret: token.AccessToken}
+		if !token.Expiry.IsZero() {
+			r.Expires = token.Expiry.Unix()
+		}
+		return r, nil
+	}
+	claims, _ := platform.ParseClaims(token.AccessToken) // Exchange has parsed them
+	if session.addHost(host) || session.Subject != claims.Subject {
+		session.Subject, session.Email = claims.Subject, claims.Email
+		if err := s.saveExchanged(ctx, session); err != nil {
+			s.Debug("signing out will not find all stored tokens: %v", err)
+		}
+	}
+	r := s.save(host, token.AccessToken, token.Expiry, session)
+	if s.SignedOutSince(started) { // while it was stored
+		for _, name := range []string{sessionName(s.Issuer, s.Identity), credentialName(s.Issuer, host, s.Identity)} {
+			if err := s.Keychain.Delete(name); err != nil {
+				s.Warn(fmt.Errorf("signed out during the exchange, but %w", err))
+			}
+		}
+	}
+	return r, nil
+}
+
+// exchange exchanges an ID token of this machine for a token of Identity or, if that is
+// empty, of the identity that matches it.
+func (s *Session) exchange(ctx context.Context, request platform.Ask, tries int) (*oauth2.Token, error) {
+	idToken, err := s.IDToken(ctx)
+	switch {
+	case err != nil && s.Identity == "":
+		return nil, &NotSignedInError{err}
+	case err != nil:
+		return nil, fmt.Errorf("no ID token to assume the identity %s with: %w", s.Identity, err)
+	}
+	request.Identity = s.Identity
+	token, err := s.STS.Exchange(ctx, idToken, request, tries)
+	if err == nil {
+		return token, nil
+	}
+	claims := "" // for comparison with what the identity accepts
+	if platform.Refused(err, platform.CodeNotFound, platform.CodePermissionDenied, platform.CodeUnauthenticated) {
+		if claims = platform.DescribeIDToken(idToken); claims != "" {
+			claims = "; " + claims
+		}
+	}
+	var answer *platform.AnswerError
+	switch {
+	case s.Identity != "":
+		return nil, fmt.Errorf("cannot assume the identity %s: %w%s", s.Identity, err, claims)
+	case errors.As(err, &answer) && answer.Status < 500:
+		return nil, &NotSignedInError{hint.With(
+			fmt.Errorf("the platform assigned no identity to this job's ID token (none matches, or several do): %w%s", answer, claims),
+			hint.Text("set CHAINGUARD_AUTH_IDENTITY to the ID of an identity"))}
+	}
+	return nil, fmt.Errorf("cannot exchange this job's ID token: %w", err)
+}
+
+// saveExchanged stores for which hosts the identity has tokens, so that signing out finds
+// them.
+func (s *Session) saveExchanged(ctx context.Context, session sessionRecord) error {
+	if err := s.addIdentity(ctx); err != nil {
+		return err
+	}
+	session.Version, session.Issuer, session.Identity = recordVersion, s.Issuer, s.Identity
+	_, err := s.writeSession(session, "")
+	return err
+}
+
+// addIdentity stores that Identity has tokens, so that signing out finds them when another
+// identity is configured.
+func (s *Session) addIdentity(ctx context.Context) error {
+	if s.Identity == "" {
+		return nil
+	}
+	defer s.lockHosts(ctx)()
+	known, err := s.readHosts()
+	if err != nil || slices.Contains(known.Identities, s.Identity) {
+		return err
+	}
+	known.Identities = append(known.Identities, s.Identity)
+	return s.write(hostsName(s.Issuer), known, 0)
+}

@@ -1,0 +1,239 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptrace"
+	"time"
+
+	"docker-credential-cgr/keychain"
+	"docker-credential-cgr/platform"
+)
+
+const (
+	// earlyTimeout is how long an early refresh may take until its request is sent, and
+	// earlyAnswerTimeout until its answer has come. Some clients kill a helper after five
+	// seconds, and the stored token is still valid.
+	earlyTimeout       = 2 * time.Second
+	earlyAnswerTimeout = 4 * time.Second
+	// earlyPause is the time between two early refreshes if the first one failed.
+	earlyPause = 30 * time.Second
+	// fetchTimeout bounds the requests for one token.
+	fetchTimeout = 25 * time.Second
+	// totalTimeout bounds a Credential that asks no person.
+	totalTimeout = 28 * time.Second
+	// gracePeriod is how long a refresh may go on after its context ended.
+	gracePeriod = 5 * time.Second
+	// fetchTries is how often the issuer is asked for a token that is needed now.
+	fetchTries = 3
+)
+
+// refreshEarly refreshes a credential that is still valid, unless another process does. It
+// returns the new credential or, if that fails, the old one.
+func (s *Session) refreshEarly(ctx context.Context, host string, r credentialRecord) credentialRecord {
+	lock, err := s.Keychain.TryLock(s.lockName())
+	if err != nil {
+		s.Debug("no early refresh: %v", err)
+		return r
+	}
+	defer lock.Unlock()
+	if again, err := s.readCredential(host); err == nil && again.isValid(s.Now()) {
+		if r = again; !r.needsRefresh(s.Now()) {
+			return r // another process refreshed it
+		}
+	}
+	session, err := s.readSession()
+	if err == nil && s.canRenew(session) {
+		watched, stop := s.watch(ctx)
+		defer stop()
+		limited, cancel := untilSent(watched)
+		defer cancel()
+		var renewed credentialRecord
+		if session.canRefresh(s.Now()) {
+			renewed, err = s.refresh(limited, host, session, 1)
+		} else {
+			renewed, err = s.exchangeFor(limited, host, session, 1)
+		}
+		if err == nil {
+			return renewed
+		}
+	}
+	s.Debug("the early refresh failed, and the stored token is still valid: %v", err)
+	// Put off the next one, unless the record was changed meanwhile.
+	if again, readErr := s.readCredential(host); readErr == nil && again == r {
+		again.Renew = s.Now().Add(earlyPause).Unix()
+		if err == nil || s.hasEnded(host, err) && s.IDToken == nil {
+			again.Renew = 0 // there is nothing to refresh with
+		}
+		if err := s.write(credentialName(s.Issuer, host, s.Identity), again, again.Expires); err != nil {
+			s.Debug("cannot put off the next refresh: %v", err)
+		}
+	}
+	return r
+}
+
+// fetch returns a new credential for host; former is the stored one, which is not valid.
+// One process fetches it. The others wait for the lock and read what it stored.
+func (s *Session) fetch(ctx context.Context, host string, former credentialRecord, interactive bool) (credentialRecord, error) {
+	ctx, stop := s.watch(ctx)
+	defer stop()
+	if s.storesNothing() { // so nobody waits for it
+		if session, err := s.readSession(); err == nil && !session.canRefresh(s.Now()) {
+			return s.exchangeFor(ctx, host, session, fetchTries)
+		}
+	}
+	interactive = interactive && s.SignIn != nil
+	if !interactive {
+		limited, cancel := context.WithTimeout(ctx, totalTimeout)
+		defer cancel()
+		ctx = limited
+	}
+	var found credentialRecord
+	unlock, err := s.lock(ctx, func() (done bool, err error) {
+		found, err = s.readCredential(host)
+		if err != nil || found.replaces(former, s.Now()) {
+			return true, err
+		}
+		// All waiting processes look at the same time. One after the other, a hundred of
+		// them would take seconds to find out that they cannot continue.
+		err = s.cannotContinue(interactive)
+		return err != nil, err
+	})
+	if err != nil || unlock == nil {
+		return found, err
+	}
+	defer unlock()
+	return s.fetchLocked(ctx, host, former, interactive)
+}
+
+// cannotContinue returns the error of a process that could do nothing with the lock: there
+// is no session, and no person may be asked.
+func (s *Session) cannotContinue(interactive bool) error {
+	session, err := s.readSession()
+	if err != nil || s.canRenew(session) {
+		return nil
+	}
+	if !interactive {
+		return s.notInteractive()
+	}
+	if b := s.readBackoff(); b.isActive(s.Now()) && !b.Open {
+		return notSignedIn("%s", b.reason())
+	}
+	return nil
+}
+
+// notInteractive returns the error for a session that would need a sign-in.
+func (s *Session) notInteractive() error {
+	err := s.NoSignIn
+	if err == nil {
+		return notSignedIn("there is no session")
+	}
+	if missing := s.Keychain.Missing(); missing != nil {
+		err = fmt.Errorf("%w; %w", err, missing) // signing in would not help
+	}
+	return &NotSignedInError{err}
+}
+
+// fetchLocked fetches a credential for host while this process has the lock. It follows the
+// list of Credential.
+func (s *Session) fetchLocked(ctx context.Context, host string, former credentialRecord, interactive bool) (credentialRecord, error) {
+	r, err := s.readCredential(host)
+	if err != nil || r.replaces(former, s.Now()) {
+		return r, err // another process was faster
+	}
+	session, err := s.readSession()
+	if err != nil {
+		return credentialRecord{}, err
+	}
+	if session.canRefresh(s.Now()) {
+		fetch, cancel := withGrace(ctx, fetchTimeout)
+		defer cancel()
+		r, err := s.refresh(fetch, host, session, fetchTries)
+		var notRedeemed *NotSignedInError
+		switch {
+		case err == nil:
+			return r, nil
+		case errors.As(err, &notRedeemed):
+			if s.IDToken == nil {
+				return credentialRecord{}, err // a person is signed in: no sign-in
+			}
+		case s.hasEnded(host, err):
+			s.Warn(fmt.Errorf("the session of %s has ended", session.account()))
+			if session, err = s.readSession(); err != nil { // as refresh marked it
+				return credentialRecord{}, err
+			}
+		case interactive && platform.Refused(err, platform.CodePermissionDenied):
+			// Issuers before autumn 2026 refuse an audience that the sign-in did not name.
+			s.Debug("signing in again, for %s too: %v", host, err)
+		default:
+			return credentialRecord{}, fmt.Errorf("cannot renew the credential for %s: %w", host, err)
+		}
+	}
+	switch {
+	case s.IDToken != nil:
+		return s.exchangeFor(ctx, host, session, fetchTries)
+	case !interactive:
+		return credentialRecord{}, s.notInteractive()
+	}
+	return s.signInUnlessPaused(ctx, host, session)
+}
+
+// withGrace returns a context for a refresh. It ends after the timeout, or a grace period
+// after its parent: the answer may hold the only valid refresh token.
+func withGrace(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	if end, ok := ctx.Deadline(); ok {
+		timeout = min(timeout, time.Until(end))
+	}
+	fetch, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(gracePeriod, cancel) })
+	return fetch, func() { stop(); cancel() }
+}
+
+// untilSent returns a context for an early refresh. It ends soon unless the request has
+// been sent: from then on the issuer may have redeemed the refresh token.
+func untilSent(ctx context.Context) (context.Context, context.CancelFunc) {
+	fetch, cancel := withGrace(ctx, earlyAnswerTimeout)
+	unsent := time.AfterFunc(earlyTimeout, cancel)
+	fetch = httptrace.WithClientTrace(fetch, &httptrace.ClientTrace{
+		WroteRequest: func(httptrace.WroteRequestInfo) { unsent.Stop() },
+	})
+	return fetch, func() { unsent.Stop(); cancel() }
+}
+
+// maxStored is how long an access token is stored at most, whatever its claims say.
+const maxStored = 24 * time.Hour
+
+// maxMargin bounds how long before its end a token is refreshed. BuildKit caches a
+// credential for almost five minutes.
+const maxMargin = 10 * time.Minute
+
+// save stores an access token of session for host and returns its record. The token is
+// also returned if it cannot be stored. One without an end, or past it, is not stored.
+func (s *Session) save(host, accessToken string, expires time.Time, session sessionRecord) credentialRecord {
+	now := s.Now()
+	r := credentialRecord{
+		Version: recordVersion, Issuer: s.Issuer, Host: host, Identity: s.Identity,
+		Username: Username, Secret: accessToken, StoredAt: now.Unix(),
+	}
+	if expires.IsZero() || !expires.After(now) {
+		s.Debug("the token is not stored: it has no end, or has expired")
+		return r
+	}
+	expires = now.Add(min(expires.Sub(now), maxStored))
+	r.Expires = expires.Unix()
+	if s.canRenew(session) {
+		r.Renew = expires.Add(-min(maxMargin, expires.Sub(now)/5)).Unix()
+	}
+	r.SessionEnds = session.endToWarnOf()
+
+	// A credential that the user stored meanwhile stays.
+	if there, err := s.readSlot(host, s.Identity); err == nil && there.Stored && there.isValid(now) {
+		return r
+	}
+	err := s.write(credentialName(s.Issuer, host, s.Identity), r, r.Expires)
+	if err != nil && !errors.Is(err, keychain.ErrKeepsNothing) {
+		s.Warn(fmt.Errorf("the token for %s is not stored: %w", host, err))
+	}
+	return r
+}

@@ -1,0 +1,105 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"docker-credential-cgr/hint"
+	"docker-credential-cgr/keychain"
+)
+
+// writeTimeout is how long store and erase wait for the lock. They continue without it:
+// the process that has it compares what is stored before it writes.
+const writeTimeout = 5 * time.Second
+
+func (s *Session) lockName() string { return lockName(s.Issuer, s.Identity) }
+
+// lock waits up to Patience for the session's lock and returns what releases it. Each time
+// another process has released the lock, check is called first, at the same time as in all
+// other waiting processes; if it reports done the lock is not taken, and unlock is nil.
+//
+// If no lock can be made, lock warns and continues without one. No refresh token is
+// redeemed then, so the worst that can happen is a second sign-in window.
+func (s *Session) lock(ctx context.Context, check func() (done bool, err error)) (unlock func(), err error) {
+	name := s.lockName()
+	waiting, cancel := context.WithTimeout(ctx, s.Patience)
+	defer cancel()
+	noteOnce := sync.OnceFunc(func() {
+		s.Note("waiting for %s, for %s at most", s.Keychain.ReadHolder(name), s.Patience)
+	})
+	for {
+		lock, err := s.Keychain.TryLock(name)
+		switch {
+		case err == nil:
+			return lock.Unlock, nil
+		case errors.Is(err, keychain.ErrNotPrivate):
+			return nil, err
+		case !errors.Is(err, keychain.ErrBusy):
+			s.Warn(fmt.Errorf("continuing without a lock: %w", err))
+			return func() {}, nil
+		}
+		shared, err := s.Keychain.WaitLock(waiting, name, noteOnce)
+		if err != nil {
+			return nil, s.lockTimeoutError(err)
+		}
+		done := false
+		if check != nil {
+			done, err = check()
+		}
+		shared.Unlock()
+		if done {
+			return nil, err
+		}
+		// Not all at the same instant: the shared lock of one keeps out the next.
+		time.Sleep(rand.N(20 * time.Millisecond))
+	}
+}
+
+// lockTimeoutError returns the error of a wait for the lock that ended with err.
+func (s *Session) lockTimeoutError(err error) error {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return hint.With(fmt.Errorf("gave up after waiting %s for %s", s.Patience, s.Keychain.ReadHolder(s.lockName())),
+		hint.Text("end that process, or try again"))
+}
+
+// lockToWrite waits briefly for the session's lock, for a write that must not be refused,
+// and returns what releases it.
+func (s *Session) lockToWrite(ctx context.Context) (unlock func()) {
+	unlock, taken := s.lockBriefly(ctx, s.lockName())
+	if taken {
+		s.Keychain.SayHolder(s.lockName(), "storing or removing a credential")
+	}
+	return unlock
+}
+
+// lockHosts waits briefly for the lock of the record that all identities share.
+func (s *Session) lockHosts(ctx context.Context) (unlock func()) {
+	unlock, _ = s.lockBriefly(ctx, "hosts-"+lockName(s.Issuer, ""))
+	return unlock
+}
+
+// lockBriefly takes a lock if it is released within writeTimeout.
+func (s *Session) lockBriefly(ctx context.Context, name string) (unlock func(), taken bool) {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	for {
+		lock, err := s.Keychain.TryLock(name)
+		if err == nil {
+			return lock.Unlock, true
+		}
+		if !errors.Is(err, keychain.ErrBusy) || ctx.Err() != nil {
+			s.Debug("writing without the lock: %v", err)
+			return func() {}, false
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/oauth2"
+
+	"docker-credential-cgr/platform"
+)
+
+// errSuperseded means that another process replaced or removed the session while this one
+// refreshed it.
+var errSuperseded = errors.New("the session was replaced or removed by another process: try again")
+
+// hasEnded reports whether err means that the session's refresh token is no longer valid.
+// That the issuer rejects the audience of a host below the registry says nothing of the
+// session: anyone can name such a host.
+func (s *Session) hasEnded(host string, err error) bool {
+	if s.audience(host) != s.Registry {
+		return platform.Refused(err, platform.CodeUnauthenticated)
+	}
+	return platform.Refused(err, platform.CodeUnauthenticated, platform.CodeInvalidArgument, platform.CodeFailedPrecondition)
+}
+
+// refresh redeems the refresh token of session for an access token for host and stores
+// both, the new refresh token first. This process has the lock.
+func (s *Session) refresh(ctx context.Context, host string, session sessionRecord, tries int) (credentialRecord, error) {
+	token, session, err := s.redeem(ctx, s.tokenRequest(host), host, session, tries)
+	if errors.Is(err, errSuperseded) {
+		if r, err := s.readCredential(host); err == nil && r.isValid(s.Now()) {
+			return r, nil
+		}
+	}
+	if err != nil {
+		return credentialRecord{}, err
+	}
+	return s.save(host, token.AccessToken, token.Expiry, session), nil
+}
+
+// redeem redeems the refresh token of session and stores the one that replaces it. The
+// error is a *NotSignedInError, and no request is sent, if this process does not have the
+// lock or nothing could be stored. It returns the session as stored, with host, if any,
+// among its hosts.
+func (s *Session) redeem(ctx context.Context, request platform.Ask, host string, session sessionRecord, tries int) (*oauth2.Token, sessionRecord, error) {
+	if err := s.checkRedeemable(session); err != nil {
+		return nil, session, err
+	}
+	s.Keychain.SayHolder(s.lockName(), "refreshing")
+	token, err := s.STS.Refresh(ctx, session.Refresh, request, tries)
+	current, readErr := s.readSession()
+	if readErr != nil && token == nil {
+		return nil, session, errors.Join(err, readErr)
+	}
+	switch {
+	case readErr != nil:
+		current = session
+	case current.Refresh == session.Refresh:
+		session = current // another process changed something else
+	}
+	switch s.outcome(request, session, current, token, err) {
+	case retry:
+		return s.redeem(ctx, request, host, current, tries)
+	case superseded:
+		if err == nil {
+			err = errSuperseded
+		}
+		return nil, session, err
+	case ended:
+		session.Refresh, session.RefreshExpires = "", 0
+		if _, writeErr := s.writeSession(session, ""); writeErr != nil {
+			s.Debug("cannot mark the session as ended: %v", writeErr)
+		}
+		return nil, session, err
+	case failed:
+		return nil, session, err
+	}
+	session.Generation = max(session.Generation, current.Generation)
+	session = s.saveRefreshed(host, session, token, err)
+	if err != nil {
+		return nil, session, err
+	}
+	if c, _ := platform.ParseClaims(token.AccessToken); session.Subject != "" && c.Subject != session.Subject {
+		return nil, session, fmt.Errorf("%s issued a token of %s, but %s is signed in: not used",
+			s.STS.Host(), platform.Printable(c.Subject, session.Refresh), session.Subject)
+	}
+	return token, session, nil
+}
+
+// refreshOutcome is what became of a refresh token that was sent to the issuer.
+type refreshOutcome int
+
+const (
+	failed     refreshOutcome = iota // the issuer did not answer, or not with a token
+	refreshed                        // there is a new token, of the session that is stored
+	superseded                       // another session is stored now, and that one counts
+	ended                            // the issuer has ended the session
+	retry                            // the issuer rejected the token, but another process stored a new one
+)
+
+// outcome compares the session whose refresh token was sent with the current one. They
+// differ if another process signed in or out, or refreshed, without the lock.
+func (s *Session) outcome(request platform.Ask, sent, current sessionRecord, token *oauth2.Token, err error) refreshOutcome {
+	isEnded := s.hasEnded(request.Audiences[0], err)
+	if len(request.Scopes)+len(request.Capabilities) > 0 {
+		// Another error may be about the scopes and capabilities.
+		isEnded = platform.Refused(err, platform.CodeUnauthenticated)
+	}
+	isCurrent := current.Generation == sent.Generation ||
+		// Another process sent the same token after this one, and took the session for ended.
+		err == nil && current.Refresh == "" && current.Subject != "" && current.Subject == sent.Subject
+	switch {
+	case !isCurrent && isEnded && current.canRefresh(s.Now()):
+		return retry
+	case !isCurrent:
+		return superseded
+	case isEnded:
+		return ended
+	case token == nil:
+		return failed
+	}
+	return refreshed
+}
+
+// saveRefreshed stores the refresh token that came for the session's. err is that of the
+// request: it may have brought a refresh token without a valid access token.
+func (s *Session) saveRefreshed(host string, session sessionRecord, token *oauth2.Token, err error) sessionRecord {
+	changed := false
+	if token.RefreshToken != "" && token.RefreshToken != session.Refresh {
+		session.Refresh, changed = token.RefreshToken, true
+	}
+	if err == nil && host != "" {
+		changed = session.addHost(host) || changed
+	}
+	if !changed {
+		return session
+	}
+	session, err = s.writeSession(session, session.Refresh)
+	if err != nil {
+		s.Warn(fmt.Errorf("%w: the next run has to sign in again", err))
+	}
+	return session
+}
+
+// checkRedeemable returns a *NotSignedInError if the refresh token of session must not be
+// redeemed: its successor could not be stored, or another process may be redeeming it, and
+// the issuer ends a session whose refresh token it sees twice.
+func (s *Session) checkRedeemable(session sessionRecord) error {
+	if !s.Keychain.Holds(s.lockName()) {
+		return notSignedIn("the session cannot be refreshed without a lock: another process may be refreshing it")
+	}
+	// The same record: its successor is as large, and a full quota for new entries may
+	// have room for it.
+	if err := s.write(sessionName(s.Issuer, s.Identity), session, session.RefreshExpires); err != nil {
+		return &NotSignedInError{fmt.Errorf("the session cannot be refreshed: the new refresh token could not be stored: %w", err)}
+	}
+	return nil
+}
+
+// writeSession stores the session with a refresh token as its next generation.
+func (s *Session) writeSession(session sessionRecord, refresh string) (sessionRecord, error) {
+	session.Generation = nextGeneration(session.Generation, s.Now())
+	session.Refresh, session.RefreshExpires = refresh, 0
+	if end := platform.RefreshExpiry(refresh); !end.IsZero() {
+		session.RefreshExpires = end.Unix()
+	}
+	return session, s.write(sessionName(s.Issuer, s.Identity), session, session.RefreshExpires)
+}
