@@ -16,7 +16,7 @@ import (
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/helper"
 	"docker-credential-cgr/hint"
-	"docker-credential-cgr/signin"
+	"docker-credential-cgr/signin/openurl"
 	"docker-credential-cgr/token"
 )
 
@@ -64,8 +64,8 @@ func Run(ctx context.Context, p Program) int {
 		if len(rest) == 0 {
 			return p.exit(ctx, p.answer("%s %s\n", name, p.version()))
 		}
-	case signin.OpenVerb: // our own child, with the null device for standard streams
-		if len(rest) != 1 || signin.OpenBrowser(rest[0]) != nil {
+	case openurl.Verb: // our own child, with the null device for standard streams
+		if len(rest) != 1 || openurl.Open(rest[0]) != nil {
 			return exitFailed
 		}
 		return exitDone

@@ -15,7 +15,7 @@ import (
 	"docker-credential-cgr/console"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/kubernetes"
-	"docker-credential-cgr/signin"
+	"docker-credential-cgr/signin/openurl"
 	"docker-credential-cgr/token"
 )
 
@@ -58,7 +58,7 @@ while. Its URL works once, in one browser.`,
 
 // opensPage says whether a browser can show somebody a page here by itself.
 func (a *app) opensPage() bool {
-	return a.cfg.Mode == config.ModeBrowser || a.isInteractive() && signin.Usable(os.Getenv, os.Geteuid())
+	return a.cfg.Mode == config.ModeBrowser || a.isInteractive() && openurl.Usable(os.Getenv, os.Geteuid())
 }
 
 func (a *app) console(ctx context.Context, parent string, idle time.Duration, opens bool) error {
@@ -99,7 +99,7 @@ func (a *app) console(ctx context.Context, parent string, idle time.Duration, op
 // called at the end.
 func (a *app) openPage(address string, used <-chan struct{}) (closePage func()) {
 	failed := make(chan struct{})
-	remove, err := signin.OpenPrivately(address, a.cfg.IdentityTokenEnv, func() { close(failed) })
+	remove, err := openurl.StartPrivately(address, a.cfg.IdentityTokenEnv, func() { close(failed) })
 	if err != nil {
 		a.debug(a.cfg, "cannot start the opener: %v", err)
 		remove = func() {}

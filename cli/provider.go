@@ -6,6 +6,7 @@ import (
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/signin"
+	"docker-credential-cgr/signin/openurl"
 )
 
 // provider is how a person signs in at the OpenID provider that is configured.
@@ -19,7 +20,7 @@ func (p Program) provider(cfg config.Config, sts *platform.STS) *signin.Provider
 		STS:    sts,
 		Issuer: cfg.OIDC.Issuer, ClientID: cfg.OIDC.ClientID, Device: device,
 		IdentityProvider: cfg.IdentityProvider, Identity: cfg.Identity,
-		Opens:            cfg.Mode == config.ModeBrowser || cfg.Mode == config.ModeAuto && signin.Usable(os.Getenv, os.Geteuid()),
+		Opens:            cfg.Mode == config.ModeBrowser || cfg.Mode == config.ModeAuto && openurl.Usable(os.Getenv, os.Geteuid()),
 		IdentityTokenEnv: cfg.IdentityTokenEnv,
 		Wait:             wait, Screen: p.screen(), Now: wallClock, Debug: p.debugger(cfg),
 		Transport: p.transport(),

@@ -14,7 +14,7 @@ import (
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/keychain"
 	"docker-credential-cgr/platform"
-	"docker-credential-cgr/signin"
+	"docker-credential-cgr/signin/prompt"
 	"docker-credential-cgr/token"
 	"docker-credential-cgr/workload"
 )
@@ -183,8 +183,8 @@ func ofWorkload(cfg config.Config) bool {
 func wallClock() time.Time { return time.Now().Round(0) }
 
 // screen returns where a person who signs in reads.
-func (p Program) screen() signin.Screen {
-	screen := signin.Screen{Out: p.Stderr, Terminal: p.isInteractive()}
+func (p Program) screen() prompt.Screen {
+	screen := prompt.Screen{Out: p.Stderr, Terminal: p.isInteractive()}
 	if !p.typed {
 		screen.Prefix = name + ": "
 	}

@@ -12,6 +12,7 @@ import (
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/signin"
+	"docker-credential-cgr/signin/openurl"
 	"docker-credential-cgr/token"
 	"docker-credential-cgr/workload"
 )
@@ -177,7 +178,7 @@ func (p Program) person(cfg config.Config, sts *platform.STS, invite string) (fu
 		browser.Force = true
 		return browser.SignIn, nil
 	}
-	if cfg.Mode == config.ModeHeadless || !signin.Usable(os.Getenv, os.Geteuid()) {
+	if cfg.Mode == config.ModeHeadless || !openurl.Usable(os.Getenv, os.Geteuid()) {
 		return headless.SignIn, nil
 	}
 	browser.GiveUp = true

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"docker-credential-cgr/iam"
-	"docker-credential-cgr/signin"
+	"docker-credential-cgr/signin/loopback"
 )
 
 // PullTokens lists, creates and revokes pull tokens for the page, which shows its errors:
@@ -64,15 +64,16 @@ const stopLimit = 20 * time.Second
 // it for c.Idle, which is ErrIdle. ready is called once with the page's address, which
 // holds a key that lets in whoever uses it first, and with a channel that is closed then.
 func (c *Console) Serve(ctx context.Context, ready func(address string, used <-chan struct{})) error {
-	sockets, err := signin.ListenLocalhost()
+	sockets, err := loopback.Listen(loopback.Localhost)
 	if err != nil {
 		return fmt.Errorf("cannot listen on the loopback interface for the page: %w", err)
 	}
-	s := newServer(c, sockets[0].Addr().(*net.TCPAddr).Port)
+	port := loopback.Port(sockets[0])
+	s := newServer(c, port)
 	requests, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	web := &http.Server{
-		Handler:           s,
+		Handler:           loopback.Guard(port, policy, s),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"docker-credential-cgr/iam"
+	"docker-credential-cgr/signin/loopback"
 )
 
 const (
@@ -96,7 +97,7 @@ func (f *fixture) request(method, path, body string) *http.Request {
 
 func (f *fixture) serve(r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
-	f.ServeHTTP(w, r)
+	loopback.Guard(port, policy, f).ServeHTTP(w, r)
 	return w
 }
 

@@ -7,12 +7,13 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+
+	"docker-credential-cgr/signin/loopback"
 )
 
 // files is the page. Nothing of it is a secret, and nothing of it is made while it runs.
@@ -65,14 +66,8 @@ func (s *server) address() string {
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	setHeaders(w.Header())
 	path, below := strings.CutPrefix(r.URL.Path, s.base)
 	switch {
-	case !s.ownHost(r.Host):
-		// Another name for this address: DNS rebinding (RFC 9110, section 15.5.20).
-		w.WriteHeader(http.StatusMisdirectedRequest)
-	case r.Method == http.MethodOptions:
-		w.WriteHeader(http.StatusNoContent) // a preflight, granted nothing
 	case !below:
 		w.WriteHeader(http.StatusNotFound)
 	case path == apiPath || path == alivePath:
@@ -88,31 +83,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// setHeaders sets the headers that every answer has. The page may use its own files, and
-// nothing else; nobody may frame it, link to it with a handle on it, or keep it.
-func setHeaders(h http.Header) {
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
-}
-
-func (s *server) ownHost(host string) bool {
-	return slices.Contains([]string{"localhost:" + s.port, "127.0.0.1:" + s.port, net.JoinHostPort("::1", s.port)}, host)
-}
-
-// only refuses other methods than those allowed.
-func only(w http.ResponseWriter, r *http.Request, methods ...string) bool {
-	if slices.Contains(methods, r.Method) {
-		return true
-	}
-	w.Header().Set("Allow", strings.Join(methods, ", "))
-	w.WriteHeader(http.StatusMethodNotAllowed)
-	return false
-}
+// policy lets the page use its own files and nothing else.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // servePage lets in whoever has the key, and shows the page to those who are in.
 //
@@ -120,7 +92,7 @@ func only(w http.ResponseWriter, r *http.Request, methods ...string) bool {
 // is no redirect: the browser may come from a file, which is another site to it, and
 // would not send its new cookie along a redirect that began there.
 func (s *server) servePage(w http.ResponseWriter, r *http.Request) {
-	if !only(w, r, http.MethodGet) {
+	if !loopback.Allow(w, r, http.MethodGet) {
 		return
 	}
 	query := r.URL.Query()
@@ -139,8 +111,8 @@ func (s *server) servePage(w http.ResponseWriter, r *http.Request) {
 // letIn exchanges the key for a cookie, once. Cookies know no port (RFC 6265, section
 // 8.5): its path keeps it from whatever else is at localhost, another console too.
 func (s *server) letIn(w http.ResponseWriter, r *http.Request, key string) bool {
-	if dest := r.Header.Get("Sec-Fetch-Dest"); dest != "" && dest != "document" {
-		return false // a script, an image, a frame: nobody looks at it
+	if !loopback.IsNavigation(r) {
+		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,7 +136,7 @@ func (s *server) isIn(r *http.Request) bool {
 }
 
 func serveFile(w http.ResponseWriter, r *http.Request, name, kind string) {
-	if only(w, r, http.MethodGet) {
+	if loopback.Allow(w, r, http.MethodGet) {
 		writeFile(w, http.StatusOK, name, kind)
 	}
 }
@@ -187,11 +159,11 @@ func (s *server) serveAPI(w http.ResponseWriter, r *http.Request, path string) {
 	if path == alivePath {
 		methods = methods[:1]
 	}
-	if !only(w, r, methods...) {
+	if !loopback.Allow(w, r, methods...) {
 		return
 	}
 	if !s.isIn(r) {
-		writeError(w, http.StatusForbidden, "this page is not signed in; run: docker-credential-cgr console")
+		writeError(w, http.StatusForbidden, "this page is not signed in: start the console again in the terminal")
 		return
 	}
 	if !fromPage(r) {

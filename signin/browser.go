@@ -7,8 +7,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
-	"log"
 	"net/http"
 	"net/url"
 	"os"
@@ -19,6 +17,9 @@ import (
 
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/signin/loopback"
+	"docker-credential-cgr/signin/openurl"
+	"docker-credential-cgr/signin/prompt"
 	"docker-credential-cgr/token"
 )
 
@@ -46,7 +47,7 @@ type Browser struct {
 	// browser does not inherit it; may be empty.
 	IdentityTokenEnv string
 	Wait             time.Duration // for the person
-	Screen           Screen
+	Screen           prompt.Screen
 	Now              func() time.Time
 	Debug            func(format string, args ...any)
 }
@@ -59,8 +60,8 @@ type browserSignIn struct {
 	*Browser
 	request token.SignInRequest
 	start   time.Time
-	l       *listener
-	prompt  *prompt
+	l       *loopback.Callback
+	prompt  *prompt.Prompt
 
 	checking chan struct{} // one element for each answer that the platform may be asked about at once
 	granted  chan *token.Grant
@@ -109,7 +110,7 @@ func (b *Browser) SignIn(ctx context.Context, r token.SignInRequest) (*token.Gra
 	if err != nil {
 		return nil, err
 	}
-	opens := b.Force || Usable(os.Getenv, os.Geteuid())
+	opens := b.Force || openurl.Usable(os.Getenv, os.Geteuid())
 	if !opens && b.GiveUp {
 		return nil, ErrNoBrowser
 	}
@@ -118,30 +119,30 @@ func (b *Browser) SignIn(ctx context.Context, r token.SignInRequest) (*token.Gra
 		checking: make(chan struct{}, maxChecks), granted: make(chan *token.Grant, 1), refused: make(chan error, 1),
 		partial: map[string]*token.Grant{}, begun: map[string]int{}, checked: map[[sha256.Size]byte]func() (token.Grant, error){},
 	}
-	s.prompt = newPrompt(b.Screen, b.Now)
-	if s.l, err = listen(localhost, func(rawQuery string) (outcome, error) { return s.take(ctx, rawQuery) }, insistsOnTLS(s.prompt, localhost)); err != nil {
+	s.prompt = prompt.New(b.Screen, b.Now)
+	if s.l, err = loopback.ListenForCallback(loopback.Localhost, func(rawQuery string) (loopback.Page, error) { return s.take(ctx, rawQuery) }, insistsOnTLS(s.prompt, loopback.Localhost)); err != nil {
 		return nil, err
 	}
 	address := s.address(parameters)
-	s.prompt.show(whereToOpen(s.l, opens), address, b.Wait)
-	defer s.prompt.close()
+	s.prompt.Show(whereToOpen(s.l, opens), address, b.Wait)
+	defer s.prompt.Close()
 	noBrowser := make(chan struct{})
 	if opens {
 		s.open(address, noBrowser)
 	}
 	grant, err := s.wait(ctx, noBrowser)
 	if err != nil {
-		s.l.close()
+		s.l.Close()
 		return nil, err
 	}
-	grant.Finish = func() { s.l.awaitShown(ctx); s.l.close() }
+	grant.Finish = func() { s.l.AwaitShown(ctx); s.l.Close() }
 	return grant, nil
 }
 
 // address returns the issuer's page. The redirect's parameters tell the issuer
 // what the callback takes.
 func (s *browserSignIn) address(parameters url.Values) string {
-	parameters.Set("redirect", s.l.url()+"?token=true&error=true")
+	parameters.Set("redirect", s.l.URL()+"?token=true&error=true")
 	return s.Issuer + "/oauth?" + parameters.Encode()
 }
 
@@ -157,12 +158,12 @@ func (s *browserSignIn) wait(ctx context.Context, noBrowser <-chan struct{}) (*t
 			return grant, nil
 		case failed = <-s.refused:
 			end = s.Now().Add(refusedWait)
-			s.prompt.say("%v; waiting %s for another answer", failed, refusedWait)
-			s.prompt.until(end)
+			s.prompt.Say("%v; waiting %s for another answer", failed, refusedWait)
+			s.prompt.Until(end)
 		case <-noBrowser:
 			return nil, ErrNoBrowser
 		case <-tick.C:
-			s.prompt.tick()
+			s.prompt.Tick()
 			if over := s.Now().Sub(end); over >= 0 && len(s.checking) == 0 || over >= checkWait {
 				return nil, failed
 			}
@@ -179,26 +180,26 @@ func (s *browserSignIn) wait(ctx context.Context, noBrowser <-chan struct{}) (*t
 
 // take looks at the query of a callback. Its error leaves the sign-in waiting: what
 // anyone on this machine can send ends it only when the platform has accepted it.
-func (s *browserSignIn) take(ctx context.Context, rawQuery string) (outcome, error) {
+func (s *browserSignIn) take(ctx context.Context, rawQuery string) (loopback.Page, error) {
 	c, err := parseCallback(rawQuery)
 	if err != nil {
-		return outcome{}, err
+		return loopback.Page{}, err
 	}
 	if c.token == "" {
 		s.once.Do(func() { s.refused <- s.refusal(c) })
-		return outcome{more: true, title: "Not signed in", text: "Sign-in failed: " + platform.Printable(c.err) + ". The terminal says what to do next. To try again, go back in this window."}, nil
+		return loopback.Page{More: true, Title: "Not signed in", Text: "Sign-in failed: " + platform.Printable(c.err) + ". The terminal says what to do next. To try again, go back in this window."}, nil
 	}
 	grant, err := s.read(c)
 	if err == nil {
 		grant, err = s.check(ctx, c, grant)
 	}
-	var o outcome
+	var o loopback.Page
 	if err == nil {
 		o, err = s.accept(grant)
 	}
 	if err != nil {
 		s.Debug("an answer is not accepted: %v", err)
-		s.prompt.sayOnce("an answer was not accepted: %v; waiting for another one", err)
+		s.prompt.SayOnce("an answer was not accepted: %v; waiting for another one", err)
 	}
 	return o, err
 }
@@ -245,11 +246,11 @@ func (s *browserSignIn) continued(subject string, t token.AccessToken) *token.Gr
 
 // accept adds an answer that the platform has accepted, and returns where the
 // browser goes next. Of two complete answers the first one counts.
-func (s *browserSignIn) accept(answer *token.Grant) (outcome, error) {
+func (s *browserSignIn) accept(answer *token.Grant) (loopback.Page, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.finished != nil {
-		return signedInAs(s.finished), nil
+		return signedInPage(s.finished), nil
 	}
 	if answer.RefreshToken == "" {
 		former := s.continued(answer.Subject, answer.AccessTokens[0])
@@ -257,9 +258,9 @@ func (s *browserSignIn) accept(answer *token.Grant) (outcome, error) {
 		case former != nil:
 			answer.AccessTokens = append(former.AccessTokens, answer.AccessTokens...)
 		case !slices.Contains(answer.AccessTokens[0].Audiences, s.request.Audiences[0]):
-			return outcome{}, errors.New("its audience was answered already")
+			return loopback.Page{}, errors.New("its audience was answered already")
 		case s.begun[answer.Subject] == maxBegun:
-			return outcome{}, fmt.Errorf("the issuer gives no token for %s alone", strings.Join(s.missing(answer), " or "))
+			return loopback.Page{}, fmt.Errorf("the issuer gives no token for %s alone", strings.Join(s.missing(answer), " or "))
 		default:
 			s.begun[answer.Subject]++
 		}
@@ -267,14 +268,14 @@ func (s *browserSignIn) accept(answer *token.Grant) (outcome, error) {
 	if missing := s.missing(answer); len(missing) > 0 {
 		parameters, err := s.parameters(missing[:1])
 		if err != nil {
-			return outcome{}, err // not possible: it was made once
+			return loopback.Page{}, err // not possible: it was made once
 		}
 		s.partial[answer.Subject] = answer
-		return outcome{next: s.address(parameters)}, nil
+		return loopback.Page{Next: s.address(parameters)}, nil
 	}
 	s.finished = answer
 	s.granted <- answer
-	return signedInAs(answer), nil
+	return signedInPage(answer), nil
 }
 
 // parameters are those of the page that the person signs in at, but for the
@@ -306,13 +307,13 @@ func (b *Browser) parameters(audiences []string) (url.Values, error) {
 func (s *browserSignIn) open(address string, noBrowser chan<- struct{}) {
 	failed := func() {
 		if s.GiveUp && !s.Force {
-			s.prompt.say("no browser could be opened")
+			s.prompt.Say("no browser could be opened")
 			close(noBrowser)
 			return
 		}
-		s.prompt.say("no browser could be opened: open the address yourself")
+		s.prompt.Say("no browser could be opened: open the address yourself")
 	}
-	if err := startBrowser(address, s.IdentityTokenEnv, failed); err != nil {
+	if err := openurl.Start(address, s.IdentityTokenEnv, failed); err != nil {
 		s.Debug("cannot start the opener: %v", err)
 		failed()
 	}
@@ -362,5 +363,7 @@ func (b *Browser) refusal(c callback) error {
 	return notFinished("%s", why)
 }
 
-// silent keeps net/http's server off standard error, which is the user's.
-var silent = log.New(io.Discard, "", 0)
+// signedInPage returns the last page of a sign-in.
+func signedInPage(grant *token.Grant) loopback.Page {
+	return loopback.Page{Good: true, Title: "Signed in", Text: "You are signed in as " + grant.Account().String() + ". You can close this window and go back to the terminal."}
+}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"docker-credential-cgr/hint"
+	"docker-credential-cgr/signin/prompt"
 	"docker-credential-cgr/token"
 )
 
@@ -48,7 +49,7 @@ func newSigning(t *testing.T, wait time.Duration) *signing {
 		clock: &testClock{now: time.Date(2026, 10, 5, 9, 0, 0, 0, time.UTC)},
 	}
 	s.browser = &Browser{
-		Issuer: issuerURL, Console: "https://console.example", Wait: wait, Screen: Screen{Out: s.screen}, Now: s.clock.Now,
+		Issuer: issuerURL, Console: "https://console.example", Wait: wait, Screen: prompt.Screen{Out: s.screen}, Now: s.clock.Now,
 		Debug: func(format string, args ...any) { t.Logf("debug: "+format, args...) },
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -157,7 +158,7 @@ func TestSignIn(t *testing.T) {
 	if got := s.page.Query(); got.Encode() != want.Encode() || s.page.Path != "/oauth" {
 		t.Errorf("the page: got %s, want /oauth with %v", s.page, want)
 	}
-	if s.redir.Scheme != "http" || s.redir.Hostname() != "localhost" || s.redir.Path != callbackPath || s.redir.RawQuery != "token=true&error=true" {
+	if s.redir.Scheme != "http" || s.redir.Hostname() != "localhost" || s.redir.Path != "/callback" || s.redir.RawQuery != "token=true&error=true" {
 		t.Errorf("S5 the redirect: got %s, want http://localhost:PORT/callback?token=true&error=true", s.redir)
 	}
 	token := s.token(nil)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"docker-credential-cgr/signin/prompt"
 )
 
 // Each thing that the issuer's page can be told has its parameter, and what
@@ -51,7 +53,7 @@ func TestPageParameters(t *testing.T) {
 		})
 	}
 	t.Run("I23 unknown connection", func(t *testing.T) {
-		b := Browser{Connection: "carrier\x1b pigeon", Now: time.Now, Screen: Screen{Out: io.Discard}}
+		b := Browser{Connection: "carrier\x1b pigeon", Now: time.Now, Screen: prompt.Screen{Out: io.Discard}}
 		if grant, err := b.SignIn(t.Context(), request(registry)); err == nil || !strings.Contains(err.Error(), `"carrier\x1b pigeon"`) {
 			t.Errorf("got %+v, %v, want it refused", grant, err)
 		}
@@ -62,7 +64,7 @@ func TestPageParameters(t *testing.T) {
 func TestSignInGivesUp(t *testing.T) {
 	noBrowserHere(t)
 	screen := &screen{}
-	b := &Browser{Issuer: issuerURL, GiveUp: true, Wait: time.Minute, Screen: Screen{Out: screen}, Now: time.Now, Debug: t.Logf}
+	b := &Browser{Issuer: issuerURL, GiveUp: true, Wait: time.Minute, Screen: prompt.Screen{Out: screen}, Now: time.Now, Debug: t.Logf}
 	if grant, err := b.SignIn(t.Context(), request(registry)); !errors.Is(err, ErrNoBrowser) || screen.String() != "" {
 		t.Errorf("F28 where none can be shown: got %+v, %v and %q, want ErrNoBrowser and no address", grant, err, screen)
 	}
@@ -93,7 +95,7 @@ func TestSignInWaitsOn(t *testing.T) {
 			noBrowserHere(t)
 			t.Setenv("BROWSER", filepath.Join(t.TempDir(), "missing"))
 			screen, result := &screen{}, make(chan error, 1)
-			b := &Browser{Issuer: issuerURL, Wait: time.Minute, Screen: Screen{Out: screen}, Now: time.Now, Debug: func(string, ...any) {}}
+			b := &Browser{Issuer: issuerURL, Wait: time.Minute, Screen: prompt.Screen{Out: screen}, Now: time.Now, Debug: func(string, ...any) {}}
 			change(b)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()

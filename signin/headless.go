@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/signin/prompt"
 	"docker-credential-cgr/token"
 )
 
@@ -29,7 +30,7 @@ type Headless struct {
 	Identity string
 	Wait     time.Duration // for the person
 	Every    time.Duration // between two polls; 0 means 2 s
-	Screen   Screen
+	Screen   prompt.Screen
 	Now      func() time.Time
 	Debug    func(format string, args ...any)
 }
@@ -57,7 +58,7 @@ func (h *Headless) SignIn(ctx context.Context, r token.SignInRequest) (*token.Gr
 	}
 	end := h.Now().Add(h.Wait)
 	p := h.ask(h.STS.Issuer + "/oauth?" + parameters.Encode())
-	defer p.close()
+	defer p.Close()
 	sealed, err := h.await(ctx, code, p, end)
 	if err != nil {
 		return nil, err
@@ -78,16 +79,16 @@ func failed(err error) error {
 // ask shows the address. The code in it is a whole public key: nobody can guess
 // another's, but whoever opens a stranger's address signs the stranger in (RFC 8628,
 // section 5.4).
-func (h *Headless) ask(address string) *prompt {
-	p := newPrompt(h.Screen, h.Now)
-	p.draw(address)
-	p.show([]string{"sign in on any device", "open this address only if you started this yourself:"}, address, h.Wait)
+func (h *Headless) ask(address string) *prompt.Prompt {
+	p := prompt.New(h.Screen, h.Now)
+	p.Draw(address)
+	p.Show([]string{"sign in on any device", "open this address only if you started this yourself:"}, address, h.Wait)
 	return p
 }
 
 // await polls until the sign-in is finished or its time is up at end. What may
 // pass by itself does not end it.
-func (h *Headless) await(ctx context.Context, code string, p *prompt, end time.Time) (sealedToken, error) {
+func (h *Headless) await(ctx context.Context, code string, p *prompt.Prompt, end time.Time) (sealedToken, error) {
 	every := h.Every
 	if every == 0 {
 		every = pollEvery

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/signin/prompt"
 	"docker-credential-cgr/token"
 )
 
@@ -164,7 +165,7 @@ func session(t testing.TB, code, text string) http.HandlerFunc {
 func (i *headlessIssuer) headless(out *screen, wait time.Duration) *Headless {
 	return &Headless{
 		STS:  &platform.STS{Issuer: i.url, Transport: platform.NewTransport(), Now: i.clock.Now, Warn: func(err error) { i.t.Log(err) }, Debug: i.t.Logf},
-		Wait: wait, Every: time.Millisecond, Screen: Screen{Out: out}, Now: i.clock.Now, Debug: func(string, ...any) {},
+		Wait: wait, Every: time.Millisecond, Screen: prompt.Screen{Out: out}, Now: i.clock.Now, Debug: func(string, ...any) {},
 	}
 }
 

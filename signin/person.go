@@ -12,6 +12,8 @@ import (
 
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/signin/loopback"
+	"docker-credential-cgr/signin/prompt"
 	"docker-credential-cgr/token"
 )
 
@@ -57,7 +59,7 @@ func CheckOrganization(ctx context.Context, transport http.RoundTripper, issuer,
 // whereToOpen returns the lines that say where the address that is shown with them
 // has to be opened, so that the browser comes back to l. opens says that a browser
 // is about to open on it.
-func whereToOpen(l *listener, opens bool) []string {
+func whereToOpen(l *loopback.Callback, opens bool) []string {
 	connection := os.Getenv("SSH_CONNECTION")
 	switch {
 	case opens:
@@ -65,7 +67,7 @@ func whereToOpen(l *listener, opens bool) []string {
 	case connection != "":
 		return []string{
 			"sign in over SSH",
-			fmt.Sprintf("on your own machine, run: ssh -N -L %d:%s:%d %s", l.port, l.host, l.port, sshServer(connection)),
+			fmt.Sprintf("on your own machine, run: ssh -N -L %d:%s:%d %s", l.Port, l.Host, l.Port, sshServer(connection)),
 			"then open this address in the browser there:",
 		}
 	}
@@ -83,15 +85,15 @@ func sshServer(connection string) string {
 
 // insistsOnTLS returns what is called when a browser that comes back to host speaks
 // TLS. It says so once.
-func insistsOnTLS(p *prompt, host string) func() {
+func insistsOnTLS(p *prompt.Prompt, host string) func() {
 	return func() {
-		p.sayOnce("the browser insists on https, which nobody can certify for %s: allow http for it in the browser, or use another one", host)
+		p.SayOnce("the browser insists on https, which nobody can certify for %s: allow http for it in the browser, or use another one", host)
 	}
 }
 
 // timeUp is the end of a sign-in that nobody finished.
 func timeUp(wait time.Duration) error {
-	return notFinished("was not finished within %s", minutes(wait))
+	return notFinished("was not finished within %s", prompt.Minutes(wait))
 }
 
 // stopped is the end of a sign-in whose context ended.
@@ -102,14 +104,4 @@ func stopped(ctx context.Context) error {
 // notFinished returns a *token.SignInError with the hint to sign in again.
 func notFinished(format string, args ...any) error {
 	return hint.With(&token.SignInError{Why: fmt.Sprintf(format, args...)}, hint.Do(hint.SignIn))
-}
-
-func minutes(d time.Duration) string {
-	switch {
-	case d == time.Minute:
-		return "1 minute"
-	case d%time.Minute == 0:
-		return fmt.Sprintf("%d minutes", d/time.Minute)
-	}
-	return d.String()
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/signin/prompt"
 	"docker-credential-cgr/token"
 )
 
@@ -37,7 +38,7 @@ type Provider struct {
 	// IdentityTokenEnv is as in Browser.
 	IdentityTokenEnv string
 	Wait             time.Duration // for the person
-	Screen           Screen
+	Screen           prompt.Screen
 	Now              func() time.Time
 	Debug            func(format string, args ...any)
 	Transport        http.RoundTripper // to the provider

@@ -14,6 +14,9 @@ import (
 	"golang.org/x/oauth2"
 
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/signin/loopback"
+	"docker-credential-cgr/signin/openurl"
+	"docker-credential-cgr/signin/prompt"
 	"docker-credential-cgr/token"
 )
 
@@ -27,7 +30,7 @@ type codeAnswer struct {
 
 // parseCodeAnswer reads the query of a callback.
 func parseCodeAnswer(rawQuery string) (codeAnswer, error) {
-	q, err := parseOnce(rawQuery)
+	q, err := loopback.ParseQuery(rawQuery)
 	if err != nil {
 		return codeAnswer{}, err
 	}
@@ -55,16 +58,16 @@ type codeSignIn struct {
 	*Provider
 	found        *discovered
 	client       *oauth2.Config
-	prompt       *prompt
+	prompt       *prompt.Prompt
 	redeem       redeemer
 	state, nonce string
-	verifier     string          // of PKCE (RFC 7636)
-	answers      chan codeAnswer // the one that is taken
-	pages        chan outcome    // what the browser is told in the end
-	over         chan struct{}   // closed when nobody waits for an answer any more
+	verifier     string             // of PKCE (RFC 7636)
+	answers      chan codeAnswer    // the one that is taken
+	pages        chan loopback.Page // what the browser is told in the end
+	over         chan struct{}      // closed when nobody waits for an answer any more
 
 	mu   sync.Mutex
-	page *outcome // what came of the answer
+	page *loopback.Page // what came of the answer
 }
 
 // withCode has the person sign in in a browser, which comes back to this machine
@@ -74,45 +77,45 @@ func (p *Provider) withCode(ctx context.Context, found *discovered, redeem redee
 	s := &codeSignIn{
 		Provider: p, found: found, redeem: redeem,
 		state: rand.Text(), nonce: rand.Text(), verifier: oauth2.GenerateVerifier(),
-		answers: make(chan codeAnswer, 1), pages: make(chan outcome, 1), over: make(chan struct{}),
+		answers: make(chan codeAnswer, 1), pages: make(chan loopback.Page, 1), over: make(chan struct{}),
 	}
-	s.prompt = newPrompt(p.Screen, p.Now)
-	l, err := listen(loopback4, s.take, insistsOnTLS(s.prompt, loopback4))
+	s.prompt = prompt.New(p.Screen, p.Now)
+	l, err := loopback.ListenForCallback(loopback.IPv4, s.take, insistsOnTLS(s.prompt, loopback.IPv4))
 	if err != nil {
 		return nil, err
 	}
-	s.client = p.config(found, l.url())
+	s.client = p.config(found, l.URL())
 	defer s.ask(l)()
-	defer s.prompt.close()
+	defer s.prompt.Close()
 	answer, err := s.await(ctx, end)
 	if err != nil {
 		close(s.over)
-		l.close()
+		l.Close()
 		return nil, err
 	}
 	grant, err := s.finish(ctx, answer)
 	if err != nil {
-		s.pages <- outcome{title: "Not signed in", text: "The terminal says why, and what to do next. You can close this window."}
-		l.awaitShown(ctx)
-		l.close()
+		s.pages <- loopback.Page{Title: "Not signed in", Text: "The terminal says why, and what to do next. You can close this window."}
+		l.AwaitShown(ctx)
+		l.Close()
 		return nil, err
 	}
-	s.pages <- signedInAs(grant)
-	grant.Finish = func() { l.awaitShown(ctx); l.close() }
+	s.pages <- signedInPage(grant)
+	grant.Finish = func() { l.AwaitShown(ctx); l.Close() }
 	return grant, nil
 }
 
 // take is the listener's. What is not the answer to this sign-in leaves it waiting:
 // else any page could end it (RFC 9700, section 4.7). The browser learns how it
 // ended when that is known.
-func (s *codeSignIn) take(rawQuery string) (outcome, error) {
+func (s *codeSignIn) take(rawQuery string) (loopback.Page, error) {
 	answer, err := parseCodeAnswer(rawQuery)
 	if err == nil {
 		err = s.check(answer)
 	}
 	if err != nil {
 		s.Debug("a callback is not taken: %v", err)
-		return outcome{}, err
+		return loopback.Page{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,7 +127,7 @@ func (s *codeSignIn) take(rawQuery string) (outcome, error) {
 	case page := <-s.pages:
 		s.page = &page
 	case <-s.over:
-		s.page = &outcome{title: "Not signed in", text: "This came too late: the terminal says what to do next. You can close this window."}
+		s.page = &loopback.Page{Title: "Not signed in", Text: "This came too late: the terminal says what to do next. You can close this window."}
 	}
 	return *s.page, nil
 }
@@ -144,18 +147,18 @@ func (s *codeSignIn) check(a codeAnswer) error {
 
 // ask shows the address, and opens a browser on it where one may be opened. cleanUp
 // removes what the browser was opened on.
-func (s *codeSignIn) ask(l *listener) (cleanUp func()) {
+func (s *codeSignIn) ask(l *loopback.Callback) (cleanUp func()) {
 	cleanUp = func() {}
 	address := s.client.AuthCodeURL(s.state, oauth2.S256ChallengeOption(s.verifier), oidc.Nonce(s.nonce))
 	lines := whereToOpen(l, s.Opens)
 	if !s.Opens {
 		lines = append(lines[:1], append([]string{"where no browser can reach this machine, set CHAINGUARD_AUTH_OIDC_FLOW=device"}, lines[1:]...)...)
 	}
-	s.prompt.show(lines, address, s.Wait)
+	s.prompt.Show(lines, address, s.Wait)
 	if !s.Opens {
 		return cleanUp
 	}
-	failed := func() { s.prompt.say("no browser could be opened: open the address yourself") }
+	failed := func() { s.prompt.Say("no browser could be opened: open the address yourself") }
 	remove, err := openAuthorization(address, s.IdentityTokenEnv, failed)
 	if err != nil {
 		s.Debug("cannot start the opener: %v", err)
@@ -172,9 +175,9 @@ func (s *codeSignIn) ask(l *listener) (cleanUp func()) {
 // file.
 func openAuthorization(address, secret string, failed func()) (remove func(), err error) {
 	if os.Getenv("BROWSER") != "" {
-		return func() {}, startBrowser(address, secret, failed)
+		return func() {}, openurl.Start(address, secret, failed)
 	}
-	return OpenPrivately(address, secret, failed)
+	return openurl.StartPrivately(address, secret, failed)
 }
 
 // await waits for the answer until end.
@@ -186,7 +189,7 @@ func (s *codeSignIn) await(ctx context.Context, end time.Time) (codeAnswer, erro
 		case answer := <-s.answers:
 			return answer, nil
 		case <-tick.C:
-			s.prompt.tick()
+			s.prompt.Tick()
 			// The clock on the wall counts, which goes on while a laptop sleeps.
 			if !s.Now().Before(end) {
 				return codeAnswer{}, timeUp(s.Wait)

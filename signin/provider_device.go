@@ -14,6 +14,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/signin/prompt"
 	"docker-credential-cgr/token"
 )
 
@@ -93,9 +94,9 @@ func (p *Provider) withDevice(ctx context.Context, found *discovered, redeem red
 	if d.life > 0 {
 		wait = min(wait, d.life)
 	}
-	prompt := p.showDeviceCode(d, wait)
-	defer prompt.close()
-	w := waiting{prompt: prompt, wait: wait, end: p.Now().Add(wait), now: p.Now, debug: p.Debug}
+	shown := p.showDeviceCode(d, wait)
+	defer shown.Close()
+	w := waiting{prompt: shown, wait: wait, end: p.Now().Add(wait), now: p.Now, debug: p.Debug}
 	var idToken string
 	pace := pace{interval: d.interval}
 	err = w.poll(ctx, pace.pause, func(ctx context.Context) (err error) {
@@ -122,18 +123,18 @@ func (p *Provider) askDeviceCode(ctx context.Context, endpoint string) (deviceCo
 // showDeviceCode shows the page and the code, and both in one as a QR code on a
 // terminal. Whoever gets a stranger to enter a code is signed in as the stranger
 // (RFC 8628, section 5.4), so people are told.
-func (p *Provider) showDeviceCode(d deviceCode, wait time.Duration) *prompt {
+func (p *Provider) showDeviceCode(d deviceCode, wait time.Duration) *prompt.Prompt {
 	lines := []string{"sign in with the code " + d.code}
 	if d.complete != "" {
 		lines = append(lines, "with the code filled in (check that the page shows the same one): "+d.complete)
 	}
 	lines = append(lines, "enter it here, on any device, only if you started this yourself:")
-	prompt := newPrompt(p.Screen, p.Now)
+	shown := prompt.New(p.Screen, p.Now)
 	if d.complete != "" {
-		prompt.draw(d.complete)
+		shown.Draw(d.complete)
 	}
-	prompt.show(lines, d.page, wait)
-	return prompt
+	shown.Show(lines, d.page, wait)
+	return shown
 }
 
 // pace is how fast polls may come.

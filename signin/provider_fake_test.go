@@ -24,6 +24,8 @@ import (
 	"time"
 
 	"docker-credential-cgr/platform"
+
+	"docker-credential-cgr/signin/prompt"
 )
 
 const (
@@ -96,7 +98,7 @@ func (f *fakeProvider) provider(out *screen) *Provider {
 	return &Provider{
 		STS:    &platform.STS{Issuer: issuerURL, Transport: f, Now: f.now, Warn: func(err error) { f.t.Log(err) }, Debug: f.t.Logf},
 		Issuer: providerURL, ClientID: clientID, IdentityProvider: uidp,
-		Wait: 5 * time.Minute, Screen: Screen{Out: out}, Now: f.now, Transport: f,
+		Wait: 5 * time.Minute, Screen: prompt.Screen{Out: out}, Now: f.now, Transport: f,
 		Debug: func(format string, args ...any) { f.t.Logf("debug: "+format, args...) },
 	}
 }

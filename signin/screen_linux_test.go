@@ -83,7 +83,7 @@ func TestHeadlessTerminal(t *testing.T) {
 			if !strings.Contains(text, i.url+"/oauth?headless_code="+i.codes[0]+map[bool]string{true: "\x1b[", false: "\r"}[test.count]) {
 				t.Errorf("got %s, want the address at the end of a line", text)
 			}
-			if test.count != strings.HasSuffix(text, eraseBlock+"the end\r\n") {
+			if test.count != strings.HasSuffix(text, "\r \x1b[J\r"+"the end\r\n") {
 				t.Errorf("got %q, want the time left %v, and erased", text, test.count)
 			}
 		})

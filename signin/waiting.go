@@ -5,12 +5,14 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"docker-credential-cgr/signin/prompt"
 )
 
 // waiting is what goes on here while a person signs in on another device: a server
 // is polled, and the prompt shows the time that is left.
 type waiting struct {
-	prompt *prompt
+	prompt *prompt.Prompt
 	wait   time.Duration // how long it is, as the person was told
 	end    time.Time     // when it is over
 	now    func() time.Time
@@ -71,11 +73,11 @@ func (w waiting) follow(ctx context.Context, asked <-chan error) error {
 			case !errors.As(err, &trouble):
 				return err
 			default:
-				w.prompt.sayOnce("%v; going on until the time is up", err)
+				w.prompt.SayOnce("%v; going on until the time is up", err)
 				w.debug("a poll failed: %v", err)
 			}
 		case <-tick.C:
-			w.prompt.tick()
+			w.prompt.Tick()
 		case <-ctx.Done():
 			return stopped(ctx)
 		}

@@ -70,7 +70,7 @@ func TestF24_Denied(t *testing.T) {
 	p := newPlace(t, standin.WithBehaviour(func(b *standin.Behaviour) { b.AutoApprove = false }))
 	v := p.with(alwaysSignsIn, deniesWindow)
 	p.refused(v.get(), "was refused", "denied", "docker-credential-cgr login")
-	p.refused(v.get(), "may open by itself at")
+	p.refused(v.get(), "may start by itself at")
 	if n := len(p.windows()); n != 1 || !p.lockFree() {
 		t.Errorf("got %d windows, want 1; lock free: %v", n, p.lockFree())
 	}
@@ -94,7 +94,7 @@ func TestF24_Left(t *testing.T) {
 	ended := r.wait()
 	p.refused(ended, "was not finished within 5 minutes", "docker-credential-cgr login")
 	p.within(ended, 5*time.Minute+5*time.Second)
-	p.refused(p.with(alwaysSignsIn).get(), "may open by itself at")
+	p.refused(p.with(alwaysSignsIn).get(), "may start by itself at")
 }
 
 // A machine without IPv6 waits on 127.0.0.1 alone.

@@ -117,7 +117,7 @@ func TestF25_ClientEnds(t *testing.T) {
 			}
 			next := p.with(alwaysSignsIn).get()
 			if test.coolsDown {
-				p.refused(next, "may open by itself")
+				p.refused(next, "may start by itself")
 			} else {
 				p.served(next)
 			}

@@ -60,7 +60,7 @@ func TestC1_OneWindowIsAnAnswer(t *testing.T) {
 				if started[i] == holder {
 					p.broken(r, "stopped")
 				} else {
-					p.refused(r, "left")
+					p.refused(r, "abandoned")
 				}
 			}
 			p.want(round, p.counted(), totals{windows: 1})
@@ -205,12 +205,12 @@ func TestC14_Cooldown(t *testing.T) {
 	p.refused(v.get(), "denied")
 	p.forgetWindows()
 	alone := v.get()
-	p.refused(alone, "may open by itself at", "docker-credential-cgr login")
+	p.refused(alone, "may start by itself at", "docker-credential-cgr login")
 	for round := range rounds(t) {
 		p.platform.ResetCounts()
 		results := all(v.crowd(100))
 		for _, r := range results {
-			p.refused(r, "may open by itself at")
+			p.refused(r, "may start by itself at")
 		}
 		if n := p.platform.Count(""); n != 0 || len(p.windows()) != 0 {
 			t.Errorf("got %d requests and %d windows, want none", n, len(p.windows()))

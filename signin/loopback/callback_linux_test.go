@@ -1,4 +1,4 @@
-package signin
+package loopback
 
 import (
 	"errors"
@@ -78,15 +78,15 @@ func TestListenPortTaken(t *testing.T) {
 			}
 		}
 		for range 10 {
-			l, err := listen(localhost, func(string) (outcome, error) { return outcome{}, nil }, func() {})
+			l, err := ListenForCallback(Localhost, func(string) (Page, error) { return Page{}, nil }, func() {})
 			if err != nil {
 				t.Errorf("F27 with free ports: got %v, want a listener", err)
 				return
 			}
-			if l.port%4 < 2 {
-				t.Errorf("F27 got port %d, which a stranger has on the other family", l.port)
+			if l.Port%4 < 2 {
+				t.Errorf("F27 got port %d, which a stranger has on the other family", l.Port)
 			}
-			l.close()
+			l.Close()
 		}
 		for port := 40002; port <= 40063; port += 4 {
 			for _, port := range []int{port, port + 1} {
@@ -99,10 +99,10 @@ func TestListenPortTaken(t *testing.T) {
 				defer stranger.Close()
 			}
 		}
-		l, err := listen(localhost, func(string) (outcome, error) { return outcome{}, nil }, func() {})
+		l, err := ListenForCallback(Localhost, func(string) (Page, error) { return Page{}, nil }, func() {})
 		if err == nil {
-			l.close()
-			t.Errorf("F27 with no free port: got port %d, want an error", l.port)
+			l.Close()
+			t.Errorf("F27 with no free port: got port %d, want an error", l.Port)
 		} else if !strings.Contains(err.Error(), "loopback") {
 			t.Errorf("F27 with no free port: got %q, want one that says for what", err)
 		}
@@ -116,13 +116,13 @@ func TestListenOneFamily(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		l, err := listen(localhost, func(string) (outcome, error) { return outcome{}, nil }, func() {})
+		l, err := ListenForCallback(Localhost, func(string) (Page, error) { return Page{}, nil }, func() {})
 		if err != nil {
 			t.Errorf("F26 without IPv6: got %v, want a listener", err)
 			return
 		}
-		defer l.close()
-		conn, err := net.Dial("tcp4", fmt.Sprintf("127.0.0.1:%d", l.port))
+		defer l.Close()
+		conn, err := net.Dial("tcp4", fmt.Sprintf("127.0.0.1:%d", l.Port))
 		if err != nil {
 			t.Errorf("F26 without IPv6: got %v, want a connection", err)
 			return

@@ -1,4 +1,4 @@
-package signin
+package loopback
 
 import (
 	"crypto/sha256"
@@ -7,12 +7,10 @@ import (
 	"io"
 	"net/http"
 	"strings"
-
-	"docker-credential-cgr/token"
 )
 
-// page is what the browser shows at the end. It is one constant, filled with
-// escaped text: html/template, once executed, would add 2.3 MB to the program.
+// page is the template of a Page. The values in it are escaped. html/template would add
+// 2.3 MB to the program.
 const page = `<!doctype html>
 <html lang="en">
 <head>
@@ -47,47 +45,31 @@ p{margin:.5rem 0}
 .foot{margin-top:1.75rem;color:var(--soft);font-size:.85rem}
 `
 
-// pagePolicy lets a page use its own style sheet and nothing else.
+// pagePolicy returns the content security policy of a page: its style sheet, nothing else.
 func pagePolicy() string {
 	sum := sha256.Sum256([]byte(pageStyle))
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
 		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 
-// outcome is what a page tells the person who signed in, or the address that the
-// browser is sent on to first.
-type outcome struct {
-	good        bool
-	title, text string
-	more        bool // another answer can still replace it
-	next        string
+// Page is what the browser shows a person, or where it is redirected first.
+type Page struct {
+	Good        bool
+	Title, Text string
+	More        bool   // another callback may still replace it
+	Next        string // the address to redirect to, if any
 }
 
-// signedInAs is the outcome of a sign-in that went well.
-func signedInAs(grant *token.Grant) outcome {
-	return outcome{good: true, title: "Signed in", text: "You are signed in as " + grant.Account().String() + ". You can close this window and go back to the terminal."}
-}
-
-// setHeaders sets the headers that every answer of the listener has.
-func setHeaders(h http.Header) {
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", pagePolicy())
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-}
-
-func writePage(w http.ResponseWriter, o outcome) {
+func writePage(w http.ResponseWriter, p Page) {
 	kind := "bad"
-	if o.good {
+	if p.Good {
 		kind = "good"
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	// A page that went out in part is of no consequence.
+	// A page that was sent in part does no harm.
 	_, _ = io.WriteString(w, strings.NewReplacer(
-		"{title}", html.EscapeString(o.title),
-		"{text}", html.EscapeString(o.text),
+		"{title}", html.EscapeString(p.Title),
+		"{text}", html.EscapeString(p.Text),
 		"{kind}", kind,
 	).Replace(page))
 }

@@ -1,4 +1,4 @@
-package signin
+package openurl
 
 import (
 	"io/fs"

@@ -1,4 +1,4 @@
-package signin
+package openurl
 
 import (
 	"io/fs"
@@ -26,7 +26,7 @@ func privateHome(t *testing.T, desktop string) (home, cache string) {
 // targetWithKey is an address whose key nobody else is to see.
 const targetWithKey = `http://localhost:4711/base/?key=hunter2&b="><script>`
 
-func TestOpenPrivately(t *testing.T) {
+func TestStartPrivately(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("what a process holds is read from /proc")
 	}
@@ -36,7 +36,7 @@ func TestOpenPrivately(t *testing.T) {
 for pid in $PPID $$; do tr '\0' ' ' </proc/$pid/cmdline; done >"`+note+`.part" 2>/dev/null
 printf '\n%s\n' "$*" >>"`+note+`.part"
 mv "`+note+`.part" "`+note+`"`))
-	remove, err := OpenPrivately(targetWithKey, "", func() { t.Error("got a failure, want none") })
+	remove, err := StartPrivately(targetWithKey, "", func() { t.Error("got a failure, want none") })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ mv "`+note+`.part" "`+note+`"`))
 	}
 }
 
-func TestOpenPrivatelyFails(t *testing.T) {
+func TestStartPrivatelyFails(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("where the cache is cannot be chosen")
 	}
@@ -85,13 +85,13 @@ func TestOpenPrivatelyFails(t *testing.T) {
 	if err := os.WriteFile(cache, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenPrivately(targetWithKey, "", func() {}); err == nil || strings.Contains(err.Error(), "hunter2") {
+	if _, err := StartPrivately(targetWithKey, "", func() {}); err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("got %v, want an error without the key where no file can be made", err)
 	}
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(home, "other"))
 	t.Setenv("BROWSER", filepath.Join(home, "missing"))
 	failed := make(chan struct{})
-	remove, err := OpenPrivately(targetWithKey, "", func() { close(failed) })
+	remove, err := StartPrivately(targetWithKey, "", func() { close(failed) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,11 +136,11 @@ func TestRedirectBase(t *testing.T) {
 // Of all files, only one that was written to send a browser on is opened.
 func TestIsRedirect(t *testing.T) {
 	base := t.TempDir()
-	path, err := writeRedirect(base, targetWithKey)
+	path, err := writeRedirectFile(base, targetWithKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !isRedirect(fileURL(path)) {
+	if !isRedirectFile(fileURL(path)) {
 		t.Fatalf("got %s refused, want what was just written", fileURL(path))
 	}
 	folder := filepath.Dir(path)
@@ -174,7 +174,7 @@ func TestIsRedirect(t *testing.T) {
 		"no path":             "file://",
 	} {
 		t.Run("I18 "+name, func(t *testing.T) {
-			if isRedirect(target) {
+			if isRedirectFile(target) {
 				t.Errorf("got %s taken, want it refused", target)
 			}
 		})
@@ -209,14 +209,14 @@ func TestIsRedirectOwn(t *testing.T) {
 		},
 	} {
 		t.Run("I18 "+name, func(t *testing.T) {
-			path, err := writeRedirect(t.TempDir(), targetWithKey)
+			path, err := writeRedirectFile(t.TempDir(), targetWithKey)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if err := change(t, path); err != nil {
 				t.Fatal(err)
 			}
-			if isRedirect(fileURL(path)) {
+			if isRedirectFile(fileURL(path)) {
 				t.Error("got it taken, want it refused")
 			}
 		})
@@ -229,7 +229,7 @@ func FuzzIsRedirect(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, target string) {
-		if isRedirect(target) {
+		if isRedirectFile(target) {
 			t.Errorf("got %q taken, want it refused", target)
 		}
 	})

@@ -1,4 +1,4 @@
-package signin
+package openurl
 
 import (
 	"os"
@@ -7,18 +7,17 @@ import (
 	"slices"
 )
 
-// Usable says whether a browser may be opened here by itself: one that the person
-// at this terminal would see, in their own session. getenv reads the environment;
-// euid is the effective user, -1 where the system has none.
+// Usable reports whether the person at this terminal would see a browser that is opened
+// here. getenv is os.Getenv; euid is the effective user ID, -1 if the system has none.
 func Usable(getenv func(string) string, euid int) bool {
-	return place{
+	return environment{
 		system: runtime.GOOS, euid: euid, getenv: getenv,
 		container: slices.ContainsFunc(containerMarks, exists),
 		wslview:   func() bool { _, err := exec.LookPath("wslview"); return err == nil },
 	}.usable()
 }
 
-// containerMarks are what Docker and Podman put into their containers.
+// containerMarks are files that Docker and Podman create in containers.
 var containerMarks = []string{"/.dockerenv", "/run/.containerenv"}
 
 func exists(path string) bool {
@@ -26,8 +25,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// place is what tells whether a browser would be seen.
-type place struct {
+// environment is what Usable depends on.
+type environment struct {
 	system    string // as runtime.GOOS
 	euid      int
 	getenv    func(string) string
@@ -35,15 +34,15 @@ type place struct {
 	wslview   func() bool // whether Windows' browser can be opened from WSL
 }
 
-func (p place) usable() bool {
+func (p environment) usable() bool {
 	set := func(name string) bool { return p.getenv(name) != "" }
 	switch {
 	case set("BROWSER"):
-		return true // the user's word, and how editors open windows from far away
+		return true // set by the user, or by an editor that opens it on another machine
 	case set("SSH_CONNECTION") || set("SSH_TTY"):
-		return false // nobody sits at this machine
+		return false // the person is at another machine
 	case p.euid == 0 || p.container:
-		return false // root would open it in somebody else's session
+		return false // root would open it in the session of another user
 	case p.system == "windows" || p.system == "darwin":
 		return true
 	case set("DISPLAY") || set("WAYLAND_DISPLAY"):

@@ -1,12 +1,14 @@
-package signin
+package openurl
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"docker-credential-cgr/keychain"
 )
@@ -14,8 +16,8 @@ import (
 // TestMain lets the test program be the child that opens a browser, as the
 // program itself is.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == OpenVerb {
-		if OpenBrowser(os.Args[2]) != nil {
+	if len(os.Args) == 3 && os.Args[1] == Verb {
+		if Open(os.Args[2]) != nil {
 			os.Exit(1)
 		}
 		os.Exit(0)
@@ -36,7 +38,7 @@ func script(t *testing.T, dir, name, body string) (path string) {
 	return path
 }
 
-func TestOpenBrowser(t *testing.T) {
+func TestOpen(t *testing.T) {
 	const target = "https://issuer.example/oauth?a=$(id)&b='\";x"
 	dir := t.TempDir()
 	note := filepath.Join(dir, "note")
@@ -78,7 +80,7 @@ func TestOpenBrowser(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			_ = os.Remove(note) // there may be none
 			t.Setenv("BROWSER", test.browser)
-			err := OpenBrowser(test.target)
+			err := Open(test.target)
 			got, _ := os.ReadFile(note)
 			if (err != nil) != (test.want == "") || string(got) != test.want {
 				t.Errorf("got %q, %v, want %q", got, err, test.want)
@@ -126,11 +128,11 @@ while [ -e "`+note+`" ] && [ ! -e "`+release+`" ]; do sleep 0.01; done`)) // the
 	t.Setenv("MY_ID_TOKEN", "hunter4-hunter4")
 	t.Setenv("HARMLESS", "stays")
 
-	l, err := listen(localhost, func(string) (outcome, error) { return outcome{}, nil }, func() {})
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.close()
+	defer socket.Close()
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	store, err := keychain.Open(keychain.File, "docker-credential-cgr", 0)
 	if err != nil {
@@ -142,7 +144,7 @@ while [ -e "`+note+`" ] && [ ! -e "`+release+`" ]; do sleep 0.01; done`)) // the
 	}
 	defer lock.Unlock()
 	var failures atomic.Int32
-	if err := startBrowser("https://issuer.example/x", "MY_ID_TOKEN", func() { failures.Add(1) }); err != nil {
+	if err := Start("https://issuer.example/x", "MY_ID_TOKEN", func() { failures.Add(1) }); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
@@ -184,7 +186,7 @@ while [ -e "`+note+`" ] && [ ! -e "`+release+`" ]; do sleep 0.01; done`)) // the
 func TestStartBrowserFails(t *testing.T) {
 	t.Setenv("BROWSER", filepath.Join(t.TempDir(), "missing"))
 	failed := make(chan struct{})
-	if err := startBrowser("https://issuer.example/x", "MY_ID_TOKEN", func() { close(failed) }); err != nil {
+	if err := Start("https://issuer.example/x", "MY_ID_TOKEN", func() { close(failed) }); err != nil {
 		t.Fatal(err)
 	}
 	waitFor(t, "word that no browser could be opened", func() bool {
@@ -195,4 +197,19 @@ func TestStartBrowserFails(t *testing.T) {
 			return false
 		}
 	})
+}
+
+// waitFor waits until done says so.
+func waitFor(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
 }

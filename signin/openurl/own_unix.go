@@ -1,6 +1,6 @@
 //go:build unix
 
-package signin
+package openurl
 
 import (
 	"io/fs"
@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// isOwn says whether what lies at path is this user's and has this type and mode. A
-// link is not followed.
+// isOwn reports whether path is a file of this user with this type and mode. It does not
+// follow links.
 func isOwn(path string, mode fs.FileMode) bool {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode() != mode {

@@ -1,4 +1,4 @@
-package signin
+package loopback
 
 import (
 	"bufio"
@@ -17,10 +17,10 @@ import (
 
 // heard is a listener and what it took.
 type heard struct {
-	*listener
+	*Callback
 	t     *testing.T
 	mu    sync.Mutex
-	taken []callback
+	taken []url.Values
 }
 
 // hears starts a listener that takes every callback but those with the token
@@ -29,38 +29,38 @@ func hears(t *testing.T) *heard {
 	t.Helper()
 	h := &heard{t: t}
 	var err error
-	h.listener, err = listen(localhost, func(rawQuery string) (outcome, error) {
-		c, err := parseCallback(rawQuery)
+	h.Callback, err = ListenForCallback(Localhost, func(rawQuery string) (Page, error) {
+		q, err := ParseQuery(rawQuery)
 		if err != nil {
-			return outcome{}, err
+			return Page{}, err
 		}
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		if c.token == "foreign" {
-			return outcome{}, errors.New("not of this sign-in")
+		if token := q.Get("token"); token == "" || token == "foreign" || q.Has("error") {
+			return Page{}, errors.New("not of this sign-in")
 		}
-		h.taken = append(h.taken, c)
-		return outcome{good: true, title: "Signed in as <b>", text: "text"}, nil
+		h.taken = append(h.taken, q)
+		return Page{Good: true, Title: "Signed in as <b>", Text: "text"}, nil
 	}, func() {})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(h.close)
+	t.Cleanup(h.Close)
 	return h
 }
 
-func (h *heard) got() []callback {
+func (h *heard) got() []url.Values {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return append([]callback(nil), h.taken...)
+	return append([]url.Values(nil), h.taken...)
 }
 
 // address is the listener's on one of its two sockets.
 func (h *heard) address(family string) string {
 	if family == "tcp6" {
-		return fmt.Sprintf("[::1]:%d", h.port)
+		return fmt.Sprintf("[::1]:%d", h.Port)
 	}
-	return fmt.Sprintf("127.0.0.1:%d", h.port)
+	return fmt.Sprintf("127.0.0.1:%d", h.Port)
 }
 
 // send sends a request as a browser would, to either socket, and gives the answer
@@ -72,7 +72,7 @@ func (h *heard) send(family, method, target, host string, header map[string]stri
 		h.t.Fatal(err)
 	}
 	if r.Host = host; host == "" {
-		r.Host = fmt.Sprintf("localhost:%d", h.port)
+		r.Host = fmt.Sprintf("localhost:%d", h.Port)
 	}
 	for name, value := range header {
 		r.Header.Set(name, value)
@@ -100,7 +100,7 @@ func (h *heard) wantDelivery() {
 	if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != donePath {
 		h.t.Errorf("I69 the real callback: got %d to %q, want 303 to %q", resp.StatusCode, resp.Header.Get("Location"), donePath)
 	}
-	if got := h.got(); len(got) != 1 || got[0] != (callback{token: "a.b.c", refreshToken: "r"}) {
+	if got := h.got(); len(got) != 1 || got[0].Encode() != "refresh_token=r&token=a.b.c" {
 		h.t.Errorf("the real callback: got %+v taken, want it", got)
 	}
 }
@@ -148,7 +148,7 @@ func TestListenerNoDelivery(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			h := hears(t)
-			host := strings.Replace(test.host, "PORT", fmt.Sprint(h.port), 1)
+			host := strings.Replace(test.host, "PORT", fmt.Sprint(h.Port), 1)
 			resp := h.send("tcp4", test.method, test.target, host, test.header)
 			if resp.StatusCode != test.want {
 				t.Errorf("got %d, want %d", resp.StatusCode, test.want)
@@ -172,7 +172,7 @@ func TestListenerDelivery(t *testing.T) {
 	for _, host := range []string{"localhost:PORT", "127.0.0.1:PORT", "[::1]:PORT"} {
 		t.Run("I65 "+host, func(t *testing.T) {
 			h := hears(t)
-			resp := h.send("tcp4", "GET", "/callback?token=a.b.c", strings.Replace(host, "PORT", fmt.Sprint(h.port), 1), nil)
+			resp := h.send("tcp4", "GET", "/callback?token=a.b.c", strings.Replace(host, "PORT", fmt.Sprint(h.Port), 1), nil)
 			if resp.StatusCode != http.StatusSeeOther {
 				t.Errorf("got %d, want 303", resp.StatusCode)
 			}
@@ -201,7 +201,7 @@ func TestListenerDelivery(t *testing.T) {
 			t.Errorf("I67 again %s: got %d, want 303 to the last page", again, resp.StatusCode)
 		}
 	}
-	if got := h.got(); len(got) != 1 || got[0].token != "a.b.c" {
+	if got := h.got(); len(got) != 1 || got[0].Get("token") != "a.b.c" {
 		t.Errorf("I67 got %+v taken, want the first alone", got)
 	}
 }
@@ -211,7 +211,7 @@ func TestListenerAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 20 {
 		all.Go(func() {
-			resp, err := http.Get(fmt.Sprintf("http://localhost:%d/callback?token=t%d", h.port, i))
+			resp, err := http.Get(fmt.Sprintf("http://localhost:%d/callback?token=t%d", h.Port, i))
 			if err != nil {
 				t.Error(err)
 				return
@@ -251,7 +251,7 @@ func TestListenerSilent(t *testing.T) {
 	h := hears(t)
 	const more = 50
 	var dropped atomic.Int32
-	for i := range maxSilent + more {
+	for i := range maxNew + more {
 		conn, err := net.Dial("tcp4", h.address("tcp4"))
 		if err != nil {
 			t.Fatalf("I67 connection %d: %v", i, err)
@@ -289,7 +289,7 @@ func TestListenerTLS(t *testing.T) {
 func TestListenerClose(t *testing.T) {
 	h := hears(t)
 	h.wantDelivery()
-	h.close()
+	h.Close()
 	for _, family := range []string{"tcp4", "tcp6"} {
 		if conn, err := net.Dial(family, h.address(family)); err == nil {
 			conn.Close()
@@ -300,8 +300,8 @@ func TestListenerClose(t *testing.T) {
 
 func TestListenerURL(t *testing.T) {
 	h := hears(t)
-	u, err := url.Parse(h.url())
-	if err != nil || u.Host != fmt.Sprintf("localhost:%d", h.port) || u.Path != callbackPath || u.RawQuery != "" {
+	u, err := url.Parse(h.URL())
+	if err != nil || u.Host != fmt.Sprintf("localhost:%d", h.Port) || u.Path != callbackPath || u.RawQuery != "" {
 		t.Errorf("got %v, %v, want localhost, our port and /callback", u, err)
 	}
 }
@@ -330,9 +330,24 @@ func TestListenerFamilies(t *testing.T) {
 		if !ok || ip.IP.IsLoopback() || ip.IP.IsLinkLocalUnicast() {
 			continue
 		}
-		if conn, err := net.DialTimeout("tcp", net.JoinHostPort(ip.IP.String(), fmt.Sprint(h.port)), time.Second); err == nil {
+		if conn, err := net.DialTimeout("tcp", net.JoinHostPort(ip.IP.String(), fmt.Sprint(h.Port)), time.Second); err == nil {
 			conn.Close()
 			t.Errorf("S2 %s: got a connection, want the loopback interface alone", ip.IP)
+		}
+	}
+}
+
+// waitFor waits until done says so.
+func waitFor(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited in vain for %s", what)
 		}
 	}
 }

@@ -1,8 +1,9 @@
-package signin
+package loopback
 
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strings"
@@ -11,8 +12,11 @@ import (
 
 func TestPage(t *testing.T) {
 	w := httptest.NewRecorder()
-	setHeaders(w.Header())
-	writePage(w, outcome{title: `<b>"title"</b>`, text: "<script>alert('{title}')</script>&"})
+	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writePage(w, Page{Title: `<b>"title"</b>`, Text: "<script>alert('{title}')</script>&"})
+	})
+	r := httptest.NewRequest(http.MethodGet, "http://localhost:1/", nil)
+	Guard(1, pagePolicy(), page).ServeHTTP(w, r)
 	body := w.Body.String()
 	if strings.Contains(body, "<script") || strings.Contains(body, "<b>") {
 		t.Errorf("I71 got %s, want what is filled in escaped", body)

@@ -1,4 +1,4 @@
-package signin
+package prompt
 
 import (
 	"strings"
@@ -6,15 +6,14 @@ import (
 	"rsc.io/qr"
 )
 
-// quietZone is how many light modules scanners want around a QR code
-// (ISO/IEC 18004).
+// quietZone is the number of light modules around a QR code (ISO/IEC 18004).
 const quietZone = 4
 
-// drawQR draws text as a QR code for a terminal, two modules to a character, and
-// gives its width in columns. Light modules are drawn and dark ones left blank:
-// most terminals are dark, and scanners know the negative too.
+// drawQR returns text as a QR code for a terminal, with two modules in each character, and
+// its width in columns. Light modules are drawn and dark ones left blank: most terminals
+// are dark, and scanners read the negative too.
 func drawQR(text string) (drawing string, columns int, err error) {
-	code, err := qr.Encode(text, qr.L) // a screen is not torn or stained
+	code, err := qr.Encode(text, qr.L) // a screen gets no stains
 	if err != nil {
 		return "", 0, err
 	}

@@ -1,4 +1,5 @@
-package signin
+// Package prompt shows a person at a terminal where to sign in.
+package prompt
 
 import (
 	"fmt"
@@ -20,66 +21,63 @@ type Screen struct {
 	Prefix   string // before each line, to tell it from the lines of other programs
 }
 
-// prompt tells a person where to sign in, for as long as that is waited for.
+// Prompt tells a person where to sign in.
 //
-// On a terminal it is a block of lines below everything else, which is painted again
-// every few seconds and leaves the cursor at its own start. A program that shares
-// the terminal and rewrites its lines there, as `docker build` does several times a
-// second, moves up from the cursor: it finds its lines where it expects them, and
-// what it covers of the block comes back.
+// At a terminal it is a block of lines below all others. It is painted again every few
+// seconds and leaves the cursor at its start. A program that rewrites its own lines at the
+// same terminal, as `docker build` does several times a second, moves up from the cursor,
+// so it finds its lines, and what it overwrites of the block is painted again.
 //
-// Elsewhere the same lines are written once.
-type prompt struct {
+// Elsewhere the lines are written once.
+type Prompt struct {
 	Screen
 	now  func() time.Time
 	size func() (columns, rows int) // of the terminal; 0 if there is none, or if it takes no ANSI sequences
 
-	drawing      string // above the lines where there is room: whole lines, or empty
+	drawing      string // above the lines if there is room; ends with a line end, or is empty
 	drawingWidth int    // in columns
 
 	mu      sync.Mutex
-	lines   []string // what to do; the first one ends with the time that is left
+	lines   []string // what to do; the time that is left is added to the first one
 	address string
-	end     time.Time // until when an answer is waited for
+	end     time.Time // of the wait
 	painted bool
-	last    time.Time       // when it was painted
-	said    map[string]bool // by sayOnce
+	last    time.Time       // of the last painting
+	said    map[string]bool // by SayOnce
 }
 
-// paintEvery is how often the block is painted again. Not more often: in some
-// terminals that takes away what the person has just selected.
+// paintEvery is the time between two paintings. In some terminals each one removes the
+// selection.
 const paintEvery = 3 * time.Second
 
-// firstPaint is when it is painted the second time: a client that rewrites its lines
-// has often just begun, and covers it at once.
+// firstPaint is the time until the second painting: a client that has just started
+// overwrites the first one at once.
 const firstPaint = time.Second
 
-// newPrompt returns a prompt on a screen. A terminal is taken to know ANSI sequences,
+// New returns a prompt on a screen. A terminal is taken to know ANSI sequences,
 // except on Windows and if TERM is dumb.
-func newPrompt(screen Screen, now func() time.Time) *prompt {
+func New(screen Screen, now func() time.Time) *Prompt {
 	ansi := screen.Terminal && runtime.GOOS != "windows" && os.Getenv("TERM") != "dumb"
-	return &prompt{Screen: screen, now: now, size: func() (int, int) { return size(screen.Out, ansi) }, said: map[string]bool{}}
+	return &Prompt{Screen: screen, now: now, size: func() (int, int) { return size(screen.Out, ansi) }, said: map[string]bool{}}
 }
 
-// draw has show draw address as a QR code too.
-func (p *prompt) draw(address string) {
+// Draw makes Show add a QR code of address.
+func (p *Prompt) Draw(address string) {
 	if drawing, width, err := drawQR(address); err == nil {
 		p.drawing, p.drawingWidth = drawing, width
 	}
 }
 
-// clientRows is how many rows are left to the client's own lines where a drawing is
-// shown.
+// clientRows is how many rows a QR code leaves to the client's own lines.
 const clientRows = 6
 
-// drawingFits reports whether a terminal shows the drawing at once, with below rows
-// below it: a QR code whose top has scrolled away is of no use.
-func (p *prompt) drawingFits(columns, rows, below int) bool {
+// drawingFits reports whether the whole drawing and the rows below it fit on the terminal.
+func (p *Prompt) drawingFits(columns, rows, below int) bool {
 	return p.drawing != "" && p.drawingWidth <= columns && strings.Count(p.drawing, "\n")+below+clientRows <= rows
 }
 
-// show begins to ask the person to open address within wait.
-func (p *prompt) show(lines []string, address string, wait time.Duration) {
+// Show asks the person to open address within wait.
+func (p *Prompt) Show(lines []string, address string, wait time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lines, p.address, p.end = lines, address, p.now().Add(wait)
@@ -94,19 +92,19 @@ func (p *prompt) show(lines []string, address string, wait time.Duration) {
 		p.write("%s", line)
 	}
 	fmt.Fprintf(p.Out, "\n    %s\n\n", address)
-	p.write("waiting until %s (%s); Ctrl-C cancels", p.end.Local().Format("15:04:05"), minutes(wait))
+	p.write("waiting until %s (%s); Ctrl-C cancels", p.end.Local().Format("15:04:05"), Minutes(wait))
 }
 
-// until sets another end of the wait.
-func (p *prompt) until(end time.Time) {
+// Until changes the end of the wait.
+func (p *Prompt) Until(end time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.end = end
 	p.paint()
 }
 
-// tick is called about once a second.
-func (p *prompt) tick() {
+// Tick is to be called about once a second.
+func (p *Prompt) Tick() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.now().Sub(p.last) >= paintEvery {
@@ -114,8 +112,8 @@ func (p *prompt) tick() {
 	}
 }
 
-// say writes a line for the person above the block.
-func (p *prompt) say(format string, args ...any) {
+// Say writes a line above the block.
+func (p *Prompt) Say(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	shown := p.painted
@@ -126,47 +124,47 @@ func (p *prompt) say(format string, args ...any) {
 	}
 }
 
-// sayOnce is say, but for a format that was said before.
-func (p *prompt) sayOnce(format string, args ...any) {
+// SayOnce is Say, but writes each format once.
+func (p *Prompt) SayOnce(format string, args ...any) {
 	p.mu.Lock()
 	again := p.said[format]
 	p.said[format] = true
 	p.mu.Unlock()
 	if !again {
-		p.say(format, args...)
+		p.Say(format, args...)
 	}
 }
 
-// close takes the block away.
-func (p *prompt) close() {
+// Close removes the block.
+func (p *Prompt) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.erase()
 }
 
-func (p *prompt) write(format string, args ...any) {
+func (p *Prompt) write(format string, args ...any) {
 	fmt.Fprintf(p.Out, p.Prefix+format+"\n", args...)
 }
 
 // eraseBelow erases from the cursor to the end of the screen (ECMA-48, ED).
 const eraseBelow = "\x1b[J"
 
-// eraseBlock erases the block, at whose start the cursor is. It leaves the first
-// column to a space: at the top of the screen tmux takes eraseBelow for the erasure
-// of all of it, and adds a copy to its history first.
+// eraseBlock erases the block from its start, where the cursor is. The first column gets a
+// space: at the top of the screen, tmux takes eraseBelow for the erasure of the whole
+// screen and adds a copy of it to its history.
 const eraseBlock = "\r " + eraseBelow + "\r"
 
-// erase takes the block off the screen. The cursor is at its start.
-func (p *prompt) erase() {
+// erase erases the block. The cursor is at its start.
+func (p *Prompt) erase() {
 	if p.painted {
 		_, _ = io.WriteString(p.Out, eraseBlock)
 	}
 	p.painted = false
 }
 
-// paint writes the block below the cursor and moves the cursor back to its start.
-// It reports whether out is a terminal that has room for it.
-func (p *prompt) paint() bool {
+// paint writes the block below the cursor and moves the cursor back to its start. It
+// reports whether there is a terminal with room for it.
+func (p *Prompt) paint() bool {
 	width, height := p.size()
 	if width <= 0 || p.address == "" {
 		return false
@@ -185,7 +183,7 @@ func (p *prompt) paint() bool {
 		rows += max(1, (utf8.RuneCountInString(line)+width-1)/width)
 	}
 	if rows >= height {
-		return false // its top would have scrolled away
+		return false // its top would scroll away
 	}
 	text := strings.Join(lines, "\r\n")
 	if p.drawingFits(width, height, rows) {
@@ -208,7 +206,7 @@ func timeLeft(d time.Duration) string {
 	return fmt.Sprintf("%d:%02d", seconds/60, seconds%60)
 }
 
-// size returns the size of the terminal that out is now, or 0 where it is none.
+// size returns the size of the terminal out, or 0 if it is none.
 func size(out io.Writer, terminal bool) (columns, rows int) {
 	file, ok := out.(*os.File)
 	if !terminal || !ok {
@@ -219,4 +217,15 @@ func size(out io.Writer, terminal bool) (columns, rows int) {
 		return 0, 0
 	}
 	return columns, rows
+}
+
+// Minutes returns a duration for people, such as "5 minutes".
+func Minutes(d time.Duration) string {
+	switch {
+	case d == time.Minute:
+		return "1 minute"
+	case d%time.Minute == 0:
+		return fmt.Sprintf("%d minutes", d/time.Minute)
+	}
+	return d.String()
 }

@@ -1,4 +1,4 @@
-package signin
+package openurl
 
 import (
 	"context"
@@ -14,46 +14,41 @@ import (
 	"time"
 )
 
-// The file that sends a browser on lies in a folder of its own.
+// The name of a redirect file, and the pattern of its directory's.
 const (
 	redirectName   = "open.html"
 	redirectFolder = "docker-credential-cgr-*"
 )
 
-// OpenPrivately shows target, an address that holds a secret, in the user's browser. No
-// list of processes shows it: the browser is opened on a file that this user alone can
-// read, which sends it on. remove removes the file; it can be called more than once,
-// and has to be called at the end at the latest.
+// StartPrivately opens an address that contains a secret. No list of processes shows it:
+// the browser opens a file that only this user can read and that redirects it. remove
+// removes the file. It must be called, and may be called more than once.
 //
-// The browser inherits nothing of ours, nor the variable named secret, which may be "".
-// failed is called, from another goroutine, if the browser could not be started.
-//
-// To the browser it is another site that sends it to target: no cookie with
-// SameSite=Strict comes with that request (RFC 6265bis, section 5.2).
-func OpenPrivately(target, secret string, failed func()) (remove func(), err error) {
+// The other parameters are those of Start. To the browser, another site redirects it: it
+// sends no cookie with SameSite=Strict (RFC 6265bis, section 5.2).
+func StartPrivately(address, secret string, failed func()) (remove func(), err error) {
 	base, err := redirectBase()
 	if err != nil {
 		return nil, err
 	}
-	path, err := writeRedirect(base, target)
+	path, err := writeRedirectFile(base, address)
 	if err != nil {
 		return nil, err
 	}
-	remove = func() { _ = os.RemoveAll(filepath.Dir(path)) } // it may be gone
-	if err := startBrowser(fileURL(path), secret, failed); err != nil {
+	remove = func() { _ = os.RemoveAll(filepath.Dir(path)) }
+	if err := Start(fileURL(path), secret, failed); err != nil {
 		remove()
 		return nil, err
 	}
 	return remove, nil
 }
 
-// redirectBase is a folder that the browser can read. The user's cache is private, and
-// in nobody's way. A browser that is a snap, as Ubuntu's is, sees neither hidden
-// folders of the home nor the system's /tmp
-// (https://snapcraft.io/docs/home-interface): it gets its own folder. Flatpak hands
-// the files that it opens a browser on into the sandbox by itself.
+// redirectBase returns a directory that the browser can read: the user's cache directory.
+// A browser that is a snap, as on Ubuntu, can read neither hidden directories in the home
+// directory nor /tmp (https://snapcraft.io/docs/home-interface), so it gets its own data
+// directory. Flatpak passes files into the sandbox by itself.
 //
-// A snap that $BROWSER names is not recognized: nothing tells it from other programs.
+// A snap that $BROWSER names is not recognized.
 func redirectBase() (string, error) {
 	if os.Getenv("BROWSER") == "" {
 		if folder := snapFolder(); folder != "" {
@@ -67,22 +62,20 @@ func redirectBase() (string, error) {
 	return cache, os.MkdirAll(cache, 0o700)
 }
 
-// snapDesktop is the name of the desktop file of a snap's program: that of the snap,
-// then that of the program.
+// snapDesktop matches the desktop file of a snap: SNAP_PROGRAM.desktop.
 var snapDesktop = regexp.MustCompile(`^([a-z0-9-]+)_[A-Za-z0-9-]+\.desktop\s*$`)
 
-// snapFolder gives the folder of the default browser, where that is a snap, else "".
+// snapFolder returns the data directory of the default browser if it is a snap, or "".
 func snapFolder() string {
 	home, err := os.UserHomeDir()
 	if runtime.GOOS != "linux" || err != nil {
 		return ""
 	}
-	const enough = 2 * time.Second
-	ctx, stop := context.WithTimeout(context.Background(), enough)
+	ctx, stop := context.WithTimeout(context.Background(), 2*time.Second)
 	defer stop()
-	// Where this fails there is no desktop, and no snap of it.
+	// Without a desktop this fails, and there is no snap.
 	cmd := exec.CommandContext(ctx, "xdg-settings", "get", "default-web-browser")
-	cmd.WaitDelay = time.Second // what it has started may keep the pipe
+	cmd.WaitDelay = time.Second // its children may keep the pipe open
 	name, _ := cmd.Output()
 	found := snapDesktop.FindSubmatch(name)
 	if found == nil {
@@ -95,9 +88,9 @@ func snapFolder() string {
 	return folder
 }
 
-// writeRedirect writes a page that sends a browser to target, in a new folder below
-// base, with modes that let this user alone read it.
-func writeRedirect(base, target string) (path string, err error) {
+// writeRedirectFile writes a page that redirects to target, in a new directory in base. Only
+// this user can read it.
+func writeRedirectFile(base, target string) (path string, err error) {
 	folder, err := os.MkdirTemp(base, redirectFolder)
 	if err != nil {
 		return "", err
@@ -109,7 +102,7 @@ func writeRedirect(base, target string) (path string, err error) {
 <meta name="referrer" content="no-referrer">
 <meta http-equiv="refresh" content="0;url=` + address + `">
 <title>docker-credential-cgr</title>
-<p><a href="` + address + `">Go on to the page</a></p>
+<p><a href="` + address + `">Continue to the page</a></p>
 </html>
 `
 	path = filepath.Join(folder, redirectName)
@@ -119,7 +112,7 @@ func writeRedirect(base, target string) (path string, err error) {
 	return path, nil
 }
 
-// fileURL is the address of a file (RFC 8089, section 2).
+// fileURL returns the URL of a file (RFC 8089, section 2).
 func fileURL(path string) string {
 	path = filepath.ToSlash(path)
 	if runtime.GOOS == "windows" {
@@ -128,9 +121,9 @@ func fileURL(path string) string {
 	return (&url.URL{Scheme: "file", Path: path}).String()
 }
 
-// isRedirect says whether an address is that of a file that writeRedirect wrote: no
-// other file is opened, whoever asks for it.
-func isRedirect(target string) bool {
+// isRedirectFile reports whether an address is that of a file written by
+// writeRedirectFile. No other file is opened.
+func isRedirectFile(target string) bool {
 	u, err := url.Parse(target)
 	if err != nil || u.Scheme != "file" || u.Path == "" {
 		return false

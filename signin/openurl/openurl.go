@@ -1,4 +1,10 @@
-package signin
+// Package openurl opens an address in the user's web browser.
+//
+// The browser is started by a child process: this program again, with the argument Verb.
+// It has a session of its own, the null device as its standard streams, and no secret in
+// its environment. pkg/browser does none of that, and some openers run until the window is
+// closed.
+package openurl
 
 import (
 	"errors"
@@ -13,21 +19,17 @@ import (
 	"github.com/pkg/browser"
 )
 
-// OpenVerb is the verb under which this program runs itself to open a browser.
-const OpenVerb = "open-browser"
+// Verb is the argument with which this program is started to open an address.
+const Verb = "open-browser"
 
-// startBrowser opens target in the user's browser, in a process of its own: this
-// program again, in a session of its own, with nothing of ours on its standard
-// streams and no secret in its environment, nor the variable named secret.
-// pkg/browser sets none of that, and some openers stay in front until the window is
-// closed. failed is called, from another goroutine, if the browser could not be
-// started.
-func startBrowser(target, secret string, failed func()) error {
+// Start opens an address in a child process. The variable named secret, if any, is not
+// passed on. failed is called, from another goroutine, if the browser cannot be started.
+func Start(address, secret string, failed func()) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(self, OpenVerb, target) // nil streams are the null device
+	cmd := exec.Command(self, Verb, address) // nil streams are the null device
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(entry string) bool { return isSecret(entry, secret) })
 	cmd.SysProcAttr = detached
 	if err := cmd.Start(); err != nil {
@@ -41,8 +43,8 @@ func startBrowser(target, secret string, failed func()) error {
 	return nil
 }
 
-// isSecret says whether an entry of the environment may hold a credential of ours,
-// as the variable named secret does. The rest stays: a browser needs it.
+// isSecret reports whether an entry of the environment may be a credential, as that of the
+// variable named secret is.
 func isSecret(entry, secret string) bool {
 	name, _, _ := strings.Cut(strings.ToUpper(entry), "=")
 	for _, prefix := range []string{"CHAINGUARD_", "ACTIONS_ID_TOKEN_", "CIRCLE_OIDC_TOKEN", "BITBUCKET_STEP_OIDC_TOKEN", "BUILDKITE_AGENT_ACCESS_TOKEN"} {
@@ -53,11 +55,11 @@ func isSecret(entry, secret string) bool {
 	return name != "" && name == strings.ToUpper(secret)
 }
 
-// OpenBrowser shows target in $BROWSER where that is set, else in the system's
-// browser. It runs in the process that startBrowser made.
-func OpenBrowser(target string) error {
+// Open opens an address in the browser that $BROWSER names or, if that is empty, in the
+// system's. It runs in the child process.
+func Open(target string) error {
 	u, err := url.Parse(target)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" && !isRedirect(target) {
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" && !isRedirectFile(target) {
 		return errors.New("only http and https addresses are opened")
 	}
 	list := os.Getenv("BROWSER")
@@ -75,7 +77,7 @@ func OpenBrowser(target string) error {
 		if len(words) == 0 {
 			continue
 		}
-		if name := filepath.Base(words[0]); textBrowser(name) {
+		if name := filepath.Base(words[0]); isTextBrowser(name) {
 			errs = append(errs, fmt.Errorf("%s needs a terminal of its own", name))
 			continue
 		}
@@ -85,9 +87,9 @@ func OpenBrowser(target string) error {
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(append(errs, errors.New("nothing in BROWSER opened it"))...)
+	return errors.Join(append(errs, errors.New("no browser in $BROWSER opened the address"))...)
 }
 
-func textBrowser(name string) bool {
+func isTextBrowser(name string) bool {
 	return slices.Contains([]string{"lynx", "links", "links2", "elinks", "w3m", "www-browser"}, name)
 }

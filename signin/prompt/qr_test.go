@@ -1,4 +1,4 @@
-package signin
+package prompt
 
 import (
 	"strings"

@@ -1,8 +1,9 @@
-package signin
+package prompt
 
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -93,8 +94,8 @@ func (r *redraws) show(lines int) {
 	r.lines = lines
 }
 
-func newTestPrompt(t *terminal, clock *testClock) *prompt {
-	p := newPrompt(Screen{Out: t, Prefix: "docker-credential-cgr: "}, clock.Now)
+func newTestPrompt(t *terminal, clock *testClock) *Prompt {
+	p := New(Screen{Out: t, Prefix: "docker-credential-cgr: "}, clock.Now)
 	p.size = func() (int, int) { return t.columns, t.rows }
 	return p
 }
@@ -114,13 +115,13 @@ func TestPromptBesideRedrawnLines(t *testing.T) {
 				build := &redraws{t: screen}
 				build.show(3)
 				p := newTestPrompt(screen, clock)
-				p.show([]string{"sign in", "open this address:"}, address, 5*time.Minute)
+				p.Show([]string{"sign in", "open this address:"}, address, 5*time.Minute)
 				for second := range 60 {
 					for range 7 {
 						build.show(3 + second/20) // it grows by a line now and then
 					}
 					clock.add(time.Second)
-					p.tick()
+					p.Tick()
 					if second%20 < 3 {
 						continue // what a new line covers comes back within three seconds
 					}
@@ -132,7 +133,7 @@ func TestPromptBesideRedrawnLines(t *testing.T) {
 						t.Fatalf("after %d s: got the first line of the build %d times, want once:\n%s", second, n, screen.screen())
 					}
 				}
-				p.close()
+				p.Close()
 				build.show(5)
 				if shown := screen.screen(); strings.Contains(shown, "issuer") || strings.Contains(shown, "sign in") || !strings.HasSuffix(strings.TrimRight(shown, "\n"), "=> step 5") {
 					t.Errorf("at the end: got\n%s\nwant nothing of the prompt", shown)
@@ -153,12 +154,12 @@ func TestPromptDrawing(t *testing.T) {
 	p.drawing, p.drawingWidth = "##1\n##2\n##3\n", 3
 	columns, rows := screen.columns, screen.rows
 	p.size = func() (int, int) { return columns, rows }
-	p.show([]string{"sign in"}, "https://issuer.example/", 5*time.Minute)
+	p.Show([]string{"sign in"}, "https://issuer.example/", 5*time.Minute)
 	drawn := func() bool {
 		for range 3 {
 			build.show(5)
 			clock.add(time.Second)
-			p.tick()
+			p.Tick()
 		}
 		return strings.Contains(screen.screen(), "=> step 5\n##1\n##2\n##3\ndocker-credential-cgr: sign in")
 	}
@@ -175,7 +176,7 @@ func TestPromptDrawing(t *testing.T) {
 	if !drawn() {
 		t.Errorf("large again: got\n%s\nwant the drawing", screen.screen())
 	}
-	if p.close(); strings.Contains(screen.screen(), "##") {
+	if p.Close(); strings.Contains(screen.screen(), "##") {
 		t.Errorf("at the end: got\n%s\nwant nothing of it", screen.screen())
 	}
 }
@@ -187,12 +188,12 @@ func TestPromptBackAfterASecond(t *testing.T) {
 	build := &redraws{t: screen}
 	build.show(1)
 	p := newTestPrompt(screen, clock)
-	p.show([]string{"sign in"}, "https://issuer.example/", 5*time.Minute)
+	p.Show([]string{"sign in"}, "https://issuer.example/", 5*time.Minute)
 	if build.show(6); strings.Contains(screen.screen(), "issuer.example") {
 		t.Fatal("nothing is covered, nothing is tested")
 	}
 	clock.add(time.Second)
-	if p.tick(); !strings.Contains(screen.screen(), "issuer.example") {
+	if p.Tick(); !strings.Contains(screen.screen(), "issuer.example") {
 		t.Errorf("got\n%s\nwant the address", screen.screen())
 	}
 }
@@ -202,10 +203,10 @@ func TestPromptSays(t *testing.T) {
 	screen := newTerminal(80, 24)
 	clock := &testClock{now: time.Date(2026, 11, 1, 9, 0, 0, 0, time.UTC)}
 	p := newTestPrompt(screen, clock)
-	p.show([]string{"sign in", "open this address:"}, "https://issuer.example/", 5*time.Minute)
-	p.say("one")
-	p.sayOnce("two %d", 1)
-	p.sayOnce("two %d", 2)
+	p.Show([]string{"sign in", "open this address:"}, "https://issuer.example/", 5*time.Minute)
+	p.Say("one")
+	p.SayOnce("two %d", 1)
+	p.SayOnce("two %d", 2)
 	want := `docker-credential-cgr: one
 docker-credential-cgr: two 1
 docker-credential-cgr: sign in (5:00 left)
@@ -229,4 +230,22 @@ func TestTimeLeft(t *testing.T) {
 			t.Errorf("%v: got %q, want %q", left, got, want)
 		}
 	}
+}
+
+// testClock is the time of a test, which moves when it is told to.
+type testClock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *testClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *testClock) add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
 }
