@@ -207,7 +207,7 @@ func TestBuildKit(t *testing.T) {
 	for _, c := range pinCases(t) {
 		t.Run(c.name, func(t *testing.T) {
 			found, left, err := references.Find(references.Dockerfile, []byte(c.text), pinHost)
-			left = slices.DeleteFunc(left, func(l references.Left) bool { return l.Class == references.Comment })
+			left = slices.DeleteFunc(left, func(l references.Unpinnable) bool { return l.Class == references.Comment })
 			if err != nil || len(found) != c.found || len(left) != c.left {
 				t.Errorf("got %+v, %+v, %v, want %d found and %d left", found, left, err, c.found, c.left)
 			}
@@ -267,14 +267,14 @@ func againstBuildKit(t *testing.T, data []byte) {
 		return
 	}
 	for _, image := range b.ours() {
-		isFound := slices.ContainsFunc(found, func(f references.Found) bool { return b.says(f, data, image) })
-		isLeft := slices.ContainsFunc(left, func(l references.Left) bool { return b.mayNeed(l.Line, image) || isEnd(l, image) })
+		isFound := slices.ContainsFunc(found, func(f references.Reference) bool { return b.says(f, data, image) })
+		isLeft := slices.ContainsFunc(left, func(l references.Unpinnable) bool { return b.mayNeed(l.Line, image) || isEnd(l, image) })
 		if !isFound && !isLeft {
 			t.Errorf("got %+v and %+v left, want %+v", found, left, image)
 		}
 	}
 	for _, f := range found {
-		if f.Fixed {
+		if f.ReadOnly {
 			continue // it has a digest, and is not changed
 		}
 		triggered := slices.ContainsFunc(b.triggers, func(at lines) bool { return at.hold(f.Line) })
@@ -293,21 +293,21 @@ func (b built) mayNeed(line int, image named) bool {
 
 // isEnd reports whether what is left says that nothing is read from there on, and the
 // image is needed there.
-func isEnd(l references.Left, image named) bool {
-	return strings.Contains(l.Why, "nothing below is read") && l.Line <= image.last
+func isEnd(l references.Unpinnable, image named) bool {
+	return strings.Contains(l.Reason, "nothing below is read") && l.Line <= image.last
 }
 
-func (b built) says(f references.Found, data []byte, image named) bool {
+func (b built) says(f references.Reference, data []byte, image named) bool {
 	return string(data[f.Start:f.End]) == image.name && b.mayNeed(f.Line, image)
 }
 
 // checkPinned gives digests to what is found, and lets BuildKit read that. Where an
 // instruction has the same name twice, found and left, either may be pinned.
-func (b built) checkPinned(t *testing.T, data []byte, found []references.Found, left []references.Left) {
+func (b built) checkPinned(t *testing.T, data []byte, found []references.Reference, left []references.Unpinnable) {
 	t.Helper()
 	text := string(data)
 	for _, f := range slices.Backward(found) {
-		if f.Fixed {
+		if f.ReadOnly {
 			continue
 		}
 		name, _, _ := strings.Cut(text[f.Start:f.End], "@")
@@ -323,11 +323,11 @@ func (b built) checkPinned(t *testing.T, data []byte, found []references.Found, 
 	}
 	for i, image := range after.images {
 		want := b.images[i]
-		if slices.ContainsFunc(found, func(f references.Found) bool { return b.says(f, data, want) }) {
+		if slices.ContainsFunc(found, func(f references.Reference) bool { return b.says(f, data, want) }) {
 			want.name, _, _ = strings.Cut(want.name, "@")
 			want.name += pinDigest
 		}
-		isLeft := slices.ContainsFunc(left, func(l references.Left) bool { return b.mayNeed(l.Line, want) || isEnd(l, want) })
+		isLeft := slices.ContainsFunc(left, func(l references.Unpinnable) bool { return b.mayNeed(l.Line, want) || isEnd(l, want) })
 		if image != want && !(isLeft && image == b.images[i]) {
 			t.Errorf("got %+v in the pinned file, want %q", image, want.name)
 		}

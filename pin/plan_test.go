@@ -93,9 +93,9 @@ func TestPin(t *testing.T) {
 			if err := resolve(t, s, test.options, now); err != nil {
 				t.Fatal(err)
 			}
-			places := slices.DeleteFunc(s.Places(), Place.Alone)
+			places := slices.DeleteFunc(s.References(), Reference.IsLeftAlone)
 			changes := test.after != test.before
-			if len(places) != 1 || places[0].State != test.state || (places[0].Why != "") != (test.state == Left) || (places[0].New != "") != changes {
+			if len(places) != 1 || places[0].State != test.state || (places[0].Reason != "") != (test.state == Left) || (places[0].New != "") != changes {
 				t.Errorf("got %+v, want one that is %s, and changes: %v", places, test.state, changes)
 			}
 			written, err := s.Write(t.Context())
@@ -191,7 +191,7 @@ func TestResolveFatal(t *testing.T) {
 	if !errors.Is(err, fatal) || !strings.HasPrefix(err.Error(), "./Dockerfile:") || asked.Load() > workers {
 		t.Errorf("got %v after %d, want %v after %d at most", err, asked.Load(), fatal, workers)
 	}
-	for _, p := range s.Places() {
+	for _, p := range s.References() {
 		if p.State != Unpinned || p.New != "" {
 			t.Errorf("got %+v, want it as it was", p)
 		}
@@ -218,11 +218,11 @@ func TestReadLeavesTemplates(t *testing.T) {
 		"chart/comment.yaml":    "image: {{ .Values.registry }}/x # cgr.dev/org/x:1\n",
 	})
 	var got []string
-	for _, p := range s.Places() {
+	for _, p := range s.References() {
 		got = append(got, fmt.Sprintf("%s:%d %s", p.File, p.Line, p.State))
 	}
 	same(t, got, "./chart/comment.yaml:1 comment", "./chart/deployment.yaml:2 left")
-	if len(s.Skipped) != 1 || s.Skipped[0].Path != "./chart/registry.yaml" || !strings.Contains(s.Skipped[0].Why, "template") {
+	if len(s.Skipped) != 1 || s.Skipped[0].Path != "./chart/registry.yaml" || !strings.Contains(s.Skipped[0].Reason, "template") {
 		t.Errorf("got %v skipped, want the template that names the registry alone", s.Skipped)
 	}
 }
@@ -261,7 +261,7 @@ func TestReadSpreadsOnlyWhatIsBuilt(t *testing.T) {
 		{"skaffold.yaml", "build: {artifacts: [{image: 'cgr.dev/org/app:1'}]}\n", Built},
 		{"Tiltfile", "docker_build('cgr.dev/org/app:1', '.')\n", Built},
 	} {
-		places := setOf(t, map[string]string{"Dockerfile": "FROM cgr.dev/org/app:1\n", test.file: test.text}).Places()
+		places := setOf(t, map[string]string{"Dockerfile": "FROM cgr.dev/org/app:1\n", test.file: test.text}).References()
 		if len(places) != 2 || places[0].File != "./Dockerfile" || places[0].State != test.want || places[1].State != Built {
 			t.Errorf("%q: got %+v, want the first %s, and the other left alone", test.text, places, test.want)
 		}
@@ -273,21 +273,21 @@ func TestReadSpreadsOnlyWhatIsBuilt(t *testing.T) {
 func TestPinnedElsewhere(t *testing.T) {
 	text := "x: cgr.dev/org/db:1@" + digest(2) + "\n"
 	s := setOf(t, map[string]string{"notes": text})
-	if places := s.Places(); len(places) != 1 || places[0].State != Pinned {
+	if places := s.References(); len(places) != 1 || places[0].State != Pinned {
 		t.Fatalf("got %+v, want it pinned", places)
 	}
 	if err := resolve(t, s, Options{Update: true}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if places := s.Places(); places[0].State != Left || !places[0].Sure() {
+	if places := s.References(); places[0].State != Left || !places[0].HasDigest() {
 		t.Errorf("got %+v, want it left, and sure", places)
 	}
 }
 
 // A digest decides, whatever the registry before it is at last.
 func TestSureBehindADefault(t *testing.T) {
-	places := setOf(t, map[string]string{"run.sh": "docker run ${REG:-cgr.dev/org}/python@" + digest(1) + " x\n"}).Places()
-	if len(places) != 1 || !places[0].Sure() {
+	places := setOf(t, map[string]string{"run.sh": "docker run ${REG:-cgr.dev/org}/python@" + digest(1) + " x\n"}).References()
+	if len(places) != 1 || !places[0].HasDigest() {
 		t.Errorf("got %+v, want it pinned", places)
 	}
 }
@@ -307,8 +307,8 @@ func TestSure(t *testing.T) {
 		"FROM cgr.dev/org/python AS @" + d:               false,
 		"ARG O=org\nFROM cgr.dev/${O}/python@" + d + "0": false,
 	} {
-		places := setOf(t, map[string]string{"Dockerfile": text + "\n"}).Places()
-		if len(places) != 1 || places[0].Sure() != want {
+		places := setOf(t, map[string]string{"Dockerfile": text + "\n"}).References()
+		if len(places) != 1 || places[0].HasDigest() != want {
 			t.Errorf("%q: got %+v, want that it is pinned: %v", text, places, want)
 		}
 	}

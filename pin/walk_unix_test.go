@@ -30,7 +30,7 @@ func TestWalkOpensNoFIFO(t *testing.T) {
 	})
 	t.Run("I78 FIFO that is named", func(t *testing.T) {
 		_, err := Walk(t.Context(), at(root, "a/Dockerfile"), nil, host)
-		if wrong := new(ArgumentError); !errors.As(err, &wrong) || wrong.Why != "is neither a file nor a folder" {
+		if wrong := new(ArgumentError); !errors.As(err, &wrong) || wrong.Reason != "is neither a file nor a folder" {
 			t.Errorf("got %v, want that it is no file", err)
 		}
 	})
@@ -81,5 +81,5 @@ func TestWalkOfARepositoryThatGitCannotRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, pathsOf(t, root, got.Files), "Dockerfile")
-	same(t, said(t, root, got.Whole), ". git took over 1s")
+	same(t, said(t, root, got.Unfiltered), ". git took over 1s")
 }

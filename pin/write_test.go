@@ -90,7 +90,7 @@ func TestWriteInPart(t *testing.T) {
 		t.Fatal(err)
 	}
 	meddled := false
-	s.prepared = func() { // another program's turn
+	s.beforeCommit = func() { // another program's turn
 		meddled = true
 		after := "FROM cgr.dev/org/python:3.13@" + digest(1) + "\n"
 		for name, text := range map[string]string{"b.dockerfile": "FROM scratch\n", "c.dockerfile": after} {
@@ -103,7 +103,7 @@ func TestWriteInPart(t *testing.T) {
 	if written != 2 || err == nil || !strings.Contains(err.Error(), "b.dockerfile was changed by another program") || strings.Contains(err.Error(), "c.dockerfile") || !meddled {
 		t.Fatalf("got %d written, %v, want two, and what became of the third", written, err)
 	}
-	for _, p := range s.Places() {
+	for _, p := range s.References() {
 		if (p.New == "") != (p.File == "./b.dockerfile") {
 			t.Errorf("got %+v, want that b alone stays", p)
 		}

@@ -94,7 +94,7 @@ func TestCases(t *testing.T) {
 				if !slices.Equal(got, c.found) {
 					t.Errorf("got %q, want %q", got, c.found)
 				}
-				left = slices.DeleteFunc(left, func(l Left) bool { return l.Class == Comment })
+				left = slices.DeleteFunc(left, func(l Unpinnable) bool { return l.Class == Comment })
 				if !slices.EqualFunc(left, c.left, isLeft) {
 					t.Errorf("got left %+v, want %q", left, c.left)
 				}
@@ -105,12 +105,12 @@ func TestCases(t *testing.T) {
 }
 
 // isLeft compares what is left with the mark "LINE TEXT¦WHY", where WHY is a part.
-func isLeft(got Left, mark string) bool {
+func isLeft(got Unpinnable, mark string) bool {
 	place, why, _ := strings.Cut(mark, "¦")
 	if (got.Class >= Pushed) != strings.Contains(why, "built here") {
 		return false
 	}
-	return fmt.Sprint(got.Line, " ", got.Text) == place && strings.Contains(got.Why, why)
+	return fmt.Sprint(got.Line, " ", got.Text) == place && strings.Contains(got.Reason, why)
 }
 
 // checkFile holds what is found in a file to what must be true of any: nothing of the
@@ -136,10 +136,10 @@ func checkFile(t *testing.T, kind Kind, text string) {
 	}
 	for i, f := range again {
 		was := found[i]
-		if !was.Fixed && f.Image.Digest != testDigest || f.Image.Repository != was.Image.Repository || f.Platform != was.Platform || f.Line != was.Line {
+		if !was.ReadOnly && f.Image.Digest != testDigest || f.Image.Repository != was.Image.Repository || f.Platform != was.Platform || f.Line != was.Line {
 			t.Errorf("got %+v in the pinned file, want %+v with a digest", f, was)
 		}
-		if was.Form == scan.Whole && !was.Fixed && f.Start != starts[i] {
+		if was.Form == scan.Whole && !was.ReadOnly && f.Start != starts[i] {
 			t.Errorf("got %+v at %d, want it at %d", f, f.Start, starts[i])
 		}
 	}
@@ -151,7 +151,7 @@ func checkFile(t *testing.T, kind Kind, text string) {
 func unprintable(r rune) bool { return !unicode.IsPrint(r) }
 
 // pin writes a digest into a file, and returns where the changes begin in it.
-func pin(text string, found []Found) (pinned string, starts []int) {
+func pin(text string, found []Reference) (pinned string, starts []int) {
 	order := make([]int, len(found))
 	for i := range order {
 		order[i] = i
@@ -161,7 +161,7 @@ func pin(text string, found []Found) (pinned string, starts []int) {
 	end := 0
 	for _, i := range order {
 		f := found[i]
-		if f.Fixed {
+		if f.ReadOnly {
 			continue
 		}
 		_, edit := f.Pin(testDigest, false)
@@ -173,7 +173,7 @@ func pin(text string, found []Found) (pinned string, starts []int) {
 	return pinned + text[end:], starts
 }
 
-func checkFound(t *testing.T, text string, found []Found) {
+func checkFound(t *testing.T, text string, found []Reference) {
 	t.Helper()
 	line := 1
 	for _, f := range found {
@@ -181,7 +181,7 @@ func checkFound(t *testing.T, text string, found []Found) {
 			t.Fatalf("got %+v behind line %d, want them in order", f, line)
 		}
 		line = f.Line
-		if f.Form != scan.Whole || f.Fixed {
+		if f.Form != scan.Whole || f.ReadOnly {
 			continue
 		}
 		name := text[f.Start:f.End]
@@ -194,7 +194,7 @@ func checkFound(t *testing.T, text string, found []Found) {
 	}
 }
 
-func checkLeft(t *testing.T, text string, left []Left) {
+func checkLeft(t *testing.T, text string, left []Unpinnable) {
 	t.Helper()
 	line := 1
 	for _, l := range left {
@@ -202,14 +202,14 @@ func checkLeft(t *testing.T, text string, left []Left) {
 			t.Errorf("got %+v left, want them in their order", l)
 		}
 		line = l.Line
-		if l.Text == "" || l.Why == "" || strings.ContainsFunc(l.Why, unprintable) {
+		if l.Text == "" || l.Reason == "" || strings.ContainsFunc(l.Reason, unprintable) {
 			t.Errorf("got %+v left, want what it is and why", l)
 		}
 	}
 }
 
 // checkNothingMissed looks for whole references with the plainest means.
-func checkNothingMissed(t *testing.T, text string, found []Found, left []Left) {
+func checkNothingMissed(t *testing.T, text string, found []Reference, left []Unpinnable) {
 	t.Helper()
 	for i := 0; i+len(testHost) < len(text); i++ {
 		rest, ok := strings.CutPrefix(text[i:], testHost+"/")
@@ -223,8 +223,10 @@ func checkNothingMissed(t *testing.T, text string, found []Found, left []Left) {
 		if word, _, _ := strings.Cut(text[i:], " "); strings.Contains(word, "*") {
 			continue // a pattern is no image
 		}
-		isFound := slices.ContainsFunc(found, func(f Found) bool { return f.Name <= i && i < max(f.NameEnd, f.End) && (i < f.NameEnd || i >= f.Start) })
-		isLeft := slices.ContainsFunc(left, func(l Left) bool { return l.Start <= i && i < l.End })
+		isFound := slices.ContainsFunc(found, func(f Reference) bool {
+			return f.Name <= i && i < max(f.NameEnd, f.End) && (i < f.NameEnd || i >= f.Start)
+		})
+		isLeft := slices.ContainsFunc(left, func(l Unpinnable) bool { return l.Start <= i && i < l.End })
 		if !isFound && !isLeft {
 			t.Errorf("got neither found nor left what stands at %d: %.40q", i, text[i:])
 		}

@@ -13,7 +13,7 @@ import (
 // How far back is looked for what a reference belongs to.
 const maxContext = 4096
 
-// Why a reference that stands for itself is left.
+// Reason a reference that stands for itself is left.
 const (
 	noTag      = "has no tag: it may be a part of a name that is put together elsewhere"
 	notLiteral = "is not the whole of a string"

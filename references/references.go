@@ -13,12 +13,12 @@ import (
 
 // What is found in files.
 type (
-	Found = scan.Found
-	Left  = scan.Left
-	Class = scan.Class
+	Reference  = scan.Reference
+	Unpinnable = scan.Unpinnable
+	Class      = scan.Class
 )
 
-// Why an occurrence is not pinned.
+// Reason an occurrence is not pinned.
 const (
 	Ambiguous = scan.Ambiguous
 	Comment   = scan.Comment
@@ -35,13 +35,13 @@ type reader struct {
 // Find returns the images of the registry with this host (with its port, if it has one)
 // in a file, in their order. An error says why a file that names the host could not be
 // read at all.
-func Find(kind Kind, data []byte, host string) ([]Found, []Left, error) {
+func Find(kind Kind, data []byte, host string) ([]Reference, []Unpinnable, error) {
 	r := reader{Results: &scan.Results{Data: data, Host: strings.TrimSuffix(host, scan.StandardPort)}}
 	if !Names(data, host) {
 		return nil, nil, nil
 	}
 	err := r.read(kind)
-	return r.Found, r.Left, err
+	return r.References, r.Unpinnable, err
 }
 
 // Names reports whether a file has the host in it, in any letter case.
@@ -59,9 +59,9 @@ func (r *reader) read(kind Kind) error {
 		scripts, unread = yamlfile.Read(r.Results, kind == Workflow)
 	}
 	if unread != nil {
-		r.Found, r.Left, r.Other = nil, nil, nil
+		r.References, r.Unpinnable, r.Other = nil, nil, nil
 	}
-	if outside := r.readText(kind, scripts, unread); unread != nil && outside && len(r.Left) == 0 {
+	if outside := r.readText(kind, scripts, unread); unread != nil && outside && len(r.Unpinnable) == 0 {
 		return unread
 	}
 	r.Sort()

@@ -137,7 +137,7 @@ func TestFindWhatCannotBeRead(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || len(found) != 0 || len(left) != 1 || left[0].Line != test.line || !strings.Contains(left[0].Why, test.why) {
+			if err != nil || len(found) != 0 || len(left) != 1 || left[0].Line != test.line || !strings.Contains(left[0].Reason, test.why) {
 				t.Errorf("got %+v, %+v, %v, want one left in line %d: %s", found, left, err, test.line, test.why)
 			}
 			checkFile(t, test.kind, test.text)

@@ -6,7 +6,7 @@ import (
 	"docker-credential-cgr/references/scan"
 )
 
-// Why an occurrence is left.
+// Reason an occurrence is left.
 const (
 	notKnown     = "is not in a place that is known to name an image"
 	unknownFiles = "is in a kind of file that is not understood"
@@ -16,11 +16,11 @@ const (
 // readText notes every occurrence that no reader has noted yet. Where a reader failed,
 // unread says why. It reports whether the host stands anywhere but in comments.
 func (r *reader) readText(kind Kind, scripts func(int) (scan.Place, bool), unread error) (outside bool) {
-	noted := make([]scan.Place, 0, 2*len(r.Found)+len(r.Left))
-	for _, f := range r.Found { // between the two may be another one
+	noted := make([]scan.Place, 0, 2*len(r.References)+len(r.Unpinnable))
+	for _, f := range r.References { // between the two may be another one
 		noted = append(noted, scan.At(f.Name, f.NameEnd), scan.At(f.Start, f.End))
 	}
-	for _, l := range r.Left {
+	for _, l := range r.Unpinnable {
 		noted = append(noted, scan.At(l.Start, l.End))
 	}
 	seen := scan.NewPlaces(append(noted, r.Other...))
@@ -50,8 +50,8 @@ func (r *reader) readText(kind Kind, scripts func(int) (scan.Place, bool), unrea
 		switch {
 		case comment:
 			class, why = Comment, "is in a comment"
-		case m.Why != "":
-			why = m.Why
+		case m.Reason != "":
+			why = m.Reason
 		case unread != nil:
 			why = unread.Error()
 		case script:
@@ -61,11 +61,11 @@ func (r *reader) readText(kind Kind, scripts func(int) (scan.Place, bool), unrea
 		case kind < Dockerfile:
 			why = unknownFiles
 		}
-		if found || m.Image.Digest != "" && class == Ambiguous && m.Why == "" && unread == nil {
-			r.Found = append(r.Found, Found{Start: m.Start, End: m.End, Text: string(r.Data[m.Start:m.End]), Image: m.Image, Name: m.Start, Fixed: !found})
+		if found || m.Image.Digest != "" && class == Ambiguous && m.Reason == "" && unread == nil {
+			r.References = append(r.References, Reference{Start: m.Start, End: m.End, Text: string(r.Data[m.Start:m.End]), Image: m.Image, Name: m.Start, ReadOnly: !found})
 			continue
 		}
-		r.Left = append(r.Left, Left{Text: string(r.Data[m.Start:m.Shown]), Why: why, Class: class, Image: m.Image, Start: m.Start, End: m.Shown})
+		r.Unpinnable = append(r.Unpinnable, Unpinnable{Text: string(r.Data[m.Start:m.Shown]), Reason: why, Class: class, Image: m.Image, Start: m.Start, End: m.Shown})
 	}
 	return outside
 }
@@ -74,7 +74,7 @@ func (r *reader) readText(kind Kind, scripts func(int) (scan.Place, bool), unrea
 // Dockerfile does with an ARG is known, and a LABEL does nothing.
 func (r *reader) part(kind Kind, at scan.Place, script bool) (m scan.Mention, ok bool) {
 	m.Place, ok = scan.PartAt(r.Data, at, !script && kind != Dockerfile)
-	m.Shown, m.Why = min(m.End, m.Start+scan.MaxShown), partOfName
+	m.Shown, m.Reason = min(m.End, m.Start+scan.MaxShown), partOfName
 	if !ok || kind == MarkupText {
 		return m, false
 	}

@@ -13,7 +13,7 @@ import (
 	"docker-credential-cgr/references/scan"
 )
 
-// Why the default of an ARG is left.
+// Reason the default of an ARG is left.
 const noFrom = "names an image, and no FROM uses it"
 
 // dockerfile reads one Dockerfile: what BuildKit would pull without build arguments.
@@ -53,9 +53,9 @@ func Read(r *scan.Results) error {
 		return err
 	}
 	for in, ok := d.instruction(); ok; in, ok = d.instruction() {
-		before := len(d.Left) + len(d.defaults)
+		before := len(d.Unpinnable) + len(d.defaults)
 		err := d.read(in)
-		if len(d.Left)+len(d.defaults) == before && d.inPieces(in) {
+		if len(d.Unpinnable)+len(d.defaults) == before && d.inPieces(in) {
 			d.Leave(in.at(0), in.at(len(in.text)-1)+1, scan.InPieces)
 		}
 		if err != nil {
@@ -169,10 +169,10 @@ func (d *dockerfile) noteAt(at scan.Place, size int, platform string) bool {
 // is also a part of another name, where a digest would be in the way, and those that no
 // FROM uses.
 func (d *dockerfile) checkDefaults() {
-	d.Left = compactPlaces(d.Left)
-	slices.SortStableFunc(d.Found, func(a, b scan.Found) int { return cmp.Compare(a.Start, b.Start) })
-	kept := d.Found[:0]
-	for _, f := range d.Found {
+	d.Unpinnable = compactPlaces(d.Unpinnable)
+	slices.SortStableFunc(d.References, func(a, b scan.Reference) int { return cmp.Compare(a.Start, b.Start) })
+	kept := d.References[:0]
+	for _, f := range d.References {
 		if last := len(kept) - 1; last >= 0 && kept[last].Start == f.Start {
 			if kept[last].Platform != f.Platform {
 				kept[last].Platform = scan.SeveralPlatforms
@@ -181,26 +181,26 @@ func (d *dockerfile) checkDefaults() {
 		}
 		kept = append(kept, f)
 	}
-	d.Found = kept
+	d.References = kept
 	parts := map[int]bool{}
 	for _, def := range d.defaults {
 		switch {
 		case !def.used:
 			d.Leave(def.Start, def.End, noFrom)
 		case def.partIn > 0:
-			if _, found := slices.BinarySearchFunc(d.Found, def.Start, func(f scan.Found, at int) int { return cmp.Compare(f.Start, at) }); found {
+			if _, found := slices.BinarySearchFunc(d.References, def.Start, func(f scan.Reference, at int) int { return cmp.Compare(f.Start, at) }); found {
 				parts[def.Start] = true
 				d.Leave(def.Start, def.End, fmt.Sprintf("is a part of the name in line %d too: only a name in one piece can be pinned", def.partIn))
 			}
 		}
 	}
-	d.Found = slices.DeleteFunc(d.Found, func(f scan.Found) bool { return parts[f.Start] })
+	d.References = slices.DeleteFunc(d.References, func(f scan.Reference) bool { return parts[f.Start] })
 }
 
 // compactPlaces drops what is left twice, as the default of an ARG for several FROMs.
-func compactPlaces(left []scan.Left) []scan.Left {
-	slices.SortStableFunc(left, func(a, b scan.Left) int { return cmp.Compare(a.Start, b.Start) })
-	return slices.CompactFunc(left, func(a, b scan.Left) bool { return a.Start == b.Start })
+func compactPlaces(left []scan.Unpinnable) []scan.Unpinnable {
+	slices.SortStableFunc(left, func(a, b scan.Unpinnable) int { return cmp.Compare(a.Start, b.Start) })
+	return slices.CompactFunc(left, func(a, b scan.Unpinnable) bool { return a.Start == b.Start })
 }
 
 // from notes the image of a FROM.

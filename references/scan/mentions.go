@@ -20,7 +20,7 @@ const (
 // What names of variables are made of, and of hosts beside dots and dashes.
 const WordBytes = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
 
-// Why an occurrence is left.
+// Reason an occurrence is left.
 const (
 	HasVariable = "is made from a variable: only a name written out can be pinned"
 	InPieces    = "is written over several lines, or with quotes or escapes inside: only a name in one piece can be pinned"
@@ -140,10 +140,10 @@ func Mentioned(text, host string) bool {
 
 // A Mention is an occurrence of an image: the host, and what follows it.
 type Mention struct {
-	Place        // up to the last byte that a name can have
-	Shown int    // the end of what is shown of it
-	Why   string // it is no reference; empty if it is one
-	Image registry.Reference
+	Place         // up to the last byte that a name can have
+	Shown  int    // the end of what is shown of it
+	Reason string // it is no reference; empty if it is one
+	Image  registry.Reference
 }
 
 // MentionAt returns what stands behind the host there; ok says that it may be an image:
@@ -151,7 +151,7 @@ type Mention struct {
 func MentionAt(data []byte, host string, at Place) (m Mention, ok bool) {
 	end := at.End + len(data[at.End:]) - len(bytes.TrimPrefix(data[at.End:], []byte(StandardPort)))
 	if slash := escapedSlash(data[end:]); slash > 0 && !isEnd(data[end+slash:]) {
-		m = Mention{Place: Place{at.Start, end}, Why: InPieces}
+		m = Mention{Place: Place{at.Start, end}, Reason: InPieces}
 		m.Shown = shownEnd(data, m.Start, end)
 		return m, true
 	}
@@ -174,15 +174,15 @@ func MentionAt(data []byte, host string, at Place) (m Mention, ok bool) {
 	var err error
 	switch m.Image, err = registry.Parse(string(data[m.Start:m.End]), host); {
 	case goesOn:
-		m.Why = HasVariable
+		m.Reason = HasVariable
 		if c := data[end]; c == '"' || c == '\'' || c == '\\' {
-			m.Why = InPieces
+			m.Reason = InPieces
 		}
 		m.Shown = shownEnd(data, m.Start, m.End)
 	case err != nil && end < len(data) && data[end] == '*': // a pattern is no image
 		return m, false
 	case err != nil:
-		m.Why = err.Error()
+		m.Reason = err.Error()
 	}
 	m.Shown = min(m.Shown, m.Start+MaxShown)
 	return m, true

@@ -12,14 +12,14 @@ import (
 	"docker-credential-cgr/registry"
 )
 
-// Found is a reference that can be pinned, or is.
-type Found struct {
+// Reference is a reference that can be pinned, or is.
+type Reference struct {
 	Start, End int    // the bytes of the file that Pin replaces
 	Line       int    // where the name stands, counted from 1
 	Text       string // the reference, put together where the file gives it in parts
 	Image      registry.Reference
 	Platform   string // that the file asks for beside it, as it is written, such as "linux/arm64" or "$BUILDPLATFORM"; empty for none
-	Fixed      bool   // it has a digest and stands where nothing is known to read it: Pin must not be called
+	ReadOnly   bool   // it has a digest and stands where nothing is known to read it: Pin must not be called
 
 	Form    Form
 	Name    int // where the name begins
@@ -39,7 +39,7 @@ const (
 
 // Pin returns the reference with a digest, and what the file has to have between Start
 // and End for it. dropTag leaves the tag out where the reference stands in one piece.
-func (f Found) Pin(digest string, dropTag bool) (reference, edit string) {
+func (f Reference) Pin(digest string, dropTag bool) (reference, edit string) {
 	name, _, _ := strings.Cut(f.Text, "@")
 	name = strings.TrimSuffix(name, ":"+f.Image.Tag)
 	// A reference without a tag gets the tag that it stands for, so that a later update
@@ -75,31 +75,31 @@ const (
 // SeveralPlatforms is the platform of an image that is used for more than one.
 const SeveralPlatforms = "several platforms"
 
-// Left is an occurrence that stays as it is.
-type Left struct {
-	Line  int    // counted from 1
-	Text  string // what stands there, as it is
-	Why   string
-	Class Class
-	Image registry.Reference // that it names, if it does
+// Unpinnable is an occurrence that stays as it is.
+type Unpinnable struct {
+	Line   int    // counted from 1
+	Text   string // what stands there, as it is
+	Reason string
+	Class  Class
+	Image  registry.Reference // that it names, if it does
 
 	Start, End int // in the file
 }
 
 // Results collects what the readers understand of a file, by place in the file.
 type Results struct {
-	Data  []byte
-	Host  string // without the standard port
-	Found []Found
-	Left  []Left
-	Other []Place // where the host names no image, nor a part of one
+	Data       []byte
+	Host       string // without the standard port
+	References []Reference
+	Unpinnable []Unpinnable
+	Other      []Place // where the host names no image, nor a part of one
 
 	Work int // bytes that were looked at around what was found, for tests
 }
 
 // Leave notes what stands between two places as not to be pinned.
 func (r *Results) Leave(start, end int, why string) {
-	r.Left = append(r.Left, Left{Text: string(r.Data[start:end]), Why: why, Start: start, End: end})
+	r.Unpinnable = append(r.Unpinnable, Unpinnable{Text: string(r.Data[start:end]), Reason: why, Start: start, End: end})
 }
 
 // Note finds the reference between two places, or leaves it if it is none.
@@ -110,21 +110,21 @@ func (r *Results) Note(start, end int, platform string) bool {
 		r.Leave(start, end, err.Error())
 		return false
 	}
-	r.Found = append(r.Found, Found{Start: start, End: end, Text: text, Image: image, Platform: platform, Name: start})
+	r.References = append(r.References, Reference{Start: start, End: end, Text: text, Image: image, Platform: platform, Name: start})
 	return true
 }
 
 // Sort puts everything in the order of the file, each place once, and counts the lines.
 func (r *Results) Sort() {
-	slices.SortStableFunc(r.Found, func(a, b Found) int { return cmp.Compare(a.Name, b.Name) })
-	slices.SortStableFunc(r.Left, func(a, b Left) int { return cmp.Compare(a.Start, b.Start) })
+	slices.SortStableFunc(r.References, func(a, b Reference) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(r.Unpinnable, func(a, b Unpinnable) int { return cmp.Compare(a.Start, b.Start) })
 	count := lineCounter{data: r.Data, line: 1}
-	for i := range r.Found {
-		r.Found[i].Line = count.at(r.Found[i].Name)
+	for i := range r.References {
+		r.References[i].Line = count.at(r.References[i].Name)
 	}
 	count = lineCounter{data: r.Data, line: 1}
-	for i := range r.Left {
-		r.Left[i].Line = count.at(r.Left[i].Start)
+	for i := range r.Unpinnable {
+		r.Unpinnable[i].Line = count.at(r.Unpinnable[i].Start)
 	}
 }
 

@@ -121,14 +121,14 @@ func (w *walk) parts(n *yaml.Node, isImage bool) {
 	case p.merged || isShared(p.tag) || isShared(p.digest) || w.edited[p.tag] || w.edited[p.digest]:
 		if registry.ValidDigest(text(p.digest)) {
 			withTag.Digest = text(p.digest)
-			w.foundPart(at, scan.Found{Text: full + "@" + withTag.Digest, Image: withTag, Fixed: true})
+			w.foundPart(at, scan.Reference{Text: full + "@" + withTag.Digest, Image: withTag, ReadOnly: true})
 			return
 		}
 		w.leaveNode(at, shared)
 	case p.digest != nil:
-		w.digest(at, n, scan.Found{Text: full, Image: withTag, Form: scan.DigestPart})
+		w.digest(at, n, scan.Reference{Text: full, Image: withTag, Form: scan.DigestPart})
 	case tag != "" && (!hasDigest || registry.ValidDigest(digest)):
-		f := scan.Found{Text: full, Image: withTag, Form: scan.TagPart}
+		f := scan.Reference{Text: full, Image: withTag, Form: scan.TagPart}
 		if hasDigest {
 			f.Text, f.Image.Digest = full+"@"+digest, digest
 		}
@@ -160,9 +160,9 @@ func (w *walk) kustomize(n *yaml.Node) {
 	case isShared(tag) || isShared(digest):
 		w.leaveNode(at, shared)
 	case digest != nil:
-		w.digest(at, n, scan.Found{Text: full, Image: image, Form: scan.DigestPart})
+		w.digest(at, n, scan.Reference{Text: full, Image: image, Form: scan.DigestPart})
 	case text(tag) != "":
-		f := scan.Found{Text: full, Image: image, Form: scan.NewTag}
+		f := scan.Reference{Text: full, Image: image, Form: scan.NewTag}
 		w.part(at, tag, f)
 	default:
 		w.leaveNode(at, noTagHere)
@@ -170,7 +170,7 @@ func (w *walk) kustomize(n *yaml.Node) {
 }
 
 // digest finds an image whose mapping has a digest: key, be it empty.
-func (w *walk) digest(at, mapping *yaml.Node, f scan.Found) {
+func (w *walk) digest(at, mapping *yaml.Node, f scan.Reference) {
 	v := valueOf(mapping, "digest")
 	if old := text(v); registry.ValidDigest(old) {
 		f.Text, f.Image.Digest = f.Text+"@"+old, old
@@ -199,7 +199,7 @@ func (w *walk) digest(at, mapping *yaml.Node, f scan.Found) {
 }
 
 // part finds an image by the node whose bytes a digest changes.
-func (w *walk) part(at, changed *yaml.Node, f scan.Found) {
+func (w *walk) part(at, changed *yaml.Node, f scan.Reference) {
 	start, end, ok := w.bytes(changed)
 	if !ok || changed.Kind != yaml.ScalarNode || changed.Style&yaml.TaggedStyle != 0 || w.inKeys[changed] {
 		w.leaveNode(at, escaped)
@@ -237,12 +237,12 @@ func (w *walk) keyBefore(v *yaml.Node) int {
 }
 
 // foundPart notes an image whose name stands at a node.
-func (w *walk) foundPart(at *yaml.Node, f scan.Found) {
+func (w *walk) foundPart(at *yaml.Node, f scan.Reference) {
 	if f.Name = w.offset[at]; at.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
 		f.Name++
 	}
 	f.NameEnd = w.end(at)
-	w.Found = append(w.Found, f)
+	w.References = append(w.References, f)
 	w.at[at] = nil // it is no whole name
 }
 

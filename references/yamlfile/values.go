@@ -104,9 +104,9 @@ func (w *walk) finish() {
 	}
 	for n, class := range w.built {
 		if image, err := registry.Parse(n.Value, w.Host); err == nil && scan.IsOurs(n.Value, w.Host) {
-			w.Left = append(w.Left, scan.Left{Text: n.Value, Why: scan.BuiltHere, Class: class, Image: image, Start: w.offset[n], End: w.end(n)})
+			w.Unpinnable = append(w.Unpinnable, scan.Unpinnable{Text: n.Value, Reason: scan.BuiltHere, Class: class, Image: image, Start: w.offset[n], End: w.end(n)})
 		} else if scan.Mentioned(n.Value, w.Host) {
-			w.Left = append(w.Left, scan.Left{Text: firstLine(n.Value), Why: scan.BuiltHere, Class: class, Start: w.offset[n], End: w.end(n)})
+			w.Unpinnable = append(w.Unpinnable, scan.Unpinnable{Text: firstLine(n.Value), Reason: scan.BuiltHere, Class: class, Start: w.offset[n], End: w.end(n)})
 		}
 	}
 	for _, s := range w.spots {
@@ -121,10 +121,10 @@ func (w *walk) finish() {
 			s.why = escaped
 		}
 		if s.why != "" {
-			w.Left = append(w.Left, scan.Left{Text: firstLine(s.node.Value), Why: s.why, Start: w.offset[s.node], End: w.end(s.node)})
+			w.Unpinnable = append(w.Unpinnable, scan.Unpinnable{Text: firstLine(s.node.Value), Reason: s.why, Start: w.offset[s.node], End: w.end(s.node)})
 			continue
 		}
-		w.Found = append(w.Found, scan.Found{Start: start, End: end, Text: s.text, Image: s.image, Platform: s.platform, Name: start, Fixed: s.image.Digest != "" && !strings.Contains(s.text, "@")})
+		w.References = append(w.References, scan.Reference{Start: start, End: end, Text: s.text, Image: s.image, Platform: s.platform, Name: start, ReadOnly: s.image.Digest != "" && !strings.Contains(s.text, "@")})
 	}
 }
 
@@ -197,18 +197,18 @@ func (w *walk) block(v *yaml.Node) {
 	if _, err := in.readAll(); err != nil {
 		return
 	}
-	for _, f := range inner.Found {
+	for _, f := range inner.References {
 		f.Start, f.End, f.Name = f.Start+start, f.End+start, f.Name+start
 		if f.NameEnd > 0 {
 			f.NameEnd += start
 		}
-		w.Found = append(w.Found, f)
+		w.References = append(w.References, f)
 	}
 	for _, p := range inner.Other {
 		w.Other = append(w.Other, scan.At(p.Start+start, p.End+start))
 	}
-	for _, l := range inner.Left {
+	for _, l := range inner.Unpinnable {
 		l.Start, l.End = l.Start+start, l.End+start
-		w.Left = append(w.Left, l)
+		w.Unpinnable = append(w.Unpinnable, l)
 	}
 }

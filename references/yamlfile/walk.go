@@ -12,7 +12,7 @@ import (
 	"docker-credential-cgr/registry"
 )
 
-// Why a value in YAML is left.
+// Reason a value in YAML is left.
 const (
 	inParts = "is given in parts: add a digest: beside them to pin it"
 	escaped = "is written with escapes or over several lines: only a name in one piece can be pinned"
