@@ -3,10 +3,15 @@ package pin
 import (
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/aymanbagabas/go-udiff"
 )
+
+// hunkHeader matches the header of a hunk. In a diff, lines of a file have a byte before them.
+var hunkHeader = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^@@ -(\S+) \+\S+ @@$`) })
 
 // Diff returns what Write would change as a unified diff for `git apply` or `patch -p1`, or
 // "" if nothing changes. Its lines are those of the files and may contain control characters.
@@ -14,7 +19,10 @@ func (s *Set) Diff() string {
 	var out strings.Builder
 	for _, f := range s.files {
 		before, after := diffPath("a", f.path), diffPath("b", f.path)
-		out.WriteString(udiff.Unified(before, after, string(f.text), string(f.newText())))
+		diff := udiff.Unified(before, after, string(f.text), string(f.newText()))
+		// Behind a hunk with several changes, udiff 0.4.1 miscounts the new lines. They have the
+		// numbers of the old ones, since no line is added or removed.
+		out.WriteString(hunkHeader().ReplaceAllString(diff, "@@ -$1 +$1 @@"))
 	}
 	return out.String()
 }

@@ -224,7 +224,7 @@ func checkNothingMissed(t *testing.T, text string, found []Reference, left []Unp
 			continue // a pattern is no image
 		}
 		isFound := slices.ContainsFunc(found, func(f Reference) bool {
-			return f.Name <= i && i < max(f.NameEnd, f.End) && (i < f.NameEnd || i >= f.Start)
+			return f.Name.Start <= i && i < f.Name.End || f.Start <= i && i < f.End
 		})
 		isLeft := slices.ContainsFunc(left, func(l Unpinnable) bool { return l.Start <= i && i < l.End })
 		if !isFound && !isLeft {

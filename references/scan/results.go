@@ -1,5 +1,5 @@
-// Package scan finds names of images in text, and collects what the readers of files
-// understand of them.
+// Package scan finds references to images in text, and collects what the readers of files
+// find.
 package scan
 
 import (
@@ -12,138 +12,135 @@ import (
 	"docker-credential-cgr/registry"
 )
 
-// Reference is a reference that can be pinned, or is.
+// Reference is a reference that can be pinned, or is pinned.
 type Reference struct {
-	Start, End int    // the bytes of the file that Pin replaces
-	Line       int    // where the name stands, counted from 1
-	Text       string // the reference, put together where the file gives it in parts
-	Image      registry.Reference
-	Platform   string // that the file asks for beside it, as it is written, such as "linux/arm64" or "$BUILDPLATFORM"; empty for none
-	ReadOnly   bool   // it has a digest and stands where nothing is known to read it: Pin must not be called
-
-	Form    Form
-	Name    int // where the name begins
-	NameEnd int // the end of what gives the name, where that is another place than Start to End; else 0
+	Span            // what Pin replaces
+	Name     Span   // where the file has the name of the image; equal to Span if Form is Whole
+	Line     int    // of the name, counted from 1
+	Text     string // the reference, joined if the file has it in parts
+	Image    registry.Reference
+	Platform string // that the file asks for, as it is written, such as "linux/arm64" or "$BUILDPLATFORM"; or empty
+	Form     Form
+	ReadOnly bool // it has a digest, and it is not known what reads it: Pin must not be called
 }
 
-// Form is how a reference is written in the bytes that Pin replaces.
+// Form is the form in which a file has what Pin replaces.
 type Form int
 
+// The forms of references.
 const (
-	Whole         Form = iota // the reference itself
-	TagPart                   // its tag, perhaps with a digest behind it: charts
-	DigestPart                // its digest, or what stands in its place
-	DigestMissing             // nothing, right behind the colon of an empty digest:
+	Whole         Form = iota // the whole reference
+	TagPart                   // the tag of a chart's values, perhaps with a digest
+	DigestPart                // the digest, or an empty value
+	DigestMissing             // nothing, behind the colon of a digest: without a value
 	NewTag                    // the key and the value of a kustomization's newTag
 )
 
-// Pin returns the reference with a digest, and what the file has to have between Start
-// and End for it. dropTag leaves the tag out where the reference stands in one piece.
-func (f Reference) Pin(digest string, dropTag bool) (reference, edit string) {
-	name, _, _ := strings.Cut(f.Text, "@")
-	name = strings.TrimSuffix(name, ":"+f.Image.Tag)
-	// A reference without a tag gets the tag that it stands for, so that a later update
-	// knows what to follow.
-	tag := cmp.Or(f.Image.Tag, "latest")
-	reference = name + ":" + tag + "@" + digest
-	switch f.Form {
+// Pin returns the reference with a digest, and what must replace the bytes from Start to End.
+// dropTag drops the tag if the file has the whole reference in one piece.
+func (r Reference) Pin(digest string, dropTag bool) (reference, edit string) {
+	name, _, _ := strings.Cut(r.Text, "@")
+	name = strings.TrimSuffix(name, ":"+r.Image.Tag)
+	// A reference without a tag gets the tag that it implies, so that an update can follow it.
+	tag := cmp.Or(r.Image.Tag, "latest")
+	withTag, withoutTag := name+":"+tag+"@"+digest, name+"@"+digest
+	switch r.Form {
 	case TagPart:
-		return reference, tag + "@" + digest
+		return withTag, tag + "@" + digest
 	case DigestPart:
-		return reference, digest
+		return withTag, digest
 	case DigestMissing:
-		return reference, " " + digest
+		return withTag, " " + digest
 	case NewTag:
-		return name + "@" + digest, "digest: " + digest
+		return withoutTag, "digest: " + digest
 	}
 	if dropTag {
-		reference = name + "@" + digest
+		return withoutTag, withoutTag
 	}
-	return reference, reference
+	return withTag, withTag
 }
 
-// Class is why an occurrence is not pinned.
+// Class is the class of what is not pinned.
 type Class int
 
+// The classes of what is not pinned. A build names an image that need not exist yet; a push
+// or a list of tags may be of an image that is built elsewhere.
 const (
-	Ambiguous Class = iota // it may be read as an image, and cannot be pinned
-	Comment                // it stands in a comment
-	Pushed                 // it names what is pushed or tagged there, and may be built elsewhere
-	Built                  // it names what is built there, which need not exist yet
+	Ambiguous Class = iota // may be an image, and cannot be pinned
+	Comment                // in a comment
+	Pushed                 // the name of an image that is pushed or tagged there
+	Built                  // the name of an image that is built there
 )
 
-// SeveralPlatforms is the platform of an image that is used for more than one.
+// SeveralPlatforms is the platform of an image that is used for several.
 const SeveralPlatforms = "several platforms"
 
-// Unpinnable is an occurrence that stays as it is.
+// Unpinnable is an occurrence that is not changed.
 type Unpinnable struct {
+	Span
 	Line   int    // counted from 1
-	Text   string // what stands there, as it is
+	Text   string // as the file has it
 	Reason string
 	Class  Class
-	Image  registry.Reference // that it names, if it does
-
-	Start, End int // in the file
+	Image  registry.Reference // that it names, if it is a reference
 }
 
-// Results collects what the readers understand of a file, by place in the file.
+// Reasons why an occurrence is not pinned.
+const (
+	HasVariable = "is made from a variable: only a name written out can be pinned"
+	InPieces    = "is written over several lines, or with quotes or escapes inside: only a name in one piece can be pinned"
+	BuiltHere   = "is the name of what is built here"
+)
+
+// Results is what the readers found in a file.
 type Results struct {
 	Data       []byte
 	Host       string // without the standard port
 	References []Reference
 	Unpinnable []Unpinnable
-	Other      []Place // where the host names no image, nor a part of one
-
-	Work int // bytes that were looked at around what was found, for tests
+	Ignored    []Span // mentions of the host that name no image
 }
 
-// Leave notes what stands between two places as not to be pinned.
-func (r *Results) Leave(start, end int, why string) {
-	r.Unpinnable = append(r.Unpinnable, Unpinnable{Text: string(r.Data[start:end]), Reason: why, Start: start, End: end})
+// Leave adds a span that cannot be pinned.
+func (r *Results) Leave(s Span, reason string) {
+	r.Unpinnable = append(r.Unpinnable, Unpinnable{Span: s, Text: string(r.Data[s.Start:s.End]), Reason: reason})
 }
 
-// Note finds the reference between two places, or leaves it if it is none.
-func (r *Results) Note(start, end int, platform string) bool {
-	text := string(r.Data[start:end])
+// Add adds the reference that is the whole of a span. If the span is no reference, Add leaves
+// it and returns false.
+func (r *Results) Add(s Span, platform string) bool {
+	text := string(r.Data[s.Start:s.End])
 	image, err := registry.Parse(text, r.Host)
 	if err != nil {
-		r.Leave(start, end, err.Error())
+		r.Leave(s, err.Error())
 		return false
 	}
-	r.References = append(r.References, Reference{Start: start, End: end, Text: text, Image: image, Platform: platform, Name: start})
+	r.References = append(r.References, Reference{Span: s, Name: s, Text: text, Image: image, Platform: platform})
 	return true
 }
 
-// Sort puts everything in the order of the file, each place once, and counts the lines.
+// Sort sorts everything by its position and sets the lines.
 func (r *Results) Sort() {
-	slices.SortStableFunc(r.References, func(a, b Reference) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(r.References, func(a, b Reference) int { return cmp.Compare(a.Name.Start, b.Name.Start) })
 	slices.SortStableFunc(r.Unpinnable, func(a, b Unpinnable) int { return cmp.Compare(a.Start, b.Start) })
-	count := lineCounter{data: r.Data, line: 1}
+	line, counted := 1, 0
 	for i := range r.References {
-		r.References[i].Line = count.at(r.References[i].Name)
+		f := &r.References[i]
+		line += bytes.Count(r.Data[counted:f.Name.Start], []byte("\n"))
+		f.Line, counted = line, f.Name.Start
 	}
-	count = lineCounter{data: r.Data, line: 1}
+	line, counted = 1, 0
 	for i := range r.Unpinnable {
-		r.Unpinnable[i].Line = count.at(r.Unpinnable[i].Start)
+		u := &r.Unpinnable[i]
+		line += bytes.Count(r.Data[counted:u.Start], []byte("\n"))
+		u.Line, counted = line, u.Start
 	}
 }
 
-// A lineCounter counts lines up to places that come in their order.
-type lineCounter struct {
-	data       []byte
-	line, done int
-}
-
-func (c *lineCounter) at(offset int) int {
-	c.line += bytes.Count(c.data[c.done:offset], []byte("\n"))
-	c.done = offset
-	return c.line
-}
-
-// LineAt is the line, counted from 1, of the byte at that offset.
+// LineAt returns the line, counted from 1, of the byte at an offset.
 func LineAt(data []byte, offset int) int { return 1 + bytes.Count(data[:offset], []byte("\n")) }
 
-// CheckNUL refuses what is no text.
+// CheckNUL returns an error for data with NUL bytes, which is not text.
 func CheckNUL(data []byte) error {
 	if i := bytes.IndexByte(data, 0); i >= 0 {
 		return fmt.Errorf("line %d: has a NUL byte", LineAt(data, i))
