@@ -81,18 +81,18 @@ func Read(ctx context.Context, paths, exclude []string, host string) (*Set, erro
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		found, unpinnable, err := references.Find(f.Kind, f.Text, host)
+		found, err := references.Find(f.Kind, f.Text, host)
 		if err != nil {
 			s.Skipped = append(s.Skipped, Skipped{f.Path, err.Error()})
 			continue
 		}
-		for _, u := range unpinnable {
-			if u.Class == references.Built && u.Image.Repository != "" {
-				built[u.Image] = true
-			}
+		if len(found) > 0 {
+			s.files = append(s.files, newFile(f, found))
 		}
-		if len(found)+len(unpinnable) > 0 {
-			s.files = append(s.files, newFile(f, found, unpinnable))
+		for _, r := range found {
+			if r.Class == references.Built && r.Image.Repository != "" {
+				built[r.Image] = true
+			}
 		}
 	}
 	// An image that one file builds is left alone in all others. A push does not count: the
@@ -105,24 +105,19 @@ func Read(ctx context.Context, paths, exclude []string, host string) (*Set, erro
 	return s, unread
 }
 
-func newFile(f File, found []references.Reference, unpinnable []references.Unpinnable) *file {
+func newFile(f File, found []references.Reference) *file {
+	states := map[references.Class]State{
+		references.Pinnable: Unpinned, references.ReadOnly: Unpinned, references.Ambiguous: Left,
+		references.Comment: Comment, references.Pushed: Built, references.Built: Built,
+	}
 	result := &file{path: f.Path, text: f.Text}
 	for _, r := range found {
-		state := Unpinned
-		if r.Image.Digest != "" {
-			state = Pinned
+		ref := &Reference{File: f.Path, Line: r.Line, Image: r.Text, State: states[r.Class], Reason: r.Reason, found: r}
+		if ref.State == Unpinned && r.Image.Digest != "" {
+			ref.State, ref.Digest = Pinned, r.Image.Digest
 		}
-		result.references = append(result.references,
-			&Reference{File: f.Path, Line: r.Line, Image: r.Text, State: state, Digest: r.Image.Digest, found: r})
+		result.references = append(result.references, ref)
 	}
-	states := map[references.Class]State{
-		references.Ambiguous: Left, references.Comment: Comment, references.Pushed: Built, references.Built: Built,
-	}
-	for _, u := range unpinnable {
-		result.references = append(result.references,
-			&Reference{File: f.Path, Line: u.Line, Image: u.Text, State: states[u.Class], Reason: u.Reason})
-	}
-	slices.SortStableFunc(result.references, func(a, b *Reference) int { return cmp.Compare(a.Line, b.Line) })
 	return result
 }
 
@@ -222,7 +217,7 @@ func (s *Set) byImage(o Options) map[registry.Reference][]*Reference {
 		switch {
 		case r.State == Left, r.IsLeftAlone(), image.Digest != "" && !o.Update:
 			continue
-		case r.found.ReadOnly:
+		case r.found.Class == references.ReadOnly:
 			r.Reason = "it is not where an image is known to be named, so it is not updated"
 		case image.Digest != "" && image.Tag == "":
 			r.Reason = "it has a digest and no tag to follow (add the tag: IMAGE:TAG@DIGEST, or newTag in a kustomization)"

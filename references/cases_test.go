@@ -79,11 +79,24 @@ func (c *testCase) unmark(marked string) {
 	c.text = text.String()
 }
 
+// findAll returns what Find finds: what can be pinned or is, and what is left.
+func findAll(kind Kind, data []byte, host string) (found, left []Reference, err error) {
+	all, err := Find(kind, data, host)
+	for _, r := range all {
+		if r.Class <= ReadOnly {
+			found = append(found, r)
+		} else {
+			left = append(left, r)
+		}
+	}
+	return found, left, err
+}
+
 func TestCases(t *testing.T) {
 	for file, kind := range map[string]Kind{"dockerfiles.txt": Dockerfile, "yaml.txt": YAML, "text.txt": Text} {
 		for _, c := range cases(t, file, kind) {
 			t.Run(file+" "+c.name, func(t *testing.T) {
-				found, left, err := Find(c.kind, []byte(c.text), testHost)
+				found, left, err := findAll(c.kind, []byte(c.text), testHost)
 				if err != nil {
 					t.Fatalf("got the error %v, want none", err)
 				}
@@ -94,7 +107,7 @@ func TestCases(t *testing.T) {
 				if !slices.Equal(got, c.found) {
 					t.Errorf("got %q, want %q", got, c.found)
 				}
-				left = slices.DeleteFunc(left, func(l Unpinnable) bool { return l.Class == Comment })
+				left = slices.DeleteFunc(left, func(l Reference) bool { return l.Class == Comment })
 				if !slices.EqualFunc(left, c.left, isLeft) {
 					t.Errorf("got left %+v, want %q", left, c.left)
 				}
@@ -105,7 +118,7 @@ func TestCases(t *testing.T) {
 }
 
 // isLeft compares what is left with the mark "LINE TEXT¦WHY", where WHY is a part.
-func isLeft(got Unpinnable, mark string) bool {
+func isLeft(got Reference, mark string) bool {
 	place, why, _ := strings.Cut(mark, "¦")
 	if (got.Class >= Pushed) != strings.Contains(why, "built here") {
 		return false
@@ -118,7 +131,7 @@ func isLeft(got Unpinnable, mark string) bool {
 // again, pinned.
 func checkFile(t *testing.T, kind Kind, text string) {
 	t.Helper()
-	found, left, err := Find(kind, []byte(text), testHost)
+	found, left, err := findAll(kind, []byte(text), testHost)
 	if err != nil {
 		if found != nil || left != nil || strings.ContainsFunc(err.Error(), unprintable) {
 			t.Errorf("got %+v, %+v, %q, want one printable line alone", found, left, err)
@@ -130,16 +143,16 @@ func checkFile(t *testing.T, kind Kind, text string) {
 	checkNothingMissed(t, text, found, left)
 
 	pinned, starts := pin(text, found)
-	again, leftAgain, err := Find(kind, []byte(pinned), testHost)
+	again, leftAgain, err := findAll(kind, []byte(pinned), testHost)
 	if err != nil || len(again) != len(found) || len(leftAgain) != len(left) {
 		t.Fatalf("got %+v, %+v, %v in the pinned file %q, want as before: %+v, %+v", again, leftAgain, err, pinned, found, left)
 	}
 	for i, f := range again {
 		was := found[i]
-		if !was.ReadOnly && f.Image.Digest != testDigest || f.Image.Repository != was.Image.Repository || f.Platform != was.Platform || f.Line != was.Line {
+		if was.Class != ReadOnly && f.Image.Digest != testDigest || f.Image.Repository != was.Image.Repository || f.Platform != was.Platform || f.Line != was.Line {
 			t.Errorf("got %+v in the pinned file, want %+v with a digest", f, was)
 		}
-		if was.Form == scan.Whole && !was.ReadOnly && f.Start != starts[i] {
+		if was.Form == scan.Whole && was.Class != ReadOnly && f.Start != starts[i] {
 			t.Errorf("got %+v at %d, want it at %d", f, f.Start, starts[i])
 		}
 	}
@@ -161,7 +174,7 @@ func pin(text string, found []Reference) (pinned string, starts []int) {
 	end := 0
 	for _, i := range order {
 		f := found[i]
-		if f.ReadOnly {
+		if f.Class == ReadOnly {
 			continue
 		}
 		_, edit := f.Pin(testDigest, false)
@@ -181,7 +194,7 @@ func checkFound(t *testing.T, text string, found []Reference) {
 			t.Fatalf("got %+v behind line %d, want them in order", f, line)
 		}
 		line = f.Line
-		if f.Form != scan.Whole || f.ReadOnly {
+		if f.Form != scan.Whole || f.Class == ReadOnly {
 			continue
 		}
 		name := text[f.Start:f.End]
@@ -194,7 +207,7 @@ func checkFound(t *testing.T, text string, found []Reference) {
 	}
 }
 
-func checkLeft(t *testing.T, text string, left []Unpinnable) {
+func checkLeft(t *testing.T, text string, left []Reference) {
 	t.Helper()
 	line := 1
 	for _, l := range left {
@@ -209,7 +222,7 @@ func checkLeft(t *testing.T, text string, left []Unpinnable) {
 }
 
 // checkNothingMissed looks for whole references with the plainest means.
-func checkNothingMissed(t *testing.T, text string, found []Reference, left []Unpinnable) {
+func checkNothingMissed(t *testing.T, text string, found []Reference, left []Reference) {
 	t.Helper()
 	for i := 0; i+len(testHost) < len(text); i++ {
 		rest, ok := strings.CutPrefix(text[i:], testHost+"/")
@@ -226,7 +239,7 @@ func checkNothingMissed(t *testing.T, text string, found []Reference, left []Unp
 		isFound := slices.ContainsFunc(found, func(f Reference) bool {
 			return f.Name.Start <= i && i < f.Name.End || f.Start <= i && i < f.End
 		})
-		isLeft := slices.ContainsFunc(left, func(l Unpinnable) bool { return l.Start <= i && i < l.End })
+		isLeft := slices.ContainsFunc(left, func(l Reference) bool { return l.Start <= i && i < l.End })
 		if !isFound && !isLeft {
 			t.Errorf("got neither found nor left what stands at %d: %.40q", i, text[i:])
 		}

@@ -61,7 +61,7 @@ func classifyValue(m scan.Mention, owner string, isImage bool) (Class, string) {
 	case m.Image.Tag == "" && m.Image.Digest == "" && !isImage:
 		return Ambiguous, noTag
 	}
-	return Ambiguous, ""
+	return Pinnable, ""
 }
 
 // ownerOf returns the key or function that a string belongs to as value, element or argument.
@@ -124,7 +124,7 @@ func (f *finder) classifyWord(m scan.Mention, script scan.Span) (Class, string) 
 		return class, scan.BuiltHere
 	}
 	if slices.ContainsFunc(words, func(word string) bool { return slices.Contains(pullWords, word) }) {
-		return Ambiguous, ""
+		return Pinnable, ""
 	}
 	return Ambiguous, notKnown
 }

@@ -13,13 +13,14 @@ import (
 
 // The results of Find.
 type (
-	Reference  = scan.Reference
-	Unpinnable = scan.Unpinnable
-	Class      = scan.Class
+	Reference = scan.Reference
+	Class     = scan.Class
 )
 
-// The classes of what is not pinned.
+// The classes of references.
 const (
+	Pinnable  = scan.Pinnable
+	ReadOnly  = scan.ReadOnly
 	Ambiguous = scan.Ambiguous
 	Comment   = scan.Comment
 	Pushed    = scan.Pushed
@@ -33,15 +34,15 @@ type finder struct {
 }
 
 // Find returns the references in a file to images of the registry with this host, which may
-// have a port, and the occurrences that cannot be pinned, both in the order of the file. The
-// error is why a file that names the host cannot be read at all.
-func Find(kind Kind, data []byte, host string) ([]Reference, []Unpinnable, error) {
+// have a port, and what may be one, in the order of the file. The error is why a file that
+// names the host cannot be read at all.
+func Find(kind Kind, data []byte, host string) ([]Reference, error) {
 	if !Names(data, host) {
-		return nil, nil, nil
+		return nil, nil
 	}
 	f := finder{Results: &scan.Results{Data: data, Host: strings.TrimSuffix(host, scan.StandardPort)}}
 	err := f.find(kind)
-	return f.References, f.Unpinnable, err
+	return f.References, err
 }
 
 // Names reports whether a file has the host in it, in any letter case.
@@ -59,9 +60,9 @@ func (f *finder) find(kind Kind) error {
 		scriptAt, unread = yamlfile.Read(f.Results, kind == Workflow)
 	}
 	if unread != nil {
-		f.References, f.Unpinnable, f.Ignored = nil, nil, nil
+		f.References, f.Ignored = nil, nil
 	}
-	if outside := f.findInText(kind, scriptAt, unread); unread != nil && outside && len(f.Unpinnable) == 0 {
+	if outside := f.findInText(kind, scriptAt, unread); unread != nil && outside && len(f.References) == 0 {
 		return unread
 	}
 	f.Sort()

@@ -89,7 +89,7 @@ func TestPin(t *testing.T) {
 		{YAML, "images:\n- name: x\n  newName: cgr.dev/a/b\n  newTag: \"1\" # x\n", "images:\n- name: x\n  newName: cgr.dev/a/b\n  digest: D # x\n", "images:\n- name: x\n  newName: cgr.dev/a/b\n  digest: D # x\n", "cgr.dev/a/b@D"},
 	} {
 		for _, dropTag := range []bool{false, true} {
-			found, left, err := Find(test.kind, []byte(test.before), testHost)
+			found, left, err := findAll(test.kind, []byte(test.before), testHost)
 			if err != nil || len(found) != 1 || len(left) != 0 {
 				t.Fatalf("%q: got %+v, %+v, %v, want one found", test.before, found, left, err)
 			}
@@ -130,7 +130,7 @@ func TestFindWhatCannotBeRead(t *testing.T) {
 		{"an alias of nothing", "image: *x\nb: cgr.dev/a/b", YAML, 2, "unknown anchor"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			found, left, err := Find(test.kind, []byte(test.text), testHost)
+			found, left, err := findAll(test.kind, []byte(test.text), testHost)
 			if test.line == 0 {
 				if err == nil || len(found)+len(left) > 0 || !strings.Contains(err.Error(), test.why) {
 					t.Errorf("got %+v, %+v, %v, want an error", found, left, err)
@@ -143,7 +143,7 @@ func TestFindWhatCannotBeRead(t *testing.T) {
 			checkFile(t, test.kind, test.text)
 		})
 	}
-	found, left, err := Find(YAML, []byte("{{ x }}\n{{ y }} # cgr.dev/a/b\n"), testHost)
+	found, left, err := findAll(YAML, []byte("{{ x }}\n{{ y }} # cgr.dev/a/b\n"), testHost)
 	if err != nil || len(found) > 0 || len(left) != 1 || left[0].Class != Comment {
 		t.Errorf("got %+v, %+v, %v for a comment in a template, want that alone", found, left, err)
 	}
@@ -170,7 +170,7 @@ func TestHosts(t *testing.T) {
 		{"cgr.dev", "FROM notcgr.dev/a/b\nFROM cgr.dev.evil/a/b\nFROM cgr.dev:8443/a/b\nFROM x/cgr.dev/a/b\nRUN cgr.devil/a/b", ""},
 	} {
 		for _, kind := range []Kind{Dockerfile, Text} {
-			found, left, err := Find(kind, []byte(test.text), test.host)
+			found, left, err := findAll(kind, []byte(test.text), test.host)
 			got := ""
 			for _, f := range found {
 				got += f.Text
@@ -213,7 +213,7 @@ func TestPlatform(t *testing.T) {
 		{"two by an alias", "x: {image: &a cgr.dev/a/b, platform: linux/arm64}\ny: {image: *a, platform: linux/amd64}\n", scan.SeveralPlatforms, YAML},
 	} {
 		t.Run("I77 "+test.name, func(t *testing.T) {
-			found, left, err := Find(test.kind, []byte(test.text), testHost)
+			found, left, err := findAll(test.kind, []byte(test.text), testHost)
 			if err != nil || len(found) != 1 || len(left) != 0 {
 				t.Fatalf("got %+v, %+v, %v, want one found", found, left, err)
 			}
@@ -241,7 +241,7 @@ func TestGeneratedFiles(t *testing.T) {
 		{"another host in a line", strings.Repeat("notcgr.dev/a/b cgr.dev.evil/a/b ", 10_000), Text, 0, 0, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			found, left, err := Find(test.kind, []byte(test.text), testHost)
+			found, left, err := findAll(test.kind, []byte(test.text), testHost)
 			comments := 0
 			for _, l := range left {
 				if l.Class == Comment {

@@ -21,9 +21,6 @@ func (f *finder) findInText(kind Kind, scriptAt func(int) (scan.Span, bool), unr
 	for _, r := range f.References {
 		found = append(found, r.Name, r.Span)
 	}
-	for _, u := range f.Unpinnable {
-		found = append(found, u.Span)
-	}
 	known := scan.NewSpans(found)
 	comments := scan.NewSpans(scan.Comments(f.Data, kind.comments()))
 	end := 0
@@ -60,16 +57,15 @@ func (f *finder) findInText(kind Kind, scriptAt func(int) (scan.Span, bool), unr
 		case kind < Dockerfile:
 			reason = unknownFiles
 		}
-		hasDigest := m.Image.Digest != "" && class == Ambiguous && m.Reason == "" && unread == nil
-		if reason == "" || hasDigest {
-			text := string(f.Data[m.Start:m.End])
-			f.References = append(f.References,
-				Reference{Span: m.Span, Name: m.Span, Text: text, Image: m.Image, ReadOnly: reason != ""})
-			continue
+		if class == Ambiguous && m.Image.Digest != "" && m.Reason == "" && unread == nil {
+			class, reason = ReadOnly, ""
 		}
-		shown := scan.Span{Start: m.Start, End: m.ShownEnd}
-		f.Unpinnable = append(f.Unpinnable,
-			Unpinnable{Span: shown, Text: string(f.Data[shown.Start:shown.End]), Reason: reason, Class: class, Image: m.Image})
+		if class > ReadOnly {
+			m.End = m.ShownEnd
+		}
+		text := string(f.Data[m.Start:m.End])
+		f.References = append(f.References,
+			Reference{Span: m.Span, Name: m.Span, Text: text, Image: m.Image, Class: class, Reason: reason})
 	}
 	return outside
 }

@@ -4,7 +4,6 @@ package dockerfile
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"strings"
 
 	"docker-credential-cgr/platform"
@@ -28,6 +27,7 @@ type parser struct {
 	hasStage bool
 	added    map[int]int // indexes in References by Start; -1 if that was left
 	defaults []argDefault
+	isListed bool // the current instruction has a default, or what cannot be pinned
 }
 
 // argDefault is the default of an ARG that names an image of the registry.
@@ -53,9 +53,9 @@ func Read(r *scan.Results) error {
 		return err
 	}
 	for in, ok := p.nextInstruction(); ok; in, ok = p.nextInstruction() {
-		before := len(p.Unpinnable) + len(p.defaults)
+		p.isListed = false
 		err := p.read(in)
-		if len(p.Unpinnable)+len(p.defaults) == before && p.hasHostInPieces(in) {
+		if !p.isListed && p.hasHostInPieces(in) {
 			p.Leave(in.Span, scan.InPieces)
 		}
 		if err != nil {
@@ -165,16 +165,24 @@ func (p *parser) add(s scan.Span, name, platform string) bool {
 		}
 		return i >= 0
 	}
-	p.added[s.Start] = -1
-	if string(p.Data[s.Start:s.End]) != name {
+	isReference := false
+	if string(p.Data[s.Start:s.End]) == name {
+		isReference = p.Add(s, platform)
+	} else {
 		p.Leave(s, scan.InPieces)
-		return false
 	}
-	if !p.Add(s, platform) {
-		return false
+	p.added[s.Start] = -1
+	if isReference {
+		p.added[s.Start] = len(p.References) - 1
 	}
-	p.added[s.Start] = len(p.References) - 1
-	return true
+	p.isListed = p.isListed || !isReference
+	return isReference
+}
+
+// leave adds what cannot be pinned in the current instruction.
+func (p *parser) leave(s scan.Span, reason string) {
+	p.Leave(s, reason)
+	p.isListed = true
 }
 
 // readFrom adds the image of a FROM.
@@ -185,7 +193,7 @@ func (p *parser) readFrom(in instruction, c command) {
 	switch {
 	case len(args) == 0:
 	case !c.isClear:
-		p.Leave(c.args, "has flags that are not understood")
+		p.leave(c.args, "has flags that are not understood")
 	case len(args) == 1 || isNamed:
 		p.addBase(in, args[0], p.platform(c))
 	}
@@ -199,7 +207,7 @@ func (p *parser) addBase(in instruction, word scan.Span, platform string) {
 	case hasHost && v.span != (scan.Span{}) && !v.isUnsure:
 		isAdded = p.add(v.span, v.text, platform)
 	case hasHost, v.isUnsure && scan.IndexHost([]byte(v.text), p.Host) >= 0:
-		p.Leave(word, v.reason())
+		p.leave(word, v.reason())
 	}
 	for _, i := range v.defaults {
 		def := &p.defaults[i]
@@ -225,6 +233,7 @@ func (p *parser) readArg(c command) {
 		if scan.HasHost(v.text, p.Host) && word.Start <= v.span.Start && v.span.End <= word.End && v.span.End > 0 {
 			v.defaults = append(v.defaults, len(p.defaults))
 			p.defaults = append(p.defaults, argDefault{Span: v.span})
+			p.isListed = true
 		}
 		if !p.hasStage {
 			p.args[name] = v
@@ -235,18 +244,17 @@ func (p *parser) readArg(c command) {
 // checkDefaults leaves the defaults that no FROM uses, and those that are a part of another
 // name too, in which a digest would be wrong.
 func (p *parser) checkDefaults() {
-	isPart := map[int]bool{}
 	for _, def := range p.defaults {
 		i, isKnown := p.added[def.Start]
 		switch {
 		case !def.isUsed:
 			p.Leave(def.Span, notUsed)
 		case def.partLine > 0 && isKnown && i >= 0:
-			isPart[def.Start] = true
-			p.Leave(def.Span, fmt.Sprintf("is a part of the name in line %d too: only a name in one piece can be pinned", def.partLine))
+			r := &p.References[i]
+			r.Class = scan.Ambiguous
+			r.Reason = fmt.Sprintf("is a part of the name in line %d too: only a name in one piece can be pinned", def.partLine)
 		}
 	}
-	p.References = slices.DeleteFunc(p.References, func(r scan.Reference) bool { return isPart[r.Start] })
 }
 
 // reason returns why a value cannot be pinned.

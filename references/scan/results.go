@@ -12,17 +12,32 @@ import (
 	"docker-credential-cgr/registry"
 )
 
-// Reference is a reference that can be pinned, or is pinned.
+// Reference is a reference in a file, or an occurrence that may be one.
 type Reference struct {
-	Span            // what Pin replaces
+	Span            // what Pin replaces, or what cannot be pinned
 	Name     Span   // where the file has the name of the image; equal to Span if Form is Whole
 	Line     int    // of the name, counted from 1
-	Text     string // the reference, joined if the file has it in parts
+	Text     string // the reference, joined if the file has it in parts; of others, what the file has
 	Image    registry.Reference
 	Platform string // that the file asks for, as it is written, such as "linux/arm64" or "$BUILDPLATFORM"; or empty
 	Form     Form
-	ReadOnly bool // it has a digest, and it is not known what reads it: Pin must not be called
+	Class    Class
+	Reason   string // why it cannot be pinned; or empty
 }
+
+// Class is what can be done with a reference.
+type Class int
+
+// The classes of references. Only those that are Pinnable may be pinned. An image that is
+// built need not exist yet; one that is pushed or tagged may be built elsewhere.
+const (
+	Pinnable  Class = iota // without a digest or with one
+	ReadOnly               // has a digest, and it is not known what reads it
+	Ambiguous              // may be an image
+	Comment                // in a comment
+	Pushed                 // the name of an image that is pushed or tagged there
+	Built                  // the name of an image that is built there
+)
 
 // Form is the form in which a file has what Pin replaces.
 type Form int
@@ -60,30 +75,8 @@ func (r Reference) Pin(digest string, dropTag bool) (reference, edit string) {
 	return withTag, withTag
 }
 
-// Class is the class of what is not pinned.
-type Class int
-
-// The classes of what is not pinned. A build names an image that need not exist yet; a push
-// or a list of tags may be of an image that is built elsewhere.
-const (
-	Ambiguous Class = iota // may be an image, and cannot be pinned
-	Comment                // in a comment
-	Pushed                 // the name of an image that is pushed or tagged there
-	Built                  // the name of an image that is built there
-)
-
 // SeveralPlatforms is the platform of an image that is used for several.
 const SeveralPlatforms = "several platforms"
-
-// Unpinnable is an occurrence that is not changed.
-type Unpinnable struct {
-	Span
-	Line   int    // counted from 1
-	Text   string // as the file has it
-	Reason string
-	Class  Class
-	Image  registry.Reference // that it names, if it is a reference
-}
 
 // Reasons why an occurrence is not pinned.
 const (
@@ -97,13 +90,13 @@ type Results struct {
 	Data       []byte
 	Host       string // without the standard port
 	References []Reference
-	Unpinnable []Unpinnable
 	Ignored    []Span // mentions of the host that name no image
 }
 
 // Leave adds a span that cannot be pinned.
 func (r *Results) Leave(s Span, reason string) {
-	r.Unpinnable = append(r.Unpinnable, Unpinnable{Span: s, Text: string(r.Data[s.Start:s.End]), Reason: reason})
+	text := string(r.Data[s.Start:s.End])
+	r.References = append(r.References, Reference{Span: s, Name: s, Text: text, Class: Ambiguous, Reason: reason})
 }
 
 // Add adds the reference that is the whole of a span. If the span is no reference, Add leaves
@@ -119,21 +112,14 @@ func (r *Results) Add(s Span, platform string) bool {
 	return true
 }
 
-// Sort sorts everything by its position and sets the lines.
+// Sort sorts the references by the position of their names and sets the lines.
 func (r *Results) Sort() {
 	slices.SortStableFunc(r.References, func(a, b Reference) int { return cmp.Compare(a.Name.Start, b.Name.Start) })
-	slices.SortStableFunc(r.Unpinnable, func(a, b Unpinnable) int { return cmp.Compare(a.Start, b.Start) })
 	line, counted := 1, 0
 	for i := range r.References {
 		f := &r.References[i]
 		line += bytes.Count(r.Data[counted:f.Name.Start], []byte("\n"))
 		f.Line, counted = line, f.Name.Start
-	}
-	line, counted = 1, 0
-	for i := range r.Unpinnable {
-		u := &r.Unpinnable[i]
-		line += bytes.Count(r.Data[counted:u.Start], []byte("\n"))
-		u.Line, counted = line, u.Start
 	}
 }
 

@@ -117,8 +117,8 @@ func (w *walker) finish() {
 			if err != nil {
 				shown = firstLine(n.Value)
 			}
-			w.Unpinnable = append(w.Unpinnable,
-				scan.Unpinnable{Span: i.span, Text: shown, Reason: scan.BuiltHere, Class: i.class, Image: image})
+			w.References = append(w.References, scan.Reference{
+				Span: i.span, Name: i.span, Text: shown, Image: image, Class: i.class, Reason: scan.BuiltHere})
 		}
 		if i.name != nil {
 			w.addName(n, i)
@@ -138,14 +138,13 @@ func (w *walker) addName(n *yaml.Node, i *info) {
 	case !ok:
 		reason = escaped
 	}
+	r := scan.Reference{Span: s, Name: s, Text: i.name.text, Image: i.name.image, Platform: i.name.platform, Reason: reason}
 	if reason != "" {
-		w.Unpinnable = append(w.Unpinnable, scan.Unpinnable{Span: i.span, Text: firstLine(n.Value), Reason: reason})
-		return
+		r.Class, r.Span, r.Name, r.Text = scan.Ambiguous, i.span, i.span, firstLine(n.Value)
+	} else if r.Image.Digest != "" && !strings.Contains(r.Text, "@") {
+		r.Class = scan.ReadOnly // the digest is elsewhere in the mapping
 	}
-	w.References = append(w.References, scan.Reference{
-		Span: s, Name: s, Text: i.name.text, Image: i.name.image, Platform: i.name.platform,
-		ReadOnly: i.name.image.Digest != "" && !strings.Contains(i.name.text, "@"),
-	})
+	w.References = append(w.References, r)
 }
 
 func firstLine(text string) string {

@@ -135,7 +135,7 @@ func (w *walker) addParts(p parts) {
 	case !p.isKustomized && isShared(p.name) && w.hasHost(p.name):
 		w.leave(name, shared)
 	case isPartShared && p.digest != nil && isPinned:
-		r.ReadOnly = true
+		r.Class = scan.ReadOnly
 		w.addPart(name, r)
 	case isPartShared:
 		w.leave(name, shared)

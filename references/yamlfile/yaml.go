@@ -218,10 +218,6 @@ func (w *walker) readBlock(v *yaml.Node) {
 		r.Span, r.Name = r.Shift(start), r.Name.Shift(start)
 		w.References = append(w.References, r)
 	}
-	for _, u := range block.Unpinnable {
-		u.Span = u.Shift(start)
-		w.Unpinnable = append(w.Unpinnable, u)
-	}
 	for _, s := range block.Ignored {
 		w.Ignored = append(w.Ignored, s.Shift(start))
 	}
