@@ -128,3 +128,9 @@ func workTree(dir string) string {
 	}
 	return dir
 }
+
+func sameFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
+}

@@ -61,7 +61,8 @@ type file struct {
 type Set struct {
 	Skipped    []Skipped // files that were not read
 	Unfiltered []Skipped // folders in which ignored files were read too, since git could not list them
-	files      []*file   // by path
+	files      []*file
+	references []*Reference // by file and line
 
 	beforeCommit func() // a hook for tests, called before the first file changes
 }
@@ -87,7 +88,9 @@ func Read(ctx context.Context, paths, exclude []string, host string) (*Set, erro
 			continue
 		}
 		if len(found) > 0 {
-			s.files = append(s.files, newFile(f, found))
+			file := newFile(f, found)
+			s.files = append(s.files, file)
+			s.references = append(s.references, file.references...)
 		}
 		for _, r := range found {
 			if r.Class == references.Built && r.Image.Repository != "" {
@@ -97,7 +100,7 @@ func Read(ctx context.Context, paths, exclude []string, host string) (*Set, erro
 	}
 	// An image that one file builds is left alone in all others. A push does not count: the
 	// image may have been built elsewhere.
-	for r := range s.all() {
+	for _, r := range s.references {
 		if r.State == Unpinned && built[r.found.Image] {
 			r.State, r.Reason = Built, "is the name of what another file builds"
 		}
@@ -135,22 +138,10 @@ func (r Reference) HasDigest() bool {
 // References returns all references, by file and line.
 func (s *Set) References() []Reference {
 	var all []Reference
-	for r := range s.all() {
+	for _, r := range s.references {
 		all = append(all, *r)
 	}
 	return all
-}
-
-func (s *Set) all() func(yield func(*Reference) bool) {
-	return func(yield func(*Reference) bool) {
-		for _, f := range s.files {
-			for _, r := range f.references {
-				if !yield(r) {
-					return
-				}
-			}
-		}
-	}
 }
 
 // workers is how many images are resolved, and files read or written, at the same time.
@@ -212,7 +203,7 @@ func (s *Set) Resolve(
 // the state of those that cannot be updated.
 func (s *Set) byImage(o Options) map[registry.Reference][]*Reference {
 	byImage := map[registry.Reference][]*Reference{}
-	for r := range s.all() {
+	for _, r := range s.references {
 		image, asked := r.found.Image, r.found.Platform
 		switch {
 		case r.State == Left, r.IsLeftAlone(), image.Digest != "" && !o.Update:

@@ -56,7 +56,7 @@ type Tree struct {
 // others. If a path or pattern is wrong (*ArgumentError), nothing is read. If ctx ends, the
 // error is its cause.
 func Walk(ctx context.Context, paths, patterns []string, host string) (*Tree, error) {
-	w := walker{ctx: ctx, byPath: map[string][]*candidate{}, isRealFolder: map[string]bool{}}
+	w := walker{ctx: ctx, byPath: map[string]*candidate{}, isRealFolder: map[string]bool{}}
 	var err error
 	if w.exclude, err = parseExclude(patterns); err != nil {
 		return nil, err
@@ -85,8 +85,8 @@ type walker struct {
 	ctx           context.Context
 	exclude       exclude
 	files         []*candidate
-	byPath        map[string][]*candidate // by the real path in lower case
-	isRealFolder  map[string]bool         // by path: whether it is a folder without a link in its path
+	byPath        map[string]*candidate // by the real path
+	isRealFolder  map[string]bool       // by path: whether it is a folder without a link in its path
 	unfiltered    []Skipped
 	errs          []error
 	opened, bytes atomic.Int64
@@ -305,21 +305,12 @@ func (w *walker) newCandidate(arg *argument, rel string) *candidate {
 // add adds a file unless it is there. Hard links are files of their own, since each must be
 // written.
 func (w *walker) add(c *candidate) {
-	key := strings.ToLower(c.real)
-	for _, other := range w.byPath[key] {
-		if c.real == other.real || sameFile(c.real, other.real) {
-			other.isArgument = other.isArgument || c.isArgument
-			return
-		}
+	if other := w.byPath[c.real]; other != nil {
+		other.isArgument = other.isArgument || c.isArgument
+		return
 	}
-	w.byPath[key] = append(w.byPath[key], c)
+	w.byPath[c.real] = c
 	w.files = append(w.files, c)
-}
-
-func sameFile(a, b string) bool {
-	infoA, errA := os.Lstat(a)
-	infoB, errB := os.Lstat(b)
-	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
 // unreadable returns the error for a file or a folder that could not be read.

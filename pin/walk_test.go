@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -201,20 +200,6 @@ func TestWalkFileWithSeveralNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, walked(t, root, ""), "a.yaml", "b.yaml")
-}
-
-// Where file names have no letter case, two spellings are one file. Elsewhere a hard
-// link makes two of them one.
-func TestWalkOneFileInTwoLetterCases(t *testing.T) {
-	root := tree(t, map[string]string{"a.yaml": image})
-	if err := os.Link(filepath.Join(root, "a.yaml"), filepath.Join(root, "A.yaml")); err != nil && !errors.Is(err, fs.ErrExist) {
-		t.Fatal(err)
-	}
-	same(t, walked(t, root, "a.yaml", "A.yaml"), "a.yaml")
-	two := tree(t, map[string]string{"x/a.yaml": image, "X/a.yaml": image})
-	if entries, err := os.ReadDir(two); err != nil || len(entries) == 2 {
-		same(t, walked(t, two, ""), "X/a.yaml", "x/a.yaml")
-	}
 }
 
 func TestWalkRefusesArguments(t *testing.T) {

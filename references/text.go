@@ -41,7 +41,7 @@ func (f *finder) findInText(kind Kind, scriptAt func(int) (scan.Span, bool), unr
 		if !ok {
 			continue
 		}
-		end = m.ShownEnd
+		end = m.End
 		class, reason := Ambiguous, notKnown
 		switch {
 		case inComment:
@@ -61,7 +61,7 @@ func (f *finder) findInText(kind Kind, scriptAt func(int) (scan.Span, bool), unr
 			class, reason = ReadOnly, ""
 		}
 		if class > ReadOnly {
-			m.End = m.ShownEnd
+			m.End = min(m.End, m.Start+scan.MaxShown)
 		}
 		text := string(f.Data[m.Start:m.End])
 		f.References = append(f.References,
@@ -74,7 +74,7 @@ func (f *finder) findInText(kind Kind, scriptAt func(int) (scan.Span, bool), unr
 // it is none, nor in a LABEL, nor in an ARG, whose uses are followed.
 func (f *finder) registryAt(kind Kind, host scan.Span, inScript bool) (m scan.Mention, ok bool) {
 	m.Span, ok = scan.RegistryAt(f.Data, host, !inScript && kind != Dockerfile)
-	m.ShownEnd, m.Reason = min(m.End, m.Start+scan.MaxShown), partOfName
+	m.Reason = partOfName
 	if !ok || kind == MarkupText {
 		return m, false
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"docker-credential-cgr/platform"
 	"docker-credential-cgr/references/scan"
 )
 
@@ -116,16 +115,12 @@ func (p *parser) read(in instruction) error {
 	}
 	switch c.name {
 	case "copy":
-		for _, flag := range c.flags {
-			if flag.name == "--from" {
-				p.addUnexpanded(flag.value)
-			}
+		for _, image := range c.flags["--from"] {
+			p.addUnexpanded(image)
 		}
 	case "run":
-		for _, flag := range c.flags {
-			if flag.name == "--mount" {
-				p.readMount(flag.value)
-			}
+		for _, list := range c.flags["--mount"] {
+			p.readMount(list)
 		}
 	case "add": // from a URL or the context, but perhaps with heredocs
 	default:
@@ -142,7 +137,7 @@ func (p *parser) readMount(list scan.Span) {
 		s := scan.Span{Start: start, End: start + len(option)}
 		start = s.End + 1
 		if i := bytes.IndexByte(option, '='); i >= 0 && strings.EqualFold(p.joined(scan.Span{Start: s.Start, End: s.Start + i}), "from") {
-			image = p.trimFiller(scan.Span{Start: s.Start + i + 1, End: s.End})
+			image = scan.Span{Start: s.Start + i + 1, End: s.End}
 		}
 	}
 	if bytes.IndexByte(p.text[list.Start:list.End], '"') < 0 {
@@ -195,7 +190,14 @@ func (p *parser) readFrom(in instruction, c command) {
 	case !c.isClear:
 		p.leave(c.args, "has flags that are not understood")
 	case len(args) == 1 || isNamed:
-		p.addBase(in, args[0], p.platform(c))
+		platform := ""
+		if flags := c.flags["--platform"]; len(flags) > 0 {
+			platform = p.joined(flags[0])
+		}
+		if platform == "$TARGETPLATFORM" || platform == "${TARGETPLATFORM}" {
+			platform = "" // the same
+		}
+		p.addBase(in, args[0], platform)
 	}
 }
 
@@ -207,7 +209,7 @@ func (p *parser) addBase(in instruction, word scan.Span, platform string) {
 	case hasHost && v.span != (scan.Span{}) && !v.isUnsure:
 		isAdded = p.add(v.span, v.text, platform)
 	case hasHost, v.isUnsure && scan.IndexHost([]byte(v.text), p.Host) >= 0:
-		p.leave(word, v.reason())
+		p.leave(word, p.reason(word))
 	}
 	for _, i := range v.defaults {
 		def := &p.defaults[i]
@@ -222,7 +224,7 @@ func (p *parser) addBase(in instruction, word scan.Span, platform string) {
 // last default counts, and ARG NAME alone changes nothing.
 func (p *parser) readArg(c command) {
 	for _, m := range words[p.escape]().FindAllIndex(p.text[c.args.Start:c.args.End], -1) {
-		word := p.trimFiller(scan.Span{Start: c.args.Start + m[0], End: c.args.Start + m[1]})
+		word := scan.Span{Start: c.args.Start + m[0], End: c.args.Start + m[1]}
 		i := bytes.IndexByte(p.text[word.Start:word.End], '=')
 		if i < 0 {
 			continue
@@ -255,13 +257,4 @@ func (p *parser) checkDefaults() {
 			r.Reason = fmt.Sprintf("is a part of the name in line %d too: only a name in one piece can be pinned", def.partLine)
 		}
 	}
-}
-
-// reason returns why a value cannot be pinned.
-func (v value) reason() string {
-	if len(v.variables) == 0 {
-		return scan.InPieces
-	}
-	return fmt.Sprintf("depends on the ARG %s: only a name in one piece can be pinned",
-		platform.Printable(strings.Join(v.variables, ", ")))
 }

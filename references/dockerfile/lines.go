@@ -12,9 +12,10 @@ import (
 	"docker-credential-cgr/references/scan"
 )
 
-// filler replaces in text what joins continued lines: the escape character, the line break,
-// and comments and empty lines between. Positions in text are then those of the file.
-// Dockerfiles with NUL bytes are not read.
+// filler replaces in text what joins two parts of a word on continued lines: the escape
+// character, the line break, and comments and empty lines between. Blanks replace it if it is
+// not within a word. Positions in text are then those of the file. Dockerfiles with NUL bytes
+// are not read.
 const filler = "\x00"
 
 // instruction is an instruction of one or several lines.
@@ -68,10 +69,19 @@ func (p *parser) nextInstruction() (in instruction, ok bool) {
 			if line.Start < 0 {
 				return in, true
 			}
-			copy(p.text[in.End:line.Start], strings.Repeat(filler, line.Start-in.End))
+			p.fill(scan.Span{Start: in.End, End: line.Start}, in.Start)
 		}
 	}
 	return in, false
+}
+
+// fill fills what is between two lines of the instruction that begins at start.
+func (p *parser) fill(s scan.Span, start int) {
+	fill := filler
+	if s.Start == start || isSpace(p.text[s.Start-1]) || isSpace(p.text[s.End]) {
+		fill = " "
+	}
+	copy(p.text[s.Start:s.End], strings.Repeat(fill, s.End-s.Start))
 }
 
 // hasText reports whether a line is neither empty nor a comment.

@@ -2,6 +2,7 @@ package dockerfile
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,11 +15,10 @@ import (
 
 // value is what a word with variables expands to.
 type value struct {
-	text      string
-	span      scan.Span // of the whole value, if the file has it in one span; or zero
-	isUnsure  bool      // text is only a list of what the value may consist of
-	defaults  []int     // indexes of the defaults that the value has a part of
-	variables []string  // in the word
+	text     string
+	span     scan.Span // of the whole value, if the file has it in one span; or zero
+	isUnsure bool      // text is only a list of what the value may consist of
+	defaults []int     // indexes of the defaults that the value has a part of
 }
 
 // platformArgs are the variables that BuildKit sets for every FROM. Their values depend on the
@@ -41,7 +41,7 @@ func (p *parser) expand(word scan.Span) (v value) {
 	word, quote := p.unquote(word)
 	text := p.text[word.Start:word.End]
 	add := func(start, end int, isWhole bool) {
-		s := p.trimFiller(scan.Span{Start: word.Start + start, End: word.Start + end})
+		s := scan.Span{Start: word.Start + start, End: word.Start + end}
 		v.add(value{text: p.joined(s), span: s}, isWhole)
 	}
 	if quote == '\'' && bytes.IndexByte(text, '\'') < 0 {
@@ -62,7 +62,6 @@ func (p *parser) expand(word scan.Span) (v value) {
 		end = m[1]
 		isWhole := m[0] == 0 && m[1] == len(text)
 		name := string(text[m[2]+m[4]+1 : m[3]+m[5]+1]) // the group that does not match is -1
-		v.addVariable(name)
 		if m[2] >= 0 && end < len(text) && text[end] >= utf8.RuneSelf {
 			v.isUnsure = true // the character may belong to the name
 		}
@@ -79,18 +78,24 @@ func (p *parser) expand(word scan.Span) (v value) {
 	addLiteral(end, len(text))
 	if v.isUnsure {
 		for _, m := range anyVariable().FindAllStringSubmatch(p.joined(word), -1) {
-			v.addVariable(m[1])
 			v.add(p.args[m[1]], false)
 		}
 	}
 	return v
 }
 
-// addVariable adds the name of a variable. A few are enough for the reason that is shown.
-func (v *value) addVariable(name string) {
-	if len(v.variables) < 8 && !slices.Contains(v.variables, name) {
-		v.variables = append(v.variables, name)
+// reason returns why a word with the name of an image cannot be pinned.
+func (p *parser) reason(word scan.Span) string {
+	var names []string
+	for _, m := range anyVariable().FindAllStringSubmatch(p.joined(word), 8) { // a few are enough
+		if !slices.Contains(names, m[1]) {
+			names = append(names, m[1])
+		}
 	}
+	if names == nil {
+		return scan.InPieces
+	}
+	return fmt.Sprintf("depends on the ARG %s: only a name in one piece can be pinned", strings.Join(names, ", "))
 }
 
 // add appends a piece, which may be the whole word.
@@ -111,11 +116,10 @@ func (v *value) add(piece value, isWhole bool) {
 
 // unquote returns a word without the quotes around it, and the quote.
 func (p *parser) unquote(word scan.Span) (scan.Span, byte) {
-	word = p.trimFiller(word)
 	if word.End-word.Start >= 2 {
 		quote := p.text[word.Start]
 		if (quote == '"' || quote == '\'') && p.text[word.End-1] == quote {
-			return p.trimFiller(scan.Span{Start: word.Start + 1, End: word.End - 1}), quote
+			return scan.Span{Start: word.Start + 1, End: word.End - 1}, quote
 		}
 	}
 	return word, 0
@@ -124,15 +128,9 @@ func (p *parser) unquote(word scan.Span) (scan.Span, byte) {
 // command is an instruction's name in lower case, its flags and arguments.
 type command struct {
 	name    string
-	flags   []flag
+	flags   map[string][]scan.Span // values by name, such as --from
 	args    scan.Span
 	isClear bool // all flags are understood
-}
-
-// flag is --NAME=VALUE.
-type flag struct {
-	name  string
-	value scan.Span
 }
 
 // command reads a span as an instruction, which may be that of an ONBUILD.
@@ -142,8 +140,11 @@ func (p *parser) command(s scan.Span, escape byte) command {
 	if i := bytes.IndexAny(p.text[s.Start:s.End], blanks); i >= 0 {
 		nameEnd = s.Start + i
 	}
-	c := command{name: strings.ToLower(p.joined(scan.Span{Start: s.Start, End: nameEnd})), isClear: true}
-	for c.args = (scan.Span{Start: nameEnd, End: s.End}); ; {
+	c := command{
+		name:  strings.ToLower(p.joined(scan.Span{Start: s.Start, End: nameEnd})),
+		flags: map[string][]scan.Span{}, args: scan.Span{Start: nameEnd, End: s.End}, isClear: true,
+	}
+	for {
 		word := p.firstWord(c.args)
 		text := p.joined(word)
 		c.args.Start = word.Start
@@ -172,17 +173,19 @@ func (p *parser) command(s scan.Span, escape byte) command {
 			c.isClear = false
 			continue
 		}
-		c.flags = append(c.flags, flag{name, value})
+		c.flags[name] = append(c.flags[name], value)
 	}
 	c.args = p.trim(c.args)
 	return c
 }
 
-// firstWord returns the first word of a span, up to a blank. Like BuildKit, it takes two bytes
-// that are parts of other characters for blanks.
+// isSpace reports whether a byte ends a flag. Like BuildKit, it takes two bytes that are parts of
+// other characters for spaces.
+func isSpace(b byte) bool { return unicode.IsSpace(rune(b)) }
+
+// firstWord returns the first word of a span.
 func (p *parser) firstWord(s scan.Span) scan.Span {
-	isSpace := func(b byte) bool { return unicode.IsSpace(rune(b)) }
-	for s.Start < s.End && (isSpace(p.text[s.Start]) || p.text[s.Start] == filler[0]) {
+	for s.Start < s.End && isSpace(p.text[s.Start]) {
 		s.Start++
 	}
 	end := s.Start
@@ -192,32 +195,10 @@ func (p *parser) firstWord(s scan.Span) scan.Span {
 	return scan.Span{Start: s.Start, End: end}
 }
 
-// trim returns a span without spaces and filler around it.
+// trim returns a span without the spaces around it.
 func (p *parser) trim(s scan.Span) scan.Span {
-	isTrimmed := func(r rune) bool { return unicode.IsSpace(r) || r == rune(filler[0]) }
-	s.End = s.Start + len(bytes.TrimRightFunc(p.text[s.Start:s.End], isTrimmed))
-	s.Start = s.End - len(bytes.TrimLeftFunc(p.text[s.Start:s.End], isTrimmed))
-	return s
-}
-
-func (p *parser) trimFiller(s scan.Span) scan.Span {
-	s.End = s.Start + len(bytes.TrimRight(p.text[s.Start:s.End], filler))
-	s.Start = s.End - len(bytes.TrimLeft(p.text[s.Start:s.End], filler))
-	return s
-}
-
-// platform returns the platform that a FROM asks for, as it is written, or "" for that of the
-// build.
-func (p *parser) platform(c command) string {
-	for _, flag := range c.flags {
-		if flag.name == "--platform" {
-			if text := p.joined(flag.value); text != "$TARGETPLATFORM" && text != "${TARGETPLATFORM}" {
-				return text
-			}
-			break
-		}
-	}
-	return ""
+	s.End = s.Start + len(bytes.TrimRightFunc(p.text[s.Start:s.End], unicode.IsSpace))
+	return scan.Span{Start: skipSpace(p.text, s), End: s.End}
 }
 
 // blanks are the bytes between an instruction's words.
@@ -226,7 +207,7 @@ const blanks = "\t\v\f\r "
 // fields returns the words of a FROM, at most four: more make it no less wrong.
 func (p *parser) fields(s scan.Span) (fields []scan.Span) {
 	for len(fields) < 4 {
-		s.Start = s.End - len(bytes.TrimLeft(p.text[s.Start:s.End], blanks+filler))
+		s.Start = s.End - len(bytes.TrimLeft(p.text[s.Start:s.End], blanks))
 		if s.Start == s.End {
 			break
 		}
@@ -234,7 +215,7 @@ func (p *parser) fields(s scan.Span) (fields []scan.Span) {
 		if i := bytes.IndexAny(p.text[s.Start:s.End], blanks); i >= 0 {
 			field.End = s.Start + i
 		}
-		fields = append(fields, p.trimFiller(field))
+		fields = append(fields, field)
 		s.Start = field.End
 	}
 	return fields

@@ -143,10 +143,9 @@ func SchemeBefore(text []byte) string {
 
 // Mention is a possible reference: the host and what follows it.
 type Mention struct {
-	Span            // to the last byte that a reference can have
-	ShownEnd int    // the end of what is shown of it
-	Reason   string // why it is no reference; or empty
-	Image    registry.Reference
+	Span          // of the reference, or of what is shown
+	Reason string // why it is no reference; or empty
+	Image  registry.Reference
 }
 
 // MentionAt returns the mention that begins with a host. ok is false for a URL, a pattern, or
@@ -154,8 +153,7 @@ type Mention struct {
 func MentionAt(data []byte, registryHost string, host Span) (m Mention, ok bool) {
 	end := skipPort(data, host.End)
 	if slash := escapedSlash(data[end:]); slash > 0 && canContinueName(data[end+slash:]) {
-		shownEnd := wordEnd(data, host.Start, end)
-		return Mention{Span: Span{host.Start, end}, ShownEnd: shownEnd, Reason: InPieces}, true
+		return Mention{Span: Span{host.Start, wordEnd(data, host.Start, end)}, Reason: InPieces}, true
 	}
 	if end == len(data) || data[end] != '/' {
 		return m, false
@@ -171,7 +169,7 @@ func MentionAt(data []byte, registryHost string, host Span) (m Mention, ok bool)
 		}
 		end = path + len(bytes.TrimRight(data[path:end], ".:-@")) // without the end of a sentence
 	}
-	m = Mention{Span: Span{host.Start, end}, ShownEnd: end}
+	m.Span = Span{host.Start, end}
 	var err error
 	m.Image, err = registry.Parse(string(data[m.Start:m.End]), registryHost)
 	switch {
@@ -180,13 +178,12 @@ func MentionAt(data []byte, registryHost string, host Span) (m Mention, ok bool)
 		if strings.IndexByte(`"'\`, data[end]) >= 0 {
 			m.Reason = InPieces
 		}
-		m.ShownEnd = wordEnd(data, m.Start, m.End)
+		m.End = wordEnd(data, m.Start, end)
 	case err != nil && end < len(data) && data[end] == '*': // a pattern
 		return m, false
 	case err != nil:
 		m.Reason = err.Error()
 	}
-	m.ShownEnd = min(m.ShownEnd, m.Start+MaxShown)
 	return m, true
 }
 
