@@ -102,7 +102,7 @@ func Read(ctx context.Context, paths, exclude []string, host string) (*Set, erro
 	// image may have been built elsewhere.
 	for _, r := range s.references {
 		if r.State == Unpinned && built[r.found.Image] {
-			r.State, r.Reason = Built, "is the name of what another file builds"
+			r.State, r.Reason = Built, "names an image that another file builds"
 		}
 	}
 	return s, unread
@@ -209,7 +209,7 @@ func (s *Set) byImage(o Options) map[registry.Reference][]*Reference {
 		case r.State == Left, r.IsLeftAlone(), image.Digest != "" && !o.Update:
 			continue
 		case r.found.Class == references.ReadOnly:
-			r.Reason = "it is not where an image is known to be named, so it is not updated"
+			r.Reason = "it is not in a known position of an image"
 		case image.Digest != "" && image.Tag == "":
 			r.Reason = "it has a digest and no tag to follow (add the tag: IMAGE:TAG@DIGEST, or newTag in a kustomization)"
 		case o.Platform != "" && asked != "" && !registry.SamePlatform(asked, o.Platform):

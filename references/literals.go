@@ -15,8 +15,8 @@ const maxContext = 4096
 
 // Reasons why a reference is not pinned.
 const (
-	noTag      = "has no tag: it may be a part of a name that is put together elsewhere"
-	notLiteral = "is not the whole of a string"
+	noTag      = "has no tag: it may be a part of a name that is composed elsewhere"
+	notLiteral = "is not a whole string"
 	usedInPart = "is in a variable that is a part of another name in this file"
 )
 

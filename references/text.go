@@ -8,9 +8,9 @@ import (
 
 // Reasons why an occurrence is not pinned.
 const (
-	notKnown     = "is not in a place that is known to name an image"
+	notKnown     = "is not in a known position of an image"
 	unknownFiles = "is in a kind of file that is not understood"
-	partOfName   = "may be a part of a name that is put together elsewhere"
+	partOfName   = "may be a part of a name that is composed elsewhere"
 )
 
 // findInText adds every occurrence that the reader of the file has not found. scriptAt, if

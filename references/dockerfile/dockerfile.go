@@ -10,7 +10,7 @@ import (
 )
 
 // notUsed is why the default of an ARG is left.
-const notUsed = "names an image, and no FROM uses it"
+const notUsed = "names an image that no FROM uses"
 
 // parser finds what BuildKit pulls for one Dockerfile without build arguments. Its rules are
 // those of BuildKit's packages parser and instructions (frontend/dockerfile, v0.31). In words

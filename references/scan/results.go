@@ -80,9 +80,9 @@ const SeveralPlatforms = "several platforms"
 
 // Reasons why an occurrence is not pinned.
 const (
-	HasVariable = "is made from a variable: only a name written out can be pinned"
+	HasVariable = "contains a variable: only a literal name can be pinned"
 	InPieces    = "is written over several lines, or with quotes or escapes inside: only a name in one piece can be pinned"
-	BuiltHere   = "is the name of what is built here"
+	BuiltHere   = "names an image that is built here"
 )
 
 // Results is what the readers found in a file.

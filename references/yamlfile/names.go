@@ -16,9 +16,9 @@ import (
 
 // Reasons why a value is not pinned.
 const (
-	inParts   = "is given in parts: add a digest: beside them to pin it"
+	inParts   = "is given in parts: add digest: to its mapping to pin it"
 	escaped   = "is written with escapes or over several lines: only a name in one piece can be pinned"
-	sharesKey = "shares an anchor with a mapping's key: write the name itself"
+	sharesKey = "shares an anchor with a mapping's key: write the name out"
 )
 
 // imageName is a scalar that names an image of the registry, or may.
@@ -84,9 +84,9 @@ func (w *walker) parseName(n *yaml.Node) *imageName {
 	case hasVariable:
 		p.reason = scan.HasVariable
 	case n.Style&yaml.TaggedStyle != 0 && n.ShortTag() != "!!str":
-		p.reason = "has the tag " + platform.Printable(n.ShortTag()) + ", which may make something else of it"
+		p.reason = "has the tag " + platform.Printable(n.ShortTag()) + ", which may change its meaning"
 	case strings.TrimSpace(n.Value) != n.Value:
-		p.reason = "has space around it"
+		p.reason = "has spaces around it"
 	case p.prefix == scan.Schemes[0] && !w.isWorkflow:
 		p.reason = "begins with " + p.prefix + ", which means an image only in workflows of GitHub"
 	case err != nil:

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	noTagHere = "has neither a tag nor a digest beside it: what it is stands elsewhere"
-	shared    = "shares its name, tag or digest with another place: write them out"
+	noTagHere = "has neither a tag nor a digest in its mapping"
+	shared    = "shares its name, tag or digest with another value: write them out"
 )
 
 // parts is an image that a mapping gives in parts.
