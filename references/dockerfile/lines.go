@@ -105,60 +105,38 @@ func skipSpace(data []byte, s scan.Span) int {
 	return s.End - len(bytes.TrimLeftFunc(data[s.Start:s.End], unicode.IsSpace))
 }
 
-var directive = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile("^#[\t\f\r ]*([a-zA-Z]+)[\t\f\r ]*=[\t\f\r ]*(.+?)[\t\f\r ]*$")
-})
+// The directives are the comments # NAME=VALUE at the beginning of a file. BuildKit looks for
+// syntax by itself: it may follow a line with #!, and must not be indented.
+var (
+	escapeDirective = sync.OnceValue(func() *regexp.Regexp { return directive(indent, "", "syntax|check", "escape") })
+	syntaxDirective = sync.OnceValue(func() *regexp.Regexp { return directive("", "(?:#!.*\n)?", "escape|check", "syntax") })
+)
 
-// readDirectives sets the escape character and adds the image of the syntax directive. BuildKit
-// looks for the latter by itself: it may follow a line with #!, and must not be indented.
+const indent = `[\t\v\f\r \x{85}\pZ]*`
+
+// directive returns an expression for the value of a directive, behind a first line and others.
+func directive(indent, first, others, name string) *regexp.Regexp {
+	const blank = `[\t\f\r ]*`
+	comment := func(names string) string {
+		return indent + "#" + blank + "(?i:" + names + ")" + blank + "=" + blank
+	}
+	return regexp.MustCompile("^\ufeff?" + first + "(?:" + comment(others) + ".+\n)*" + comment(name) + "(.+?)" + blank + "(?:\n|$)")
+}
+
+// readDirectives sets the escape character and adds the image of the syntax directive.
 func (p *parser) readDirectives() error {
 	if bytes.HasPrefix(p.Data, []byte(scan.ByteOrderMark)) {
 		p.next = len(scan.ByteOrderMark)
 	}
-	all, err := p.directives(p.next, true)
-	if err != nil {
-		return err
-	}
-	if s, ok := all["escape"]; ok {
-		character := p.joined(s)
-		if character != "\\" && character != "`" {
-			return fmt.Errorf("line %d: the escape character is %q, not \\ or `",
-				scan.LineAt(p.Data, s.Start), platform.Printable(character))
+	if m := escapeDirective().FindSubmatch(p.Data); m != nil {
+		if value := string(m[1]); value != "\\" && value != "`" {
+			return fmt.Errorf("the escape character is %q, not \\ or `", platform.Printable(value))
 		}
-		p.escape = character[0]
+		p.escape = m[1][0]
 	}
-	start := p.next
-	if bytes.HasPrefix(p.Data[start:], []byte("#!")) {
-		_, start = lineFrom(p.Data, start)
+	if m := syntaxDirective().FindSubmatchIndex(p.Data); m != nil {
+		image, _, _ := bytes.Cut(p.Data[m[2]:m[3]], []byte(" ")) // before the options of the frontend
+		p.addUnexpanded(scan.Span{Start: m[2], End: m[2] + len(image)})
 	}
-	all, _ = p.directives(start, false)
-	syntax := all["syntax"]
-	image, _, _ := strings.Cut(p.joined(syntax), " ") // before the options of the frontend
-	p.addUnexpanded(scan.Span{Start: syntax.Start, End: syntax.Start + len(image)})
 	return nil
-}
-
-// directives returns the values of the directives from start on, such as # NAME=VALUE.
-func (p *parser) directives(start int, mayBeIndented bool) (map[string]scan.Span, error) {
-	all := map[string]scan.Span{}
-	for start < len(p.Data) {
-		line, next := lineFrom(p.Data, start)
-		if mayBeIndented {
-			line.Start = skipSpace(p.Data, line)
-		}
-		m := directive().FindSubmatchIndex(p.Data[line.Start:line.End])
-		if m == nil {
-			break
-		}
-		name := strings.ToLower(string(p.Data[line.Start+m[2] : line.Start+m[3]]))
-		if name != "syntax" && name != "escape" && name != "check" {
-			break
-		}
-		if _, isKnown := all[name]; isKnown {
-			return all, fmt.Errorf("line %d: a second %s directive: only one is allowed", scan.LineAt(p.Data, line.Start), name)
-		}
-		all[name] = scan.Span{Start: line.Start + m[4], End: line.Start + m[5]}
-		start = next
-	}
-	return all, nil
 }
