@@ -18,8 +18,8 @@ const (
 	image = "FROM cgr.dev/org/python:3.13\n"
 )
 
-// tree makes a folder with files of these texts; a path with a "/" at its end is a
-// folder, and "-> TARGET" a link.
+// tree creates a folder with files of these texts. A path that ends with "/" is a folder, and
+// "-> TARGET" a link.
 func tree(t *testing.T, files map[string]string) string {
 	t.Helper()
 	root, err := filepath.EvalSymlinks(t.TempDir())
@@ -48,7 +48,7 @@ func tree(t *testing.T, files map[string]string) string {
 	return root
 }
 
-// walked gives the paths of the files that Walk finds, with slashes, relative to root.
+// walked returns the paths of the files that Walk finds, with slashes, relative to root.
 func walked(t *testing.T, root string, paths ...string) []string {
 	t.Helper()
 	tree, err := Walk(t.Context(), at(root, paths...), nil, host)
@@ -151,8 +151,7 @@ func TestWalk(t *testing.T) {
 	}
 }
 
-// Each file is read once, and nothing is read of a second pass, so that the work grows
-// with the tree and with nothing else.
+// Each file is opened and read once, so that the work grows with the tree alone.
 func TestWalkReadsEachFileOnce(t *testing.T) {
 	for _, n := range []int{1000, 20_000} {
 		files := map[string]string{"last/zz": image}

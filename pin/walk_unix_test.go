@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Somebody who opens a FIFO waits until another one writes.
+// Opening a FIFO would block until another process writes.
 func TestWalkOpensNoFIFO(t *testing.T) {
 	root := tree(t, map[string]string{"Dockerfile": image, "a/": "", "b/Dockerfile": image})
 	for _, path := range []string{"a/Dockerfile", "a/.gitignore", "a/notes"} {
@@ -36,8 +36,7 @@ func TestWalkOpensNoFIFO(t *testing.T) {
 	})
 }
 
-// The folder above a link is the one above what it leads to, for who reads a file and
-// for who writes it.
+// LINK/.. is the parent of the link's target, for reading as for writing.
 func TestWalkAboveLink(t *testing.T) {
 	root := tree(t, map[string]string{"deep/real/": "", "deep/Dockerfile": image + "deep\n", "Dockerfile": image + "top\n"})
 	if err := os.Symlink("deep/real", filepath.Join(root, "link")); err != nil {
@@ -60,7 +59,7 @@ func TestWalkAboveLink(t *testing.T) {
 	read("..")
 }
 
-// Settings of a repository that make git wait for ever do not make the caller wait.
+// Settings of a repository that make git wait forever do not block the caller.
 func TestWalkOfARepositoryThatGitCannotRead(t *testing.T) {
 	root := tree(t, map[string]string{"Dockerfile": image, ".git/": ""})
 	fifo := filepath.Join(root, ".git", "fifo")

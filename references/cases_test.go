@@ -18,15 +18,14 @@ const (
 	testDigest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 )
 
-// testCase is a file of testdata with what is to be found and left in it.
+// testCase is a file of testdata with what must be found and left in it.
 type testCase struct {
 	name, text  string
 	kind        Kind
 	found, left []string // "LINE TEXT", and "LINE TEXT¦WHY" in part
 }
 
-// cases reads a file of testdata. A case is of the kind of the file behind its name, if
-// there is one.
+// cases reads a file of testdata. A file name behind the name of a case sets its kind.
 func cases(t testing.TB, file string, kind Kind) []testCase {
 	t.Helper()
 	data, err := os.ReadFile("testdata/" + file)
@@ -52,7 +51,7 @@ func cases(t testing.TB, file string, kind Kind) []testCase {
 	return all
 }
 
-// unmark takes the marks out of a file.
+// unmark removes the marks from a file.
 func (c *testCase) unmark(marked string) {
 	var text, why strings.Builder
 	start, line, lineOfMark := 0, 1, 0
@@ -117,7 +116,7 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// isLeft compares what is left with the mark "LINE TEXT¦WHY", where WHY is a part.
+// isLeft compares what is left with the mark "LINE TEXT¦WHY", where WHY is a part of the reason.
 func isLeft(got Reference, mark string) bool {
 	place, why, _ := strings.Cut(mark, "¦")
 	if (got.Class >= Pushed) != strings.Contains(why, "built here") {
@@ -126,9 +125,8 @@ func isLeft(got Reference, mark string) bool {
 	return fmt.Sprint(got.Line, " ", got.Text) == place && strings.Contains(got.Reason, why)
 }
 
-// checkFile holds what is found in a file to what must be true of any: nothing of the
-// registry is missed, each change is one of a reference, and what is pinned is found
-// again, pinned.
+// checkFile checks what is true of any file: no reference is missed, only references change,
+// and a pinned reference is found again.
 func checkFile(t *testing.T, kind Kind, text string) {
 	t.Helper()
 	found, left, err := findAll(kind, []byte(text), testHost)
@@ -163,7 +161,7 @@ func checkFile(t *testing.T, kind Kind, text string) {
 
 func unprintable(r rune) bool { return !unicode.IsPrint(r) }
 
-// pin writes a digest into a file, and returns where the changes begin in it.
+// pin adds a digest to the references in a file, and returns where the changes begin.
 func pin(text string, found []Reference) (pinned string, starts []int) {
 	order := make([]int, len(found))
 	for i := range order {
@@ -221,7 +219,7 @@ func checkLeft(t *testing.T, text string, left []Reference) {
 	}
 }
 
-// checkNothingMissed looks for whole references with the plainest means.
+// checkNothingMissed searches for whole references with simple means.
 func checkNothingMissed(t *testing.T, text string, found []Reference, left []Reference) {
 	t.Helper()
 	for i := 0; i+len(testHost) < len(text); i++ {

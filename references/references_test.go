@@ -108,7 +108,7 @@ func TestPin(t *testing.T) {
 	}
 }
 
-// Where a file cannot be read as what it is, all in it is left, but for comments.
+// If a file cannot be read as its kind, every reference but those in comments is left.
 func TestFindWhatCannotBeRead(t *testing.T) {
 	for _, test := range []struct {
 		name, text string
@@ -148,7 +148,7 @@ func TestFindWhatCannotBeRead(t *testing.T) {
 	}
 }
 
-// What is shown of a name ends at its limit, also where a longer one goes on with a variable.
+// A long reference is shown up to a limit, also if it continues with a variable.
 func TestShownOfALongName(t *testing.T) {
 	for _, rest := range []string{"${TAG}", "\"+tag", " ", ""} {
 		text := "image: \"cgr.dev/org/" + strings.Repeat("a", 300) + rest
@@ -223,7 +223,7 @@ func TestPlatform(t *testing.T) {
 	}
 }
 
-// What programs write is neither changed nor shown at length.
+// Files that programs write are not changed, and long lines are cut.
 func TestGeneratedFiles(t *testing.T) {
 	minified := strings.Repeat("!function(){var a=1;}();", 5<<20/24)
 	for _, test := range []struct {

@@ -30,7 +30,7 @@ func memoryFor(kind Kind, text string) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// longFiles are of about n bytes.
+// longFiles returns files of about n bytes.
 func longFiles(n int) map[string]string {
 	many := func(text string, size int) string { return strings.Repeat(text, size/len(text)) }
 	return map[string]string{
