@@ -61,11 +61,11 @@ func (p *parser) expand(word scan.Span) (v value) {
 		addLiteral(end, m[0])
 		end = m[1]
 		isWhole := m[0] == 0 && m[1] == len(text)
-		name := string(text[m[2]+m[4]+1 : m[3]+m[5]+1]) // the group that does not match is -1
+		name := text[m[2]+m[4]+1 : m[3]+m[5]+1] // the group that does not match is -1
 		if m[2] >= 0 && end < len(text) && text[end] >= utf8.RuneSelf {
 			v.isUnsure = true // the character may belong to the name
 		}
-		arg, isSet := p.args[name]
+		arg, isSet := p.args[string(name)]
 		hasDefault := m[6] >= 0
 		isNull := !isSet || arg.text == "" && m[7]-m[6] == len(":-")
 		if hasDefault && (isNull || arg.isUnsure) {
