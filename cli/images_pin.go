@@ -102,8 +102,8 @@ func (a *app) imagesPin(c *cobra.Command, paths []string, f *pinFlags) error {
 	if set == nil {
 		return unread
 	}
-	for _, folder := range set.Whole {
-		a.warn("%s: reading ignored files too: %s", platform.Printable(folder.Path), folder.Why)
+	for _, folder := range set.Unfiltered {
+		a.warn("%s: reading ignored files too: %s", platform.Printable(folder.Path), folder.Reason)
 	}
 	changed, failed := a.pin(ctx, set, o, resolve, f)
 	if failed != nil && changed == 0 && (!f.check || ctx.Err() != nil) {

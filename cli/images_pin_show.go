@@ -28,8 +28,8 @@ func (a *app) progress() func(asked, all int) {
 // pinView is what is to be said of a set of references.
 type pinView struct {
 	*pinFlags
-	places  []pin.Place // that count
-	alone   []pin.Place // in comments, and of what is built
+	places  []pin.Reference // that count
+	alone   []pin.Reference // in comments, and of what is built
 	skipped []pin.Skipped
 	changed int             // references that changed, or would
 	files   map[string]bool // that they are in
@@ -41,8 +41,8 @@ type pinView struct {
 func newPinView(set *pin.Set, f *pinFlags, allRead bool) pinView {
 	v := pinView{pinFlags: f, skipped: set.Skipped, files: map[string]bool{}}
 	v.sure = allRead && len(v.skipped) == 0
-	for _, p := range set.Places() {
-		if p.Alone() {
+	for _, p := range set.References() {
+		if p.IsLeftAlone() {
 			v.alone = append(v.alone, p)
 			continue
 		}
@@ -51,12 +51,12 @@ func newPinView(set *pin.Set, f *pinFlags, allRead bool) pinView {
 			v.changed++
 			v.files[p.File] = true
 		}
-		if p.Sure() {
+		if p.HasDigest() {
 			v.pinned++
 		} else {
 			v.sure = false
 		}
-		if p.Sure() && p.State == pin.Left {
+		if p.HasDigest() && p.State == pin.Left {
 			v.unknown++
 		}
 	}
@@ -65,12 +65,12 @@ func newPinView(set *pin.Set, f *pinFlags, allRead bool) pinView {
 
 // left reports whether a reference cannot be pinned.
 func (v pinView) left() bool {
-	return slices.ContainsFunc(v.places, func(p pin.Place) bool { return p.State == pin.Left && !p.Sure() })
+	return slices.ContainsFunc(v.places, func(p pin.Reference) bool { return p.State == pin.Left && !p.HasDigest() })
 }
 
 // changeable reports whether there is a reference that images pin would change.
 func (v pinView) changeable() bool {
-	return slices.ContainsFunc(v.places, func(p pin.Place) bool { return p.State == pin.Unpinned || p.State == pin.Outdated })
+	return slices.ContainsFunc(v.places, func(p pin.Reference) bool { return p.State == pin.Unpinned || p.State == pin.Outdated })
 }
 
 // showPins is the answer: a diff, or what was or is to be done, a line each.
@@ -94,9 +94,9 @@ func (a *app) showPins(set *pin.Set, v pinView) error {
 		switch {
 		case !v.check && p.New != "":
 			fmt.Fprintf(&b, "%s -> %s\n", at, p.Digest)
-		case !v.check || p.Sure():
+		case !v.check || p.HasDigest():
 		case p.State == pin.Left:
-			fmt.Fprintf(&b, "%s cannot be pinned: %s\n", at, p.Why)
+			fmt.Fprintf(&b, "%s cannot be pinned: %s\n", at, p.Reason)
 		case p.State == pin.Outdated:
 			fmt.Fprintf(&b, "%s is out of date: %s\n", at, p.Digest)
 		default:
@@ -167,15 +167,15 @@ func (a *app) summarizePins(v pinView, paths []string) {
 // warnOfUnpinned lists what was left as it is, with the reason.
 func (a *app) warnOfUnpinned(v pinView) {
 	for _, p := range v.places {
-		if p.State == pin.Left && (!v.check || p.Sure()) {
-			a.warn("%s:%d: %s not changed: %s", platform.Printable(p.File), p.Line, platform.Printable(p.Image), p.Why)
+		if p.State == pin.Left && (!v.check || p.HasDigest()) {
+			a.warn("%s:%d: %s not changed: %s", platform.Printable(p.File), p.Line, platform.Printable(p.Image), p.Reason)
 		}
 	}
 	for _, s := range v.skipped {
-		a.warn("%s: not read: %s", platform.Printable(s.Path), s.Why)
+		a.warn("%s: not read: %s", platform.Printable(s.Path), s.Reason)
 	}
 	for _, p := range v.alone {
-		a.warn("%s:%d: %s left alone: %s", platform.Printable(p.File), p.Line, platform.Printable(p.Image), p.Why)
+		a.warn("%s:%d: %s left alone: %s", platform.Printable(p.File), p.Line, platform.Printable(p.Image), p.Reason)
 	}
 }
 
@@ -204,10 +204,10 @@ type skippedFile struct {
 func (v pinView) report() pinReport {
 	report := pinReport{References: []pinnedReference{}}
 	for _, p := range append(v.places, v.alone...) {
-		report.References = append(report.References, pinnedReference{p.File, p.Line, p.Image, p.State, p.Digest, p.New, p.Why})
+		report.References = append(report.References, pinnedReference{p.File, p.Line, p.Image, p.State, p.Digest, p.New, p.Reason})
 	}
 	for _, s := range v.skipped {
-		report.Skipped = append(report.Skipped, skippedFile{s.Path, s.Why})
+		report.Skipped = append(report.Skipped, skippedFile{s.Path, s.Reason})
 	}
 	return report
 }

@@ -201,13 +201,26 @@ func pinCases(t testing.TB) []pinCase {
 	return cases
 }
 
+// findAll returns what references.Find finds: what can be pinned or is, and what is left.
+func findAll(kind references.Kind, data []byte, host string) (found, left []references.Reference, err error) {
+	all, err := references.Find(kind, data, host)
+	for _, r := range all {
+		if r.Class <= references.ReadOnly {
+			found = append(found, r)
+		} else {
+			left = append(left, r)
+		}
+	}
+	return found, left, err
+}
+
 // TestBuildKit finds in each Dockerfile what BuildKit finds, but for what is marked to
 // be left.
 func TestBuildKit(t *testing.T) {
 	for _, c := range pinCases(t) {
 		t.Run(c.name, func(t *testing.T) {
-			found, left, err := references.Find(references.Dockerfile, []byte(c.text), pinHost)
-			left = slices.DeleteFunc(left, func(l references.Left) bool { return l.Class == references.Comment })
+			found, left, err := findAll(references.Dockerfile, []byte(c.text), pinHost)
+			left = slices.DeleteFunc(left, func(l references.Reference) bool { return l.Class == references.Comment })
 			if err != nil || len(found) != c.found || len(left) != c.left {
 				t.Errorf("got %+v, %+v, %v, want %d found and %d left", found, left, err, c.found, c.left)
 			}
@@ -259,7 +272,7 @@ func againstBuildKit(t *testing.T, data []byte) {
 		return
 	}
 	b, refused := readWithBuildKit(data)
-	found, left, err := references.Find(references.Dockerfile, data, pinHost)
+	found, left, err := findAll(references.Dockerfile, data, pinHost)
 	if err != nil && refused == nil && bytes.IndexByte(data, 0) < 0 {
 		t.Errorf("got %v, want what BuildKit reads: %+v", err, b.ours())
 	}
@@ -267,14 +280,14 @@ func againstBuildKit(t *testing.T, data []byte) {
 		return
 	}
 	for _, image := range b.ours() {
-		isFound := slices.ContainsFunc(found, func(f references.Found) bool { return b.says(f, data, image) })
-		isLeft := slices.ContainsFunc(left, func(l references.Left) bool { return b.mayNeed(l.Line, image) || isEnd(l, image) })
+		isFound := slices.ContainsFunc(found, func(f references.Reference) bool { return b.says(f, data, image) })
+		isLeft := slices.ContainsFunc(left, func(l references.Reference) bool { return b.mayNeed(l.Line, image) || isEnd(l, image) })
 		if !isFound && !isLeft {
 			t.Errorf("got %+v and %+v left, want %+v", found, left, image)
 		}
 	}
 	for _, f := range found {
-		if f.Fixed {
+		if f.Class == references.ReadOnly {
 			continue // it has a digest, and is not changed
 		}
 		triggered := slices.ContainsFunc(b.triggers, func(at lines) bool { return at.hold(f.Line) })
@@ -293,27 +306,27 @@ func (b built) mayNeed(line int, image named) bool {
 
 // isEnd reports whether what is left says that nothing is read from there on, and the
 // image is needed there.
-func isEnd(l references.Left, image named) bool {
-	return strings.Contains(l.Why, "nothing below is read") && l.Line <= image.last
+func isEnd(l references.Reference, image named) bool {
+	return strings.Contains(l.Reason, "nothing below is read") && l.Line <= image.last
 }
 
-func (b built) says(f references.Found, data []byte, image named) bool {
+func (b built) says(f references.Reference, data []byte, image named) bool {
 	return string(data[f.Start:f.End]) == image.name && b.mayNeed(f.Line, image)
 }
 
 // checkPinned gives digests to what is found, and lets BuildKit read that. Where an
 // instruction has the same name twice, found and left, either may be pinned.
-func (b built) checkPinned(t *testing.T, data []byte, found []references.Found, left []references.Left) {
+func (b built) checkPinned(t *testing.T, data []byte, found []references.Reference, left []references.Reference) {
 	t.Helper()
 	text := string(data)
 	for _, f := range slices.Backward(found) {
-		if f.Fixed {
+		if f.Class == references.ReadOnly {
 			continue
 		}
 		name, _, _ := strings.Cut(text[f.Start:f.End], "@")
 		text = text[:f.Start] + name + pinDigest + text[f.End:]
 	}
-	again, leftAgain, err := references.Find(references.Dockerfile, []byte(text), pinHost)
+	again, leftAgain, err := findAll(references.Dockerfile, []byte(text), pinHost)
 	if err != nil || len(again) != len(found) || len(leftAgain) != len(left) {
 		t.Fatalf("got %+v, %+v, %v in the pinned file, want as before: %+v, %+v", again, leftAgain, err, found, left)
 	}
@@ -323,11 +336,11 @@ func (b built) checkPinned(t *testing.T, data []byte, found []references.Found, 
 	}
 	for i, image := range after.images {
 		want := b.images[i]
-		if slices.ContainsFunc(found, func(f references.Found) bool { return b.says(f, data, want) }) {
+		if slices.ContainsFunc(found, func(f references.Reference) bool { return b.says(f, data, want) }) {
 			want.name, _, _ = strings.Cut(want.name, "@")
 			want.name += pinDigest
 		}
-		isLeft := slices.ContainsFunc(left, func(l references.Left) bool { return b.mayNeed(l.Line, want) || isEnd(l, want) })
+		isLeft := slices.ContainsFunc(left, func(l references.Reference) bool { return b.mayNeed(l.Line, want) || isEnd(l, want) })
 		if image != want && !(isLeft && image == b.images[i]) {
 			t.Errorf("got %+v in the pinned file, want %q", image, want.name)
 		}

@@ -93,8 +93,8 @@ func (r *repository) listed(path string, repositories ...string) []string {
 func (r *repository) walked(path string) []string {
 	r.Helper()
 	tree := r.walk(path)
-	if len(tree.Whole) > 0 {
-		r.Errorf("got %v read without git, want none", tree.Whole)
+	if len(tree.Unfiltered) > 0 {
+		r.Errorf("got %v read without git, want none", tree.Unfiltered)
 	}
 	return r.found(tree)
 }
@@ -152,8 +152,8 @@ func TestGitignoreAsGitHasIt(t *testing.T) {
 	t.Run("a folder that is named and ignored", func(t *testing.T) {
 		tree := r.walk("build")
 		r.want(r.found(tree), "build/a.yaml")
-		if len(tree.Whole) != 1 || tree.Whole[0].Why != "git ignores it" {
-			t.Errorf("got %v, want that git ignores it", tree.Whole)
+		if len(tree.Unfiltered) != 1 || tree.Unfiltered[0].Reason != "git ignores it" {
+			t.Errorf("got %v, want that git ignores it", tree.Unfiltered)
 		}
 	})
 	t.Run("a hook's variables", func(t *testing.T) {
@@ -232,8 +232,8 @@ func TestGitignoreOfAHostilePartialClone(t *testing.T) {
 		}
 		got := r.walk("")
 		r.want(r.found(got), "a.yaml", "d/b.yaml", "e/c.yaml")
-		if len(got.Whole) != 1 || !strings.HasPrefix(got.Whole[0].Why, "git failed: ") {
-			t.Errorf("%v: got %v read without git, want all", remote, got.Whole)
+		if len(got.Unfiltered) != 1 || !strings.HasPrefix(got.Unfiltered[0].Reason, "git failed: ") {
+			t.Errorf("%v: got %v read without git, want all", remote, got.Unfiltered)
 		}
 		if _, err := os.Stat(ran); err == nil {
 			t.Errorf("%v: git ran it", remote)
@@ -258,7 +258,7 @@ func TestGitignoreOfMissingFiles(t *testing.T) {
 		}
 		var got []string
 		for _, s := range tree.Skipped {
-			got = append(got, strings.TrimPrefix(filepath.ToSlash(s.Path), filepath.ToSlash(r.root)+"/")+" "+s.Why)
+			got = append(got, strings.TrimPrefix(filepath.ToSlash(s.Path), filepath.ToSlash(r.root)+"/")+" "+s.Reason)
 		}
 		r.want(got, want...)
 		if slices.ContainsFunc(tree.Files, func(f pin.File) bool { return !strings.HasPrefix(f.Path, r.root) }) {
@@ -309,8 +309,8 @@ func TestGitignoreOfSubmodulesWithoutGit(t *testing.T) {
 	}
 	tree := r.walk("")
 	r.want(r.found(tree), "a.yaml", "copied/b.yaml")
-	if len(tree.Whole) != 1 || filepath.Base(tree.Whole[0].Path) != "copied" {
-		t.Errorf("got %v read whole, want the submodule", tree.Whole)
+	if len(tree.Unfiltered) != 1 || filepath.Base(tree.Unfiltered[0].Path) != "copied" {
+		t.Errorf("got %v read whole, want the submodule", tree.Unfiltered)
 	}
 }
 
@@ -334,8 +334,8 @@ func TestGitignoreOfAnotherWorkTree(t *testing.T) {
 		tree := r.walk(path)
 		want := map[string][]string{"nested": {"nested/b.yaml"}, "bare": {"bare/c.yaml"}, "": {"a.yaml", "bare/c.yaml", "nested/b.yaml"}}[path]
 		r.want(r.found(tree), want...)
-		if len(tree.Whole) == 0 || !strings.Contains(tree.Whole[0].Why, "git") {
-			t.Errorf("%q: got %v read without git, want it", path, tree.Whole)
+		if len(tree.Unfiltered) == 0 || !strings.Contains(tree.Unfiltered[0].Reason, "git") {
+			t.Errorf("%q: got %v read without git, want it", path, tree.Unfiltered)
 		}
 	}
 }
@@ -350,8 +350,8 @@ func TestGitignoreWithoutGit(t *testing.T) {
 		t.Helper()
 		tree := r.walk(path)
 		r.want(r.found(tree), "a.yaml", "ignored.yaml")
-		if len(tree.Whole) != 1 || !strings.Contains(tree.Whole[0].Why, why) {
-			t.Errorf("got %v, want %q", tree.Whole, why)
+		if len(tree.Unfiltered) != 1 || !strings.Contains(tree.Unfiltered[0].Reason, why) {
+			t.Errorf("got %v, want %q", tree.Unfiltered, why)
 		}
 	}
 	r.want(r.walked(""), "a.yaml")

@@ -20,6 +20,9 @@ func TestDiff(t *testing.T) {
 		{"seven are two", "FROM cgr.dev/o/i:1\n" + strings.Repeat("#\n", 7) + "FROM cgr.dev/o/i:1\n",
 			"@@ -1,4 +1,4 @@\n-FROM cgr.dev/o/i:1\n+FROM cgr.dev/o/i:1" + d + "\n" + strings.Repeat(" #\n", 3) +
 				"@@ -6,4 +6,4 @@\n" + strings.Repeat(" #\n", 3) + "-FROM cgr.dev/o/i:1\n+FROM cgr.dev/o/i:1" + d + "\n"},
+		{"a hunk behind one with two changes", strings.Repeat("FROM cgr.dev/o/i:1\n#\n", 2) + strings.Repeat("#\n", 6) + "FROM cgr.dev/o/i:1\n",
+			"@@ -1,6 +1,6 @@\n" + strings.Repeat("-FROM cgr.dev/o/i:1\n+FROM cgr.dev/o/i:1"+d+"\n #\n", 2) + strings.Repeat(" #\n", 2) +
+				"@@ -8,4 +8,4 @@\n" + strings.Repeat(" #\n", 3) + "-FROM cgr.dev/o/i:1\n+FROM cgr.dev/o/i:1" + d + "\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := setOf(t, map[string]string{"Dockerfile": test.before})

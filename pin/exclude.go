@@ -2,18 +2,18 @@ package pin
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
-// exclude are the patterns of --exclude. One without a slash matches a name anywhere;
-// one with a slash, a path from the folder that is walked. What is below a folder that
-// matches is left out with it. A slash at the end matches folders alone; ** any number
-// of folders.
+// exclude is the patterns of --exclude. A pattern without a slash matches a name anywhere,
+// one with a slash a path relative to the folder on the command line. It covers everything
+// below a folder that it matches. With a slash at its end it matches only folders; **
+// matches any number of folders.
 type exclude []pattern
 
 type pattern struct {
-	parts      []string
-	anywhere   bool
+	parts      []string // without several ** in a row
 	folderOnly bool
 }
 
@@ -23,7 +23,9 @@ func parseExclude(texts []string) (exclude, error) {
 		p := pattern{}
 		clean := strings.TrimPrefix(text, "./")
 		clean, p.folderOnly = strings.CutSuffix(clean, "/")
-		p.anywhere = !strings.Contains(clean, "/")
+		if !strings.Contains(clean, "/") {
+			clean = "**/" + clean
+		}
 		p.parts = strings.Split(strings.TrimPrefix(clean, "/"), "/")
 		for _, part := range p.parts {
 			_, err := path.Match(part, "")
@@ -34,24 +36,22 @@ func parseExclude(texts []string) (exclude, error) {
 				return nil, &ArgumentError{text, "is not a pattern: " + err.Error()}
 			}
 		}
+		p.parts = slices.CompactFunc(p.parts, func(a, b string) bool { return a == "**" && b == "**" })
 		all = append(all, p)
 	}
 	return all, nil
 }
 
-// covers reports whether a file is left out, by its path from the folder that is
-// walked, with slashes between its parts.
+// covers reports whether a file is excluded, by its path relative to the folder on the
+// command line, with slashes. A folder's path ends with a slash.
 func (e exclude) covers(file string) bool {
 	if len(e) == 0 {
 		return false
 	}
 	parts := strings.Split(file, "/")
-	for i := range parts {
+	for end := 1; end <= len(parts); end++ {
 		for _, p := range e {
-			if p.folderOnly && i == len(parts)-1 {
-				continue
-			}
-			if p.anywhere && matchParts(p.parts, parts[i:i+1]) || !p.anywhere && matchParts(p.parts, parts[:i+1]) {
+			if (end < len(parts) || !p.folderOnly) && matchParts(p.parts, parts[:end]) {
 				return true
 			}
 		}
@@ -59,26 +59,15 @@ func (e exclude) covers(file string) bool {
 	return false
 }
 
-// matchParts matches a path against a pattern. reached[i] says that the parts of the
-// path so far match the first i of the pattern.
 func matchParts(pattern, parts []string) bool {
-	reached := make([]bool, len(pattern)+1)
-	reached[0] = true
-	skip := func() {
-		for i, p := range pattern {
-			reached[i+1] = reached[i+1] || reached[i] && p == "**"
-		}
+	switch {
+	case len(pattern) == 0:
+		return len(parts) == 0
+	case pattern[0] == "**":
+		return matchParts(pattern[1:], parts) || len(parts) > 0 && matchParts(pattern, parts[1:])
+	case len(parts) == 0:
+		return false
 	}
-	skip()
-	for _, part := range parts {
-		next := make([]bool, len(reached))
-		for i, p := range pattern {
-			matched, _ := path.Match(p, part)
-			next[i+1] = reached[i] && matched && p != "**"
-			next[i] = next[i] || reached[i] && p == "**"
-		}
-		reached = next
-		skip()
-	}
-	return reached[len(pattern)]
+	matched, _ := path.Match(pattern[0], parts[0])
+	return matched && matchParts(pattern[1:], parts[1:])
 }

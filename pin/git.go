@@ -16,33 +16,33 @@ import (
 	"docker-credential-cgr/platform"
 )
 
-// gitTimeout is how long git may take for one answer: settings of a repository can name a
+// gitTimeout is how long one git command may take. The settings of a repository can name a
 // file that never ends.
 var gitTimeout = time.Minute
 
 // gitFile is a file that git lists.
 type gitFile struct {
-	name    string // its path from the folder, with slashes; one at its end for a repository
-	tracked bool
+	name      string // relative to the folder, with slashes; with one at the end for a repository
+	isTracked bool
 }
 
-// gitFiles asks git which files of a folder are tracked, or are not ignored. why says why
-// git cannot tell; unread, that git could not look everywhere.
-func gitFiles(ctx context.Context, dir string) (files []gitFile, why string, unread error) {
+// gitFiles returns the files of a folder that git tracks or does not ignore. unread is the
+// first folder that git could not read. err is why git cannot list the files.
+func gitFiles(ctx context.Context, dir string) (files []gitFile, unread, err error) {
 	top := workTree(dir)
 	if top == "" {
-		return nil, "it is not in a git work tree", nil
+		return nil, nil, errors.New("it is not in a git work tree")
 	}
-	said, _, why := git(ctx, dir, "rev-parse", "--show-toplevel")
-	if why == "" && !sameFile(strings.TrimSuffix(said, "\n"), top) {
-		why = "git takes another folder for the work tree"
+	gitTop, _, err := git(ctx, dir, "rev-parse", "--show-toplevel")
+	if err == nil && !sameFile(strings.TrimSuffix(gitTop, "\n"), top) {
+		err = errors.New("git takes another folder for the work tree")
 	}
-	if why != "" {
-		return nil, why, nil
+	if err != nil {
+		return nil, nil, err
 	}
-	out, warning, why := git(ctx, dir, "ls-files", "-z", "-t", "--cached", "--others", "--exclude-standard")
-	if why != "" {
-		return nil, why, nil
+	out, warning, err := git(ctx, dir, "ls-files", "-z", "-t", "--cached", "--others", "--exclude-standard")
+	if err != nil {
+		return nil, nil, err
 	}
 	if strings.Contains(warning, "could not open directory") {
 		unread = fmt.Errorf("git: %s", firstLine(warning))
@@ -53,61 +53,62 @@ func gitFiles(ctx context.Context, dir string) (files []gitFile, why string, unr
 		}
 	}
 	slices.SortFunc(files, func(a, b gitFile) int { return strings.Compare(a.name, b.name) })
-	return slices.CompactFunc(files, func(a, b gitFile) bool { return a.name == b.name }), "", unread
+	return slices.CompactFunc(files, func(a, b gitFile) bool { return a.name == b.name }), unread, nil
 }
 
-// gitIgnores reports whether git ignores all of a folder in its repository.
+// gitIgnores reports whether a folder is ignored by the repository that it is in.
 func gitIgnores(ctx context.Context, dir string) bool {
 	if hasGit(dir) {
 		return false
 	}
-	_, _, why := git(ctx, dir, "check-ignore", "--quiet", ".")
-	return why == ""
+	_, _, err := git(ctx, dir, "check-ignore", "--quiet", ".")
+	return err == nil
 }
 
-// git runs git in a folder. why says why its answer cannot be used; empty if it can.
+// git runs git in a folder.
 //
-// The repository may be somebody else's, and hostile: git must run no program of its
-// settings. These commands run no hooks and filters. The file system monitor is switched
-// off, and objects that a partial clone left out are not fetched, since both are programs.
-// Where one is missing, git says so and succeeds nevertheless.
-func git(ctx context.Context, dir string, args ...string) (out, warning, why string) {
+// The repository may be hostile, and git must run no program that its settings name. These
+// commands run no hooks and no filters. The file system monitor is a program and is switched
+// off. So is fetching objects that a partial clone lacks; git then reports an error for each
+// and still succeeds, so that any error it prints counts.
+func git(ctx context.Context, dir string, args ...string) (out, warning string, err error) {
 	limited, cancel := context.WithTimeout(ctx, gitTimeout)
 	defer cancel()
-	c := exec.CommandContext(limited, "git", append([]string{"--no-pager", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit", "-C", dir}, args...)...)
-	c.Env = append(slices.DeleteFunc(os.Environ(), isGitVariable), "GIT_OPTIONAL_LOCKS=0", "GIT_ALLOW_PROTOCOL=none", "GIT_NO_LAZY_FETCH=1", "LC_ALL=C")
-	c.WaitDelay = time.Second // for what git started and left behind
+	c := exec.CommandContext(limited, "git",
+		append([]string{"--no-pager", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit", "-C", dir}, args...)...)
+	c.Env = append(slices.DeleteFunc(os.Environ(), selectsRepository),
+		"GIT_OPTIONAL_LOCKS=0", "GIT_ALLOW_PROTOCOL=none", "GIT_NO_LAZY_FETCH=1", "LC_ALL=C")
+	c.WaitDelay = time.Second // for processes that git started
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr
-	err := c.Run()
+	err = c.Run()
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		why = "git is not installed"
+		err = errors.New("git is not installed")
 	case limited.Err() != nil:
-		why = "git took over " + gitTimeout.String()
+		err = fmt.Errorf("git took over %s", gitTimeout)
 	case err != nil:
-		why = "git failed: " + firstLine(cmp.Or(stderr.String(), err.Error()))
+		err = fmt.Errorf("git failed: %s", firstLine(cmp.Or(stderr.String(), err.Error())))
 	default:
 		for line := range strings.Lines(stderr.String()) {
 			if strings.HasPrefix(line, "error:") || strings.HasPrefix(line, "fatal:") {
-				why = "git failed: " + firstLine(line)
+				err = fmt.Errorf("git failed: %s", firstLine(line))
 				break
 			}
 		}
 	}
-	return stdout.String(), stderr.String(), why
+	return stdout.String(), stderr.String(), err
 }
 
-// firstLine returns the first line of what git said, printable.
+// firstLine returns the first line of git's output, printable.
 func firstLine(text string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
 	return platform.Printable(line)
 }
 
-// isGitVariable reports whether a variable could have git look at another repository
-// than the one the folder is in, as a hook's variables do. Where the user's own settings
-// are is no such thing.
-func isGitVariable(variable string) bool {
+// selectsRepository reports whether a variable could direct git to another repository, as
+// those of a hook do. The variables for the user's own settings do not.
+func selectsRepository(variable string) bool {
 	name, _, _ := strings.Cut(variable, "=")
 	switch name {
 	case "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_EXEC_PATH":
@@ -116,15 +117,20 @@ func isGitVariable(variable string) bool {
 	return strings.HasPrefix(strings.ToUpper(name), "GIT_")
 }
 
-// workTree returns the folder itself, given from the root, or the first one above it that
-// has a .git; nothing if none has.
+// workTree returns dir or the closest folder above it that has a .git, or "".
 func workTree(dir string) string {
 	for !hasGit(dir) {
-		above := filepath.Dir(dir)
-		if above == dir {
+		parent := filepath.Dir(dir)
+		if parent == dir {
 			return ""
 		}
-		dir = above
+		dir = parent
 	}
 	return dir
+}
+
+func sameFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }

@@ -1,6 +1,5 @@
-// Package pin writes digests into the files that name images: it reads the files of a
-// tree, asks what each tag stands for, and changes the bytes of the references and no
-// others.
+// Package pin adds digests to the image references in files. It reads the files of a tree,
+// resolves each tag to a digest, and changes the bytes of the references and no others.
 package pin
 
 import (
@@ -17,262 +16,244 @@ import (
 	"docker-credential-cgr/registry"
 )
 
-// State is how a reference stands.
+// State is the state of a reference.
 type State string
 
 // The states of a reference.
 const (
-	Unpinned State = "unpinned" // it has no digest
-	Pinned   State = "pinned"   // it has one
-	Outdated State = "outdated" // its digest is not its tag's any more, as Resolve has found
-	Left     State = "left"     // it may be read as an image, and cannot be pinned, or not be followed
-	Comment  State = "comment"  // it stands in a comment, and is left alone
-	Built    State = "built"    // it names what is built or pushed there, and is left alone
+	Unpinned State = "unpinned" // without a digest
+	Pinned   State = "pinned"   // with a digest
+	Outdated State = "outdated" // with a digest that Resolve found to differ from its tag's
+	Left     State = "left"     // ambiguous, so that it cannot be pinned or updated
+	Comment  State = "comment"  // in a comment, and left alone
+	Built    State = "built"    // the name of an image that is built or pushed there, and left alone
 )
 
-// Place is a reference in a file.
-type Place struct {
-	File   string // its path, as it is shown
+// Reference is an image reference in a file.
+type Reference struct {
+	File   string // the path that is shown
 	Line   int    // counted from 1
-	Image  string // as it stands there; not printable where State is Left
+	Image  string // as the file has it; not printable if State is Left
 	State  State
-	Digest string // that it has, or is to have; empty for none
-	New    string // the reference that is to be there, once Resolve has found it; empty where nothing changes
-	Why    string // it is left, or left alone; else empty
+	Digest string // that it has, or that Resolve found; or empty
+	New    string // the new reference, once Resolve found it; empty if nothing changes
+	Reason string // why it is left or left alone; or empty
 
-	found references.Found
-	edit  string // what is to stand between the bytes of found
+	found references.Reference
+	edit  string // what replaces the bytes from found.Start to found.End
 }
 
-// Options say what becomes of references.
+// Options control how references are pinned.
 type Options struct {
-	Update   bool   // move those that have a digest to what their tag is now
-	DropTag  bool   // write IMAGE@DIGEST in place of IMAGE:TAG@DIGEST
-	Platform string // the digests are of this platform's images, such as linux/amd64; empty for the digests of all
+	Update   bool   // also update references that have a digest
+	DropTag  bool   // write IMAGE@DIGEST instead of IMAGE:TAG@DIGEST
+	Platform string // resolve to the digests of this platform's images, such as linux/amd64; or empty
 }
 
-// file is a file with references in it.
+// file is a file with references.
 type file struct {
-	path   string
-	text   []byte
-	places []*Place
+	path       string
+	text       []byte
+	references []*Reference // by line
 }
 
-// Set is the references of files.
+// Set is the references of a number of files.
 type Set struct {
-	Skipped []Skipped // files that were not read
-	Whole   []Skipped // folders in which everything was read, since git could not tell what it ignores
-	files   []*file   // by path
+	Skipped    []Skipped // files that were not read
+	Unfiltered []Skipped // folders in which ignored files were read too, since git could not list them
+	files      []*file
+	references []*Reference // by file and line
 
-	prepared func() // for tests: another program's turn, just before the first file changes
+	beforeCommit func() // a hook for tests, called before the first file changes
 }
 
-// Read finds the references to images of the registry with this host in files and
-// folders, as Walk reads them. It asks no network. Its error joins one for each file
-// and folder that could not be read; the set has what could, unless the paths are
-// wrong (ArgumentError) or ctx has ended: then it is nil.
+// Read finds the references to images of the registry with this host in files and folders,
+// which it reads as Walk does. It sends no requests. Its error joins one for each file and
+// folder that could not be read. The set has the others, and is nil if a path is wrong
+// (*ArgumentError) or ctx has ended.
 func Read(ctx context.Context, paths, exclude []string, host string) (*Set, error) {
 	tree, unread := Walk(ctx, paths, exclude, host)
 	if tree == nil {
 		return nil, unread
 	}
-	s := &Set{Skipped: tree.Skipped, Whole: tree.Whole}
+	s := &Set{Skipped: tree.Skipped, Unfiltered: tree.Unfiltered}
 	built := map[registry.Reference]bool{}
 	for _, f := range tree.Files {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		found, left, err := references.Find(f.Kind, f.Text, host)
+		found, err := references.Find(f.Kind, f.Text, host)
 		if err != nil {
 			s.Skipped = append(s.Skipped, Skipped{f.Path, err.Error()})
 			continue
 		}
-		for _, l := range left {
-			if l.Class == references.Built && l.Image.Repository != "" {
-				built[l.Image] = true
+		if len(found) > 0 {
+			file := newFile(f, found)
+			s.files = append(s.files, file)
+			s.references = append(s.references, file.references...)
+		}
+		for _, r := range found {
+			if r.Class == references.Built && r.Image.Repository != "" {
+				built[r.Image] = true
 			}
 		}
-		if len(found)+len(left) > 0 {
-			s.files = append(s.files, newFile(f, found, left))
+	}
+	// An image that one file builds is left alone in all others. A push does not count: the
+	// image may have been built elsewhere.
+	for _, r := range s.references {
+		if r.State == Unpinned && built[r.found.Image] {
+			r.State, r.Reason = Built, "names an image that another file builds"
 		}
 	}
-	s.leaveBuilt(built)
 	return s, unread
 }
 
-// leaveBuilt leaves what some file builds alone wherever it is named. That a file pushes
-// or tags an image does not say that it is built here.
-func (s *Set) leaveBuilt(built map[registry.Reference]bool) {
-	for _, f := range s.files {
-		for _, p := range f.places {
-			if p.State == Unpinned && built[p.found.Image] {
-				p.State, p.Why = Built, "is the name of what another file builds"
-			}
-		}
+func newFile(f File, found []references.Reference) *file {
+	states := map[references.Class]State{
+		references.Pinnable: Unpinned, references.ReadOnly: Unpinned, references.Ambiguous: Left,
+		references.Comment: Comment, references.Pushed: Built, references.Built: Built,
 	}
-}
-
-func newFile(f File, found []references.Found, left []references.Left) *file {
-	all := &file{path: f.Path, text: f.Text}
+	result := &file{path: f.Path, text: f.Text}
 	for _, r := range found {
-		p := &Place{File: f.Path, Line: r.Line, Image: r.Text, State: Unpinned, Digest: r.Image.Digest, found: r}
-		if r.Image.Digest != "" {
-			p.State = Pinned
+		ref := &Reference{File: f.Path, Line: r.Line, Image: r.Text, State: states[r.Class], Reason: r.Reason, found: r}
+		if ref.State == Unpinned && r.Image.Digest != "" {
+			ref.State, ref.Digest = Pinned, r.Image.Digest
 		}
-		all.places = append(all.places, p)
+		result.references = append(result.references, ref)
 	}
-	states := map[references.Class]State{references.Ambiguous: Left, references.Comment: Comment, references.Pushed: Built, references.Built: Built}
-	for _, l := range left {
-		all.places = append(all.places, &Place{File: f.Path, Line: l.Line, Image: l.Text, State: states[l.Class], Why: l.Why})
-	}
-	slices.SortStableFunc(all.places, func(a, b *Place) int { return cmp.Compare(a.Line, b.Line) })
-	return all
+	return result
 }
 
-// Alone reports whether the reference is left alone: it neither is a finding nor is
-// pinned.
-func (p Place) Alone() bool { return p.State == Comment || p.State == Built }
+// IsLeftAlone reports whether the reference is in a comment or names an image that is built.
+// It is not pinned, and does not fail a check.
+func (r Reference) IsLeftAlone() bool { return r.State == Comment || r.State == Built }
 
-// Sure reports whether the reference ends with a digest, which decides whatever else in it
-// is not known.
-func (p Place) Sure() bool {
-	digest := p.Image[strings.LastIndexByte(p.Image, '@')+1:]
-	return p.State == Pinned || p.State == Left && (p.Digest != "" || registry.ValidDigest(digest))
+// HasDigest reports whether the reference ends with a digest. If so, it is pinned, even if
+// the rest of it is ambiguous.
+func (r Reference) HasDigest() bool {
+	digest := r.Image[strings.LastIndexByte(r.Image, '@')+1:]
+	return r.State == Pinned || r.State == Left && (r.Digest != "" || registry.ValidDigest(digest))
 }
 
-// Places gives all references, by file and line.
-func (s *Set) Places() []Place {
-	var all []Place
-	for _, f := range s.files {
-		for _, p := range f.places {
-			all = append(all, *p)
-		}
+// References returns all references, by file and line.
+func (s *Set) References() []Reference {
+	var all []Reference
+	for _, r := range s.references {
+		all = append(all, *r)
 	}
 	return all
 }
 
-// workers is how many images are asked for at once, and files read and written.
+// workers is how many images are resolved, and files read or written, at the same time.
 const workers = 8
 
-// Resolver tells what the tag of an image stands for. It is called by several
-// goroutines at once.
+// Resolver returns the digest that the tag of an image points to. Several goroutines call it
+// at the same time.
 type Resolver func(context.Context, registry.Reference) (digest string, err error)
 
-// Resolve asks for each image that some reference needs, once, and notes what becomes
-// of the references. The errors, joined, say where the images stand; the first one for
-// which fatal says that it would be the same for all others ends the rest, and is the
-// only one then. done is told how many images have been asked for, one call at a time.
-func (s *Set) Resolve(ctx context.Context, o Options, resolve Resolver, fatal func(error) bool, done func(asked, all int)) error {
-	wants := s.wants(o)
-	images := make([]registry.Reference, 0, len(wants))
-	for image := range wants {
+// Resolve resolves each image that a reference needs once, and sets State, Digest and New of
+// the references. Its error joins one for each image, with its positions. The first error for
+// which isFatal reports that other images would have the same ends the work, and is returned
+// alone. progress is called after each image, never concurrently.
+func (s *Set) Resolve(
+	ctx context.Context, o Options, resolve Resolver, isFatal func(error) bool, progress func(resolved, all int),
+) error {
+	byImage := s.byImage(o)
+	images := make([]registry.Reference, 0, len(byImage))
+	for image := range byImage {
 		images = append(images, image)
 	}
-	slices.SortStableFunc(images, func(a, b registry.Reference) int { return strings.Compare(a.String(), b.String()) })
+	slices.SortFunc(images, func(a, b registry.Reference) int { return strings.Compare(a.String(), b.String()) })
 	digests, errs := make([]string, len(images)), make([]error, len(images))
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var mu sync.Mutex
-	asked := 0
+	resolved := 0
 	parallel(len(images), func(i int) {
 		if ctx.Err() != nil {
 			return
 		}
 		var err error
 		if digests[i], err = resolve(ctx, images[i]); err != nil {
-			errs[i] = fmt.Errorf("%s: %w", where(wants[images[i]]), err)
-			if fatal(err) {
+			errs[i] = fmt.Errorf("%s: %w", positionOf(byImage[images[i]]), err)
+			if isFatal(err) {
 				cancel(errs[i])
 			}
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		asked++
-		done(asked, len(images))
+		resolved++
+		progress(resolved, len(images))
 	})
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	for i, image := range images {
-		for _, p := range wants[image] {
+		for _, r := range byImage[image] {
 			if errs[i] == nil {
-				p.become(digests[i], o)
+				r.setDigest(digests[i], o)
 			}
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// wants gives the places that need to know what an image is, by the image's tag.
-func (s *Set) wants(o Options) map[registry.Reference][]*Place {
-	wants := map[registry.Reference][]*Place{}
-	for _, f := range s.files {
-		for _, p := range f.places {
-			image := p.found.Image
-			switch {
-			case p.State == Left, p.Alone(), image.Digest != "" && !o.Update:
-				continue
-			case p.found.Fixed:
-				p.leave("it does not stand where it is known to name an image, so it is not moved")
-				continue
-			case image.Digest != "" && image.Tag == "":
-				p.leave("it has a digest and no tag to follow; add the tag, such as IMAGE:TAG@DIGEST, or newTag in a kustomization")
-				continue
-			case o.Platform != "" && p.found.Platform != "" && !registry.SamePlatform(p.found.Platform, o.Platform):
-				p.leave("it is for " + platform.Printable(p.found.Platform) + ", and the digests that were asked for are of " + o.Platform)
-				continue
-			}
+// byImage returns the references that need a digest by the image and tag to resolve. It sets
+// the state of those that cannot be updated.
+func (s *Set) byImage(o Options) map[registry.Reference][]*Reference {
+	byImage := map[registry.Reference][]*Reference{}
+	for _, r := range s.references {
+		image, asked := r.found.Image, r.found.Platform
+		switch {
+		case r.State == Left, r.IsLeftAlone(), image.Digest != "" && !o.Update:
+			continue
+		case r.found.Class == references.ReadOnly:
+			r.Reason = "it is not in a known position of an image"
+		case image.Digest != "" && image.Tag == "":
+			r.Reason = "it has a digest and no tag to follow (add the tag: IMAGE:TAG@DIGEST, or newTag in a kustomization)"
+		case o.Platform != "" && asked != "" && !registry.SamePlatform(asked, o.Platform):
+			r.Reason = "it is for " + platform.Printable(asked) + ", not for " + o.Platform
+		default:
 			tag := registry.Reference{Repository: image.Repository, Tag: cmp.Or(image.Tag, "latest")}
-			wants[tag] = append(wants[tag], p)
+			byImage[tag] = append(byImage[tag], r)
+			continue
 		}
+		r.State = Left
 	}
-	return wants
+	return byImage
 }
 
-func (p *Place) leave(why string) { p.State, p.Why = Left, why }
-
-// become notes what a reference is to be.
-func (p *Place) become(digest string, o Options) {
-	if digest == p.Digest {
+// setDigest sets the new digest of a reference.
+func (r *Reference) setDigest(digest string, o Options) {
+	if digest == r.Digest {
 		return
 	}
-	if p.Digest != "" {
-		p.State = Outdated
+	if r.Digest != "" {
+		r.State = Outdated
 	}
-	p.Digest = digest
-	p.New, p.edit = p.found.Pin(digest, o.DropTag)
+	r.Digest = digest
+	r.New, r.edit = r.found.Pin(digest, o.DropTag)
 }
 
-// where says where an image stands.
-func where(places []*Place) string {
-	first := places[0]
-	text := fmt.Sprintf("%s:%d", platform.Printable(first.File), first.Line)
-	if more := len(places) - 1; more > 0 {
-		text += fmt.Sprintf(" (and %d more)", more)
+// positionOf returns the file and line of the first of several references.
+func positionOf(all []*Reference) string {
+	position := fmt.Sprintf("%s:%d", platform.Printable(all[0].File), all[0].Line)
+	if more := len(all) - 1; more > 0 {
+		position += fmt.Sprintf(" (and %d more)", more)
 	}
-	return text
+	return position
 }
 
-// changed gives what the file is to hold, and whether that is something else.
-func (f *file) changed() ([]byte, bool) {
-	var out []byte
-	done := 0
-	for _, p := range f.edits() {
-		out = append(append(out, f.text[done:p.found.Start]...), p.edit...)
-		done = p.found.End
+// newText returns the text of a file with its new references.
+func (f *file) newText() []byte {
+	changed := slices.DeleteFunc(slices.Clone(f.references), func(r *Reference) bool { return r.New == "" })
+	slices.SortFunc(changed, func(a, b *Reference) int { return cmp.Compare(a.found.Start, b.found.Start) })
+	var text []byte
+	end := 0
+	for _, r := range changed {
+		text = append(append(text, f.text[end:r.found.Start]...), r.edit...)
+		end = r.found.End
 	}
-	return append(out, f.text[done:]...), done > 0
-}
-
-// edits gives the places that change, in their order in the file.
-func (f *file) edits() []*Place {
-	var edits []*Place
-	for _, p := range f.places {
-		if p.New != "" {
-			edits = append(edits, p)
-		}
-	}
-	slices.SortFunc(edits, func(a, b *Place) int { return cmp.Compare(a.found.Start, b.found.Start) })
-	return edits
+	return append(text, f.text[end:]...)
 }

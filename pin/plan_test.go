@@ -15,7 +15,7 @@ import (
 	"docker-credential-cgr/registry"
 )
 
-// digest gives one for a text.
+// digest returns a digest for a number.
 func digest(n int) string { return fmt.Sprintf("sha256:%064x", n) }
 
 // setOf writes files below a new folder, makes that the current one, and reads it.
@@ -42,7 +42,7 @@ func readTree(t *testing.T) *Set {
 	return s
 }
 
-// resolve resolves with what digests says of images; what it does not name is an error.
+// resolve resolves images to their digests in the map; others are an error.
 func resolve(t *testing.T, s *Set, o Options, digests map[string]string) error {
 	t.Helper()
 	return s.Resolve(t.Context(), o, func(_ context.Context, image registry.Reference) (string, error) {
@@ -73,7 +73,7 @@ func TestPin(t *testing.T) {
 	}{
 		{"a tag", "FROM cgr.dev/org/python:3.13\n", Options{}, "FROM cgr.dev/org/python:3.13@" + d + "\n", Unpinned},
 		{"the tag is dropped", "FROM cgr.dev/org/python:3.13\n", Options{DropTag: true}, "FROM cgr.dev/org/python@" + d + "\n", Unpinned},
-		{"no tag gets the one that it stands for", "FROM cgr.dev/org/python\n", Options{}, "FROM cgr.dev/org/python:latest@" + e + "\n", Unpinned},
+		{"no tag gets the one that it implies", "FROM cgr.dev/org/python\n", Options{}, "FROM cgr.dev/org/python:latest@" + e + "\n", Unpinned},
 		{"no tag, and none wanted", "FROM cgr.dev/org/python\n", Options{DropTag: true}, "FROM cgr.dev/org/python@" + e + "\n", Unpinned},
 		{"the host stays as it is written", "FROM CGR.dev:443/org/python:3.13\n", Options{}, "FROM CGR.dev:443/org/python:3.13@" + d + "\n", Unpinned},
 		{"a pinned one stays", "FROM cgr.dev/org/python:3.13@" + e + "\n", Options{}, "FROM cgr.dev/org/python:3.13@" + e + "\n", Pinned},
@@ -93,9 +93,9 @@ func TestPin(t *testing.T) {
 			if err := resolve(t, s, test.options, now); err != nil {
 				t.Fatal(err)
 			}
-			places := slices.DeleteFunc(s.Places(), Place.Alone)
+			places := slices.DeleteFunc(s.References(), Reference.IsLeftAlone)
 			changes := test.after != test.before
-			if len(places) != 1 || places[0].State != test.state || (places[0].Why != "") != (test.state == Left) || (places[0].New != "") != changes {
+			if len(places) != 1 || places[0].State != test.state || (places[0].Reason != "") != (test.state == Left) || (places[0].New != "") != changes {
 				t.Errorf("got %+v, want one that is %s, and changes: %v", places, test.state, changes)
 			}
 			written, err := s.Write(t.Context())
@@ -172,14 +172,14 @@ func TestResolveErrors(t *testing.T) {
 	}
 }
 
-// What would be the same for every image is said once, and the others are not asked.
+// An error that every image would have is returned once, and the others are not resolved.
 func TestResolveFatal(t *testing.T) {
 	var files strings.Builder
 	for i := range 100 {
 		fmt.Fprintf(&files, "FROM cgr.dev/org/i%d:1\n", i)
 	}
 	s := setOf(t, map[string]string{"Dockerfile": files.String()})
-	fatal := errors.New("nobody is signed in")
+	fatal := errors.New("not signed in")
 	var asked atomic.Int32
 	err := s.Resolve(t.Context(), Options{}, func(ctx context.Context, _ registry.Reference) (string, error) {
 		if asked.Add(1) == 1 {
@@ -191,7 +191,7 @@ func TestResolveFatal(t *testing.T) {
 	if !errors.Is(err, fatal) || !strings.HasPrefix(err.Error(), "./Dockerfile:") || asked.Load() > workers {
 		t.Errorf("got %v after %d, want %v after %d at most", err, asked.Load(), fatal, workers)
 	}
-	for _, p := range s.Places() {
+	for _, p := range s.References() {
 		if p.State != Unpinned || p.New != "" {
 			t.Errorf("got %+v, want it as it was", p)
 		}
@@ -218,16 +218,16 @@ func TestReadLeavesTemplates(t *testing.T) {
 		"chart/comment.yaml":    "image: {{ .Values.registry }}/x # cgr.dev/org/x:1\n",
 	})
 	var got []string
-	for _, p := range s.Places() {
+	for _, p := range s.References() {
 		got = append(got, fmt.Sprintf("%s:%d %s", p.File, p.Line, p.State))
 	}
 	same(t, got, "./chart/comment.yaml:1 comment", "./chart/deployment.yaml:2 left")
-	if len(s.Skipped) != 1 || s.Skipped[0].Path != "./chart/registry.yaml" || !strings.Contains(s.Skipped[0].Why, "template") {
+	if len(s.Skipped) != 1 || s.Skipped[0].Path != "./chart/registry.yaml" || !strings.Contains(s.Skipped[0].Reason, "template") {
 		t.Errorf("got %v skipped, want the template that names the registry alone", s.Skipped)
 	}
 }
 
-// What one file builds is not asked for where another one names it.
+// An image that one file builds is left alone in another.
 func TestReadLeavesWhatIsBuilt(t *testing.T) {
 	s := setOf(t, map[string]string{
 		"skaffold.yaml": "build: {artifacts: [{image: cgr.dev/org/app}]}\n",
@@ -244,7 +244,7 @@ func TestReadLeavesWhatIsBuilt(t *testing.T) {
 	}
 }
 
-// One that is only pushed or tagged is read in other files as any other.
+// An image that one file only pushes or tags is pinned in another.
 func TestReadSpreadsOnlyWhatIsBuilt(t *testing.T) {
 	for _, test := range []struct {
 		file, text string
@@ -261,38 +261,37 @@ func TestReadSpreadsOnlyWhatIsBuilt(t *testing.T) {
 		{"skaffold.yaml", "build: {artifacts: [{image: 'cgr.dev/org/app:1'}]}\n", Built},
 		{"Tiltfile", "docker_build('cgr.dev/org/app:1', '.')\n", Built},
 	} {
-		places := setOf(t, map[string]string{"Dockerfile": "FROM cgr.dev/org/app:1\n", test.file: test.text}).Places()
+		places := setOf(t, map[string]string{"Dockerfile": "FROM cgr.dev/org/app:1\n", test.file: test.text}).References()
 		if len(places) != 2 || places[0].File != "./Dockerfile" || places[0].State != test.want || places[1].State != Built {
 			t.Errorf("%q: got %+v, want the first %s, and the other left alone", test.text, places, test.want)
 		}
 	}
 }
 
-// References in places that nothing is known to read count as pinned if they are, and
-// are not moved.
+// References in unknown positions count as pinned if they have a digest, and are not updated.
 func TestPinnedElsewhere(t *testing.T) {
 	text := "x: cgr.dev/org/db:1@" + digest(2) + "\n"
 	s := setOf(t, map[string]string{"notes": text})
-	if places := s.Places(); len(places) != 1 || places[0].State != Pinned {
+	if places := s.References(); len(places) != 1 || places[0].State != Pinned {
 		t.Fatalf("got %+v, want it pinned", places)
 	}
 	if err := resolve(t, s, Options{Update: true}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if places := s.Places(); places[0].State != Left || !places[0].Sure() {
+	if places := s.References(); places[0].State != Left || !places[0].HasDigest() {
 		t.Errorf("got %+v, want it left, and sure", places)
 	}
 }
 
-// A digest decides, whatever the registry before it is at last.
+// A reference with a digest is pinned even if its registry is composed.
 func TestSureBehindADefault(t *testing.T) {
-	places := setOf(t, map[string]string{"run.sh": "docker run ${REG:-cgr.dev/org}/python@" + digest(1) + " x\n"}).Places()
-	if len(places) != 1 || !places[0].Sure() {
+	places := setOf(t, map[string]string{"run.sh": "docker run ${REG:-cgr.dev/org}/python@" + digest(1) + " x\n"}).References()
+	if len(places) != 1 || !places[0].HasDigest() {
 		t.Errorf("got %+v, want it pinned", places)
 	}
 }
 
-// What only looks as if it had a digest is not pinned.
+// Only a valid digest at the end of a reference pins it.
 func TestSure(t *testing.T) {
 	d := digest(1)
 	for text, want := range map[string]bool{
@@ -307,8 +306,8 @@ func TestSure(t *testing.T) {
 		"FROM cgr.dev/org/python AS @" + d:               false,
 		"ARG O=org\nFROM cgr.dev/${O}/python@" + d + "0": false,
 	} {
-		places := setOf(t, map[string]string{"Dockerfile": text + "\n"}).Places()
-		if len(places) != 1 || places[0].Sure() != want {
+		places := setOf(t, map[string]string{"Dockerfile": text + "\n"}).References()
+		if len(places) != 1 || places[0].HasDigest() != want {
 			t.Errorf("%q: got %+v, want that it is pinned: %v", text, places, want)
 		}
 	}

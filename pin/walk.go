@@ -12,123 +12,128 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/references"
 )
 
 // File is a text file that names the registry.
 type File struct {
-	Path string // as it is shown and opened: joined to the argument, with the system's separators; begins with ./ below the current folder
+	Path string // as it is shown and opened: joined to the argument, and with ./ below the current folder
 	Kind references.Kind
 	Text []byte
 }
 
-// Skipped is a file that was left out though it may name images, or a folder in which
-// git could not tell what it ignores.
-type Skipped struct{ Path, Why string }
+// Skipped is a file that was not read although it may name images, or a folder whose files
+// git could not list, and the reason.
+type Skipped struct{ Path, Reason string }
 
 // ArgumentError is a path or a pattern from the command line that cannot be used.
-type ArgumentError struct{ Path, Why string }
+type ArgumentError struct{ Path, Reason string }
 
-func (e *ArgumentError) Error() string { return platform.Printable(e.Path) + " " + e.Why }
+func (e *ArgumentError) Error() string { return platform.Printable(e.Path) + " " + e.Reason }
 
-// Tree is what Walk has read.
+// Tree is the files that Walk has read.
 type Tree struct {
-	Files   []File
-	Skipped []Skipped // files that name the registry and are no text, or too big; and the first that git tracks and that is missing
-	Whole   []Skipped // folders in which everything was read but .git, and why
-	Opened  int64     // files
-	Bytes   int64     // that were read
+	Files      []File
+	Skipped    []Skipped // files that name the registry and are no text, or too big, or missing
+	Unfiltered []Skipped // folders in which ignored files were read too
+	Opened     int64     // files
+	Bytes      int64     // read
 }
 
-// Walk reads the files that name the registry with this host, among the paths of files
-// and folders, in the order of the paths, and those of a folder by their own. Each file
-// comes once, whatever leads to it, and is read once.
+// Walk reads the files below the paths that name the registry with this host. Files are in
+// the order of the paths, and those of a folder in the order of their own. Each file is read
+// once, even if several paths lead to it.
 //
-// Of a folder, it reads every file that git tracks or does not ignore. Where git cannot
-// tell, because it is not installed, refuses, or there is no work tree, that is
-// everything but .git. Repositories in a folder are asked themselves. Links in a folder
-// are not followed. Patterns of exclude leave out more. A path of the argument is read
-// even if it is ignored, and followed if it is a link.
+// In a folder, Walk reads every file that git tracks or does not ignore. If git is not
+// installed, fails, or there is no work tree, Walk reads every file except .git. Nested
+// repositories list their own files. Symbolic links in a folder are not followed. The exclude
+// patterns leave out more. A path of the argument is read even if it is ignored, and followed
+// if it is a link.
 //
-// The error joins one for each file and folder that could not be read, and comes with
-// what could; an *ArgumentError is a mistake of whoever gave the paths. Where a path
-// does not exist, nothing is read. When ctx ends, its cause is the error.
+// The error joins one for each file and folder that could not be read; the tree has the
+// others. If a path or pattern is wrong (*ArgumentError), nothing is read. If ctx ends, the
+// error is its cause.
 func Walk(ctx context.Context, paths, patterns []string, host string) (*Tree, error) {
-	w := walker{ctx: ctx, seen: map[string][]*candidate{}, folders: map[string]bool{}}
+	w := walker{ctx: ctx, byPath: map[string]*candidate{}, isRealFolder: map[string]bool{}}
 	var err error
 	if w.exclude, err = parseExclude(patterns); err != nil {
 		return nil, err
 	}
-	if err := w.addAll(paths); err != nil {
+	if err := w.listArguments(paths); err != nil {
 		return nil, err
 	}
-	for done := 0; done < len(w.found); { // what git gives for a file may be a repository
-		from := done
-		done = len(w.found)
-		w.readAll(w.found[from:done], host)
-		for _, c := range w.found[from:done] {
-			if c.folder {
-				w.addRepository(c)
+	for read := 0; read < len(w.files); { // an entry of git's list may be a submodule, with more files
+		batch := w.files[read:]
+		read = len(w.files)
+		w.readAll(batch, host)
+		for _, c := range batch {
+			if c.isFolder {
+				w.listRepository(c)
 			}
 		}
 	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	slices.SortStableFunc(w.found, func(a, b *candidate) int {
+	return w.tree(), errors.Join(w.errs...)
+}
+
+// walker lists and reads files.
+type walker struct {
+	ctx           context.Context
+	exclude       exclude
+	files         []*candidate
+	byPath        map[string]*candidate // by the real path
+	isRealFolder  map[string]bool       // by path: whether it is a folder without a link in its path
+	unfiltered    []Skipped
+	errs          []error
+	opened, bytes atomic.Int64
+}
+
+// tree returns what was read, in order.
+func (w *walker) tree() *Tree {
+	slices.SortStableFunc(w.files, func(a, b *candidate) int {
 		if a.argument != b.argument {
 			return a.argument.index - b.argument.index
 		}
 		return strings.Compare(a.Path, b.Path)
 	})
-	t := &Tree{Whole: w.whole, Opened: w.opened.Load(), Bytes: w.bytes.Load()}
+	t := &Tree{Unfiltered: w.unfiltered, Opened: w.opened.Load(), Bytes: w.bytes.Load()}
 	var missing []string
-	for _, c := range w.found {
+	for _, c := range w.files {
 		switch {
-		case c.missing:
+		case c.isMissing:
 			missing = append(missing, c.Path)
 		case c.err != nil:
 			w.errs = append(w.errs, c.err)
-		case c.why != "":
-			t.Skipped = append(t.Skipped, Skipped{c.Path, c.why})
+		case c.skipReason != "":
+			t.Skipped = append(t.Skipped, Skipped{c.Path, c.skipReason})
 		case c.Text != nil:
 			t.Files = append(t.Files, c.File)
 		}
 	}
-	if len(missing) > 0 { // in a sparse checkout perhaps most of a big repository
-		why := "git tracks it, but it is missing"
+	if len(missing) > 0 { // listed once: a sparse checkout may lack most of a repository
+		reason := "git tracks it, but it is missing"
 		if more := len(missing) - 1; more > 0 {
-			why += fmt.Sprintf(" (and %d more)", more)
+			reason += fmt.Sprintf(" (and %d more)", more)
 		}
-		t.Skipped = append(t.Skipped, Skipped{missing[0], why})
+		t.Skipped = append(t.Skipped, Skipped{missing[0], reason})
 	}
-	return t, errors.Join(w.errs...)
-}
-
-// walker lists the files that are to be read.
-type walker struct {
-	ctx           context.Context
-	exclude       exclude
-	found         []*candidate
-	seen          map[string][]*candidate // by where they are, in lower case
-	folders       map[string]bool         // whether a path leads to a folder through no link
-	whole         []Skipped
-	errs          []error
-	opened, bytes atomic.Int64
+	return t
 }
 
 // argument is a path from the command line.
 type argument struct {
-	path  string // as it is shown
-	full  string // the same from the root
-	real  string // full without links: what is opened
-	info  fs.FileInfo
-	index int
+	path     string // as it was given
+	real     string // absolute and without links: the path that is opened
+	isFolder bool
+	index    int
 }
 
-// addAll lists the files of the paths. It looks at all paths before it walks one.
-func (w *walker) addAll(paths []string) error {
+// listArguments lists the files of all paths, once all paths are known to be right.
+func (w *walker) listArguments(paths []string) error {
 	args := make([]argument, len(paths))
 	errs := make([]error, len(paths))
 	for i, path := range paths {
@@ -139,41 +144,41 @@ func (w *walker) addAll(paths []string) error {
 		return err
 	}
 	for i := range args {
-		if args[i].info.IsDir() {
-			w.addFolder(&args[i], "")
+		if args[i].isFolder {
+			w.listFolder(&args[i], "")
 		} else {
-			w.add(&candidate{File: File{Path: shown(args[i].path)}, argument: &args[i], real: args[i].real, named: true})
+			c := w.newCandidate(&args[i], "")
+			c.isArgument = true
+			w.add(c)
 		}
 	}
 	return nil
 }
 
 func newArgument(path string) (argument, error) {
-	arg := argument{path: path}
-	var err error
-	if arg.full, err = filepath.Abs(path); err == nil {
-		arg.real, err = resolved(path)
-	}
+	fail := func(reason string) (argument, error) { return argument{}, &ArgumentError{path, reason} }
+	real, err := resolvePath(path)
+	var info fs.FileInfo
 	if err == nil {
-		arg.info, err = os.Stat(path) // which knows that FILE/ is none
+		info, err = os.Stat(path) // not real: for FILE/, Stat has an error
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-			return arg, &ArgumentError{path, "is a link to something that does not exist"}
+		if _, err := os.Lstat(path); err == nil {
+			return fail("is a link to something that does not exist")
 		}
-		return arg, &ArgumentError{path, "does not exist"}
+		return fail("does not exist")
 	case err != nil:
-		return arg, &ArgumentError{path, "cannot be read: " + cause(err).Error()}
-	case !arg.info.IsDir() && !arg.info.Mode().IsRegular():
-		return arg, &ArgumentError{path, "is neither a file nor a folder"}
+		return fail("cannot be read: " + withoutPath(err).Error())
+	case !info.IsDir() && !info.Mode().IsRegular():
+		return fail("is neither a file nor a folder")
 	}
-	return arg, nil
+	return argument{path: path, real: real, isFolder: info.IsDir()}, nil
 }
 
-// resolved gives a path from the root and without links. Abs would take "link/.." for
-// nothing, where it is the folder above what the link leads to.
-func resolved(path string) (string, error) {
+// resolvePath returns the absolute path without links. Unlike filepath.Abs, it resolves a
+// link before the ".." behind it.
+func resolvePath(path string) (string, error) {
 	if !filepath.IsAbs(path) && runtime.GOOS != "windows" {
 		dir, err := os.Getwd()
 		if err != nil {
@@ -188,10 +193,12 @@ func resolved(path string) (string, error) {
 	return filepath.Abs(real)
 }
 
-// shown is a path as it is told: a name alone could be read as something else, such as
-// an option or, in the log of a CI job, as a command.
-func shown(path string) string {
-	if path == "." || filepath.IsAbs(path) || filepath.VolumeName(path) != "" || strings.HasPrefix(path, "./") || path == ".." || strings.HasPrefix(path, ".."+string(filepath.Separator)) {
+// shownPath adds ./ to a path below the current folder, so that nothing takes it for an
+// option or, in the log of a CI job, for a command.
+func shownPath(path string) string {
+	slashed := filepath.ToSlash(path)
+	isRelative := !filepath.IsAbs(path) && filepath.VolumeName(path) == ""
+	if !isRelative || path == "." || path == ".." || strings.HasPrefix(slashed, "./") || strings.HasPrefix(slashed, "../") {
 		return path
 	}
 	return "." + string(filepath.Separator) + path
@@ -202,20 +209,19 @@ func hasGit(dir string) bool {
 	return err == nil
 }
 
-// addFolder lists the files in and below the folder rel of arg, which is "" or ends
-// with a "/".
-func (w *walker) addFolder(arg *argument, rel string) {
-	dir := filepath.Join(arg.real, filepath.FromSlash(rel))
-	files, why, unread := gitFiles(w.ctx, dir)
-	if rel == "" && why == "" && gitIgnores(w.ctx, dir) {
-		why = "git ignores it"
+// listFolder lists the files in and below the folder rel of arg, which is "" or ends with "/".
+func (w *walker) listFolder(arg *argument, rel string) {
+	folder := w.newCandidate(arg, rel)
+	files, unread, err := gitFiles(w.ctx, folder.real)
+	if rel == "" && err == nil && gitIgnores(w.ctx, folder.real) {
+		err = errors.New("git ignores it")
 	}
 	if unread != nil {
 		w.errs = append(w.errs, unread)
 	}
-	if why != "" {
-		w.whole = append(w.whole, Skipped{shown(filepath.Join(arg.path, filepath.FromSlash(rel))), why})
-		w.addWhole(arg, rel)
+	if err != nil {
+		w.unfiltered = append(w.unfiltered, Skipped{folder.Path, err.Error()})
+		w.listAll(arg, rel)
 		return
 	}
 	for _, f := range files {
@@ -226,47 +232,48 @@ func (w *walker) addFolder(arg *argument, rel string) {
 			continue
 		}
 		c := w.newCandidate(arg, strings.TrimSuffix(rel+f.name, "/"))
-		c.tracked = f.tracked
-		// The index of a hostile repository may lead out of the folder, itself or through a link.
-		c.missing = f.tracked && (!filepath.IsLocal(filepath.FromSlash(f.name)) || !w.isFolder(filepath.Dir(c.real), dir))
+		c.isTracked = f.isTracked
+		// The index of a hostile repository may name files outside, or behind a link.
+		c.isMissing = f.isTracked &&
+			(!filepath.IsLocal(filepath.FromSlash(f.name)) || !w.isFolderBelow(filepath.Dir(c.real), folder.real))
 		w.add(c)
 	}
 }
 
-// isFolder reports whether a path that is below top leads to a folder through no link.
-func (w *walker) isFolder(path, top string) bool {
+// isFolderBelow reports whether path is top, or a folder below it without a link between.
+func (w *walker) isFolderBelow(path, top string) bool {
 	if path == top {
 		return true
 	}
-	is, known := w.folders[path]
+	is, known := w.isRealFolder[path]
 	if !known {
 		info, err := os.Lstat(path)
-		is = err == nil && info.IsDir() && w.isFolder(filepath.Dir(path), top)
-		w.folders[path] = is
+		is = err == nil && info.IsDir() && w.isFolderBelow(filepath.Dir(path), top)
+		w.isRealFolder[path] = is
 	}
 	return is
 }
 
-// addRepository lists the files of what git lists as a repository. A submodule that was
+// listRepository lists the files of a nested repository or a submodule. A submodule that was
 // copied may have no .git.
-func (w *walker) addRepository(c *candidate) {
+func (w *walker) listRepository(c *candidate) {
 	if hasGit(c.real) {
-		w.addFolder(c.argument, c.rel+"/")
+		w.listFolder(c.argument, c.rel+"/")
 		return
 	}
-	before := len(w.found)
-	w.addWhole(c.argument, c.rel+"/")
-	if len(w.found) > before {
-		w.whole = append(w.whole, Skipped{c.Path, "it is a submodule without .git"})
+	before := len(w.files)
+	w.listAll(c.argument, c.rel+"/")
+	if len(w.files) > before {
+		w.unfiltered = append(w.unfiltered, Skipped{c.Path, "it is a submodule without .git"})
 	}
 }
 
-// addWhole lists everything in and below a folder, but .git.
-func (w *walker) addWhole(arg *argument, rel string) {
-	dir := filepath.Join(arg.real, filepath.FromSlash(rel))
-	entries, err := os.ReadDir(dir)
+// listAll lists every file in and below a folder except .git.
+func (w *walker) listAll(arg *argument, rel string) {
+	folder := w.newCandidate(arg, rel)
+	entries, err := os.ReadDir(folder.real)
 	if err != nil {
-		w.errs = append(w.errs, unreadable(shown(filepath.Join(arg.path, filepath.FromSlash(rel))), err))
+		w.errs = append(w.errs, unreadable(folder.Path, err))
 		return
 	}
 	for _, e := range entries {
@@ -275,10 +282,10 @@ func (w *walker) addWhole(arg *argument, rel string) {
 			return
 		case e.Type()&fs.ModeSymlink != 0, w.exclude.covers(name), e.IsDir() && w.exclude.covers(name+"/"):
 		case strings.EqualFold(e.Name(), ".git"):
-		case e.IsDir() && hasGit(filepath.Join(dir, e.Name())):
-			w.addFolder(arg, name+"/")
+		case e.IsDir() && hasGit(filepath.Join(folder.real, e.Name())):
+			w.listFolder(arg, name+"/")
 		case e.IsDir():
-			w.addWhole(arg, name+"/")
+			w.listAll(arg, name+"/")
 		default:
 			w.add(w.newCandidate(arg, name))
 		}
@@ -286,41 +293,37 @@ func (w *walker) addWhole(arg *argument, rel string) {
 }
 
 func (w *walker) newCandidate(arg *argument, rel string) *candidate {
-	system := filepath.FromSlash(rel)
-	return &candidate{File: File{Path: shown(filepath.Join(arg.path, system))}, argument: arg, rel: rel, real: filepath.Join(arg.real, system)}
+	path := arg.path
+	if rel != "" {
+		path = filepath.Join(path, filepath.FromSlash(rel))
+	}
+	return &candidate{
+		File: File{Path: shownPath(path)}, argument: arg, rel: rel, real: filepath.Join(arg.real, filepath.FromSlash(rel)),
+	}
 }
 
-// add lists a file, unless it is there. One with several hard links is several: each
-// of its names has to be written for itself.
+// add adds a file unless it is there. Hard links are files of their own, since each must be
+// written.
 func (w *walker) add(c *candidate) {
-	key := strings.ToLower(c.real)
-	for _, other := range w.seen[key] {
-		if c.real == other.real || sameFile(c.real, other.real) {
-			other.named = other.named || c.named
-			return
-		}
+	if other := w.byPath[c.real]; other != nil {
+		other.isArgument = other.isArgument || c.isArgument
+		return
 	}
-	w.seen[key] = append(w.seen[key], c)
-	w.found = append(w.found, c)
+	w.byPath[c.real] = c
+	w.files = append(w.files, c)
 }
 
-func sameFile(a, b string) bool {
-	infoA, errA := os.Lstat(a)
-	infoB, errB := os.Lstat(b)
-	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
-}
-
-// unreadable is the error for a file or a folder that could not be read.
+// unreadable returns the error for a file or a folder that could not be read.
 func unreadable(path string, err error) error {
-	hint := ""
+	unread := fmt.Errorf("cannot read %s: %w", platform.Printable(path), withoutPath(err))
 	if errors.Is(err, fs.ErrPermission) {
-		hint = "; leave it out with --exclude, or run this as a user who may read it"
+		return hint.With(unread, hint.Text("leave it out with --exclude, or run this as a user who may read it"))
 	}
-	return fmt.Errorf("cannot read %s: %w%s", platform.Printable(path), cause(err), hint)
+	return unread
 }
 
-// cause takes the path off an error: it may hold what drives a terminal.
-func cause(err error) error {
+// withoutPath returns the cause of a *fs.PathError, whose path may not be printable.
+func withoutPath(err error) error {
 	if wrapped := new(fs.PathError); errors.As(err, &wrapped) {
 		return wrapped.Err
 	}

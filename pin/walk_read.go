@@ -2,7 +2,6 @@ package pin
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -15,94 +14,102 @@ import (
 )
 
 const (
-	maxSize    = 10 << 20 // of a file in bytes: what people write is smaller
-	chunk      = 1 << 20  // how much is read at once of a file that is over it
-	binaryHead = 8000     // where a NUL makes a file binary, as for git
-)
-
-// Why a file is not read.
-var (
-	errNotPlain = errors.New("is not a regular file")
-	errFolder   = errors.New("is a folder")
-	errTooBig   = errors.New("is over 10 MB")
-	errReplaced = errors.New("another program replaced it just now; run this again")
+	maxSize    = 10 << 20 // bytes of a file that is read: files that people write are smaller
+	binaryHead = 8000     // a NUL in so many bytes makes a file binary, as for git
 )
 
 // candidate is a file that may name images.
 type candidate struct {
-	File     // its Text once it is read, if it names the host
-	argument *argument
-	rel      string // from the argument's folder, with slashes
-	real     string // where it is, without links
-	named    bool   // on the command line
-	tracked  bool   // by git
-	missing  bool   // it is tracked, and is not there
-	folder   bool   // it is one
-	why      string // it is left out; empty if it is not
-	err      error
+	File       // with Text once it is read, if it names the host
+	argument   *argument
+	rel        string // the path below the argument's folder, with slashes
+	real       string // the absolute path without links
+	isArgument bool
+	isTracked  bool // by git
+	isMissing  bool // although git tracks it
+	isFolder   bool
+	skipReason string // why it is not read; or empty
+	err        error
 }
 
-// readAll reads what is listed, until ctx ends.
-func (w *walker) readAll(list []*candidate, host string) {
-	buffers := sync.Pool{New: func() any { return new([]byte) }}
-	parallel(len(list), func(i int) {
-		if w.ctx.Err() != nil || list[i].missing {
+// readAll reads files until ctx ends.
+func (w *walker) readAll(files []*candidate, host string) {
+	buffers := sync.Pool{New: func() any { return new(bytes.Buffer) }}
+	parallel(len(files), func(i int) {
+		if w.ctx.Err() != nil || files[i].isMissing {
 			return
 		}
-		buffer := buffers.Get().(*[]byte)
-		*buffer = w.read(list[i], host, *buffer)
-		buffers.Put(buffer)
+		buffer := buffers.Get().(*bytes.Buffer)
+		defer buffers.Put(buffer)
+		c := files[i]
+		switch err := w.read(c, host, buffer); {
+		case errors.Is(err, fs.ErrNotExist) && !c.isArgument:
+			c.isMissing = c.isTracked // otherwise, another program just removed it
+		case err != nil:
+			c.err = unreadable(c.Path, err)
+		}
 	})
 }
 
-// read reads a file, and keeps its text if that names the host. It returns the buffer,
-// which may have grown.
-func (w *walker) read(c *candidate, host string, buffer []byte) []byte {
-	text, buffer, err := readPlain(c.real, os.Lstat, buffer)
-	w.opened.Add(1)
-	w.bytes.Add(int64(len(text)))
+// read reads a file and keeps its text if that names the host. It opens nothing but regular
+// files, since opening a device may have side effects.
+func (w *walker) read(c *candidate, host string, buffer *bytes.Buffer) error {
+	info, err := os.Lstat(c.real)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && !c.named:
-		c.missing = c.tracked // else it has gone just now
-	case errors.Is(err, errFolder):
-		c.folder = true
-	case errors.Is(err, errNotPlain):
-		if c.kind() > references.MarkupText { // a link or a socket with another name names nothing
-			c.why = err.Error()
-		}
-	case errors.Is(err, errTooBig):
-		found, err := w.bigNames(c.real, host)
-		if err != nil {
-			c.err = unreadable(c.Path, err)
-		} else if found {
-			c.why = errTooBig.Error()
-		}
 	case err != nil:
-		c.err = unreadable(c.Path, err)
-	default:
-		c.look(text, host)
+		return err
+	case info.IsDir():
+		c.isFolder = true
+		return nil
+	case !info.Mode().IsRegular():
+		if c.kind() > references.MarkupText {
+			c.skipReason = "is not a regular file"
+		}
+		return nil
 	}
-	return buffer
+	f, err := os.OpenFile(c.real, os.O_RDONLY|syscall.O_NONBLOCK, 0) // does not wait if it is a FIFO by now
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	buffer.Reset()
+	buffer.Grow(int(min(info.Size(), maxSize)) + bytes.MinRead)
+	n, err := buffer.ReadFrom(io.LimitReader(f, maxSize+1))
+	w.opened.Add(1)
+	w.bytes.Add(n)
+	if err != nil {
+		return err
+	}
+	if n <= maxSize {
+		c.keepText(buffer.Bytes(), host)
+		return nil
+	}
+	found, err := w.bigFileNames(f, buffer.Bytes(), host)
+	if found {
+		c.skipReason = "is over 10 MB"
+	}
+	return err
 }
 
-// look keeps a text that names the host, or says why it is not read.
-func (c *candidate) look(text []byte, host string) {
-	names := references.Names(text, host)
+// keepText keeps a text that names the host, or sets why the file is skipped.
+func (c *candidate) keepText(text []byte, host string) {
+	isNamed := references.Names(text, host)
 	if nul := bytes.IndexByte(text, 0); nul >= 0 {
-		utf16 := bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff"))
-		binary := nul < binaryHead
+		isUTF16 := bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff"))
+		isBinary := nul < binaryHead
 		// Without its NULs, UTF-16 of ASCII is ASCII.
-		switch others := names || references.Names(bytes.ReplaceAll(text, []byte{0}, nil), host); {
-		case utf16 && others:
-			c.why = "is UTF-16; save it as UTF-8"
-		case binary && (c.named || others && c.kind() > references.MarkupText):
-			c.why = "is binary"
-		case !binary && others:
-			c.why = "has NUL bytes, and so is binary or in two encodings; save it as UTF-8"
+		isNamed = isNamed || references.Names(bytes.ReplaceAll(text, []byte{0}, nil), host)
+		switch {
+		case isUTF16 && isNamed:
+			c.skipReason = "is UTF-16, not UTF-8"
+		case isBinary && (c.isArgument || isNamed && c.kind() > references.MarkupText):
+			c.skipReason = "is binary"
+		case !isBinary && isNamed:
+			c.skipReason = "has NUL bytes: it is binary, or in two encodings"
 		}
 		return
 	}
-	if !names {
+	if !isNamed {
 		return
 	}
 	if c.Kind = c.kind(); c.Kind == references.Text {
@@ -111,87 +118,32 @@ func (c *candidate) look(text []byte, host string) {
 	c.Text = bytes.Clone(text)
 }
 
+// kind returns the kind of the file by its name and that of its folder.
 func (c *candidate) kind() references.Kind {
-	return references.KindOf(filepath.ToSlash(filepath.Join(c.argument.full, c.rel)))
+	path, err := filepath.Abs(c.Path)
+	if err != nil {
+		path = c.Path
+	}
+	return references.KindOf(filepath.ToSlash(path))
 }
 
-// readPlain reads a file that is one, and not over maxSize, into the buffer. stat, which
-// is os.Stat or os.Lstat, says whether it may be a link. Nothing else is opened: no
-// FIFO, no device.
-func readPlain(path string, stat func(string) (fs.FileInfo, error), buffer []byte) (text, grown []byte, err error) {
-	f, info, err := openPlain(path, stat)
-	if err != nil {
-		return nil, buffer, err
+// bigFileNames reports whether a file over maxSize is text that names the host. text is how
+// it begins, and is overwritten.
+func (w *walker) bigFileNames(f *os.File, text []byte, host string) (bool, error) {
+	if bytes.IndexByte(text[:binaryHead], 0) >= 0 {
+		return false, nil
 	}
-	defer f.Close()
-	if info.Size() > maxSize {
-		return nil, buffer, errTooBig
-	}
-	if need := int(info.Size()) + 1; cap(buffer) < need { // one more, to see the end
-		buffer = make([]byte, max(need, 2*cap(buffer)))
-	}
-	buffer = buffer[:cap(buffer)]
-	for n := 0; ; {
-		m, err := f.Read(buffer[n:])
-		n += m
-		switch {
-		case err == io.EOF, err == nil && int64(n) == info.Size():
-			return buffer[:n], buffer, nil
-		case err != nil:
-			return nil, buffer, err
-		case n > maxSize:
-			return nil, buffer, errTooBig
-		case n == len(buffer): // it grows while it is read
-			buffer = append(buffer, make([]byte, len(buffer))...)
-		}
-	}
-}
-
-func openPlain(path string, stat func(string) (fs.FileInfo, error)) (*os.File, fs.FileInfo, error) {
-	info, err := stat(path)
-	switch {
-	case err != nil:
-		return nil, nil, err
-	case info.IsDir():
-		return nil, nil, errFolder
-	case !info.Mode().IsRegular():
-		return nil, nil, errNotPlain
-	}
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // were it a FIFO by now, this would wait
-	if err != nil {
-		return nil, nil, err
-	}
-	if opened, err := f.Stat(); err != nil || !os.SameFile(info, opened) {
-		f.Close()
-		return nil, nil, cmp.Or(err, errReplaced)
-	}
-	return f, info, nil
-}
-
-// bigNames reports whether a text of any size names the host, without keeping it.
-func (w *walker) bigNames(path, host string) (bool, error) {
-	f, _, err := openPlain(path, os.Lstat)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	buffer := make([]byte, chunk+len(host))
-	kept := 0
-	for first := true; w.ctx.Err() == nil; first = false {
-		n, err := io.ReadFull(f, buffer[kept:])
+	for !references.Names(text, host) {
+		overlap := copy(text, text[len(text)-len(host):])
+		n, err := io.ReadFull(f, text[overlap:])
 		w.bytes.Add(int64(n))
-		text := buffer[:kept+n]
-		switch {
-		case first && bytes.IndexByte(text[:min(len(text), binaryHead)], 0) >= 0:
+		text = text[:overlap+n]
+		if err == io.EOF || w.ctx.Err() != nil {
 			return false, nil
-		case references.Names(text, host):
-			return true, nil
-		case err == io.EOF, err == io.ErrUnexpectedEOF:
-			return false, nil
-		case err != nil:
+		}
+		if err != nil && err != io.ErrUnexpectedEOF {
 			return false, err
 		}
-		kept = copy(buffer, text[len(text)-len(host):])
 	}
-	return false, nil
+	return true, nil
 }

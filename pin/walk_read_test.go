@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"docker-credential-cgr/hint"
 )
 
 func TestWalkSkips(t *testing.T) {
@@ -14,7 +16,7 @@ func TestWalkSkips(t *testing.T) {
 	const wide = "c\x00g\x00r\x00.\x00d\x00e\x00v\x00/\x00"
 	root := tree(t, map[string]string{
 		"fits.yaml":    big[len(host):] + host,
-		"big.yaml":     big[:chunk-3] + host + big[chunk:] + "\n", // over the end of what is read at once
+		"big.yaml":     big[3:] + host + big, // at the end of what is read at once
 		"big.txt":      big + host,
 		"bigger.txt":   big + "none",
 		"big":          "\x00" + big + host,
@@ -33,15 +35,15 @@ func TestWalkSkips(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, pathsOf(t, root, got.Files), "fits.yaml")
-	const mixed = " has NUL bytes, and so is binary or in two encodings; save it as UTF-8"
+	const mixed = " has NUL bytes: it is binary, or in two encodings"
 	same(t, said(t, root, got.Skipped),
 		"big.txt is over 10 MB",
 		"big.yaml is over 10 MB",
 		"binary.yaml is binary",
 		"late.yaml"+mixed,
 		"two.sh"+mixed,
-		"utf16.txt is UTF-16; save it as UTF-8",
-		"utf16be.yaml is UTF-16; save it as UTF-8")
+		"utf16.txt is UTF-16, not UTF-8",
+		"utf16be.yaml is UTF-16, not UTF-8")
 
 	t.Run("P24 what was named is always said", func(t *testing.T) {
 		got, err := Walk(t.Context(), at(root, "binary", "other.yaml"), nil, host)
@@ -51,9 +53,9 @@ func TestWalkSkips(t *testing.T) {
 	})
 }
 
-// What is not kept is not read again, and what is over the limit is read in pieces.
+// A big file is read in pieces into one buffer.
 func TestWalkOfABigFileKeepsNothing(t *testing.T) {
-	root := tree(t, map[string]string{"big.json": strings.Repeat("x", maxSize+5*chunk)})
+	root := tree(t, map[string]string{"big.json": strings.Repeat("x", 2*maxSize)})
 	before := testing.AllocsPerRun(1, func() {
 		if _, err := Walk(t.Context(), []string{root}, nil, host); err != nil {
 			t.Fatal(err)
@@ -72,7 +74,7 @@ func said(t *testing.T, root string, skipped []Skipped) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, filepath.ToSlash(rel)+" "+s.Why)
+		all = append(all, filepath.ToSlash(rel)+" "+s.Reason)
 	}
 	return all
 }
@@ -97,44 +99,26 @@ func TestWalkSaysAllThatCannotBeRead(t *testing.T) {
 		t.Fatalf("got %v, want that they may not be read", err)
 	}
 	lines := strings.Split(err.Error(), "\n")
-	const hint = "; leave it out with --exclude, or run this as a user who may read it"
+	if len(hint.Of(err)) != 1 {
+		t.Errorf("got the hints %v, want one", hint.Of(err))
+	}
 	for i, line := range lines {
 		lines[i] = filepath.ToSlash(strings.Replace(line, root+string(filepath.Separator), "", 1))
 	}
 	same(t, lines,
-		"cannot read b: permission denied"+hint,
-		"cannot read a/Dockerfile: permission denied"+hint,
-		"cannot read c/x: permission denied"+hint)
+		"cannot read b: permission denied",
+		"cannot read a/Dockerfile: permission denied",
+		"cannot read c/x: permission denied")
 }
 
-func TestReadPlainRefusesWhatIsNotThatFile(t *testing.T) {
-	root := tree(t, map[string]string{"a": "a", "b": "b", "dir/": "", "link": "-> a"})
-	path := filepath.Join(root, "a")
-	if text, _, err := readPlain(path, os.Lstat, nil); string(text) != "a" || err != nil {
-		t.Errorf("got %q and error %v, want a", text, err)
-	}
-	if text, _, err := readPlain(filepath.Join(root, "link"), os.Stat, nil); string(text) != "a" || err != nil {
-		t.Errorf("a link, with os.Stat: got %q and error %v, want a", text, err)
-	}
-	for name, want := range map[string]error{"dir": errFolder, "link": errNotPlain} {
-		if _, _, err := readPlain(filepath.Join(root, name), os.Lstat, nil); err != want {
-			t.Errorf("%s: got %v, want %v", name, err, want)
-		}
-	}
-	_, _, err := readPlain(path, func(string) (fs.FileInfo, error) { return os.Lstat(filepath.Join(root, "b")) }, nil)
-	if err != errReplaced {
-		t.Errorf("a file that another one has taken the place of: got %v, want %v", err, errReplaced)
-	}
-}
-
-func TestReadFileThatIsGone(t *testing.T) {
+func TestWalkIgnoresRemovedFile(t *testing.T) {
 	gone := filepath.Join(t.TempDir(), "gone")
-	for _, named := range []bool{false, true} {
+	for _, isArgument := range []bool{false, true} {
 		w := walker{ctx: t.Context()}
-		c := candidate{File: File{Path: "gone"}, real: gone, named: named}
-		w.read(&c, host, nil)
-		if c.Text != nil || c.why != "" || (c.err != nil) != named {
-			t.Errorf("named %t: got %+v, want an error only for what was named", named, c)
+		c := candidate{File: File{Path: "gone"}, real: gone, isArgument: isArgument}
+		w.readAll([]*candidate{&c}, host)
+		if c.Text != nil || c.skipReason != "" || (c.err != nil) != isArgument {
+			t.Errorf("argument %t: got %+v, want an error only for an argument", isArgument, c)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,8 +18,8 @@ const (
 	image = "FROM cgr.dev/org/python:3.13\n"
 )
 
-// tree makes a folder with files of these texts; a path with a "/" at its end is a
-// folder, and "-> TARGET" a link.
+// tree creates a folder with files of these texts. A path that ends with "/" is a folder, and
+// "-> TARGET" a link.
 func tree(t *testing.T, files map[string]string) string {
 	t.Helper()
 	root, err := filepath.EvalSymlinks(t.TempDir())
@@ -49,7 +48,7 @@ func tree(t *testing.T, files map[string]string) string {
 	return root
 }
 
-// walked gives the paths of the files that Walk finds, with slashes, relative to root.
+// walked returns the paths of the files that Walk finds, with slashes, relative to root.
 func walked(t *testing.T, root string, paths ...string) []string {
 	t.Helper()
 	tree, err := Walk(t.Context(), at(root, paths...), nil, host)
@@ -152,8 +151,7 @@ func TestWalk(t *testing.T) {
 	}
 }
 
-// Each file is read once, and nothing is read of a second pass, so that the work grows
-// with the tree and with nothing else.
+// Each file is opened and read once, so that the work grows with the tree alone.
 func TestWalkReadsEachFileOnce(t *testing.T) {
 	for _, n := range []int{1000, 20_000} {
 		files := map[string]string{"last/zz": image}
@@ -201,20 +199,6 @@ func TestWalkFileWithSeveralNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, walked(t, root, ""), "a.yaml", "b.yaml")
-}
-
-// Where file names have no letter case, two spellings are one file. Elsewhere a hard
-// link makes two of them one.
-func TestWalkOneFileInTwoLetterCases(t *testing.T) {
-	root := tree(t, map[string]string{"a.yaml": image})
-	if err := os.Link(filepath.Join(root, "a.yaml"), filepath.Join(root, "A.yaml")); err != nil && !errors.Is(err, fs.ErrExist) {
-		t.Fatal(err)
-	}
-	same(t, walked(t, root, "a.yaml", "A.yaml"), "a.yaml")
-	two := tree(t, map[string]string{"x/a.yaml": image, "X/a.yaml": image})
-	if entries, err := os.ReadDir(two); err != nil || len(entries) == 2 {
-		same(t, walked(t, two, ""), "X/a.yaml", "x/a.yaml")
-	}
 }
 
 func TestWalkRefusesArguments(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Somebody who opens a FIFO waits until another one writes.
+// Opening a FIFO would block until another process writes.
 func TestWalkOpensNoFIFO(t *testing.T) {
 	root := tree(t, map[string]string{"Dockerfile": image, "a/": "", "b/Dockerfile": image})
 	for _, path := range []string{"a/Dockerfile", "a/.gitignore", "a/notes"} {
@@ -30,14 +30,13 @@ func TestWalkOpensNoFIFO(t *testing.T) {
 	})
 	t.Run("I78 FIFO that is named", func(t *testing.T) {
 		_, err := Walk(t.Context(), at(root, "a/Dockerfile"), nil, host)
-		if wrong := new(ArgumentError); !errors.As(err, &wrong) || wrong.Why != "is neither a file nor a folder" {
+		if wrong := new(ArgumentError); !errors.As(err, &wrong) || wrong.Reason != "is neither a file nor a folder" {
 			t.Errorf("got %v, want that it is no file", err)
 		}
 	})
 }
 
-// The folder above a link is the one above what it leads to, for who reads a file and
-// for who writes it.
+// LINK/.. is the parent of the link's target, for reading as for writing.
 func TestWalkAboveLink(t *testing.T) {
 	root := tree(t, map[string]string{"deep/real/": "", "deep/Dockerfile": image + "deep\n", "Dockerfile": image + "top\n"})
 	if err := os.Symlink("deep/real", filepath.Join(root, "link")); err != nil {
@@ -60,7 +59,7 @@ func TestWalkAboveLink(t *testing.T) {
 	read("..")
 }
 
-// Settings of a repository that make git wait for ever do not make the caller wait.
+// Settings of a repository that make git wait forever do not block the caller.
 func TestWalkOfARepositoryThatGitCannotRead(t *testing.T) {
 	root := tree(t, map[string]string{"Dockerfile": image, ".git/": ""})
 	fifo := filepath.Join(root, ".git", "fifo")
@@ -81,5 +80,5 @@ func TestWalkOfARepositoryThatGitCannotRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, pathsOf(t, root, got.Files), "Dockerfile")
-	same(t, said(t, root, got.Whole), ". git took over 1s")
+	same(t, said(t, root, got.Unfiltered), ". git took over 1s")
 }

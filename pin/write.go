@@ -12,70 +12,61 @@ import (
 	"docker-credential-cgr/platform"
 )
 
-// Write puts the digests into the files: into all of them or, where it is known
-// beforehand that one cannot be written, into none. Each is replaced in one step. The
-// errors, joined, name each file that is not as it should be; its places have nothing
-// new from then on. written is how many have changed.
-func (s *Set) Write(ctx context.Context) (written int, err error) {
-	var changes []*change
-	for _, f := range s.files {
-		if text, changed := f.changed(); changed {
-			changes = append(changes, &change{file: f, text: text})
-		} else {
-			atomicfile.SweepPending(f.path) // a run that was killed may have got this far
-		}
-	}
-	defer each(changes, (*change).discard)
-	each(changes, (*change).prepare)
-	if err := failures(changes); err != nil {
-		return 0, errors.Join(append(err, errors.New("no file was changed"))...)
-	}
-	if ctx.Err() != nil {
-		return 0, context.Cause(ctx)
-	}
-	if s.prepared != nil {
-		s.prepared()
-	}
-	each(changes, (*change).commit)
-	for _, c := range changes {
-		if c.err != nil {
-			c.keep()
-		}
-	}
-	errs := failures(changes)
-	return len(changes) - len(errs), errors.Join(errs...)
-}
-
-// change is what a file is to hold.
+// change is a file that is about to be replaced.
 type change struct {
 	*file
-	text    []byte
+	text    []byte // the new content
 	pending *atomicfile.Pending
 	err     error
 }
 
-func (c *change) prepare() { c.pending, c.err = atomicfile.Prepare(c.path, c.file.text, c.text) }
+// Write writes the digests into the files and returns how many files changed. If it is known
+// beforehand that one file cannot be written, none is. Each file is replaced in one step. The
+// error joins one for each file that did not change; its references then have no New.
+func (s *Set) Write(ctx context.Context) (written int, err error) {
+	var changes []*change
+	for _, f := range s.files {
+		if text := f.newText(); !bytes.Equal(text, f.text) {
+			changes = append(changes, &change{file: f, text: text})
+		} else {
+			atomicfile.SweepPending(f.path) // an earlier run may have been killed after this file
+		}
+	}
+	defer func() {
+		for _, c := range changes {
+			if c.pending != nil {
+				c.pending.Discard()
+			}
+		}
+	}()
+	parallel(len(changes), func(i int) {
+		c := changes[i]
+		c.pending, c.err = atomicfile.Prepare(c.path, c.file.text, c.text)
+	})
+	if errs := failures(changes); errs != nil {
+		return 0, errors.Join(append(errs, errors.New("no file was changed"))...)
+	}
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
+	}
+	if s.beforeCommit != nil {
+		s.beforeCommit()
+	}
+	parallel(len(changes), func(i int) { changes[i].commit() })
+	errs := failures(changes)
+	return len(changes) - len(errs), errors.Join(errs...)
+}
 
-// commit also succeeds where another run has written the same meanwhile.
 func (c *change) commit() {
 	if c.err = c.pending.Commit(); c.err == nil {
 		return
 	}
 	if now, err := os.ReadFile(c.path); err == nil && bytes.Equal(now, c.text) {
-		c.err = nil
+		c.err = nil // another run wrote the same
+		return
 	}
-}
-
-// keep notes that the file has not changed.
-func (c *change) keep() {
-	for _, p := range c.places {
-		p.New = ""
-	}
-}
-
-func (c *change) discard() {
-	if c.pending != nil {
-		c.pending.Discard()
+	for _, r := range c.references {
+		r.New = ""
 	}
 }
 
@@ -88,22 +79,16 @@ func failures(changes []*change) (errs []error) {
 	return errs
 }
 
-// each does a step of all changes, some side by side: most of the time goes into
-// waiting for the disk.
-func each(changes []*change, step func(*change)) {
-	parallel(len(changes), func(i int) { step(changes[i]) })
-}
-
-// parallel calls f with every number below n, some side by side.
+// parallel calls f with every number below n, from several goroutines.
 func parallel(n int, f func(i int)) {
 	var next atomic.Int64
-	var all sync.WaitGroup
+	var group sync.WaitGroup
 	for range min(workers, n) {
-		all.Go(func() {
+		group.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				f(i)
 			}
 		})
 	}
-	all.Wait()
+	group.Wait()
 }

@@ -81,8 +81,8 @@ func TestWriteAllOrNone(t *testing.T) {
 	})
 }
 
-// Of several files, those that could not be replaced at last are named, and are not told
-// as changed.
+// If some files cannot be replaced at the end, the error names them, and they do not count as
+// changed.
 func TestWriteInPart(t *testing.T) {
 	const before = "FROM cgr.dev/org/python:3.13\n"
 	s := setOf(t, map[string]string{"a.dockerfile": before, "b.dockerfile": before, "c.dockerfile": before})
@@ -90,7 +90,7 @@ func TestWriteInPart(t *testing.T) {
 		t.Fatal(err)
 	}
 	meddled := false
-	s.prepared = func() { // another program's turn
+	s.beforeCommit = func() { // another program's turn
 		meddled = true
 		after := "FROM cgr.dev/org/python:3.13@" + digest(1) + "\n"
 		for name, text := range map[string]string{"b.dockerfile": "FROM scratch\n", "c.dockerfile": after} {
@@ -103,7 +103,7 @@ func TestWriteInPart(t *testing.T) {
 	if written != 2 || err == nil || !strings.Contains(err.Error(), "b.dockerfile was changed by another program") || strings.Contains(err.Error(), "c.dockerfile") || !meddled {
 		t.Fatalf("got %d written, %v, want two, and what became of the third", written, err)
 	}
-	for _, p := range s.Places() {
+	for _, p := range s.References() {
 		if (p.New == "") != (p.File == "./b.dockerfile") {
 			t.Errorf("got %+v, want that b alone stays", p)
 		}
@@ -113,8 +113,7 @@ func TestWriteInPart(t *testing.T) {
 	}
 }
 
-// A run that was killed leaves nothing for good, not even beside files that it had
-// changed before.
+// The next run removes what a killed run left, also next to files that it had changed.
 func TestWriteSweeps(t *testing.T) {
 	s := setOf(t, map[string]string{"Dockerfile": "FROM cgr.dev/org/python:3.13@" + digest(1) + "\n"})
 	old := time.Now().Add(-time.Hour)

@@ -18,15 +18,14 @@ const (
 	testDigest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 )
 
-// testCase is a file of testdata with what is to be found and left in it.
+// testCase is a file of testdata with what must be found and left in it.
 type testCase struct {
 	name, text  string
 	kind        Kind
 	found, left []string // "LINE TEXT", and "LINE TEXT¦WHY" in part
 }
 
-// cases reads a file of testdata. A case is of the kind of the file behind its name, if
-// there is one.
+// cases reads a file of testdata. A file name behind the name of a case sets its kind.
 func cases(t testing.TB, file string, kind Kind) []testCase {
 	t.Helper()
 	data, err := os.ReadFile("testdata/" + file)
@@ -52,7 +51,7 @@ func cases(t testing.TB, file string, kind Kind) []testCase {
 	return all
 }
 
-// unmark takes the marks out of a file.
+// unmark removes the marks from a file.
 func (c *testCase) unmark(marked string) {
 	var text, why strings.Builder
 	start, line, lineOfMark := 0, 1, 0
@@ -79,11 +78,24 @@ func (c *testCase) unmark(marked string) {
 	c.text = text.String()
 }
 
+// findAll returns what Find finds: what can be pinned or is, and what is left.
+func findAll(kind Kind, data []byte, host string) (found, left []Reference, err error) {
+	all, err := Find(kind, data, host)
+	for _, r := range all {
+		if r.Class <= ReadOnly {
+			found = append(found, r)
+		} else {
+			left = append(left, r)
+		}
+	}
+	return found, left, err
+}
+
 func TestCases(t *testing.T) {
 	for file, kind := range map[string]Kind{"dockerfiles.txt": Dockerfile, "yaml.txt": YAML, "text.txt": Text} {
 		for _, c := range cases(t, file, kind) {
 			t.Run(file+" "+c.name, func(t *testing.T) {
-				found, left, err := Find(c.kind, []byte(c.text), testHost)
+				found, left, err := findAll(c.kind, []byte(c.text), testHost)
 				if err != nil {
 					t.Fatalf("got the error %v, want none", err)
 				}
@@ -94,7 +106,7 @@ func TestCases(t *testing.T) {
 				if !slices.Equal(got, c.found) {
 					t.Errorf("got %q, want %q", got, c.found)
 				}
-				left = slices.DeleteFunc(left, func(l Left) bool { return l.Class == Comment })
+				left = slices.DeleteFunc(left, func(l Reference) bool { return l.Class == Comment })
 				if !slices.EqualFunc(left, c.left, isLeft) {
 					t.Errorf("got left %+v, want %q", left, c.left)
 				}
@@ -104,21 +116,20 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// isLeft compares what is left with the mark "LINE TEXT¦WHY", where WHY is a part.
-func isLeft(got Left, mark string) bool {
+// isLeft compares what is left with the mark "LINE TEXT¦WHY", where WHY is a part of the reason.
+func isLeft(got Reference, mark string) bool {
 	place, why, _ := strings.Cut(mark, "¦")
 	if (got.Class >= Pushed) != strings.Contains(why, "built here") {
 		return false
 	}
-	return fmt.Sprint(got.Line, " ", got.Text) == place && strings.Contains(got.Why, why)
+	return fmt.Sprint(got.Line, " ", got.Text) == place && strings.Contains(got.Reason, why)
 }
 
-// checkFile holds what is found in a file to what must be true of any: nothing of the
-// registry is missed, each change is one of a reference, and what is pinned is found
-// again, pinned.
+// checkFile checks what is true of any file: no reference is missed, only references change,
+// and a pinned reference is found again.
 func checkFile(t *testing.T, kind Kind, text string) {
 	t.Helper()
-	found, left, err := Find(kind, []byte(text), testHost)
+	found, left, err := findAll(kind, []byte(text), testHost)
 	if err != nil {
 		if found != nil || left != nil || strings.ContainsFunc(err.Error(), unprintable) {
 			t.Errorf("got %+v, %+v, %q, want one printable line alone", found, left, err)
@@ -130,16 +141,16 @@ func checkFile(t *testing.T, kind Kind, text string) {
 	checkNothingMissed(t, text, found, left)
 
 	pinned, starts := pin(text, found)
-	again, leftAgain, err := Find(kind, []byte(pinned), testHost)
+	again, leftAgain, err := findAll(kind, []byte(pinned), testHost)
 	if err != nil || len(again) != len(found) || len(leftAgain) != len(left) {
 		t.Fatalf("got %+v, %+v, %v in the pinned file %q, want as before: %+v, %+v", again, leftAgain, err, pinned, found, left)
 	}
 	for i, f := range again {
 		was := found[i]
-		if !was.Fixed && f.Image.Digest != testDigest || f.Image.Repository != was.Image.Repository || f.Platform != was.Platform || f.Line != was.Line {
+		if was.Class != ReadOnly && f.Image.Digest != testDigest || f.Image.Repository != was.Image.Repository || f.Platform != was.Platform || f.Line != was.Line {
 			t.Errorf("got %+v in the pinned file, want %+v with a digest", f, was)
 		}
-		if was.Form == scan.Whole && !was.Fixed && f.Start != starts[i] {
+		if was.Form == scan.Whole && was.Class != ReadOnly && f.Start != starts[i] {
 			t.Errorf("got %+v at %d, want it at %d", f, f.Start, starts[i])
 		}
 	}
@@ -150,8 +161,8 @@ func checkFile(t *testing.T, kind Kind, text string) {
 
 func unprintable(r rune) bool { return !unicode.IsPrint(r) }
 
-// pin writes a digest into a file, and returns where the changes begin in it.
-func pin(text string, found []Found) (pinned string, starts []int) {
+// pin adds a digest to the references in a file, and returns where the changes begin.
+func pin(text string, found []Reference) (pinned string, starts []int) {
 	order := make([]int, len(found))
 	for i := range order {
 		order[i] = i
@@ -161,7 +172,7 @@ func pin(text string, found []Found) (pinned string, starts []int) {
 	end := 0
 	for _, i := range order {
 		f := found[i]
-		if f.Fixed {
+		if f.Class == ReadOnly {
 			continue
 		}
 		_, edit := f.Pin(testDigest, false)
@@ -173,7 +184,7 @@ func pin(text string, found []Found) (pinned string, starts []int) {
 	return pinned + text[end:], starts
 }
 
-func checkFound(t *testing.T, text string, found []Found) {
+func checkFound(t *testing.T, text string, found []Reference) {
 	t.Helper()
 	line := 1
 	for _, f := range found {
@@ -181,7 +192,7 @@ func checkFound(t *testing.T, text string, found []Found) {
 			t.Fatalf("got %+v behind line %d, want them in order", f, line)
 		}
 		line = f.Line
-		if f.Form != scan.Whole || f.Fixed {
+		if f.Form != scan.Whole || f.Class == ReadOnly {
 			continue
 		}
 		name := text[f.Start:f.End]
@@ -194,7 +205,7 @@ func checkFound(t *testing.T, text string, found []Found) {
 	}
 }
 
-func checkLeft(t *testing.T, text string, left []Left) {
+func checkLeft(t *testing.T, text string, left []Reference) {
 	t.Helper()
 	line := 1
 	for _, l := range left {
@@ -202,14 +213,14 @@ func checkLeft(t *testing.T, text string, left []Left) {
 			t.Errorf("got %+v left, want them in their order", l)
 		}
 		line = l.Line
-		if l.Text == "" || l.Why == "" || strings.ContainsFunc(l.Why, unprintable) {
+		if l.Text == "" || l.Reason == "" || strings.ContainsFunc(l.Reason, unprintable) {
 			t.Errorf("got %+v left, want what it is and why", l)
 		}
 	}
 }
 
-// checkNothingMissed looks for whole references with the plainest means.
-func checkNothingMissed(t *testing.T, text string, found []Found, left []Left) {
+// checkNothingMissed searches for whole references with simple means.
+func checkNothingMissed(t *testing.T, text string, found []Reference, left []Reference) {
 	t.Helper()
 	for i := 0; i+len(testHost) < len(text); i++ {
 		rest, ok := strings.CutPrefix(text[i:], testHost+"/")
@@ -223,8 +234,10 @@ func checkNothingMissed(t *testing.T, text string, found []Found, left []Left) {
 		if word, _, _ := strings.Cut(text[i:], " "); strings.Contains(word, "*") {
 			continue // a pattern is no image
 		}
-		isFound := slices.ContainsFunc(found, func(f Found) bool { return f.Name <= i && i < max(f.NameEnd, f.End) && (i < f.NameEnd || i >= f.Start) })
-		isLeft := slices.ContainsFunc(left, func(l Left) bool { return l.Start <= i && i < l.End })
+		isFound := slices.ContainsFunc(found, func(f Reference) bool {
+			return f.Name.Start <= i && i < f.Name.End || f.Start <= i && i < f.End
+		})
+		isLeft := slices.ContainsFunc(left, func(l Reference) bool { return l.Start <= i && i < l.End })
 		if !isFound && !isLeft {
 			t.Errorf("got neither found nor left what stands at %d: %.40q", i, text[i:])
 		}

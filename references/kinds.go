@@ -10,33 +10,33 @@ import (
 	"docker-credential-cgr/references/scan"
 )
 
-// Kind is how a file is read.
+// Kind is a kind of file, by how it is read.
 type Kind int
 
 // The kinds of files. Those up to MarkupText are not written.
 const (
-	Text       Kind = iota // of which nothing is known, not even its comments
+	Text       Kind = iota // unknown, and with unknown marks for comments
 	HashText               // text with comments behind #
 	SlashText              // text with comments behind // and between /* */
 	MarkupText             // text with comments between <!-- -->
 	Dockerfile
 	YAML
-	Workflow // YAML of GitHub Actions: a workflow, or an action's own file
+	Workflow // YAML of GitHub Actions: a workflow or an action
 	Literals // configuration and programs in which a whole string is an image
-	Script   // command lines and variables
+	Script   // commands and variables
 )
 
-// A Rule is a row of the table in docs/pinning.md: which files are read how.
+// A Rule is a row of the table in docs/pinning.md.
 type Rule struct {
 	Kind    Kind
-	Files   string // patterns of names in lower case; FOLDER/ before one for the folder that it is in; empty for more about the row above
-	Read    string // what is read as an image
-	Written string // what it becomes; empty for nothing
+	Files   string // lower-case patterns, perhaps with the folder; empty if the row continues the one above
+	Read    string // what is read as a reference
+	Written string // what it becomes; empty if nothing is written
 }
 
 const reference = "`IMAGE:TAG@DIGEST`"
 
-// Rules is the table. The first row with a pattern that a file's name has is the file's.
+// Rules is the table. The first row that matches a file's name applies.
 var Rules = []Rule{
 	{Text, "*.lock *.lock.hcl *-lock.json *.lock.json *-lock.yaml *.sum *.spdx.json *.cdx.json *.intoto.json *.min.js *.dockerignore", "any reference, in files that programs write", ""},
 	{Workflow, "workflows/*.yml workflows/*.yaml action.yml action.yaml", "as other YAML, and `uses: docker://IMAGE`", reference},
@@ -57,16 +57,18 @@ var Rules = []Rule{
 	{Text, "*", "any reference", ""},
 }
 
-// KindOf returns a file's kind by its path, with slashes between its parts.
+// KindOf returns the kind of a file by its path, which has slashes.
 func KindOf(name string) Kind {
-	base, folder := strings.ToLower(path.Base(name)), path.Base(path.Dir(name))
+	base, folder := path.Base(name), path.Base(path.Dir(name))
 	for _, rule := range Rules {
 		for pattern := range strings.FieldsSeq(rule.Files) {
-			dir, pattern, inFolder := cutFolder(pattern)
-			if matched, _ := path.Match(pattern, base); matched && (!inFolder || dir == folder) {
-				if rule.Kind == Dockerfile && isCode(path.Base(name)) {
+			if dir, file, found := strings.Cut(pattern, "/"); found {
+				if dir != folder {
 					continue
 				}
+				pattern = file
+			}
+			if matched, _ := path.Match(pattern, strings.ToLower(base)); matched && (rule.Kind != Dockerfile || !isCode(base)) {
 				return rule.Kind
 			}
 		}
@@ -74,14 +76,7 @@ func KindOf(name string) Kind {
 	return Text
 }
 
-func cutFolder(pattern string) (dir, base string, found bool) {
-	if dir, base, found = strings.Cut(pattern, "/"); found {
-		return dir, base, true
-	}
-	return "", pattern, false
-}
-
-// isCode reports whether what has to do with a Dockerfile is none by its extension.
+// isCode reports whether a file with the name of a Dockerfile is none by its extension.
 // Dockerfile.go may build the part in Go; dockerfile.go is a program.
 func isCode(base string) bool {
 	switch strings.ToLower(path.Ext(base)) {
@@ -93,7 +88,7 @@ func isCode(base string) bool {
 	return false
 }
 
-// KindOfText returns the kind of a file whose name tells none, by how it begins.
+// KindOfText returns the kind of a file by how its text begins.
 func KindOfText(text []byte) Kind {
 	first, _, _ := bytes.Cut(text[:min(len(text), 256)], []byte("\n"))
 	if bytes.HasPrefix(first, []byte("#!")) {
@@ -108,29 +103,24 @@ func KindOfText(text []byte) Kind {
 	return Text
 }
 
-// dockerfileStart is what a Dockerfile begins with, behind comments: ARG NAME, or
-// FROM IMAGE [AS STAGE], which `from a import b` is not.
+// dockerfileStart matches the beginning of a Dockerfile: after comments, ARG NAME or
+// FROM IMAGE [AS STAGE], and not `from a import b`.
 var dockerfileStart = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile("^\ufeff?(?:\\s*#.*\n)*\\s*(?:ARG[ \t]+\\S|FROM[ \t]+(?:--\\S+[ \t]+)*[^\\s-]\\S*(?:[ \t]+(?i:AS)[ \t]+\\S+)?[ \t\\\\`\r]*(?:\n|$))")
+	return regexp.MustCompile("^\ufeff?(?:\\s*#.*\n)*\\s*(?:ARG[ \t]+\\S|" +
+		"FROM[ \t]+(?:--\\S+[ \t]+)*[^\\s-]\\S*(?:[ \t]+(?i:AS)[ \t]+\\S+)?[ \t\\\\`\r]*(?:\n|$))")
 })
 
+// comments returns how the kind of file marks comments.
 func (k Kind) comments() scan.CommentSyntax {
 	switch k {
 	case Text:
 		return scan.CommentSyntax{}
 	case MarkupText:
-		return markupComments
+		return scan.CommentSyntax{Open: "<!--", Close: "-->"}
 	case SlashText:
-		return slashComments
+		return scan.CommentSyntax{Line: []string{"//"}, Open: "/*", Close: "*/"}
 	case Literals:
-		return configComments
+		return scan.CommentSyntax{Line: []string{"#", "//"}, Open: "/*", Close: "*/"}
 	}
-	return hashComments
+	return scan.CommentSyntax{Line: []string{"#"}}
 }
-
-var (
-	hashComments   = scan.CommentSyntax{Line: []string{"#"}}
-	slashComments  = scan.CommentSyntax{Line: []string{"//"}, Open: "/*", Close: "*/"}
-	configComments = scan.CommentSyntax{Line: []string{"#", "//"}, Open: "/*", Close: "*/"}
-	markupComments = scan.CommentSyntax{Open: "<!--", Close: "-->"}
-)

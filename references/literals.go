@@ -10,57 +10,62 @@ import (
 	"docker-credential-cgr/references/scan"
 )
 
-// How far back is looked for what a reference belongs to.
+// maxContext is how many bytes before a reference are searched for what it belongs to.
 const maxContext = 4096
 
-// Why a reference that stands for itself is left.
+// Reasons why a reference is not pinned.
 const (
-	noTag      = "has no tag: it may be a part of a name that is put together elsewhere"
-	notLiteral = "is not the whole of a string"
+	noTag      = "has no tag: it may be a part of a name that is composed elsewhere"
+	notLiteral = "is not a whole string"
 	usedInPart = "is in a variable that is a part of another name in this file"
 )
 
-// buildFlags are options before the name of what is built.
+// buildFlags are options whose value names an image that is built.
 var buildFlags = []string{"--tag", "--destination"}
 
-// runners are words of a command line before the name of an image that is pulled.
-var runners = []string{"run", "pull", "create", "from", "FROM", "--from", "--image", "--pull"}
+// pullWords are the words of a command whose argument is an image to pull.
+var pullWords = []string{"run", "pull", "create", "from", "FROM", "--from", "--image", "--pull"}
 
-// literal tells what a reference in a configuration file is: it can be pinned where it
-// is a whole string, alone or behind docker://.
-func (r *reader) literal(m scan.Mention) (class Class, why string, found bool) {
-	start := m.Start - len(scan.SchemeBefore(r.Data[:m.Start]))
-	if start == 0 || m.End == len(r.Data) || r.Data[start-1] != r.Data[m.End] || r.Data[m.End] != '"' && r.Data[m.End] != '\'' || isChart(r.Data[start:m.Start]) {
-		return Ambiguous, notLiteral, false
+// classifyString returns the class of a reference in a configuration file, and why it cannot
+// be pinned, or "". It can be pinned if it is a whole string, alone or behind docker://.
+func (f *finder) classifyString(m scan.Mention) (Class, string) {
+	start := m.Start - len(scan.SchemeBefore(f.Data[:m.Start]))
+	if start == 0 || !isQuoted(f.Data, start, m.End) || isChart(f.Data[start:m.Start]) {
+		return Ambiguous, notLiteral
 	}
-	after := bytes.TrimLeft(r.Data[m.End+1:min(len(r.Data), m.End+64)], " \t")
-	before := r.Data[max(0, start-1-maxContext) : start-1]
-	if len(after) > 0 && strings.IndexByte(":+%.", after[0]) >= 0 || bytes.HasSuffix(bytes.TrimRight(before, " \t"), []byte("+")) {
-		return Ambiguous, notLiteral, false
+	after := bytes.TrimLeft(f.Data[m.End+1:min(len(f.Data), m.End+64)], " \t")
+	before := f.Data[max(0, start-1-maxContext) : start-1]
+	isKey := len(after) > 0 && strings.IndexByte(":+%.", after[0]) >= 0 // or joined to something
+	if isKey || bytes.HasSuffix(bytes.TrimRight(before, " \t"), []byte("+")) {
+		return Ambiguous, notLiteral
 	}
 	owner := ownerOf(before)
-	r.Work += len(before)
-	return tell(m, owner, scan.IsImageKey(owner))
+	return classifyValue(m, owner, scan.IsImageKey(owner))
 }
 
-// tell decides by the name of what has the reference for its value.
-func tell(m scan.Mention, owner string, isImage bool) (class Class, why string, found bool) {
-	switch {
-	case scan.Builders[owner] != 0:
-		return scan.Builders[owner], scan.BuiltHere, false
-	case slices.Contains(buildFlags, owner):
-		return Built, scan.BuiltHere, false
-	case m.Image.Tag == "" && m.Image.Digest == "" && !isImage:
-		return Ambiguous, noTag, false
-	}
-	return Ambiguous, "", true
+// isQuoted reports whether quotes of one kind are right before start and at end.
+func isQuoted(data []byte, start, end int) bool {
+	return end < len(data) && data[start-1] == data[end] && (data[end] == '"' || data[end] == '\'')
 }
 
-// isChart reports whether a scheme also means what is no image.
+// isChart reports whether a scheme is also that of charts.
 func isChart(scheme []byte) bool { return string(scheme) == "oci://" }
 
-// ownerOf returns the key or the function whose value, element or argument begins
-// behind the text, which ends before the value's quote: key = ", "key": [", f(".
+// classifyValue classifies the value of a key, a variable or an option with this name.
+func classifyValue(m scan.Mention, owner string, isImage bool) (Class, string) {
+	switch {
+	case scan.Builders[owner] != 0:
+		return scan.Builders[owner], scan.BuiltHere
+	case slices.Contains(buildFlags, owner):
+		return Built, scan.BuiltHere
+	case m.Image.Tag == "" && m.Image.Digest == "" && !isImage:
+		return Ambiguous, noTag
+	}
+	return Pinnable, ""
+}
+
+// ownerOf returns the key or function that a string belongs to as value, element or argument.
+// before is the text before its quote, such as: key = ["x", or "key": or f(.
 func ownerOf(before []byte) string {
 	const blanks = " \t\r\n"
 	for {
@@ -70,68 +75,76 @@ func ownerOf(before []byte) string {
 		}
 		last := len(before) - 1
 		switch before[last] {
-		case '"', '\'': // an element before this one
+		case '"', '\'': // an earlier element
 			open := bytes.LastIndexByte(before[:last], before[last])
 			if open < 0 {
 				return ""
 			}
 			before = before[:open]
+			continue
 		case '[':
 			before = before[:last]
+			continue
 		case '=', ':', '(':
 			before = bytes.TrimRight(bytes.TrimRight(before[:last], ":?+="), blanks+`"'`)
-			return string(before[len(bytes.TrimRight(before, scan.WordBytes+"-")):])
-		default: // Groovy: image 'x'
-			return string(before[len(bytes.TrimRight(before, scan.WordBytes+"-")):])
-		}
+		} // without any of them, as in Groovy: image 'x'
+		return string(before[len(bytes.TrimRight(before, scan.WordBytes+"-")):])
 	}
 }
 
-// word tells what a reference on a command line is. It can be pinned where it is the
-// value of a variable or an option, or what a command pulls.
-func (r *reader) word(m scan.Mention, within scan.Place) (class Class, why string, found bool) {
-	start, end := m.Start-len(scan.SchemeBefore(r.Data[:m.Start])), m.End
-	start = max(start, within.Start)
-	quoted := start > within.Start && end < within.End && (r.Data[start-1] == '"' || r.Data[start-1] == '\'') && r.Data[start-1] == r.Data[end]
-	if quoted {
+// classifyWord returns the class of a reference in a script, and why it cannot be pinned, or
+// "". It can be pinned if it is the value of a variable or an option, or what a command pulls.
+func (f *finder) classifyWord(m scan.Mention, script scan.Span) (Class, string) {
+	start, end := max(script.Start, m.Start-len(scan.SchemeBefore(f.Data[:m.Start]))), m.End
+	scheme := f.Data[start:m.Start]
+	if start > script.Start && end < script.End && isQuoted(f.Data, start, end) {
 		start, end = start-1, end+1
 	}
-	if end < within.End && strings.IndexByte(" \t\r\n\"'`;|&)<>\\", r.Data[end]) < 0 || isChart(r.Data[start:m.Start]) {
-		return Ambiguous, notLiteral, false
+	if end < script.End && strings.IndexByte(" \t\r\n\"'`;|&)<>\\", f.Data[end]) < 0 || isChart(scheme) {
+		return Ambiguous, notLiteral
 	}
-	line := commandBefore(r.Data[max(within.Start, start-maxContext):start])
-	r.Work += len(line)
-	words := strings.Fields(line)
-	if name, ok := assigned(line); ok {
-		switch u := r.uses()[name]; {
-		case u.built != 0:
-			return u.built, scan.BuiltHere, false
-		case u.part:
-			return Ambiguous, usedInPart, false
+	command := lastCommand(f.Data[max(script.Start, start-maxContext):start])
+	if match := assignment().FindStringSubmatch(command[max(0, len(command)-scan.MaxShown):]); match != nil {
+		name := match[1]
+		switch use := f.variableUses()[name]; {
+		case use.class != 0:
+			return use.class, scan.BuiltHere
+		case use.inPart:
+			return Ambiguous, usedInPart
 		}
-		// A variable may be used in another file, where a tag comes behind it.
+		// Without a tag, another file may use a variable and add the tag, but not an option.
 		option := strings.TrimLeft(name, "-")
-		return tell(m, name, option != name && (scan.IsImageKey(option) || option == "from"))
+		return classifyValue(m, name, option != name && (scan.IsImageKey(option) || option == "from"))
 	}
-	if line != "" && strings.IndexByte(" \t\n\"'`(", line[len(line)-1]) < 0 {
-		return Ambiguous, notLiteral, false
+	if command != "" && strings.IndexByte(" \t\n\"'`(", command[len(command)-1]) < 0 {
+		return Ambiguous, notLiteral
 	}
-	if class := builds(words); class != 0 {
-		return class, scan.BuiltHere, false
+	words := strings.Fields(command)
+	if class := classOfArgument(words); class != 0 {
+		return class, scan.BuiltHere
 	}
-	if slices.ContainsFunc(words, func(w string) bool { return slices.Contains(runners, w) }) {
-		return Ambiguous, "", true
+	if slices.ContainsFunc(words, func(word string) bool { return slices.Contains(pullWords, word) }) {
+		return Pinnable, ""
 	}
-	return Ambiguous, notKnown, false
+	return Ambiguous, notKnown
 }
 
-// builds returns Built or Pushed where the next word behind those of a command is the
-// name of what is built or pushed, else 0. A -t alone may be that of docker run.
-func builds(words []string) Class {
-	switch last := words[max(0, len(words)-1):]; {
-	case len(last) == 0:
+// assignment matches the end of NAME=, of NAME ?= in a makefile, and of --option=, perhaps
+// with a quote.
+var assignment = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?:^|[\s"'])(-{0,2}[A-Za-z_][A-Za-z0-9_-]*)(?:=|[ \t]*(?:[:?+]|::)?=[ \t]*)["']?$`)
+})
+
+// classOfArgument returns Built or Pushed if the word behind these words of a command names
+// an image that is built or pushed, or 0. -t alone may be docker run's.
+func classOfArgument(words []string) Class {
+	if len(words) == 0 {
 		return 0
-	case slices.Contains(words, "SAVE"), slices.Contains(buildFlags, last[0]), last[0] == "-t" && slices.Contains(words, "build"):
+	}
+	last := words[len(words)-1]
+	isTag := slices.Contains(buildFlags, last) || last == "-t" && slices.Contains(words, "build")
+	switch {
+	case isTag, slices.Contains(words, "SAVE"):
 		return Built
 	case slices.Contains(words, "push"):
 		return Pushed
@@ -139,72 +152,53 @@ func builds(words []string) Class {
 	return 0
 }
 
-// commandBefore returns the part of a command line that stands before its end: from the
-// beginning of the line, which may be continued, or the last command.
-func commandBefore(text []byte) string {
+// lastCommand returns the last command of a script, from the beginning of its line, which may
+// be continued, or from the end of the command before it.
+func lastCommand(script []byte) string {
 	closed := 0 // parentheses
-	for i := len(text) - 1; i >= 0; i-- {
-		switch text[i] {
+	for i := len(script) - 1; i >= 0; i-- {
+		switch script[i] {
 		case ')':
 			closed++
 		case '\n':
-			if !bytes.HasSuffix(bytes.TrimRight(text[:i], "\r"), []byte(`\`)) {
-				return string(text[i+1:])
+			if !bytes.HasSuffix(bytes.TrimRight(script[:i], "\r"), []byte(`\`)) {
+				return string(script[i+1:])
 			}
 		case ';', '|', '&', '`':
-			return string(text[i+1:])
+			return string(script[i+1:])
 		case '(':
-			if closed--; closed < 0 && i > 0 && text[i-1] == '$' {
-				return string(text[i+1:])
+			if closed--; closed < 0 && i > 0 && script[i-1] == '$' {
+				return string(script[i+1:])
 			}
 		}
 	}
-	return string(text)
+	return string(script)
 }
 
-var assignment = sync.OnceValue(func() *regexp.Regexp {
-	// NAME=, NAME ?= as make has it, --option=; in quotes after it or not.
-	return regexp.MustCompile(`(?:^|[\s"'])(-{0,2}[A-Za-z_][A-Za-z0-9_-]*)(?:=|[ \t]*(?:[:?+]|::)?=[ \t]*)["']?$`)
+// variableUse is what a file does with a variable besides giving it to a command.
+type variableUse struct {
+	inPart bool  // it is a part of a longer name
+	class  Class // Built or Pushed if it names such an image, or 0
+}
+
+var usedVariable = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\$[{(]*([A-Za-z0-9_]*)[})]*`)
 })
 
-// assigned returns the variable or the option whose value begins behind the text.
-func assigned(line string) (name string, ok bool) {
-	match := assignment().FindStringSubmatch(line[max(0, len(line)-scan.MaxShown):])
-	if match == nil {
-		return "", false
+// variableUses returns what the file does with its variables.
+func (f *finder) variableUses() map[string]variableUse {
+	if f.variables != nil {
+		return f.variables
 	}
-	return match[1], true
-}
-
-// use is what a file does with a variable beside giving it to a command.
-type use struct {
-	part  bool
-	built Class // Built or Pushed, else 0
-}
-
-// uses returns what the file does with its variables: it has them as a part of a longer
-// name, or builds or pushes what they name.
-func (r *reader) uses() map[string]use {
-	if r.variables != nil {
-		return r.variables
+	f.variables = map[string]variableUse{}
+	for _, m := range usedVariable().FindAllSubmatchIndex(f.Data, -1) {
+		start, end, name := m[0], m[1], string(f.Data[m[2]:m[3]])
+		command := lastCommand(bytes.TrimRight(f.Data[max(0, start-scan.MaxShown):start], `"'`))
+		isFollowed := end < len(f.Data) && strings.IndexByte(":/@-.", f.Data[end]) >= 0
+		use := f.variables[name]
+		use.inPart = use.inPart || isFollowed || strings.HasSuffix(command, "/")
+		use.class = max(use.class, classOfArgument(strings.Fields(command)))
+		f.variables[name] = use
 	}
-	r.variables = map[string]use{}
-	for from := 0; ; {
-		i := bytes.IndexByte(r.Data[from:], '$')
-		if i < 0 {
-			return r.variables
-		}
-		dollar := from + i
-		from = dollar + 1
-		name := bytes.TrimLeft(r.Data[from:min(len(r.Data), from+scan.MaxShown)], "{(")
-		name, after := name[:len(name)-len(bytes.TrimLeft(name, scan.WordBytes))], bytes.TrimLeft(name, scan.WordBytes)
-		after = bytes.TrimLeft(after, "})")
-		command := commandBefore(bytes.TrimRight(r.Data[max(0, dollar-scan.MaxShown):dollar], `"'`))
-		words := strings.Fields(command)
-		r.Work += len(command) + len(name)
-		u := r.variables[string(name)]
-		u.part = u.part || len(after) > 0 && strings.IndexByte(":/@-.", after[0]) >= 0 || command != "" && strings.HasSuffix(command, "/")
-		u.built = max(u.built, builds(words))
-		r.variables[string(name)] = u
-	}
+	return f.variables
 }

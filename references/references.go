@@ -1,6 +1,6 @@
-// Package references finds the images of one registry in files that others wrote. What
-// it understands, it gives as the bytes that a digest changes; every other occurrence
-// of an image in a text file is given too, with the reason why it has to stay.
+// Package references finds references to images of one registry in files. A reader for each
+// kind of file finds those that can be pinned, as the bytes that a digest changes. All other
+// occurrences in a text file are listed with the reason why they cannot be pinned.
 package references
 
 import (
@@ -11,59 +11,60 @@ import (
 	"docker-credential-cgr/references/yamlfile"
 )
 
-// What is found in files.
+// The results of Find.
 type (
-	Found = scan.Found
-	Left  = scan.Left
-	Class = scan.Class
+	Reference = scan.Reference
+	Class     = scan.Class
 )
 
-// Why an occurrence is not pinned.
+// The classes of references.
 const (
+	Pinnable  = scan.Pinnable
+	ReadOnly  = scan.ReadOnly
 	Ambiguous = scan.Ambiguous
 	Comment   = scan.Comment
 	Pushed    = scan.Pushed
 	Built     = scan.Built
 )
 
-// reader reads one file.
-type reader struct {
+// finder finds the references in one file.
+type finder struct {
 	*scan.Results
-	variables map[string]use
+	variables map[string]variableUse
 }
 
-// Find returns the images of the registry with this host (with its port, if it has one)
-// in a file, in their order. An error says why a file that names the host could not be
-// read at all.
-func Find(kind Kind, data []byte, host string) ([]Found, []Left, error) {
-	r := reader{Results: &scan.Results{Data: data, Host: strings.TrimSuffix(host, scan.StandardPort)}}
+// Find returns the references in a file to images of the registry with this host, which may
+// have a port, and what may be one, in the order of the file. The error is why a file that
+// names the host cannot be read at all.
+func Find(kind Kind, data []byte, host string) ([]Reference, error) {
 	if !Names(data, host) {
-		return nil, nil, nil
+		return nil, nil
 	}
-	err := r.read(kind)
-	return r.Found, r.Left, err
+	f := finder{Results: &scan.Results{Data: data, Host: strings.TrimSuffix(host, scan.StandardPort)}}
+	err := f.find(kind)
+	return f.References, err
 }
 
 // Names reports whether a file has the host in it, in any letter case.
 func Names(data []byte, host string) bool {
-	return scan.Index(data, strings.TrimSuffix(host, scan.StandardPort)) >= 0
+	return scan.IndexHost(data, strings.TrimSuffix(host, scan.StandardPort)) >= 0
 }
 
-func (r *reader) read(kind Kind) error {
-	var scripts func(offset int) (scan.Place, bool)
+func (f *finder) find(kind Kind) error {
+	var scriptAt func(offset int) (scan.Span, bool)
 	var unread error
 	switch kind {
 	case Dockerfile:
-		unread = dockerfile.Read(r.Results)
+		unread = dockerfile.Read(f.Results)
 	case YAML, Workflow:
-		scripts, unread = yamlfile.Read(r.Results, kind == Workflow)
+		scriptAt, unread = yamlfile.Read(f.Results, kind == Workflow)
 	}
 	if unread != nil {
-		r.Found, r.Left, r.Other = nil, nil, nil
+		f.References, f.Ignored = nil, nil
 	}
-	if outside := r.readText(kind, scripts, unread); unread != nil && outside && len(r.Left) == 0 {
+	if outside := f.findInText(kind, scriptAt, unread); unread != nil && outside && len(f.References) == 0 {
 		return unread
 	}
-	r.Sort()
+	f.Sort()
 	return nil
 }

@@ -89,7 +89,7 @@ func TestPin(t *testing.T) {
 		{YAML, "images:\n- name: x\n  newName: cgr.dev/a/b\n  newTag: \"1\" # x\n", "images:\n- name: x\n  newName: cgr.dev/a/b\n  digest: D # x\n", "images:\n- name: x\n  newName: cgr.dev/a/b\n  digest: D # x\n", "cgr.dev/a/b@D"},
 	} {
 		for _, dropTag := range []bool{false, true} {
-			found, left, err := Find(test.kind, []byte(test.before), testHost)
+			found, left, err := findAll(test.kind, []byte(test.before), testHost)
 			if err != nil || len(found) != 1 || len(left) != 0 {
 				t.Fatalf("%q: got %+v, %+v, %v, want one found", test.before, found, left, err)
 			}
@@ -108,7 +108,7 @@ func TestPin(t *testing.T) {
 	}
 }
 
-// Where a file cannot be read as what it is, all in it is left, but for comments.
+// If a file cannot be read as its kind, every reference but those in comments is left.
 func TestFindWhatCannotBeRead(t *testing.T) {
 	for _, test := range []struct {
 		name, text string
@@ -117,9 +117,8 @@ func TestFindWhatCannotBeRead(t *testing.T) {
 		why        string // in the error, or why it is left
 	}{
 		{"a NUL", "FROM cgr.dev/a/b\nRUN \x00", Dockerfile, 1, "line 2: has a NUL byte"},
-		{"an escape character that cannot be", "# syntax=x\n# escape=/\x1b[31m\nFROM cgr.dev/a/b", Dockerfile, 3, `line 2: the escape character is "/`},
-		{"an escape character that is blank", "# escape= \nFROM cgr.dev/a/b", Dockerfile, 2, "line 1: the escape character"},
-		{"two escape directives", "# escape=`\n# escape=\\\nFROM cgr.dev/a/b", Dockerfile, 3, "line 2: a second escape directive"},
+		{"an escape character that cannot be", "# syntax=x\n# escape=/\x1b[31m\nFROM cgr.dev/a/b", Dockerfile, 3, `the escape character is "/`},
+		{"an escape character that is blank", "# escape= \nFROM cgr.dev/a/b", Dockerfile, 2, "the escape character"},
 		{"no YAML", "a: b\nimage: cgr.dev/a/b\n c: {", YAML, 2, "is not in valid YAML: line "},
 		{"a template of Helm", "a:\n{{ if x }}\nimage: cgr.dev/a/b\n", YAML, 3, "is in a template, not in valid YAML: line 2"},
 		{"a template of Jinja", "{% for x in y %}\nimage: cgr.dev/a/b\n", YAML, 2, "is in a template, not in valid YAML: found character"},
@@ -130,26 +129,26 @@ func TestFindWhatCannotBeRead(t *testing.T) {
 		{"an alias of nothing", "image: *x\nb: cgr.dev/a/b", YAML, 2, "unknown anchor"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			found, left, err := Find(test.kind, []byte(test.text), testHost)
+			found, left, err := findAll(test.kind, []byte(test.text), testHost)
 			if test.line == 0 {
 				if err == nil || len(found)+len(left) > 0 || !strings.Contains(err.Error(), test.why) {
 					t.Errorf("got %+v, %+v, %v, want an error", found, left, err)
 				}
 				return
 			}
-			if err != nil || len(found) != 0 || len(left) != 1 || left[0].Line != test.line || !strings.Contains(left[0].Why, test.why) {
+			if err != nil || len(found) != 0 || len(left) != 1 || left[0].Line != test.line || !strings.Contains(left[0].Reason, test.why) {
 				t.Errorf("got %+v, %+v, %v, want one left in line %d: %s", found, left, err, test.line, test.why)
 			}
 			checkFile(t, test.kind, test.text)
 		})
 	}
-	found, left, err := Find(YAML, []byte("{{ x }}\n{{ y }} # cgr.dev/a/b\n"), testHost)
+	found, left, err := findAll(YAML, []byte("{{ x }}\n{{ y }} # cgr.dev/a/b\n"), testHost)
 	if err != nil || len(found) > 0 || len(left) != 1 || left[0].Class != Comment {
 		t.Errorf("got %+v, %+v, %v for a comment in a template, want that alone", found, left, err)
 	}
 }
 
-// What is shown of a name ends at its limit, also where a longer one goes on with a variable.
+// A long reference is shown up to a limit, also if it continues with a variable.
 func TestShownOfALongName(t *testing.T) {
 	for _, rest := range []string{"${TAG}", "\"+tag", " ", ""} {
 		text := "image: \"cgr.dev/org/" + strings.Repeat("a", 300) + rest
@@ -170,7 +169,7 @@ func TestHosts(t *testing.T) {
 		{"cgr.dev", "FROM notcgr.dev/a/b\nFROM cgr.dev.evil/a/b\nFROM cgr.dev:8443/a/b\nFROM x/cgr.dev/a/b\nRUN cgr.devil/a/b", ""},
 	} {
 		for _, kind := range []Kind{Dockerfile, Text} {
-			found, left, err := Find(kind, []byte(test.text), test.host)
+			found, left, err := findAll(kind, []byte(test.text), test.host)
 			got := ""
 			for _, f := range found {
 				got += f.Text
@@ -213,7 +212,7 @@ func TestPlatform(t *testing.T) {
 		{"two by an alias", "x: {image: &a cgr.dev/a/b, platform: linux/arm64}\ny: {image: *a, platform: linux/amd64}\n", scan.SeveralPlatforms, YAML},
 	} {
 		t.Run("I77 "+test.name, func(t *testing.T) {
-			found, left, err := Find(test.kind, []byte(test.text), testHost)
+			found, left, err := findAll(test.kind, []byte(test.text), testHost)
 			if err != nil || len(found) != 1 || len(left) != 0 {
 				t.Fatalf("got %+v, %+v, %v, want one found", found, left, err)
 			}
@@ -224,7 +223,7 @@ func TestPlatform(t *testing.T) {
 	}
 }
 
-// What programs write is neither changed nor shown at length.
+// Files that programs write are not changed, and long lines are cut.
 func TestGeneratedFiles(t *testing.T) {
 	minified := strings.Repeat("!function(){var a=1;}();", 5<<20/24)
 	for _, test := range []struct {
@@ -241,7 +240,7 @@ func TestGeneratedFiles(t *testing.T) {
 		{"another host in a line", strings.Repeat("notcgr.dev/a/b cgr.dev.evil/a/b ", 10_000), Text, 0, 0, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			found, left, err := Find(test.kind, []byte(test.text), testHost)
+			found, left, err := findAll(test.kind, []byte(test.text), testHost)
 			comments := 0
 			for _, l := range left {
 				if l.Class == Comment {

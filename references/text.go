@@ -6,80 +6,80 @@ import (
 	"docker-credential-cgr/references/scan"
 )
 
-// Why an occurrence is left.
+// Reasons why an occurrence is not pinned.
 const (
-	notKnown     = "is not in a place that is known to name an image"
+	notKnown     = "is not in a known position of an image"
 	unknownFiles = "is in a kind of file that is not understood"
-	partOfName   = "may be a part of a name that is put together elsewhere"
+	partOfName   = "may be a part of a name that is composed elsewhere"
 )
 
-// readText notes every occurrence that no reader has noted yet. Where a reader failed,
-// unread says why. It reports whether the host stands anywhere but in comments.
-func (r *reader) readText(kind Kind, scripts func(int) (scan.Place, bool), unread error) (outside bool) {
-	noted := make([]scan.Place, 0, 2*len(r.Found)+len(r.Left))
-	for _, f := range r.Found { // between the two may be another one
-		noted = append(noted, scan.At(f.Name, f.NameEnd), scan.At(f.Start, f.End))
+// findInText adds every occurrence that the reader of the file has not found. scriptAt, if
+// not nil, returns the script that an offset is in. unread is why the reader failed, or nil.
+// outside reports whether the host is anywhere but in comments.
+func (f *finder) findInText(kind Kind, scriptAt func(int) (scan.Span, bool), unread error) (outside bool) {
+	found := f.Ignored
+	for _, r := range f.References {
+		found = append(found, r.Name, r.Span)
 	}
-	for _, l := range r.Left {
-		noted = append(noted, scan.At(l.Start, l.End))
-	}
-	seen := scan.NewPlaces(append(noted, r.Other...))
-	comments := scan.NewCommentReader(r.Data, kind.comments())
+	known := scan.NewSpans(found)
+	comments := scan.NewSpans(scan.Comments(f.Data, kind.comments()))
 	end := 0
-	for at := range scan.Hosts(r.Data, r.Host) {
-		if seen.Hold(at.Start) || at.Start < end {
+	for host := range scan.Hosts(f.Data, f.Host) {
+		if known.Contain(host.Start) || host.Start < end {
 			continue
 		}
-		comment := comments.At(at.Start)
-		outside = outside || !comment
-		class, why, found := Ambiguous, notKnown, false
-		within, script := scan.At(0, len(r.Data)), kind == Script
-		if scripts != nil {
-			if within, script = scripts(at.Start); !script {
-				within = scan.At(0, len(r.Data))
-			}
+		inComment := comments.Contain(host.Start)
+		outside = outside || !inComment
+		script, inScript := scan.Span{Start: 0, End: len(f.Data)}, kind == Script
+		if scriptAt != nil {
+			script, inScript = scriptAt(host.Start)
 		}
-		m, ok := scan.MentionAt(r.Data, r.Host, at)
+		m, ok := scan.MentionAt(f.Data, f.Host, host)
+		if !ok && !inComment {
+			m, ok = f.registryAt(kind, host, inScript)
+		}
 		if !ok {
-			if m, ok = r.part(kind, at, script); !ok || comment {
-				continue
-			}
-		}
-		end = m.Shown
-		r.Work += end - m.Start
-		switch {
-		case comment:
-			class, why = Comment, "is in a comment"
-		case m.Why != "":
-			why = m.Why
-		case unread != nil:
-			why = unread.Error()
-		case script:
-			class, why, found = r.word(m, within)
-		case kind == Literals:
-			class, why, found = r.literal(m)
-		case kind < Dockerfile:
-			why = unknownFiles
-		}
-		if found || m.Image.Digest != "" && class == Ambiguous && m.Why == "" && unread == nil {
-			r.Found = append(r.Found, Found{Start: m.Start, End: m.End, Text: string(r.Data[m.Start:m.End]), Image: m.Image, Name: m.Start, Fixed: !found})
 			continue
 		}
-		r.Left = append(r.Left, Left{Text: string(r.Data[m.Start:m.Shown]), Why: why, Class: class, Image: m.Image, Start: m.Start, End: m.Shown})
+		end = m.End
+		class, reason := Ambiguous, notKnown
+		switch {
+		case inComment:
+			class, reason = Comment, "is in a comment"
+		case m.Reason != "":
+			reason = m.Reason
+		case unread != nil:
+			reason = unread.Error()
+		case inScript:
+			class, reason = f.classifyWord(m, script)
+		case kind == Literals:
+			class, reason = f.classifyString(m)
+		case kind < Dockerfile:
+			reason = unknownFiles
+		}
+		if class == Ambiguous && m.Image.Digest != "" && m.Reason == "" && unread == nil {
+			class, reason = ReadOnly, ""
+		}
+		if class > ReadOnly {
+			m.End = min(m.End, m.Start+scan.MaxShown)
+		}
+		text := string(f.Data[m.Start:m.End])
+		f.References = append(f.References,
+			Reference{Span: m.Span, Name: m.Span, Text: text, Image: m.Image, Class: class, Reason: reason})
 	}
 	return outside
 }
 
-// part returns what may be a part of a name. In prose that means nothing; what a
-// Dockerfile does with an ARG is known, and a LABEL does nothing.
-func (r *reader) part(kind Kind, at scan.Place, script bool) (m scan.Mention, ok bool) {
-	m.Place, ok = scan.PartAt(r.Data, at, !script && kind != Dockerfile)
-	m.Shown, m.Why = min(m.End, m.Start+scan.MaxShown), partOfName
+// registryAt returns a mention of the registry alone that may be a part of a name. In prose
+// it is none, nor in a LABEL, nor in an ARG, whose uses are followed.
+func (f *finder) registryAt(kind Kind, host scan.Span, inScript bool) (m scan.Mention, ok bool) {
+	m.Span, ok = scan.RegistryAt(f.Data, host, !inScript && kind != Dockerfile)
+	m.Reason = partOfName
 	if !ok || kind == MarkupText {
 		return m, false
 	}
-	line := r.Data[max(0, at.Start-scan.MaxShown):at.Start]
+	line := f.Data[max(0, host.Start-scan.MaxShown):host.Start]
 	line = bytes.ToLower(bytes.TrimLeft(line[bytes.LastIndexByte(line, '\n')+1:], " \t"))
-	r.Work += len(line)
-	return m, kind != Dockerfile || !bytes.HasPrefix(line, []byte("arg ")) && !bytes.HasPrefix(line, []byte("label "))
+	isArgOrLabel := bytes.HasPrefix(line, []byte("arg ")) || bytes.HasPrefix(line, []byte("label "))
+	return m, kind != Dockerfile || !isArgOrLabel
 }

@@ -1,267 +1,260 @@
-// Package dockerfile reads the images that a Dockerfile names.
+// Package dockerfile finds the images that a Dockerfile names.
 package dockerfile
 
 import (
 	"bytes"
-	"cmp"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
-	"docker-credential-cgr/platform"
 	"docker-credential-cgr/references/scan"
 )
 
-// Why the default of an ARG is left.
-const noFrom = "names an image, and no FROM uses it"
+// notUsed is why the default of an ARG is left.
+const notUsed = "names an image that no FROM uses"
 
-// dockerfile reads one Dockerfile: what BuildKit would pull without build arguments.
-// Its rules are those of BuildKit's packages parser and instructions (frontend/
-// dockerfile, v0.31), as far as they go here: of words it understands plain names, in
-// quotes or not, $ARG, ${ARG}, ${ARG:-default} and ${ARG-default}.
-type dockerfile struct {
+// parser finds what BuildKit pulls for one Dockerfile without build arguments. Its rules are
+// those of BuildKit's packages parser and instructions (frontend/dockerfile, v0.31). In words
+// it understands plain names, in quotes or not, $ARG, ${ARG}, ${ARG:-default} and
+// ${ARG-default}.
+type parser struct {
 	*scan.Results
-	next   int  // where the next line begins
-	line   int  // that was read last, counted from 1
-	escape byte // goes on with a line on the next one
-	args   map[string]value
-	staged bool // the first FROM was there
-
-	defaults []argDefault // in the order of the file
+	text     []byte // Data, with filler between joined lines
+	next     int    // where the next line begins
+	line     int    // the last line that was read, counted from 1
+	escape   byte   // continues a line
+	args     map[string]value
+	hasStage bool
+	added    map[int]int // indexes in References by Start; -1 if that was left
+	defaults []argDefault
+	isListed bool // the current instruction has a default, or what cannot be pinned
 }
 
-// argDefault is the default of an ARG that is the name of an image of the registry, and
-// what the FROMs do with it.
+// argDefault is the default of an ARG that names an image of the registry.
 type argDefault struct {
-	scan.Place
-	used   bool
-	partIn int // the line of the first FROM that makes it a part of a name, or 0
+	scan.Span
+	isUsed   bool
+	partLine int // the line of the first FROM that makes it a part of a name, or 0
 }
 
-// errHeredoc ends the reading of a file: what follows may be an instruction or text.
-var errHeredoc = errors.New("opens a heredoc whose end is not clear: nothing below is read")
-
-// Read notes what FROM, COPY --from and RUN --mount=from name, the default of
-// an ARG that is all of what a FROM names, and the frontend of a syntax directive.
+// Read adds the images of FROM, COPY --from and RUN --mount=from, the defaults of ARGs that
+// are the whole name in a FROM, and the frontend of the syntax directive.
 func Read(r *scan.Results) error {
 	if err := scan.CheckNUL(r.Data); err != nil {
 		return err
 	}
-	d := &dockerfile{Results: r, escape: '\\', args: predefinedArgs()}
-	if err := d.readDirectives(); err != nil {
+	p := &parser{
+		Results: r, text: bytes.Clone(r.Data), escape: '\\', args: map[string]value{}, added: map[int]int{},
+	}
+	for _, name := range platformArgs {
+		p.args[name] = value{isUnsure: true}
+	}
+	if err := p.readDirectives(); err != nil {
 		return err
 	}
-	for in, ok := d.instruction(); ok; in, ok = d.instruction() {
-		before := len(d.Left) + len(d.defaults)
-		err := d.read(in)
-		if len(d.Left)+len(d.defaults) == before && d.inPieces(in) {
-			d.Leave(in.at(0), in.at(len(in.text)-1)+1, scan.InPieces)
+	for in, ok := p.nextInstruction(); ok; in, ok = p.nextInstruction() {
+		p.isListed = false
+		err := p.read(in)
+		if !p.isListed && p.hasHostInPieces(in) {
+			p.Leave(in.Span, scan.InPieces)
 		}
 		if err != nil {
-			if d.matters(in.at(0)) {
-				d.Leave(in.at(0), in.at(len(in.text)-1)+1, err.Error())
+			if p.mayNameHost(in.Start) {
+				p.Leave(in.Span, err.Error())
 			}
 			break
 		}
 	}
-	d.checkDefaults()
+	p.checkDefaults()
 	return nil
 }
 
-// matters reports whether an image of the registry may be named from there on.
-func (d *dockerfile) matters(offset int) bool {
-	for _, v := range d.args {
-		if scan.Index([]byte(v.text), d.Host) >= 0 {
+// mayNameHost reports whether an instruction from start on may name an image of the registry.
+func (p *parser) mayNameHost(start int) bool {
+	for _, v := range p.args {
+		if scan.IndexHost([]byte(v.text), p.Host) >= 0 {
 			return true
 		}
 	}
-	return scan.Index(d.Data[offset:], d.Host) >= 0
+	return scan.IndexHost(p.Data[start:], p.Host) >= 0
 }
 
-// inPieces reports whether the host is in an instruction more often than in the bytes of
-// the file: over several lines, or with quotes or escapes inside.
-func (d *dockerfile) inPieces(in *instruction) bool {
-	if len(in.cuts) < 2 && !bytes.ContainsAny(in.text, `"'`+string(rune(d.escape))) {
+// hasHostInPieces reports whether an instruction has the host more often than the bytes of the
+// file: over several lines, or with quotes or escapes inside.
+func (p *parser) hasHostInPieces(in instruction) bool {
+	text := p.text[in.Start:in.End]
+	pieces := filler + `"'` + string(rune(p.escape))
+	if !bytes.ContainsAny(text, pieces) {
 		return false
 	}
 	joined := bytes.Map(func(r rune) rune {
-		if r == '"' || r == '\'' || r == rune(d.escape) {
+		if strings.ContainsRune(pieces, r) {
 			return -1
 		}
 		return r
-	}, in.text)
+	}, text)
 	count := func(text []byte) (n int) {
-		for range scan.Hosts(text, d.Host) {
+		for range scan.Hosts(text, p.Host) {
 			n++
 		}
 		return n
 	}
-	return count(joined) > count(d.Data[in.at(0):in.at(len(in.text)-1)+1])
+	return count(joined) > count(p.Data[in.Start:in.End])
 }
 
-// read notes what one instruction names, and passes over its heredocs.
-func (d *dockerfile) read(in *instruction) error {
-	c, clear := in.command(0, len(in.text), d.escape)
+// read adds what one instruction names, and skips its heredocs.
+func (p *parser) read(in instruction) error {
+	c := p.command(in.Span, p.escape)
 	switch c.name {
 	case "from":
-		d.from(in, c, clear)
+		p.readFrom(in, c)
 	case "arg":
-		d.arg(in, c)
+		p.readArg(c)
 	case "onbuild":
-		// BuildKit reads it again by itself, when its image is built upon: the file's
-		// escape directive is not there then.
-		c, clear = in.command(c.Start, c.End, '\\')
+		// When its image is built upon, BuildKit reads it without the escape directive.
+		c = p.command(c.args, '\\')
 	}
 	switch c.name {
 	case "copy":
-		for _, flag := range c.flags {
-			if flag.name == "--from" {
-				d.asWritten(in, flag.value)
-			}
+		for _, image := range c.flags["--from"] {
+			p.addUnexpanded(image)
 		}
 	case "run":
-		for _, flag := range c.flags {
-			if flag.name == "--mount" {
-				d.mountFrom(in, flag.value)
-			}
+		for _, list := range c.flags["--mount"] {
+			p.readMount(list)
 		}
-	case "add": // from a URL or the context; it may have heredocs
+	case "add": // from a URL or the context, but perhaps with heredocs
 	default:
 		return nil
 	}
-	return d.skipHeredocs(in, c, clear)
+	return p.skipHeredocs(in, c)
 }
 
-// mountFrom notes the image of a RUN's --mount: of several from= in it the last counts.
-func (d *dockerfile) mountFrom(in *instruction, list scan.Place) {
-	image := scan.Place{}
+// readMount adds the image of a RUN --mount. The last from= counts.
+func (p *parser) readMount(list scan.Span) {
+	var image scan.Span
 	start := list.Start
-	for option := range bytes.SplitSeq(in.text[list.Start:list.End], []byte(",")) {
-		key, value, ok := bytes.Cut(option, []byte("="))
-		if ok && strings.EqualFold(string(key), "from") {
-			image = scan.At(start+len(option)-len(value), start+len(option))
-		}
-		start += len(option) + 1
-	}
-	if bytes.IndexByte(in.text[list.Start:list.End], '"') < 0 && image.End > 0 {
-		d.asWritten(in, image)
-	}
-}
-
-// asWritten notes a name in which no variables are expanded.
-func (d *dockerfile) asWritten(in *instruction, name scan.Place) {
-	if scan.IsOurs(string(in.text[name.Start:name.End]), d.Host) && bytes.IndexByte(in.text[name.Start:name.End], '$') < 0 {
-		d.noteAt(in.file(name), name.End-name.Start, "")
-	}
-}
-
-// noteAt finds a name of so many bytes at a place of the file, or leaves it.
-func (d *dockerfile) noteAt(at scan.Place, size int, platform string) bool {
-	if at.End-at.Start != size {
-		d.Leave(at.Start, at.End, scan.InPieces)
-		return false
-	}
-	return d.Note(at.Start, at.End, platform)
-}
-
-// checkDefaults merges what several FROMs say of one default, and leaves a default that
-// is also a part of another name, where a digest would be in the way, and those that no
-// FROM uses.
-func (d *dockerfile) checkDefaults() {
-	d.Left = compactPlaces(d.Left)
-	slices.SortStableFunc(d.Found, func(a, b scan.Found) int { return cmp.Compare(a.Start, b.Start) })
-	kept := d.Found[:0]
-	for _, f := range d.Found {
-		if last := len(kept) - 1; last >= 0 && kept[last].Start == f.Start {
-			if kept[last].Platform != f.Platform {
-				kept[last].Platform = scan.SeveralPlatforms
-			}
-			continue
-		}
-		kept = append(kept, f)
-	}
-	d.Found = kept
-	parts := map[int]bool{}
-	for _, def := range d.defaults {
-		switch {
-		case !def.used:
-			d.Leave(def.Start, def.End, noFrom)
-		case def.partIn > 0:
-			if _, found := slices.BinarySearchFunc(d.Found, def.Start, func(f scan.Found, at int) int { return cmp.Compare(f.Start, at) }); found {
-				parts[def.Start] = true
-				d.Leave(def.Start, def.End, fmt.Sprintf("is a part of the name in line %d too: only a name in one piece can be pinned", def.partIn))
-			}
+	for option := range bytes.SplitSeq(p.text[list.Start:list.End], []byte(",")) {
+		s := scan.Span{Start: start, End: start + len(option)}
+		start = s.End + 1
+		if i := bytes.IndexByte(option, '='); i >= 0 && strings.EqualFold(p.joined(scan.Span{Start: s.Start, End: s.Start + i}), "from") {
+			image = scan.Span{Start: s.Start + i + 1, End: s.End}
 		}
 	}
-	d.Found = slices.DeleteFunc(d.Found, func(f scan.Found) bool { return parts[f.Start] })
+	if bytes.IndexByte(p.text[list.Start:list.End], '"') < 0 {
+		p.addUnexpanded(image)
+	}
 }
 
-// compactPlaces drops what is left twice, as the default of an ARG for several FROMs.
-func compactPlaces(left []scan.Left) []scan.Left {
-	slices.SortStableFunc(left, func(a, b scan.Left) int { return cmp.Compare(a.Start, b.Start) })
-	return slices.CompactFunc(left, func(a, b scan.Left) bool { return a.Start == b.Start })
+// addUnexpanded adds a name in which BuildKit expands no variables.
+func (p *parser) addUnexpanded(s scan.Span) {
+	if name := p.joined(s); scan.HasHost(name, p.Host) && !strings.Contains(name, "$") {
+		p.add(s, name, "")
+	}
 }
 
-// from notes the image of a FROM.
-func (d *dockerfile) from(in *instruction, c command, clear bool) {
-	d.staged = true
-	args := in.fields(c.Start, c.End)
-	all := in.file(scan.At(c.Start, c.End))
-	named := len(args) == 3 && strings.EqualFold(string(in.text[args[1].Start:args[1].End]), "as")
+// add adds the reference at a span, once. It reports whether the span is a reference.
+func (p *parser) add(s scan.Span, name, platform string) bool {
+	if i, known := p.added[s.Start]; known {
+		if i >= 0 && p.References[i].Platform != platform {
+			p.References[i].Platform = scan.SeveralPlatforms
+		}
+		return i >= 0
+	}
+	isReference := false
+	if string(p.Data[s.Start:s.End]) == name {
+		isReference = p.Add(s, platform)
+	} else {
+		p.Leave(s, scan.InPieces)
+	}
+	p.added[s.Start] = -1
+	if isReference {
+		p.added[s.Start] = len(p.References) - 1
+	}
+	p.isListed = p.isListed || !isReference
+	return isReference
+}
+
+// leave adds what cannot be pinned in the current instruction.
+func (p *parser) leave(s scan.Span, reason string) {
+	p.Leave(s, reason)
+	p.isListed = true
+}
+
+// readFrom adds the image of a FROM.
+func (p *parser) readFrom(in instruction, c command) {
+	p.hasStage = true
+	args := p.fields(c.args)
+	isNamed := len(args) == 3 && strings.EqualFold(p.joined(args[1]), "as")
 	switch {
 	case len(args) == 0:
-	case clear && (len(args) == 1 || named):
-		d.base(in, args[0], c.platform(in))
-	case !clear && c.End > c.Start:
-		d.Leave(all.Start, all.End, "has flags that are not understood")
+	case !c.isClear:
+		p.leave(c.args, "has flags that are not understood")
+	case len(args) == 1 || isNamed:
+		platform := ""
+		if flags := c.flags["--platform"]; len(flags) > 0 {
+			platform = p.joined(flags[0])
+		}
+		if platform == "$TARGETPLATFORM" || platform == "${TARGETPLATFORM}" {
+			platform = "" // the same
+		}
+		p.addBase(in, args[0], platform)
 	}
 }
 
-// base notes what the word comes to that names a FROM's image.
-func (d *dockerfile) base(in *instruction, word scan.Place, platform string) {
-	v := d.expand(in, word)
-	at := in.file(word)
-	found := false
-	switch ours := scan.IsOurs(v.text, d.Host); {
-	case ours && v.at != (scan.Place{}) && !v.unsure:
-		found = d.noteAt(v.at, len(v.text), platform)
-	case ours, v.unsure && scan.Index([]byte(v.text), d.Host) >= 0:
-		d.Leave(at.Start, at.End, v.unknown())
+// addBase adds what the word with the name of a FROM's image expands to.
+func (p *parser) addBase(in instruction, word scan.Span, platform string) {
+	v := p.expand(word)
+	isAdded := false
+	switch hasHost := scan.HasHost(v.text, p.Host); {
+	case hasHost && v.span != (scan.Span{}) && !v.isUnsure:
+		isAdded = p.add(v.span, v.text, platform)
+	case hasHost, v.isUnsure && scan.IndexHost([]byte(v.text), p.Host) >= 0:
+		p.leave(word, p.reason(word))
 	}
 	for _, i := range v.defaults {
-		def := &d.defaults[i]
-		def.used = true
-		if !found && def.partIn == 0 {
-			def.partIn = in.line
+		def := &p.defaults[i]
+		def.isUsed = true
+		if !isAdded && def.partLine == 0 {
+			def.partLine = in.line
 		}
 	}
 }
 
-// arg keeps the defaults of an ARG before the first FROM, for those are what a FROM
-// sees, and the last one counts. ARG NAME alone changes nothing.
-func (d *dockerfile) arg(in *instruction, c command) {
-	for _, w := range splitWords(in.text[c.Start:c.End], d.escape) {
-		name, _, ok := bytes.Cut(in.text[c.Start+w.Start:c.Start+w.End], []byte("="))
-		if !ok {
+// readArg sets the ARGs that stand before the first FROM, which are those that FROM sees. The
+// last default counts, and ARG NAME alone changes nothing.
+func (p *parser) readArg(c command) {
+	for _, m := range words[p.escape]().FindAllIndex(p.text[c.args.Start:c.args.End], -1) {
+		word := scan.Span{Start: c.args.Start + m[0], End: c.args.Start + m[1]}
+		i := bytes.IndexByte(p.text[word.Start:word.End], '=')
+		if i < 0 {
 			continue
 		}
-		word := scan.At(c.Start+w.Start+len(name)+1, c.Start+w.End)
-		v := d.expand(in, word)
-		if at := in.file(word); scan.IsOurs(v.text, d.Host) && at.Start <= v.at.Start && v.at.End <= at.End && v.at.End > 0 {
-			v.defaults = append(v.defaults, len(d.defaults))
-			d.defaults = append(d.defaults, argDefault{Place: v.at})
+		name := p.joined(scan.Span{Start: word.Start, End: word.Start + i})
+		word.Start += i + 1
+		v := p.expand(word)
+		if scan.HasHost(v.text, p.Host) && word.Start <= v.span.Start && v.span.End <= word.End && v.span.End > 0 {
+			v.defaults = append(v.defaults, len(p.defaults))
+			p.defaults = append(p.defaults, argDefault{Span: v.span})
+			p.isListed = true
 		}
-		if !d.staged {
-			d.args[string(name)] = v
+		if !p.hasStage {
+			p.args[name] = v
 		}
 	}
 }
 
-// unknown says why what a word comes to cannot be pinned.
-func (v value) unknown() string {
-	if len(v.names) == 0 {
-		return scan.InPieces
+// checkDefaults leaves the defaults that no FROM uses, and those that are a part of another
+// name too, in which a digest would be wrong.
+func (p *parser) checkDefaults() {
+	for _, def := range p.defaults {
+		i, isKnown := p.added[def.Start]
+		switch {
+		case !def.isUsed:
+			p.Leave(def.Span, notUsed)
+		case def.partLine > 0 && isKnown && i >= 0:
+			r := &p.References[i]
+			r.Class = scan.Ambiguous
+			r.Reason = fmt.Sprintf("is a part of the name in line %d too: only a name in one piece can be pinned", def.partLine)
+		}
 	}
-	return fmt.Sprintf("depends on the ARG %s: only a name in one piece can be pinned", platform.Printable(strings.Join(v.names, ", ")))
 }

@@ -2,10 +2,8 @@ package dockerfile
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"regexp"
-	"sort"
 	"strings"
 	"sync"
 	"unicode"
@@ -14,177 +12,131 @@ import (
 	"docker-credential-cgr/references/scan"
 )
 
-// blanks are what stands between an instruction's words.
-const blanks = "\t\v\f\r "
+// filler replaces in text what joins two parts of a word on continued lines: the escape
+// character, the line break, and comments and empty lines between. Blanks replace it if it is
+// not within a word. Positions in text are then those of the file. Dockerfiles with NUL bytes
+// are not read.
+const filler = "\x00"
 
-// instruction is the text of one, which may go over several lines.
+// instruction is an instruction of one or several lines.
 type instruction struct {
-	text []byte
-	line int   // on which it begins
-	cuts []cut // the first at index 0, where there is text
+	scan.Span
+	line int // the first, counted from 1
 }
 
-// cut is where the text of an instruction goes on elsewhere in the file.
-type cut struct{ index, offset int }
-
-// at is where a byte of the text stands in the file.
-func (in *instruction) at(i int) int {
-	c := in.cuts[sort.Search(len(in.cuts), func(c int) bool { return in.cuts[c].index > i })-1]
-	return c.offset + i - c.index
+// joined returns a part of the text with continued lines joined.
+func (p *parser) joined(s scan.Span) string {
+	return strings.ReplaceAll(string(p.text[s.Start:s.End]), filler, "")
 }
 
-// file is where a part of the text stands in the file, with all that is between.
-func (in *instruction) file(p scan.Place) scan.Place {
-	if p.Start >= p.End {
-		return scan.Place{}
-	}
-	return scan.At(in.at(p.Start), in.at(p.End-1)+1)
+// nextLine returns the next line without its end.
+func (p *parser) nextLine() scan.Span {
+	var line scan.Span
+	line, p.next = lineFrom(p.Data, p.next)
+	p.line++
+	return line
 }
 
-// lineFrom gives the end of the line that begins at start, without what ends it, and
-// where the next one begins.
-func lineFrom(data []byte, start int) (end, next int) {
-	end = len(data)
+// lineFrom returns the line that begins at start, without its end, and where the next begins.
+func lineFrom(data []byte, start int) (line scan.Span, next int) {
+	end := len(data)
 	next = end
 	if i := bytes.IndexByte(data[start:], '\n'); i >= 0 {
-		end = start + i
-		next = end + 1
+		end, next = start+i, start+i+1
 	}
-	return start + len(bytes.TrimRight(data[start:end], "\r\n")), next
+	return scan.Span{Start: start, End: start + len(bytes.TrimRight(data[start:end], "\r\n"))}, next
 }
 
-// nextLine is where the next line stands.
-func (d *dockerfile) nextLine() (start, end int) {
-	start = d.next
-	end, d.next = lineFrom(d.Data, start)
-	d.line++
-	return start, end
-}
-
-// instruction joins the lines of the next one. Comments and empty lines within it are
-// no part of it.
-func (d *dockerfile) instruction() (*instruction, bool) {
-	for d.next < len(d.Data) {
-		start, end := d.nextLine()
-		start = skipSpace(d.Data, start, end)
-		if start == end || d.Data[start] == '#' {
+// nextInstruction returns the next instruction and joins its lines in the text.
+func (p *parser) nextInstruction() (in instruction, ok bool) {
+	for p.next < len(p.Data) {
+		line := p.nextLine()
+		line.Start = skipSpace(p.Data, line)
+		if !p.hasText(line) {
 			continue
 		}
-		in := &instruction{line: d.line}
-		for goesOn := d.join(in, start, end); goesOn && d.next < len(d.Data); {
-			start, end = d.nextLine()
-			if first := skipSpace(d.Data, start, end); first < end && d.Data[first] != '#' {
-				goesOn = d.join(in, start, end)
+		in := instruction{line, p.line}
+		for {
+			var isContinued bool
+			if in.End, isContinued = p.endOfText(line); !isContinued {
+				return in, true
 			}
+			for line.Start = -1; line.Start < 0 && p.next < len(p.Data); {
+				if next := p.nextLine(); p.hasText(next) {
+					line = next
+				}
+			}
+			if line.Start < 0 {
+				return in, true
+			}
+			p.fill(scan.Span{Start: in.End, End: line.Start}, in.Start)
 		}
-		return in, true
 	}
-	return nil, false
+	return in, false
 }
 
-// join adds a line to an instruction, and says whether the next line belongs to it as
-// well: this one ends with the escape character, not escaped itself, and perhaps blanks.
-func (d *dockerfile) join(in *instruction, start, end int) bool {
-	line := bytes.TrimRight(d.Data[start:end], " \t")
-	n := len(line) - 1
-	goesOn := n >= 0 && line[n] == d.escape && (n == 0 || line[n-1] != d.escape)
-	if goesOn {
-		end = start + n
+// fill fills what is between two lines of the instruction that begins at start.
+func (p *parser) fill(s scan.Span, start int) {
+	fill := filler
+	if s.Start == start || isSpace(p.text[s.Start-1]) || isSpace(p.text[s.End]) {
+		fill = " "
 	}
-	if start == end {
-		return goesOn
-	}
-	in.cuts = append(in.cuts, cut{len(in.text), start})
-	if in.text == nil {
-		in.text = d.Data[start:end:end] // most have one line, and need no copy
-	} else {
-		in.text = append(in.text, d.Data[start:end]...)
-	}
-	return goesOn
+	copy(p.text[s.Start:s.End], strings.Repeat(fill, s.End-s.Start))
 }
 
-func skipSpace(data []byte, start, end int) int {
-	return end - len(bytes.TrimLeftFunc(data[start:end], unicode.IsSpace))
+// hasText reports whether a line is neither empty nor a comment.
+func (p *parser) hasText(line scan.Span) bool {
+	start := skipSpace(p.Data, line)
+	return start < line.End && p.Data[start] != '#'
 }
 
-var directive = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile("^#[\t\f\r ]*([a-zA-Z]+)[\t\f\r ]*=[\t\f\r ]*(.+?)[\t\f\r ]*$")
-})
+// endOfText returns the end of a line's text, and whether the line continues on the next one:
+// if its last byte but for blanks is the escape character, and not escaped itself.
+func (p *parser) endOfText(line scan.Span) (end int, isContinued bool) {
+	text := bytes.TrimRight(p.Data[line.Start:line.End], " \t")
+	last := len(text) - 1
+	if last < 0 || text[last] != p.escape || last > 0 && text[last-1] == p.escape {
+		return line.End, false
+	}
+	return line.Start + last, true
+}
 
-// readDirectives takes over the escape character, and notes the image of the syntax
-// directive. The latter is looked for by itself: a line #! may stand before it, and it
-// may not be indented.
-func (d *dockerfile) readDirectives() error {
-	if bytes.HasPrefix(d.Data, []byte(scan.ByteOrderMark)) {
-		d.next = len(scan.ByteOrderMark)
+func skipSpace(data []byte, s scan.Span) int {
+	return s.End - len(bytes.TrimLeftFunc(data[s.Start:s.End], unicode.IsSpace))
+}
+
+// The directives are the comments # NAME=VALUE at the beginning of a file. BuildKit looks for
+// syntax by itself: it may follow a line with #!, and must not be indented.
+var (
+	escapeDirective = sync.OnceValue(func() *regexp.Regexp { return directive(indent, "", "syntax|check", "escape") })
+	syntaxDirective = sync.OnceValue(func() *regexp.Regexp { return directive("", "(?:#!.*\n)?", "escape|check", "syntax") })
+)
+
+const indent = `[\t\v\f\r \x{85}\pZ]*`
+
+// directive returns an expression for the value of a directive, behind a first line and others.
+func directive(indent, first, others, name string) *regexp.Regexp {
+	const blank = `[\t\f\r ]*`
+	comment := func(names string) string {
+		return indent + "#" + blank + "(?i:" + names + ")" + blank + "=" + blank
 	}
-	all, err := d.directives(d.next, true)
-	if err != nil {
-		return err
+	return regexp.MustCompile("^\ufeff?" + first + "(?:" + comment(others) + ".+\n)*" + comment(name) + "(.+?)" + blank + "(?:\n|$)")
+}
+
+// readDirectives sets the escape character and adds the image of the syntax directive.
+func (p *parser) readDirectives() error {
+	if bytes.HasPrefix(p.Data, []byte(scan.ByteOrderMark)) {
+		p.next = len(scan.ByteOrderMark)
 	}
-	if at, ok := all["escape"]; ok {
-		character := string(d.Data[at.Start:at.End])
-		if character != "\\" && character != "`" {
-			return fmt.Errorf("line %d: the escape character is %q: only \\ and ` can be it", scan.LineAt(d.Data, at.Start), platform.Printable(character))
+	if m := escapeDirective().FindSubmatch(p.Data); m != nil {
+		if value := string(m[1]); value != "\\" && value != "`" {
+			return fmt.Errorf("the escape character is %q, not \\ or `", platform.Printable(value))
 		}
-		d.escape = character[0]
+		p.escape = m[1][0]
 	}
-	start := d.next
-	if bytes.HasPrefix(d.Data[start:], []byte("#!")) {
-		_, start = lineFrom(d.Data, start)
+	if m := syntaxDirective().FindSubmatchIndex(p.Data); m != nil {
+		image, _, _ := bytes.Cut(p.Data[m[2]:m[3]], []byte(" ")) // before the options of the frontend
+		p.addUnexpanded(scan.Span{Start: m[2], End: m[2] + len(image)})
 	}
-	all, _ = d.directives(start, false)
-	at := all["syntax"]
-	image, _, _ := bytes.Cut(d.Data[at.Start:at.End], []byte(" ")) // its frontend's options may follow
-	d.asWritten(&instruction{text: d.Data, cuts: []cut{{0, 0}}}, scan.At(at.Start, at.Start+len(image)))
 	return nil
-}
-
-// directives returns where the values of the directives stand, # NAME=VALUE, from there
-// on as far as they go. None may come twice.
-func (d *dockerfile) directives(start int, indented bool) (map[string]scan.Place, error) {
-	all := map[string]scan.Place{}
-	for start < len(d.Data) {
-		end, next := lineFrom(d.Data, start)
-		if indented {
-			start = skipSpace(d.Data, start, end)
-		}
-		m := directive().FindSubmatchIndex(d.Data[start:end])
-		if m == nil {
-			break
-		}
-		name := strings.ToLower(string(d.Data[start+m[2] : start+m[3]]))
-		if name != "syntax" && name != "escape" && name != "check" {
-			break
-		}
-		if _, twice := all[name]; twice {
-			return all, fmt.Errorf("line %d: a second %s directive: only one can be", scan.LineAt(d.Data, start), name)
-		}
-		all[name] = scan.At(start+m[4], start+m[5])
-		start = next
-	}
-	return all, nil
-}
-
-// skipTo passes over lines up to the end of a heredoc, before whose name there may be
-// tabs, and reports whether it has one.
-func (d *dockerfile) skipTo(name string, tabs bool) bool {
-	for d.next < len(d.Data) {
-		start, end := d.nextLine()
-		line := d.Data[start:end]
-		if tabs {
-			line = bytes.TrimLeft(line, "\t")
-		}
-		if string(line) == name {
-			return true
-		}
-	}
-	return false
-}
-
-// isJSON reports whether arguments are in the exec form, where << means nothing.
-// BuildKit refuses lists of other things than strings.
-func isJSON(args []byte) bool {
-	args = bytes.TrimLeftFunc(args, unicode.IsSpace)
-	return bytes.HasPrefix(args, []byte("[")) && json.Valid(args)
 }

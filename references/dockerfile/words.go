@@ -2,6 +2,7 @@ package dockerfile
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,280 +13,221 @@ import (
 	"docker-credential-cgr/references/scan"
 )
 
-// value is what a word with variables comes to.
+// value is what a word with variables expands to.
 type value struct {
 	text     string
-	at       scan.Place // where all of it stands, if it has one
-	unsure   bool       // the text is no more than what it may be made of
-	defaults []int      // the index of each default that it has a piece of
-	names    []string   // of the variables in the word
+	span     scan.Span // of the whole value, if the file has it in one span; or zero
+	isUnsure bool      // text is only a list of what the value may consist of
+	defaults []int     // indexes of the defaults that the value has a part of
 }
 
-// predefinedArgs are the variables that BuildKit gives to every FROM. Their values
-// depend on the machine and what the build is asked for (Dockerfile reference,
-// "Automatic platform ARGs in the global scope").
-func predefinedArgs() map[string]value {
-	args := make(map[string]value)
-	for _, name := range []string{
-		"BUILDPLATFORM", "BUILDOS", "BUILDOSVERSION", "BUILDARCH", "BUILDVARIANT",
-		"TARGETPLATFORM", "TARGETOS", "TARGETOSVERSION", "TARGETARCH", "TARGETVARIANT", "TARGETSTAGE",
-	} {
-		args[name] = value{unsure: true}
-	}
-	return args
+// platformArgs are the variables that BuildKit sets for every FROM. Their values depend on the
+// machine and the build (Dockerfile reference, "Automatic platform ARGs in the global scope").
+var platformArgs = []string{
+	"BUILDPLATFORM", "BUILDOS", "BUILDOSVERSION", "BUILDARCH", "BUILDVARIANT",
+	"TARGETPLATFORM", "TARGETOS", "TARGETOSVERSION", "TARGETARCH", "TARGETVARIANT", "TARGETSTAGE",
 }
 
 var anyVariable = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)`) })
 
 var variable = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`\$([A-Za-z_][A-Za-z0-9_]*)|\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?-)([^\x00-\x20"'\\` + "`" + `${}]*))?\}`)
+	return regexp.MustCompile(
+		`\$([A-Za-z_][A-Za-z0-9_]*)|\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?-)([^\x01-\x20"'\\` + "`" + `${}]*))?\}`)
 })
 
-// expand returns what a word comes to. What is more than is understood makes it unsure,
-// and then its text is all that it may be made of.
-func (d *dockerfile) expand(in *instruction, word scan.Place) (v value) {
-	word, quote := unquoted(in.text, word)
-	text := in.text[word.Start:word.End]
+// expand expands the variables in a word. If the word has more than is understood, the value
+// is unsure.
+func (p *parser) expand(word scan.Span) (v value) {
+	word, quote := p.unquote(word)
+	text := p.text[word.Start:word.End]
+	add := func(start, end int, isWhole bool) {
+		s := scan.Span{Start: word.Start + start, End: word.Start + end}
+		v.add(value{text: p.joined(s), span: s}, isWhole)
+	}
 	if quote == '\'' && bytes.IndexByte(text, '\'') < 0 {
-		v.add(value{text: string(text), at: in.file(word)}, true)
+		add(0, len(text), true)
 		return v
 	}
-	v.unsure = bytes.ContainsAny(text, `"'`+string(rune(d.escape))) || bytes.HasPrefix(text, []byte(scan.ByteOrderMark))
-	done := 0
-	alone := func(start, end int) bool { return start == 0 && end == len(text) }
-	literal := func(start, end int) {
+	isSplit := bytes.Contains(text, []byte(filler)) && bytes.Contains(text, []byte("$"))
+	v.isUnsure = isSplit || bytes.ContainsAny(text, `"'`+string(rune(p.escape))) || bytes.HasPrefix(text, []byte(scan.ByteOrderMark))
+	end := 0
+	addLiteral := func(start, end int) {
 		if start < end {
-			v.unsure = v.unsure || bytes.IndexByte(text[start:end], '$') >= 0
-			v.add(value{text: string(text[start:end]), at: in.file(scan.At(word.Start+start, word.Start+end))}, alone(start, end))
+			v.isUnsure = v.isUnsure || bytes.IndexByte(text[start:end], '$') >= 0
+			add(start, end, start == 0 && end == len(text))
 		}
 	}
 	for _, m := range variable().FindAllSubmatchIndex(text, -1) {
-		literal(done, m[0])
-		done = m[1]
-		name := string(text[m[2]+m[4]+1 : m[3]+m[5]+1]) // the group that does not match is -1
-		v.addName(name)
-		if m[2] >= 0 && done < len(text) && text[done] >= utf8.RuneSelf {
-			v.unsure = true // it may be a part of the name
+		addLiteral(end, m[0])
+		end = m[1]
+		isWhole := m[0] == 0 && m[1] == len(text)
+		name := text[m[2]+m[4]+1 : m[3]+m[5]+1] // the group that does not match is -1
+		if m[2] >= 0 && end < len(text) && text[end] >= utf8.RuneSelf {
+			v.isUnsure = true // the character may belong to the name
 		}
-		has, set := d.args[name]
-		null := !set || has.text == "" && m[7]-m[6] == len(":-")
-		if m[6] >= 0 && (null || has.unsure) {
-			v.add(value{text: string(text[m[8]:m[9]]), at: in.file(scan.At(word.Start+m[8], word.Start+m[9]))}, alone(m[0], m[1]))
+		arg, isSet := p.args[string(name)]
+		hasDefault := m[6] >= 0
+		isNull := !isSet || arg.text == "" && m[7]-m[6] == len(":-")
+		if hasDefault && (isNull || arg.isUnsure) {
+			add(m[8], m[9], isWhole)
 		}
-		if m[6] < 0 || !null || has.unsure {
-			v.add(has, alone(m[0], m[1]))
+		if !hasDefault || !isNull || arg.isUnsure {
+			v.add(arg, isWhole)
 		}
 	}
-	literal(done, len(text))
-	if v.unsure {
-		for _, m := range anyVariable().FindAllSubmatch(text, -1) {
-			v.addName(string(m[1]))
-			v.add(d.args[string(m[1])], false)
+	addLiteral(end, len(text))
+	if v.isUnsure {
+		for _, m := range anyVariable().FindAllStringSubmatch(p.joined(word), -1) {
+			v.add(p.args[m[1]], false)
 		}
 	}
 	return v
 }
 
-// addName remembers a few of the variables, to be told.
-func (v *value) addName(name string) {
-	if len(v.names) < 8 && !slices.Contains(v.names, name) {
-		v.names = append(v.names, name)
+// reason returns why a word with the name of an image cannot be pinned.
+func (p *parser) reason(word scan.Span) string {
+	var names []string
+	for _, m := range anyVariable().FindAllStringSubmatch(p.joined(word), 8) { // a few are enough
+		if !slices.Contains(names, m[1]) {
+			names = append(names, m[1])
+		}
 	}
+	if names == nil {
+		return scan.InPieces
+	}
+	return fmt.Sprintf("depends on the ARG %s: only a name in one piece can be pinned", strings.Join(names, ", "))
 }
 
-// add puts a piece behind the text; alone says that it is all of the word.
-func (v *value) add(piece value, alone bool) {
-	v.unsure = v.unsure || piece.unsure
-	v.at = scan.Place{}
-	if alone {
-		v.at = piece.at
+// add appends a piece, which may be the whole word.
+func (v *value) add(piece value, isWhole bool) {
+	v.isUnsure = v.isUnsure || piece.isUnsure
+	v.span = scan.Span{}
+	if isWhole {
+		v.span = piece.span
 	}
 	if len(v.text)+len(piece.text) > scan.MaxName {
-		v.unsure = true
+		v.isUnsure = true
 		piece.text = piece.text[:max(0, scan.MaxName-len(v.text))]
 	}
 	v.text += piece.text
-	v.defaults = append(v.defaults[:len(v.defaults):len(v.defaults)], piece.defaults...)
-	if len(v.defaults) > scan.MaxName {
-		v.defaults = v.defaults[:scan.MaxName]
-	}
+	v.defaults = append(slices.Clip(v.defaults), piece.defaults...)
+	v.defaults = v.defaults[:min(len(v.defaults), scan.MaxName)]
 }
 
-// unquoted is a word without the quotes around it, and which they were.
-func unquoted(text []byte, word scan.Place) (scan.Place, byte) {
-	if n := word.End - word.Start; n >= 2 {
-		if quote := text[word.Start]; (quote == '"' || quote == '\'') && text[word.End-1] == quote {
-			return scan.At(word.Start+1, word.End-1), quote
+// unquote returns a word without the quotes around it, and the quote.
+func (p *parser) unquote(word scan.Span) (scan.Span, byte) {
+	if word.End-word.Start >= 2 {
+		quote := p.text[word.Start]
+		if (quote == '"' || quote == '\'') && p.text[word.End-1] == quote {
+			return scan.Span{Start: word.Start + 1, End: word.End - 1}, quote
 		}
 	}
 	return word, 0
 }
 
-// command is an instruction's name in small letters, its flags, and where the rest of
-// it stands in the instruction's text.
+// command is an instruction's name in lower case, its flags and arguments.
 type command struct {
-	name       string
-	flags      []flag
-	Start, End int
+	name    string
+	flags   map[string][]scan.Span // values by name, such as --from
+	args    scan.Span
+	isClear bool // all flags are understood
 }
 
-// flag is --NAME=VALUE.
-type flag struct {
-	name  string
-	value scan.Place
-}
-
-// command reads a part of the text as an instruction: all of it, or what ONBUILD has.
-// clear says that its flags are understood; if not, none below those that are is given.
-func (in *instruction) command(start, end int, escape byte) (c command, clear bool) {
-	start, end = trimSpace(in.text, start, end)
-	nameEnd := end
-	if i := bytes.IndexAny(in.text[start:end], blanks); i >= 0 {
-		nameEnd = start + i
+// command reads a span as an instruction, which may be that of an ONBUILD.
+func (p *parser) command(s scan.Span, escape byte) command {
+	s = p.trim(s)
+	nameEnd := s.End
+	if i := bytes.IndexAny(p.text[s.Start:s.End], blanks); i >= 0 {
+		nameEnd = s.Start + i
 	}
-	c = command{name: strings.ToLower(string(in.text[start:nameEnd])), End: end}
-	clear = true
-	for c.Start = nameEnd; ; {
-		for c.Start < end && isSpaceByte(in.text[c.Start]) {
-			c.Start++
+	c := command{
+		name:  strings.ToLower(p.joined(scan.Span{Start: s.Start, End: nameEnd})),
+		flags: map[string][]scan.Span{}, args: scan.Span{Start: nameEnd, End: s.End}, isClear: true,
+	}
+	for {
+		word := p.firstWord(c.args)
+		text := p.joined(word)
+		c.args.Start = word.Start
+		if strings.Count(text, `"`)%2 != 0 || strings.Count(text, "'")%2 != 0 || strings.IndexByte(text, escape) >= 0 {
+			// The word may go on behind a blank, and be a flag although it does not look like one.
+			c.isClear = c.isClear && !strings.Contains(text, "-")
+			return c
 		}
-		word := scan.At(c.Start, c.Start)
-		for word.End < end && !isSpaceByte(in.text[word.End]) {
-			word.End++
+		if strings.HasPrefix(text, `"`) || strings.HasPrefix(text, "'") {
+			c.isClear = c.isClear && !strings.HasPrefix(strings.TrimLeft(text, `"'`), "-")
 		}
-		text := in.text[word.Start:word.End]
-		if bytes.Count(text, []byte(`"`))%2 != 0 || bytes.Count(text, []byte("'"))%2 != 0 || bytes.IndexByte(text, escape) >= 0 {
-			// Quotes may hold blanks, and what looks like no flag may be one.
-			clear = clear && !bytes.Contains(text, []byte("-"))
-			return c, clear
-		}
-		if bytes.HasPrefix(text, []byte(`"`)) || bytes.HasPrefix(text, []byte("'")) {
-			clear = clear && !bytes.HasPrefix(bytes.TrimLeft(text, `"'`), []byte("-"))
-		}
-		if !bytes.HasPrefix(text, []byte("--")) {
+		if !strings.HasPrefix(text, "--") {
 			break
 		}
-		c.Start = word.End
-		if len(text) == len("--") {
+		c.args.Start = word.End
+		if text == "--" {
 			break
 		}
-		name, _, _ := bytes.Cut(text, []byte("="))
-		value, _ := unquoted(in.text, scan.At(min(word.End, word.Start+len(name)+1), word.End))
-		if bytes.ContainsAny(name, `"'`) || bytes.ContainsAny(in.text[value.Start:value.End], `"'`) {
-			clear = false
+		nameEnd := word.End
+		if i := bytes.IndexByte(p.text[word.Start:word.End], '='); i >= 0 {
+			nameEnd = word.Start + i
+		}
+		name := p.joined(scan.Span{Start: word.Start, End: nameEnd})
+		value, _ := p.unquote(scan.Span{Start: min(word.End, nameEnd+1), End: word.End})
+		if strings.ContainsAny(name+p.joined(value), `"'`) {
+			c.isClear = false
 			continue
 		}
-		c.flags = append(c.flags, flag{string(name), value})
+		c.flags[name] = append(c.flags[name], value)
 	}
-	c.Start, c.End = trimSpace(in.text, c.Start, end)
-	return c, clear
+	c.args = p.trim(c.args)
+	return c
 }
 
-// platform is the platform that a FROM asks for, as it is written. The one that the
-// build is for is what it gets if it asks for none.
-func (c command) platform(in *instruction) string {
-	for _, flag := range c.flags {
-		if flag.name == "--platform" {
-			if text := string(in.text[flag.value.Start:flag.value.End]); text != "$TARGETPLATFORM" && text != "${TARGETPLATFORM}" {
-				return text
-			}
-			break
-		}
+// isSpace reports whether a byte ends a flag. Like BuildKit, it takes two bytes that are parts of
+// other characters for spaces.
+func isSpace(b byte) bool { return unicode.IsSpace(rune(b)) }
+
+// firstWord returns the first word of a span.
+func (p *parser) firstWord(s scan.Span) scan.Span {
+	for s.Start < s.End && isSpace(p.text[s.Start]) {
+		s.Start++
 	}
-	return ""
+	end := s.Start
+	for end < s.End && !isSpace(p.text[end]) {
+		end++
+	}
+	return scan.Span{Start: s.Start, End: end}
 }
 
-func trimSpace(text []byte, start, end int) (int, int) {
-	end = start + len(bytes.TrimRightFunc(text[start:end], unicode.IsSpace))
-	return skipSpace(text, start, end), end
+// trim returns a span without the spaces around it.
+func (p *parser) trim(s scan.Span) scan.Span {
+	s.End = s.Start + len(bytes.TrimRightFunc(p.text[s.Start:s.End], unicode.IsSpace))
+	return scan.Span{Start: skipSpace(p.text, s), End: s.End}
 }
 
-// isSpaceByte goes by bytes, and so takes two that are a part of other characters for
-// blanks, because BuildKit does.
-func isSpaceByte(b byte) bool { return unicode.IsSpace(rune(b)) }
+// blanks are the bytes between an instruction's words.
+const blanks = "\t\v\f\r "
 
-// fields are a FROM's arguments, of which four are as wrong as more.
-func (in *instruction) fields(start, end int) (fields []scan.Place) {
+// fields returns the words of a FROM, at most four: more make it no less wrong.
+func (p *parser) fields(s scan.Span) (fields []scan.Span) {
 	for len(fields) < 4 {
-		start = end - len(bytes.TrimLeft(in.text[start:end], blanks))
-		if start == end {
+		s.Start = s.End - len(bytes.TrimLeft(p.text[s.Start:s.End], blanks))
+		if s.Start == s.End {
 			break
 		}
-		field := scan.At(start, end)
-		if i := bytes.IndexAny(in.text[start:end], blanks); i >= 0 {
-			field.End = start + i
+		field := s
+		if i := bytes.IndexAny(p.text[s.Start:s.End], blanks); i >= 0 {
+			field.End = s.Start + i
 		}
 		fields = append(fields, field)
-		start = field.End
+		s.Start = field.End
 	}
 	return fields
 }
 
-// words are what has no space in it outside of quotes, and not escaped; quotes that do
-// not end go on to the end. Within ' ' nothing is escaped.
+// words matches words: without spaces outside of quotes, unless escaped. Quotes that do not
+// end go on to the end. Nothing is escaped in single quotes.
 var words = map[byte]func() *regexp.Regexp{'\\': wordPattern(`\\`), '`': wordPattern("`")}
 
 func wordPattern(escape string) func() *regexp.Regexp {
 	return sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?s)(?:'[^']*(?:'|$)|"(?:[^"` + escape + `]|` + escape + `.)*(?:"|` + escape + `?$)|` + escape + `.|[^'"` + escape + `\s\x0b\x85\p{Z}])+`)
+		return regexp.MustCompile(`(?s)(?:'[^']*(?:'|$)|"(?:[^"` + escape + `]|` + escape + `.)*(?:"|` + escape + `?$)|` +
+			escape + `.|[^'"` + escape + `\s\x0b\x85\p{Z}])+`)
 	})
-}
-
-// splitWords splits a text into its words. An escape character at the end is dropped.
-func splitWords(text []byte, escape byte) (split []scan.Place) {
-	for _, m := range words[escape]().FindAllIndex(text, -1) {
-		split = append(split, scan.At(m[0], m[1]))
-	}
-	return split
-}
-
-var (
-	heredocMark = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^[0-9]*<<(-?)(?:([A-Za-z0-9_.-]+)|"([A-Za-z0-9_. -]+)"|'([A-Za-z0-9_. -]+)')$`)
-	})
-	// What is a variable for BuildKit too, and has no blanks or quotes inside.
-	plainVariable = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`\$\{[A-Za-z0-9_]+(?:(?::?[-+?]|##?|%%?)[A-Za-z0-9_./:*@-]*|//?[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]*)?\}`)
-	})
-)
-
-// skipHeredocs passes over the heredocs of an instruction that may have them: texts up
-// to a line that is their name. Words are split with the backslash for the escape,
-// whatever the file's directive says.
-func (d *dockerfile) skipHeredocs(in *instruction, c command, clear bool) error {
-	if !bytes.Contains(in.text, []byte("<<")) || clear && isJSON(in.text[c.Start:c.End]) {
-		return nil
-	}
-	text := plainVariable().ReplaceAllFunc(in.text, func(name []byte) []byte { return bytes.Repeat([]byte("x"), len(name)) })
-	unclear := !clear || bytes.Contains(text, []byte("${")) || !utf8.Valid(text)
-	opened := false // << stands alone, and its name is the next word
-	for _, w := range splitWords(text, '\\') {
-		word := string(text[w.Start:w.End])
-		if opened {
-			word = "<<" + word
-			opened = false
-		}
-		mark := strings.TrimLeft(word, "0123456789")
-		switch {
-		case !strings.HasPrefix(mark, "<<"):
-			// Of a mark within a word, only the blanks behind it may matter.
-			unclear = unclear || strings.HasSuffix(word, "<<")
-		case mark == "<<":
-			opened = true
-		case strings.HasPrefix(mark, "<<<"): // a string for a shell
-			unclear = unclear || strings.HasSuffix(word, "<<")
-		default:
-			m := heredocMark().FindStringSubmatch(word)
-			if m == nil || unclear {
-				return errHeredoc
-			}
-			if !d.skipTo(m[2]+m[3]+m[4], m[1] != "") {
-				return errHeredoc
-			}
-		}
-	}
-	if opened || unclear && bytes.Contains(in.text, []byte("<<")) {
-		return errHeredoc
-	}
-	return nil
 }

@@ -9,35 +9,40 @@ import (
 	"docker-credential-cgr/registry"
 )
 
-// What files and references may have, and how much of them is looked at.
 const (
 	ByteOrderMark = "\ufeff"
-	StandardPort  = ":443" // a reference may have it, and means the same
-	MaxShown      = 200    // bytes of an occurrence that are shown; one line may be the whole file
-	MaxName       = 800    // bytes: no name is longer, with host, repository (255), tag (128), digest (135)
+	StandardPort  = ":443" // has no effect in a reference
+	MaxShown      = 200    // bytes of an occurrence that are shown: one line may be the whole file
+	MaxName       = 800    // bytes: more than a host, a repository (255), a tag (128) and a digest (135) have
+
+	// WordBytes are the bytes of a variable's name and, with dots and dashes, of a host.
+	WordBytes = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
 )
 
-// What names of variables are made of, and of hosts beside dots and dashes.
-const WordBytes = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
-
-// Why an occurrence is left.
-const (
-	HasVariable = "is made from a variable: only a name written out can be pinned"
-	InPieces    = "is written over several lines, or with quotes or escapes inside: only a name in one piece can be pinned"
-)
-
-// Schemes are written before an image by tools that take other things there too.
+// Schemes are prefixes of images in tools that also take other things there.
 var Schemes = []string{"docker://", "docker-image://", "oci://"}
 
-// A Place is a part of a file.
-type Place struct{ Start, End int }
+// Builders are the keys and functions whose values name images that are built or pushed.
+var Builders = map[string]Class{
+	"tags": Pushed, "image_templates": Pushed, "name_template": Pushed,
+	"output": Pushed, "outputs": Pushed, "cache-to": Pushed, "cache_to": Pushed,
+	"docker_build": Built, "custom_build": Built,
+}
 
-// At returns the place from one byte to before another.
-func At(start, end int) Place { return Place{start, end} }
+// IsImageKey reports whether a key or a variable names an image by convention, such as image,
+// baseImage, base_image and BASE_IMAGE.
+func IsImageKey(name string) bool {
+	if !strings.HasSuffix(strings.ToLower(name), "image") {
+		return false
+	}
+	rest := name[:len(name)-len("image")]
+	isCamelCase := name[len(rest)] == 'I' && rest != strings.ToUpper(rest)
+	return rest == "" || strings.HasSuffix(rest, "_") || strings.HasSuffix(rest, "-") || isCamelCase
+}
 
-// Index finds a host, whose letters are ASCII, in any letter case; -1 where it is
-// not. It looks for the first byte that has no case, which is rare in most files.
-func Index(data []byte, host string) int {
+// IndexHost returns the offset of a host in any letter case, or -1. It searches for a byte of
+// the host that has no case and is rare in most files.
+func IndexHost(data []byte, host string) int {
 	pivot := strings.IndexAny(host, ".:-0123456789")
 	if pivot < 0 {
 		return bytes.Index(bytes.ToLower(data), []byte(strings.ToLower(host)))
@@ -55,43 +60,50 @@ func Index(data []byte, host string) int {
 	return -1
 }
 
-func hasPrefixFold(data []byte, host string) bool {
-	return len(data) >= len(host) && strings.EqualFold(string(data[:len(host)]), host)
+func hasPrefixFold(data []byte, prefix string) bool {
+	return len(data) >= len(prefix) && strings.EqualFold(string(data[:len(prefix)]), prefix)
 }
 
-// IsHost reports whether a text is the host, with its standard port or none.
+// IsHost reports whether a text is the host, perhaps with the standard port.
 func IsHost(text, host string) bool {
 	text = strings.TrimSuffix(text, StandardPort)
-	return len(text) == len(host) && strings.EqualFold(text, host)
+	return len(text) == len(host) && strings.EqualFold(text, host) // some other characters fold to ASCII
 }
 
-// IsOurs reports whether the first part of a name is the registry's host.
-func IsOurs(name, host string) bool {
+// HasHost reports whether a name begins with the host and a slash.
+func HasHost(name, host string) bool {
 	first, _, found := strings.Cut(name, "/")
 	return found && IsHost(first, host)
 }
 
-// Hosts yields the places of the host where a name can begin with it, and where the
-// host ends: not in the midst of another host, a path, or a URL.
-func Hosts(data []byte, host string) iter.Seq[Place] {
-	return func(yield func(Place) bool) {
+// Hosts yields the spans of the host that are not a part of another host, a path or a URL.
+func Hosts(data []byte, host string) iter.Seq[Span] {
+	return func(yield func(Span) bool) {
 		for from := 0; ; {
-			i := Index(data[from:], host)
+			i := IndexHost(data[from:], host)
 			if i < 0 {
 				return
 			}
-			p := Place{from + i, from + i + len(host)}
-			from = p.End
-			if beginsName(data[:p.Start]) && endsHost(data[p.End:]) && !yield(p) {
+			s := Span{from + i, from + i + len(host)}
+			from = s.End
+			if canBeginName(data[:s.Start]) && canEndHost(data[s.End:]) && !yield(s) {
 				return
 			}
 		}
 	}
 }
 
-// beginsName reports whether a name may begin behind the text: not within a word or a
-// path, but behind the dash of ${NAME-default}, the escape of a string, and a scheme.
-func beginsName(before []byte) bool {
+// Mentions reports whether a text has the host where a name can begin.
+func Mentions(text, host string) bool {
+	for range Hosts([]byte(text), host) {
+		return true
+	}
+	return false
+}
+
+// canBeginName reports whether a name can begin behind a text: not in a word or a path, but
+// behind the dash of ${NAME-default}, an escape such as \n, or a scheme.
+func canBeginName(before []byte) bool {
 	if len(before) == 0 {
 		return true
 	}
@@ -110,7 +122,16 @@ func beginsName(before []byte) bool {
 	}
 }
 
-// SchemeBefore returns the scheme at the end of a text, or nothing.
+// canEndHost reports whether a host, perhaps with its standard port, can end before a text.
+func canEndHost(after []byte) bool {
+	after = bytes.TrimPrefix(after, []byte(StandardPort))
+	if port, ok := bytes.CutPrefix(after, []byte(":")); ok {
+		return len(port) == 0 || port[0] < '0' || port[0] > '9'
+	}
+	return len(after) == 0 || !strings.Contains(WordBytes+".-@", string(after[:1]))
+}
+
+// SchemeBefore returns the scheme at the end of a text, or "".
 func SchemeBefore(text []byte) string {
 	for _, scheme := range Schemes {
 		if bytes.HasSuffix(text, []byte(scheme)) {
@@ -120,91 +141,68 @@ func SchemeBefore(text []byte) string {
 	return ""
 }
 
-// endsHost reports whether a host may end before the text, with its standard port or
-// none.
-func endsHost(after []byte) bool {
-	after = bytes.TrimPrefix(after, []byte(StandardPort))
-	if port, ok := bytes.CutPrefix(after, []byte(":")); ok {
-		return len(port) == 0 || port[0] < '0' || port[0] > '9'
-	}
-	return len(after) == 0 || !strings.Contains(WordBytes+".-@", string(after[:1]))
-}
-
-// Mentioned reports whether the host is somewhere in a text where a name can begin.
-func Mentioned(text, host string) bool {
-	for range Hosts([]byte(text), host) {
-		return true
-	}
-	return false
-}
-
-// A Mention is an occurrence of an image: the host, and what follows it.
+// Mention is a possible reference: the host and what follows it.
 type Mention struct {
-	Place        // up to the last byte that a name can have
-	Shown int    // the end of what is shown of it
-	Why   string // it is no reference; empty if it is one
-	Image registry.Reference
+	Span          // of the reference, or of what is shown
+	Reason string // why it is no reference; or empty
+	Image  registry.Reference
 }
 
-// MentionAt returns what stands behind the host there; ok says that it may be an image:
-// it has more than an organization.
-func MentionAt(data []byte, host string, at Place) (m Mention, ok bool) {
-	end := at.End + len(data[at.End:]) - len(bytes.TrimPrefix(data[at.End:], []byte(StandardPort)))
-	if slash := escapedSlash(data[end:]); slash > 0 && !isEnd(data[end+slash:]) {
-		m = Mention{Place: Place{at.Start, end}, Why: InPieces}
-		m.Shown = shownEnd(data, m.Start, end)
-		return m, true
+// MentionAt returns the mention that begins with a host. ok is false for a URL, a pattern, or
+// a host with nothing but an organization.
+func MentionAt(data []byte, registryHost string, host Span) (m Mention, ok bool) {
+	end := skipPort(data, host.End)
+	if slash := escapedSlash(data[end:]); slash > 0 && canContinueName(data[end+slash:]) {
+		return Mention{Span: Span{host.Start, wordEnd(data, host.Start, end)}, Reason: InPieces}, true
 	}
 	if end == len(data) || data[end] != '/' {
 		return m, false
 	}
 	path := end + 1
-	for end < len(data) && end-at.Start <= MaxName && strings.IndexByte(WordBytes+".-/:@", data[end]) >= 0 {
+	for end < len(data) && end-host.Start <= MaxName && strings.IndexByte(WordBytes+".-/:@", data[end]) >= 0 {
 		end++
 	}
-	m = Mention{Place: Place{at.Start, end}}
-	goesOn := continues(data[end:])
-	if !goesOn && bytes.IndexByte(data[path:end], '/') < 0 {
-		return m, false
-	}
-	if !goesOn { // the end of a sentence is no part of a name
-		m.End = path + len(bytes.TrimRight(data[path:end], ".:-@"))
-	}
-	m.Shown = m.End
-	var err error
-	switch m.Image, err = registry.Parse(string(data[m.Start:m.End]), host); {
-	case goesOn:
-		m.Why = HasVariable
-		if c := data[end]; c == '"' || c == '\'' || c == '\\' {
-			m.Why = InPieces
+	isComposed := continuesComposed(data[end:])
+	if !isComposed {
+		if bytes.IndexByte(data[path:end], '/') < 0 {
+			return m, false
 		}
-		m.Shown = shownEnd(data, m.Start, m.End)
-	case err != nil && end < len(data) && data[end] == '*': // a pattern is no image
+		end = path + len(bytes.TrimRight(data[path:end], ".:-@")) // without the end of a sentence
+	}
+	m.Span = Span{host.Start, end}
+	var err error
+	m.Image, err = registry.Parse(string(data[m.Start:m.End]), registryHost)
+	switch {
+	case isComposed:
+		m.Reason = HasVariable
+		if strings.IndexByte(`"'\`, data[end]) >= 0 {
+			m.Reason = InPieces
+		}
+		m.End = wordEnd(data, m.Start, end)
+	case err != nil && end < len(data) && data[end] == '*': // a pattern
 		return m, false
 	case err != nil:
-		m.Why = err.Error()
+		m.Reason = err.Error()
 	}
-	m.Shown = min(m.Shown, m.Start+MaxShown)
 	return m, true
 }
 
-// PartAt returns the host there, perhaps with an organization behind it, where that is the
-// whole of a value, so that the rest of a name may come behind it elsewhere: the default of
-// a variable, what a key or a variable is, an element of a list or, if quotes say that it
-// is a value, a string.
-func PartAt(data []byte, at Place, quotes bool) (part Place, ok bool) {
-	end := at.End + len(data[at.End:]) - len(bytes.TrimPrefix(data[at.End:], []byte(StandardPort)))
+// RegistryAt returns the host, perhaps with an organization, if that is a whole value, so
+// that the rest of a reference may be added elsewhere: the default of a variable, the value
+// of a key or a variable, an element of a list or, if isStringValue, a string.
+func RegistryAt(data []byte, host Span, isStringValue bool) (s Span, ok bool) {
+	end := skipPort(data, host.End)
 	if end < len(data) && data[end] == '/' {
 		path := data[end+1 : min(len(data), end+MaxName)]
 		end += 1 + len(path) - len(bytes.TrimLeft(path, WordBytes+".-"))
 	}
-	part = Place{at.Start, end}
-	before := data[max(0, at.Start-MaxShown):at.Start]
+	s = Span{host.Start, end}
+	before := data[max(0, host.Start-MaxShown):host.Start]
 	before = before[:len(before)-len(SchemeBefore(before))]
 	after := data[end:min(len(data), end+MaxShown)]
 	if bytes.HasPrefix(after, []byte("}")) && (bytes.HasSuffix(before, []byte("-")) || bytes.HasPrefix(after, []byte("}/"))) {
-		part.End += len(restOfWord(after))
-		return part, true
+		s.End += len(cutWord(after))
+		return s, true
 	}
 	isQuoted := len(before) > 0 && len(after) > 0 && before[len(before)-1] == after[0] && strings.IndexByte("\"'`", after[0]) >= 0
 	if isQuoted {
@@ -215,21 +213,26 @@ func PartAt(data []byte, at Place, quotes bool) (part Place, ok bool) {
 	isKey := isQuoted && (bytes.HasPrefix(next, []byte(":")) || bytes.HasPrefix(next, []byte("=")) || bytes.HasSuffix(before, []byte(".")))
 	switch {
 	case isKey:
-		return part, false
-	case isQuoted && quotes:
-		return part, true
+		return s, false
+	case isQuoted && isStringValue:
+		return s, true
 	case bytes.HasSuffix(word, []byte("=")):
 		word = word[bytes.LastIndexAny(word, " \t\r\n\"'")+1:]
-		isOption := bytes.HasPrefix(word, []byte("-")) && bytes.Count(word, []byte("=")) == 1 // of a program, such as --docker-server
-		return part, !isOption && (len(after) == 0 || strings.IndexByte(" \t\r\n,;})]&|#<\\\"'`", after[0]) >= 0)
+		isOption := bytes.HasPrefix(word, []byte("-")) && bytes.Count(word, []byte("=")) == 1 // such as --docker-server
+		return s, !isOption && (len(after) == 0 || strings.IndexByte(" \t\r\n,;})]&|#<\\\"'`", after[0]) >= 0)
 	case len(word) < len(before) && (bytes.HasSuffix(word, []byte(":")) || bytes.HasSuffix(word, []byte("-"))):
-		return part, len(next) == 0 || strings.IndexByte("\r\n#,}]", next[0]) >= 0
+		return s, len(next) == 0 || strings.IndexByte("\r\n#,}]", next[0]) >= 0
 	}
-	return part, false
+	return s, false
 }
 
-// escapedSlash returns the length of the escape of a slash at the beginning of a text, as
-// JSON has it, or 0.
+// skipPort returns the offset behind the standard port, if that is at end, or end.
+func skipPort(data []byte, end int) int {
+	return end + len(data[end:]) - len(bytes.TrimPrefix(data[end:], []byte(StandardPort)))
+}
+
+// escapedSlash returns the length of an escaped slash, as in JSON, at the beginning of a
+// text, or 0.
 func escapedSlash(text []byte) int {
 	for _, escape := range []string{`\/`, `\u002f`, `\x2f`} {
 		if hasPrefixFold(text, escape) {
@@ -239,23 +242,41 @@ func escapedSlash(text []byte) int {
 	return 0
 }
 
-// isEnd reports whether no name goes on with the text.
-func isEnd(after []byte) bool {
-	return len(after) == 0 || strings.IndexByte(WordBytes+"$<{%", after[0]) < 0
+// canContinueName reports whether a name can continue with a text.
+func canContinueName(text []byte) bool {
+	return len(text) > 0 && strings.IndexByte(WordBytes+"$<{%", text[0]) >= 0
 }
 
-// shownEnd returns the end of what is shown of a mention: the end of the word that goes on
-// behind end, at most MaxShown bytes behind start.
-func shownEnd(data []byte, start, end int) int {
+// continuesComposed reports whether a name continues with a variable, a template, quotes or
+// an escape.
+func continuesComposed(after []byte) bool {
+	if len(after) == 0 {
+		return false
+	}
+	switch after[0] {
+	case '$', '{', '%':
+		return true
+	case '"', '\'': // as in Dockerfiles and shells: or"g"/image
+		return len(after) > 1 && strings.IndexByte(WordBytes+`"'/`, after[1]) >= 0
+	case '<': // <<parameter>>, <%= x %>, <PLACEHOLDER>, but not a closing tag
+		return len(after) > 1 && after[1] != '/'
+	case '\\': // an escape in the text, not at the end of a line or a string
+		return len(after) > 1 && strings.IndexByte("nrt\"'\r\n ", after[1]) < 0
+	}
+	return false
+}
+
+// wordEnd returns the end of the word that continues at end, at most MaxShown behind start.
+func wordEnd(data []byte, start, end int) int {
 	limit := min(len(data), start+MaxShown)
 	if end >= limit {
 		return limit
 	}
-	return end + len(restOfWord(data[end:limit]))
+	return end + len(cutWord(data[end:limit]))
 }
 
-// restOfWord returns the part of a text that belongs to the word in it that began before.
-func restOfWord(text []byte) []byte {
+// cutWord returns a text up to the end of its first word.
+func cutWord(text []byte) []byte {
 	if i := bytes.IndexAny(text, " \t\r\n,\"'`"); i >= 0 {
 		text = text[:i]
 	}
@@ -265,27 +286,8 @@ func restOfWord(text []byte) []byte {
 	return text
 }
 
-// continues reports whether a name goes on behind its written part, with a variable or
-// in a template.
-func continues(after []byte) bool {
-	if len(after) == 0 {
-		return false
-	}
-	switch after[0] {
-	case '$', '{', '%':
-		return true
-	case '"', '\'': // as in Dockerfiles and shells: or"g"/image
-		return len(after) > 1 && strings.IndexByte(WordBytes+`"'/`, after[1]) >= 0
-	case '<': // <<parameter>>, <%= x %>, <PLACEHOLDER>, but no tag that ends
-		return len(after) > 1 && after[1] != '/'
-	case '\\': // of more text, not of a line or a string that ends
-		return len(after) > 1 && strings.IndexByte("nrt\"'\r\n ", after[1]) < 0
-	}
-	return false
-}
-
-// IsVariable reports whether something is put into a text before it is used: by a
-// shell, Compose, GitHub, Tekton ($), CircleCI (<<), or a template.
+// IsVariable reports whether a text has a variable: of a shell, Compose, GitHub or Tekton ($),
+// of CircleCI (<<), or of a template.
 func IsVariable(text string) bool {
 	return strings.ContainsRune(text, '$') || strings.Contains(text, "<<") || strings.Contains(text, "{{") || strings.Contains(text, "{%")
 }

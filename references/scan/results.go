@@ -1,5 +1,5 @@
-// Package scan finds names of images in text, and collects what the readers of files
-// understand of them.
+// Package scan finds references to images in text, and collects what the readers of files
+// find.
 package scan
 
 import (
@@ -12,138 +12,121 @@ import (
 	"docker-credential-cgr/registry"
 )
 
-// Found is a reference that can be pinned, or is.
-type Found struct {
-	Start, End int    // the bytes of the file that Pin replaces
-	Line       int    // where the name stands, counted from 1
-	Text       string // the reference, put together where the file gives it in parts
-	Image      registry.Reference
-	Platform   string // that the file asks for beside it, as it is written, such as "linux/arm64" or "$BUILDPLATFORM"; empty for none
-	Fixed      bool   // it has a digest and stands where nothing is known to read it: Pin must not be called
-
-	Form    Form
-	Name    int // where the name begins
-	NameEnd int // the end of what gives the name, where that is another place than Start to End; else 0
+// Reference is a reference in a file, or an occurrence that may be one.
+type Reference struct {
+	Span            // what Pin replaces, or what cannot be pinned
+	Name     Span   // where the file has the name of the image; equal to Span if Form is Whole
+	Line     int    // of the name, counted from 1
+	Text     string // the reference, joined if the file has it in parts; of others, what the file has
+	Image    registry.Reference
+	Platform string // that the file asks for, as it is written, such as "linux/arm64" or "$BUILDPLATFORM"; or empty
+	Form     Form
+	Class    Class
+	Reason   string // why it cannot be pinned; or empty
 }
 
-// Form is how a reference is written in the bytes that Pin replaces.
+// Class is what can be done with a reference.
+type Class int
+
+// The classes of references. Only those that are Pinnable may be pinned. An image that is
+// built need not exist yet; one that is pushed or tagged may be built elsewhere.
+const (
+	Pinnable  Class = iota // without a digest or with one
+	ReadOnly               // has a digest, and it is not known what reads it
+	Ambiguous              // may be an image
+	Comment                // in a comment
+	Pushed                 // the name of an image that is pushed or tagged there
+	Built                  // the name of an image that is built there
+)
+
+// Form is the form in which a file has what Pin replaces.
 type Form int
 
+// The forms of references.
 const (
-	Whole         Form = iota // the reference itself
-	TagPart                   // its tag, perhaps with a digest behind it: charts
-	DigestPart                // its digest, or what stands in its place
-	DigestMissing             // nothing, right behind the colon of an empty digest:
+	Whole         Form = iota // the whole reference
+	TagPart                   // the tag of a chart's values, perhaps with a digest
+	DigestPart                // the digest, or an empty value
+	DigestMissing             // nothing, behind the colon of a digest: without a value
 	NewTag                    // the key and the value of a kustomization's newTag
 )
 
-// Pin returns the reference with a digest, and what the file has to have between Start
-// and End for it. dropTag leaves the tag out where the reference stands in one piece.
-func (f Found) Pin(digest string, dropTag bool) (reference, edit string) {
-	name, _, _ := strings.Cut(f.Text, "@")
-	name = strings.TrimSuffix(name, ":"+f.Image.Tag)
-	// A reference without a tag gets the tag that it stands for, so that a later update
-	// knows what to follow.
-	tag := cmp.Or(f.Image.Tag, "latest")
-	reference = name + ":" + tag + "@" + digest
-	switch f.Form {
+// Pin returns the reference with a digest, and what must replace the bytes from Start to End.
+// dropTag drops the tag if the file has the whole reference in one piece.
+func (r Reference) Pin(digest string, dropTag bool) (reference, edit string) {
+	name, _, _ := strings.Cut(r.Text, "@")
+	name = strings.TrimSuffix(name, ":"+r.Image.Tag)
+	// A reference without a tag gets the tag that it implies, so that an update can follow it.
+	tag := cmp.Or(r.Image.Tag, "latest")
+	withTag, withoutTag := name+":"+tag+"@"+digest, name+"@"+digest
+	switch r.Form {
 	case TagPart:
-		return reference, tag + "@" + digest
+		return withTag, tag + "@" + digest
 	case DigestPart:
-		return reference, digest
+		return withTag, digest
 	case DigestMissing:
-		return reference, " " + digest
+		return withTag, " " + digest
 	case NewTag:
-		return name + "@" + digest, "digest: " + digest
+		return withoutTag, "digest: " + digest
 	}
 	if dropTag {
-		reference = name + "@" + digest
+		return withoutTag, withoutTag
 	}
-	return reference, reference
+	return withTag, withTag
 }
 
-// Class is why an occurrence is not pinned.
-type Class int
-
-const (
-	Ambiguous Class = iota // it may be read as an image, and cannot be pinned
-	Comment                // it stands in a comment
-	Pushed                 // it names what is pushed or tagged there, and may be built elsewhere
-	Built                  // it names what is built there, which need not exist yet
-)
-
-// SeveralPlatforms is the platform of an image that is used for more than one.
+// SeveralPlatforms is the platform of an image that is used for several.
 const SeveralPlatforms = "several platforms"
 
-// Left is an occurrence that stays as it is.
-type Left struct {
-	Line  int    // counted from 1
-	Text  string // what stands there, as it is
-	Why   string
-	Class Class
-	Image registry.Reference // that it names, if it does
+// Reasons why an occurrence is not pinned.
+const (
+	HasVariable = "contains a variable: only a literal name can be pinned"
+	InPieces    = "is written over several lines, or with quotes or escapes inside: only a name in one piece can be pinned"
+	BuiltHere   = "names an image that is built here"
+)
 
-	Start, End int // in the file
-}
-
-// Results collects what the readers understand of a file, by place in the file.
+// Results is what the readers found in a file.
 type Results struct {
-	Data  []byte
-	Host  string // without the standard port
-	Found []Found
-	Left  []Left
-	Other []Place // where the host names no image, nor a part of one
-
-	Work int // bytes that were looked at around what was found, for tests
+	Data       []byte
+	Host       string // without the standard port
+	References []Reference
+	Ignored    []Span // mentions of the host that name no image
 }
 
-// Leave notes what stands between two places as not to be pinned.
-func (r *Results) Leave(start, end int, why string) {
-	r.Left = append(r.Left, Left{Text: string(r.Data[start:end]), Why: why, Start: start, End: end})
+// Leave adds a span that cannot be pinned.
+func (r *Results) Leave(s Span, reason string) {
+	text := string(r.Data[s.Start:s.End])
+	r.References = append(r.References, Reference{Span: s, Name: s, Text: text, Class: Ambiguous, Reason: reason})
 }
 
-// Note finds the reference between two places, or leaves it if it is none.
-func (r *Results) Note(start, end int, platform string) bool {
-	text := string(r.Data[start:end])
+// Add adds the reference that is the whole of a span. If the span is no reference, Add leaves
+// it and returns false.
+func (r *Results) Add(s Span, platform string) bool {
+	text := string(r.Data[s.Start:s.End])
 	image, err := registry.Parse(text, r.Host)
 	if err != nil {
-		r.Leave(start, end, err.Error())
+		r.Leave(s, err.Error())
 		return false
 	}
-	r.Found = append(r.Found, Found{Start: start, End: end, Text: text, Image: image, Platform: platform, Name: start})
+	r.References = append(r.References, Reference{Span: s, Name: s, Text: text, Image: image, Platform: platform})
 	return true
 }
 
-// Sort puts everything in the order of the file, each place once, and counts the lines.
+// Sort sorts the references by the position of their names and sets the lines.
 func (r *Results) Sort() {
-	slices.SortStableFunc(r.Found, func(a, b Found) int { return cmp.Compare(a.Name, b.Name) })
-	slices.SortStableFunc(r.Left, func(a, b Left) int { return cmp.Compare(a.Start, b.Start) })
-	count := lineCounter{data: r.Data, line: 1}
-	for i := range r.Found {
-		r.Found[i].Line = count.at(r.Found[i].Name)
-	}
-	count = lineCounter{data: r.Data, line: 1}
-	for i := range r.Left {
-		r.Left[i].Line = count.at(r.Left[i].Start)
+	slices.SortStableFunc(r.References, func(a, b Reference) int { return cmp.Compare(a.Name.Start, b.Name.Start) })
+	line, counted := 1, 0
+	for i := range r.References {
+		f := &r.References[i]
+		line += bytes.Count(r.Data[counted:f.Name.Start], []byte("\n"))
+		f.Line, counted = line, f.Name.Start
 	}
 }
 
-// A lineCounter counts lines up to places that come in their order.
-type lineCounter struct {
-	data       []byte
-	line, done int
-}
-
-func (c *lineCounter) at(offset int) int {
-	c.line += bytes.Count(c.data[c.done:offset], []byte("\n"))
-	c.done = offset
-	return c.line
-}
-
-// LineAt is the line, counted from 1, of the byte at that offset.
+// LineAt returns the line, counted from 1, of the byte at an offset.
 func LineAt(data []byte, offset int) int { return 1 + bytes.Count(data[:offset], []byte("\n")) }
 
-// CheckNUL refuses what is no text.
+// CheckNUL returns an error for data with NUL bytes, which is not text.
 func CheckNUL(data []byte) error {
 	if i := bytes.IndexByte(data, 0); i >= 0 {
 		return fmt.Errorf("line %d: has a NUL byte", LineAt(data, i))

@@ -11,253 +11,194 @@ import (
 )
 
 const (
-	noTagHere = "has neither a tag nor a digest beside it: what it is stands elsewhere"
-	shared    = "shares its name, tag or digest with another place: write them out"
+	noTagHere = "has neither a tag nor a digest in its mapping"
+	shared    = "shares its name, tag or digest with another value: write them out"
 )
 
-// imageParts is a mapping that gives an image in parts, as charts do, or under name:
-// as GitLab does.
-type imageParts struct {
-	registry, repository, name, tag, digest *yaml.Node
-	merged                                  bool // some of it comes from another mapping
+// parts is an image that a mapping gives in parts.
+type parts struct {
+	mapping      *yaml.Node
+	name         *yaml.Node // where the host is
+	text         string     // the name with the registry
+	tag, digest  *yaml.Node // or nil
+	isMerged     bool       // a part comes from another mapping
+	isKustomized bool
 }
 
-// partsOf reads a mapping, and what is merged into it by <<.
-func (w *walk) partsOf(mapping *yaml.Node) imageParts {
-	var p imageParts
+// readParts reads a mapping that may give an image in parts, as charts do. Under a key with an
+// image, its name: may be the whole image, as in GitLab.
+func (w *walker) readParts(n *yaml.Node, isImage bool) {
+	values, isMerged := w.mergedParts(n)
+	host, repository, name, tag, digest := values[0], values[1], values[2], values[3], values[4]
+	if repository == nil && !isImage {
+		return
+	}
+	if repository == nil && host == nil && tag == nil && digest == nil {
+		if name != nil {
+			w.useVariables(target(name))
+			w.readName(name, siblingsOf(n))
+		}
+		return
+	}
+	if repository != nil {
+		name = repository
+	}
+	p := parts{mapping: n, name: name, text: text(name), tag: tag, digest: digest, isMerged: isMerged}
+	if prefix := text(host); prefix != "" {
+		p.name, p.text = host, prefix+"/"+p.text
+	}
+	isComposed := scan.IsVariable(p.text) && scan.Mentions(p.text, w.Host)
+	isOurs := scan.HasHost(p.text, w.Host) || isComposed || scan.IsHost(p.text, w.Host)
+	if p.name == nil || !isOurs || w.info(n).isEdited { // through an alias
+		return
+	}
+	w.info(n).isEdited = true
+	w.addParts(p)
+}
+
+// readKustomization reads an image that a kustomization puts in the place of another
+// (Kustomize, `images`).
+func (w *walker) readKustomization(n *yaml.Node) {
+	p := parts{mapping: n, name: valueOf(n, "newName"), tag: valueOf(n, "newTag"), digest: valueOf(n, "digest"), isKustomized: true}
+	if p.name == nil && (p.tag != nil || p.digest != nil) {
+		p.name = valueOf(n, "name")
+	}
+	if p.text = text(p.name); scan.HasHost(p.text, w.Host) {
+		w.addParts(p)
+	}
+}
+
+// mergedParts returns the registry, repository, name, tag and digest of a mapping, or nil for
+// each. isMerged reports whether one comes from a mapping that is merged into it by <<.
+func (w *walker) mergedParts(mapping *yaml.Node) (values [5]*yaml.Node, isMerged bool) {
 	bases := []*yaml.Node{mapping}
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
-		if mapping.Content[i].ShortTag() != "!!merge" {
-			continue
-		}
-		base := mapping.Content[i+1]
-		if base.Kind == yaml.SequenceNode {
-			bases = append(bases, base.Content...)
-		} else {
-			bases = append(bases, base)
-		}
-	}
-	for i, base := range bases {
-		if base = behind(base); base.Kind != yaml.MappingNode {
-			continue
-		}
-		own := w.ownParts(base)
-		for j, part := range []**yaml.Node{&p.registry, &p.repository, &p.name, &p.tag, &p.digest} {
-			if *part == nil && own[j] != nil {
-				*part = own[j]
-				p.merged = p.merged || i > 0
+		if base := mapping.Content[i+1]; mapping.Content[i].ShortTag() == "!!merge" {
+			if base.Kind == yaml.SequenceNode {
+				bases = append(bases, base.Content...)
+			} else {
+				bases = append(bases, base)
 			}
 		}
 	}
-	return p
+	for i, base := range bases {
+		base = target(base)
+		if base.Kind != yaml.MappingNode {
+			continue
+		}
+		own := w.info(base).parts // known if the mapping is merged into several
+		if own == nil {
+			own = &[5]*yaml.Node{}
+			for j, key := range []string{"registry", "repository", "name", "tag", "digest"} {
+				own[j] = valueOf(base, key)
+			}
+			w.info(base).parts = own
+		}
+		for j, v := range own {
+			if values[j] == nil && v != nil {
+				values[j] = v
+				isMerged = isMerged || i > 0
+			}
+		}
+	}
+	return values, isMerged
 }
 
-// ownParts are the values of a mapping itself. One may be merged into many.
-func (w *walk) ownParts(mapping *yaml.Node) (own [5]*yaml.Node) {
-	own, known := w.own[mapping]
-	if !known {
-		for i, key := range []string{"registry", "repository", "name", "tag", "digest"} {
-			own[i] = valueOf(mapping, key)
-		}
-		w.own[mapping] = own
+// addParts adds an image in parts, or leaves its name.
+func (w *walker) addParts(p parts) {
+	name := target(p.name)
+	tag, digest, tagHasDigest := strings.Cut(text(p.tag), "@")
+	full := p.text
+	if tag != "" {
+		full += ":" + tag
 	}
-	return own
-}
-
-// text is the value of a part, or nothing.
-func text(n *yaml.Node) string {
-	if n == nil || behind(n).Kind != yaml.ScalarNode {
-		return ""
+	image, err := registry.Parse(p.text, w.Host)
+	withTag, tagErr := registry.Parse(full, w.Host)
+	r := scan.Reference{Text: full, Image: withTag}
+	oldDigest := text(p.digest)
+	if p.digest == nil {
+		oldDigest = digest
 	}
-	return strings.TrimSpace(behind(n).Value)
-}
-
-// parts takes a mapping that may give an image in parts. Under a key with an image its
-// name may be all of it.
-func (w *walk) parts(n *yaml.Node, isImage bool) {
-	p := w.partsOf(n)
-	if p.repository == nil && !isImage {
-		return
+	isPinned := registry.ValidDigest(oldDigest)
+	if isPinned {
+		r.Text, r.Image.Digest = full+"@"+oldDigest, oldDigest
 	}
-	if p.repository == nil && p.registry == nil && p.tag == nil && p.digest == nil {
-		if p.name != nil {
-			w.use(behind(p.name))
-			w.name(p.name, siblingsOf(n))
-		}
-		return
-	}
-	where, name := p.repository, text(p.repository)
-	if p.repository == nil {
-		where, name = p.name, text(p.name)
-	}
-	if host := text(p.registry); host != "" {
-		where, name = p.registry, host+"/"+name
-	}
-	if where == nil || !scan.IsOurs(name, w.Host) && !(scan.IsVariable(name) && scan.Mentioned(name, w.Host)) && !scan.IsHost(name, w.Host) {
-		return
-	}
-	if w.edited[n] { // by an alias
-		return
-	}
-	w.edited[n] = true
-	image, err := registry.Parse(name, w.Host)
-	at := behind(where)
-	tag, digest, hasDigest := strings.Cut(text(p.tag), "@")
-	full := name + ":" + tag
-	if tag == "" {
-		full = name
-	}
-	switch withTag, tagErr := registry.Parse(full, w.Host); {
-	case scan.IsVariable(name + tag):
-		w.leaveNode(at, scan.HasVariable)
-	case err != nil || tagErr != nil:
-		w.leaveNode(at, inParts)
-	case image.Tag != "" && tag == "":
-		w.name(where, siblingsOf(n))
-	case image.Digest != "":
-		w.leaveNode(at, inParts)
-	case isShared(where) && scan.IsOurs(text(where), w.Host):
-		w.leaveNode(at, shared)
-	case p.merged || isShared(p.tag) || isShared(p.digest) || w.edited[p.tag] || w.edited[p.digest]:
-		if registry.ValidDigest(text(p.digest)) {
-			withTag.Digest = text(p.digest)
-			w.foundPart(at, scan.Found{Text: full + "@" + withTag.Digest, Image: withTag, Fixed: true})
-			return
-		}
-		w.leaveNode(at, shared)
-	case p.digest != nil:
-		w.digest(at, n, scan.Found{Text: full, Image: withTag, Form: scan.DigestPart})
-	case tag != "" && (!hasDigest || registry.ValidDigest(digest)):
-		f := scan.Found{Text: full, Image: withTag, Form: scan.TagPart}
-		if hasDigest {
-			f.Text, f.Image.Digest = full+"@"+digest, digest
-		}
-		w.part(at, p.tag, f)
-	default:
-		w.leaveNode(at, noTagHere)
-	}
-}
-
-// kustomize takes what a kustomization puts into other files in the place of an image
-// (Kustomize, `images`).
-func (w *walk) kustomize(n *yaml.Node) {
-	name, tag, digest := valueOf(n, "newName"), valueOf(n, "newTag"), valueOf(n, "digest")
-	if name == nil && (tag != nil || digest != nil) {
-		name = valueOf(n, "name")
-	}
-	if name == nil || !scan.IsOurs(text(name), w.Host) {
-		return
-	}
-	full := text(name)
-	if t := text(tag); t != "" {
-		full += ":" + t
-	}
-	image, err := registry.Parse(full, w.Host)
-	at := behind(name)
+	isEdited := func(n *yaml.Node) bool { return n != nil && w.info(n).isEdited }
+	isPartShared := p.isMerged || isShared(p.tag) || isShared(p.digest) || isEdited(p.tag) || isEdited(p.digest)
 	switch {
-	case err != nil || scan.IsVariable(full):
-		w.leaveNode(at, inParts)
-	case isShared(tag) || isShared(digest):
-		w.leaveNode(at, shared)
-	case digest != nil:
-		w.digest(at, n, scan.Found{Text: full, Image: image, Form: scan.DigestPart})
-	case text(tag) != "":
-		f := scan.Found{Text: full, Image: image, Form: scan.NewTag}
-		w.part(at, tag, f)
+	case scan.IsVariable(full):
+		w.leave(name, scan.HasVariable)
+	case err != nil || tagErr != nil || image.Digest != "":
+		w.leave(name, inParts)
+	case !p.isKustomized && image.Tag != "" && tag == "":
+		w.readName(p.name, siblingsOf(p.mapping))
+	case !p.isKustomized && isShared(p.name) && w.hasHost(p.name):
+		w.leave(name, shared)
+	case isPartShared && p.digest != nil && isPinned:
+		r.Class = scan.ReadOnly
+		w.addPart(name, r)
+	case isPartShared:
+		w.leave(name, shared)
+	case p.digest != nil && isEmpty(p.digest):
+		w.addMissingDigest(name, p.mapping, r)
+	case p.digest != nil:
+		r.Form = scan.DigestPart
+		w.addEdit(name, p.digest, r)
+	case tag == "" || tagHasDigest && !isPinned:
+		w.leave(name, noTagHere)
+	case p.isKustomized:
+		r.Form = scan.NewTag
+		w.addEdit(name, p.tag, r)
 	default:
-		w.leaveNode(at, noTagHere)
+		r.Form = scan.TagPart
+		w.addEdit(name, p.tag, r)
 	}
 }
 
-// digest finds an image whose mapping has a digest: key, be it empty.
-func (w *walk) digest(at, mapping *yaml.Node, f scan.Found) {
-	v := valueOf(mapping, "digest")
-	if old := text(v); registry.ValidDigest(old) {
-		f.Text, f.Image.Digest = f.Text+"@"+old, old
-	}
-	if _, written := w.offset[v]; written {
-		w.part(at, v, f)
-		return
-	}
+// addMissingDigest adds an image whose mapping has a digest: without a value.
+func (w *walker) addMissingDigest(name, mapping *yaml.Node, r scan.Reference) {
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
 		key := mapping.Content[i]
 		if keyName(key) != "digest" {
 			continue
 		}
-		_, end, ok := w.bytes(key)
-		if key.Style != 0 {
-			end++
-		}
-		if !ok || end >= len(w.Data) || w.Data[end] != ':' {
-			break
-		}
-		f.Start, f.End, f.Form = end+1, end+1, scan.DigestMissing
-		w.foundPart(at, f)
-		return
-	}
-	w.leaveNode(at, escaped)
-}
-
-// part finds an image by the node whose bytes a digest changes.
-func (w *walk) part(at, changed *yaml.Node, f scan.Found) {
-	start, end, ok := w.bytes(changed)
-	if !ok || changed.Kind != yaml.ScalarNode || changed.Style&yaml.TaggedStyle != 0 || w.inKeys[changed] {
-		w.leaveNode(at, escaped)
-		return
-	}
-	if f.Form == scan.NewTag {
-		key := w.keyBefore(changed)
-		if key < 0 {
-			w.leaveNode(at, escaped)
+		s, ok := w.valueSpan(key)
+		colon := s.End + len(quoteOf(key))
+		if ok && colon < len(w.Data) && w.Data[colon] == ':' {
+			r.Span, r.Form = scan.Span{Start: colon + 1, End: colon + 1}, scan.DigestMissing
+			w.addPart(name, r)
 			return
 		}
-		if changed.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
-			end++
-		}
-		if end < len(w.Data) && strings.IndexByte(" \t\r\n,}", w.Data[end]) < 0 { // without quotes it would go on
-			w.leaveNode(at, escaped)
-			return
-		}
-		start = key
+		break
 	}
-	w.edited[changed] = true
-	f.Start, f.End = start, end
-	w.foundPart(at, f)
+	w.leave(name, escaped)
 }
 
-// keyBefore is where the plain key newTag begins before its value, on one line; -1 where
-// it does not.
-func (w *walk) keyBefore(v *yaml.Node) int {
-	before := w.Data[:w.offset[v]]
-	before = bytes.TrimRight(before, " \t")
-	if !bytes.HasSuffix(before, []byte("newTag:")) {
-		return -1
+// addEdit adds an image by its name and the node that a digest changes.
+func (w *walker) addEdit(name, edited *yaml.Node, r scan.Reference) {
+	s, ok := w.valueSpan(edited)
+	ok = ok && edited.Kind == yaml.ScalarNode && edited.Style&yaml.TaggedStyle == 0 && !w.info(edited).isKey
+	if ok && r.Form == scan.NewTag {
+		// The edit replaces the key too, and the quotes, without which the value must not go on.
+		const key = "newTag:"
+		before := bytes.TrimRight(w.Data[:w.info(edited).span.Start], " \t")
+		s = scan.Span{Start: len(before) - len(key), End: s.End + len(quoteOf(edited))}
+		endsHere := s.End >= len(w.Data) || strings.IndexByte(" \t\r\n,}", w.Data[s.End]) >= 0
+		ok = bytes.HasSuffix(before, []byte(key)) && endsHere
 	}
-	return len(before) - len("newTag:")
-}
-
-// foundPart notes an image whose name stands at a node.
-func (w *walk) foundPart(at *yaml.Node, f scan.Found) {
-	if f.Name = w.offset[at]; at.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
-		f.Name++
-	}
-	f.NameEnd = w.end(at)
-	w.Found = append(w.Found, f)
-	w.at[at] = nil // it is no whole name
-}
-
-// isShared reports whether a node is an alias or may have one.
-func isShared(n *yaml.Node) bool { return n != nil && (n.Kind == yaml.AliasNode || n.Anchor != "") }
-
-// leaveNode notes a node that is not the whole name of an image.
-func (w *walk) leaveNode(n *yaml.Node, why string) {
-	if s := w.at[n]; s != nil {
-		if s.why == "" {
-			s.why = why
-		}
+	if !ok {
+		w.leave(name, escaped)
 		return
 	}
-	s := &spot{node: n, why: why}
-	w.at[n] = s
-	w.spots = append(w.spots, s)
+	w.info(edited).isEdited = true
+	r.Span = s
+	w.addPart(name, r)
+}
+
+// addPart adds an image whose name is at a node, but not the whole of it.
+func (w *walker) addPart(n *yaml.Node, r scan.Reference) {
+	i := w.info(n)
+	r.Name = scan.Span{Start: i.span.Start + len(quoteOf(n)), End: i.span.End}
+	w.References = append(w.References, r)
+	i.isChecked, i.name = true, nil
 }

@@ -12,142 +12,132 @@ import (
 	"docker-credential-cgr/registry"
 )
 
-// Why a value in YAML is left.
-const (
-	inParts = "is given in parts: add a digest: beside them to pin it"
-	escaped = "is written with escapes or over several lines: only a name in one piece can be pinned"
-)
-
-// A spot is a value that names an image of the registry, or seems to.
-type spot struct {
-	node     *yaml.Node
-	prefix   string // that stands before the reference in the same value
-	text     string // the reference
-	image    registry.Reference
-	platform string
-	why      string // it has to stay as it is; empty where it has not
-}
-
-// walk goes through documents and remembers their spots. It visits every node where
-// it stands and follows an alias only from a key that has an image, and never further
-// than to what it names, so that the work grows with the file and aliases neither
-// multiply nor loop.
-type walk struct {
+// walker finds images in YAML documents. It visits every node once and follows an alias only
+// from a key with an image, and only to what it names, so that its work grows with the file
+// and aliases neither multiply it nor loop.
+type walker struct {
 	*scan.Results
-	workflow bool
-	nested   int // how deep it is in strings
-	nodes    []*yaml.Node
-	offset   map[*yaml.Node]int
-	spots    []*spot
-	at       map[*yaml.Node]*spot // nil for a scalar that is none
-	inKeys   map[*yaml.Node]bool  // scalars that keys of mappings hold or are aliases of
-	mappings map[*yaml.Node]bool  // and lists that were taken
-	edited   map[*yaml.Node]bool  // by a mapping that gives an image in parts
-	scripts  map[*yaml.Node]bool
-	built    map[*yaml.Node]scan.Class // scalars: Pushed or Built
-	own      map[*yaml.Node][5]*yaml.Node
+	isWorkflow bool
+	depth      int          // of YAML in strings
+	nodes      []*yaml.Node // in the order of the file
+	infos      map[*yaml.Node]*info
 
-	variables map[string][]*yaml.Node // that may be what an image: is
-	named     map[string]bool         // variables that an image: is, and false for a part of one
+	variables map[string][]*yaml.Node // what may be the value of an image:
+	isImage   map[string]bool         // by variable: whether it is the whole value of an image:, or only a part
 }
 
-func newWalk(r *scan.Results, workflow bool) *walk {
-	w := &walk{Results: r, workflow: workflow, variables: map[string][]*yaml.Node{}, named: map[string]bool{}}
-	w.own, w.built = map[*yaml.Node][5]*yaml.Node{}, map[*yaml.Node]scan.Class{}
-	w.offset, w.at = map[*yaml.Node]int{}, map[*yaml.Node]*spot{}
-	for _, set := range []*map[*yaml.Node]bool{&w.inKeys, &w.mappings, &w.edited, &w.scripts} {
-		*set = map[*yaml.Node]bool{}
+// info is what is known of a node.
+type info struct {
+	span      scan.Span // from its own text to the next node
+	isChecked bool      // for a name, which may be nil
+	name      *imageName
+	isKey     bool // or an alias of it is, or it is in a key
+	isVisited bool // as a mapping or a list with images
+	isEdited  bool // as a part of an image, or as the mapping that has the parts
+	isScript  bool
+	class     scan.Class // Pushed or Built if it names such an image
+	parts     *[5]*yaml.Node
+}
+
+func newWalker(r *scan.Results, isWorkflow bool) *walker {
+	return &walker{
+		Results: r, isWorkflow: isWorkflow, infos: map[*yaml.Node]*info{},
+		variables: map[string][]*yaml.Node{}, isImage: map[string]bool{},
 	}
-	return w
 }
 
-// visit goes through a node that is the value of a key, in a mapping that is the value
-// of another one.
-func (w *walk) visit(n *yaml.Node, key, above string) {
+func (w *walker) info(n *yaml.Node) *info {
+	i := w.infos[n]
+	if i == nil {
+		i = &info{}
+		w.infos[n] = i
+	}
+	return i
+}
+
+// visit visits a node that is the value of key in a mapping that is the value of parentKey.
+func (w *walker) visit(n *yaml.Node, key, parentKey string) {
 	if n.Kind != yaml.MappingNode {
 		for _, child := range n.Content {
-			w.visit(child, key, above)
+			w.visit(child, key, parentKey)
 		}
 		return
 	}
-	beside := siblingsOf(n)
-	// In Compose, and not where build is the name of a job.
-	isBuilt := key == "artifacts" || valueOf(n, "build") != nil && (above == "services" || strings.HasPrefix(key, "x-"))
-	w.parts(n, false)
-	w.login(n)
-	w.parameter(n)
+	siblings := siblingsOf(n)
+	// In Compose and Skaffold; elsewhere build may be the name of a job.
+	isBuilt := key == "artifacts" || valueOf(n, "build") != nil && (parentKey == "services" || strings.HasPrefix(key, "x-"))
+	w.readParts(n, false)
+	w.ignoreLogin(n)
+	w.declareParameter(n)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name, v := keyName(n.Content[i]), n.Content[i+1]
-		w.rememberKey(n.Content[i])
+		w.markKey(n.Content[i])
 		switch {
 		case name == "image" && isBuilt:
-			w.buildsAll(v, scan.Built)
+			w.markBuilt(v, scan.Built)
 		case scan.Builders[name] != 0:
-			w.buildsAll(v, scan.Builders[name])
-		case strings.HasSuffix(name, "image") && scan.IsImageKey(name) || strings.HasSuffix(name, "Image") && scan.IsImageKey(name):
-			w.image(v, beside)
-		case name == "services":
-			w.services(v)
-		case name == "images":
-			w.images(v)
-		case name == "container":
-			w.name(v, beside)
-		case name == "reference" && w.isName(v):
-			w.name(v, beside)
+			w.markBuilt(v, scan.Builders[name])
+		case !strings.HasSuffix(name, "IMAGE") && scan.IsImageKey(name):
+			w.readImage(v, siblings)
+		case name == "services" && v.Kind == yaml.SequenceNode: // of GitLab; elsewhere it is a mapping
+			w.readList(v, w.readImage)
+		case name == "images" && v.Kind == yaml.SequenceNode:
+			w.readList(v, w.readListedImage)
+		case name == "container", name == "reference" && w.hasHost(v):
+			w.readName(v, siblings)
 		case name == "baseImageOverrides" && v.Kind == yaml.MappingNode:
 			for j := 1; j < len(v.Content); j += 2 {
-				w.name(v.Content[j], siblings{})
+				w.readName(v.Content[j], noSiblings)
 			}
 		case name == "uses":
 			// Without docker:// it is an action, not an image.
-			if w.workflow && strings.HasPrefix(behind(v).Value, scan.Schemes[0]) {
-				w.name(v, beside)
+			if w.isWorkflow && strings.HasPrefix(target(v).Value, scan.Schemes[0]) {
+				w.readName(v, siblings)
 			}
 		case name == "variables":
-			w.declare(v)
+			w.declareVariables(v)
 		case name == "run", name == "script", name == "before_script", name == "after_script":
-			w.isScript(v)
+			w.markScript(v)
 		case name == "values", strings.HasSuffix(name, ".yaml"), strings.HasSuffix(name, ".yml"):
-			w.block(v)
+			w.readBlock(v)
 		}
 		w.visit(v, name, key)
 	}
 }
 
-// isName reports whether a value is a name with a host of ours, and no reference of
-// another kind, which keys of the same name may have.
-func (w *walk) isName(v *yaml.Node) bool { return scan.IsOurs(behind(v).Value, w.Host) }
+// hasHost reports whether a value is a name with the registry's host.
+func (w *walker) hasHost(v *yaml.Node) bool { return scan.HasHost(target(v).Value, w.Host) }
 
-// rememberKey notes what a key shares with values by anchors. It is never searched
-// itself.
-func (w *walk) rememberKey(key *yaml.Node) {
-	if key.Kind == yaml.AliasNode || key.Anchor != "" {
-		w.inKeys[behind(key)] = true
+// markKey marks what a key shares with values through anchors. Keys are not changed.
+func (w *walker) markKey(key *yaml.Node) {
+	if isShared(key) {
+		w.info(target(key)).isKey = true
 	}
 	for _, child := range key.Content {
-		w.rememberKey(child)
+		w.markKey(child)
 	}
 }
 
-// siblings is what stands beside an image's name, in the same mapping.
+// siblings are the other values in the mapping of an image's name.
 type siblings struct {
 	platform string
-	tag      bool
+	hasTag   bool
 	digest   string
 }
+
+var noSiblings siblings
 
 func siblingsOf(mapping *yaml.Node) siblings {
 	var s siblings
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
-		v := behind(mapping.Content[i+1])
+		v := target(mapping.Content[i+1])
 		switch keyName(mapping.Content[i]) {
 		case "platform":
-			// As Docker writes it, or a variable in its place.
 			if v.Kind == yaml.ScalarNode && (scan.IsVariable(v.Value) || registry.CheckPlatform(v.Value) == nil) {
 				s.platform = v.Value
 			}
 		case "tag", "imageTag":
-			s.tag = true
+			s.hasTag = true
 		case "digest", "imageDigest":
 			if registry.ValidDigest(v.Value) {
 				s.digest = v.Value
@@ -157,104 +147,85 @@ func siblingsOf(mapping *yaml.Node) siblings {
 	return s
 }
 
-// image takes the value of an `image` key.
-func (w *walk) image(v *yaml.Node, beside siblings) {
-	n := behind(v)
-	switch n.Kind {
-	case yaml.ScalarNode:
-		w.use(n)
-		w.name(n, beside)
-	case yaml.SequenceNode:
-		if n == v { // many aliases of one list would be many walks
-			for _, child := range n.Content {
-				w.name(child, siblings{})
-			}
-		}
-	case yaml.MappingNode:
-		if !w.mappings[n] {
-			w.mappings[n] = true
-			w.parts(n, true)
-		}
+// readImage reads the value of an image key: a name, a list of names, or a mapping.
+func (w *walker) readImage(v *yaml.Node, s siblings) {
+	n := target(v)
+	switch {
+	case n.Kind == yaml.ScalarNode:
+		w.useVariables(n)
+		w.readName(n, s)
+	case n.Kind == yaml.SequenceNode && n == v: // many aliases of one list would be many walks
+		w.readList(n, w.readName)
+	case n.Kind == yaml.MappingNode && !w.info(n).isVisited:
+		w.info(n).isVisited = true
+		w.readParts(n, true)
 	}
 }
 
-// images takes a list of names, such as Zarf's and, with what they are put in the place
-// of, Argo CD's; or a kustomization's list of mappings.
-func (w *walk) images(v *yaml.Node) {
-	if v.Kind != yaml.SequenceNode {
-		return
-	}
-	for _, child := range v.Content {
-		switch child.Kind {
-		case yaml.MappingNode:
-			w.kustomize(child)
-		default:
-			w.name(child, siblings{})
-		}
+func (w *walker) readList(list *yaml.Node, read func(*yaml.Node, siblings)) {
+	for _, child := range list.Content {
+		read(child, noSiblings)
 	}
 }
 
-// services takes the list of a GitLab job's services, each a name or a mapping with one
-// (GitLab CI/CD YAML syntax reference, `services`). Elsewhere services are a mapping.
-func (w *walk) services(v *yaml.Node) {
-	if v.Kind != yaml.SequenceNode {
-		return
-	}
-	for _, service := range v.Content {
-		if service.Kind == yaml.ScalarNode || service.Kind == yaml.AliasNode {
-			w.use(behind(service))
-			w.name(service, siblings{})
-		} else {
-			w.image(service, siblings{})
-		}
+// readListedImage reads an element of images: a name, as Zarf and Argo CD have it, or a
+// mapping of a kustomization.
+func (w *walker) readListedImage(v *yaml.Node, s siblings) {
+	if v.Kind == yaml.MappingNode {
+		w.readKustomization(v)
+	} else {
+		w.readName(v, s)
 	}
 }
 
-// isScript remembers commands: a text, or a list of texts.
-func (w *walk) isScript(v *yaml.Node) {
+// markScript marks commands: a text, or a list of texts.
+func (w *walker) markScript(v *yaml.Node) {
 	if v.Kind == yaml.ScalarNode {
-		w.scripts[v] = true
+		w.info(v).isScript = true
 	}
 	if v.Kind == yaml.SequenceNode {
 		for _, child := range v.Content {
-			w.isScript(child)
+			w.markScript(child)
 		}
 	}
 }
 
-// buildsAll remembers the names of what is built or pushed.
-func (w *walk) buildsAll(v *yaml.Node, class scan.Class) {
-	if v = behind(v); v.Kind == yaml.ScalarNode {
-		w.built[v] = max(w.built[v], class)
-	} else if v.Kind == yaml.SequenceNode && !w.mappings[v] {
-		w.mappings[v] = true
-		for _, child := range v.Content {
-			if child.Kind == yaml.ScalarNode {
-				w.built[child] = max(w.built[child], class)
-			}
+// markBuilt marks the names of images that are built or pushed.
+func (w *walker) markBuilt(v *yaml.Node, class scan.Class) {
+	mark := func(n *yaml.Node, _ siblings) {
+		if n.Kind == yaml.ScalarNode {
+			w.info(n).class = max(w.info(n).class, class)
 		}
+	}
+	v = target(v)
+	mark(v, noSiblings)
+	if v.Kind == yaml.SequenceNode && !w.info(v).isVisited {
+		w.info(v).isVisited = true
+		w.readList(v, mark)
 	}
 }
 
+// usedVariable matches $NAME and ${NAME} of a shell, $(params.NAME) of Tekton, and
+// {{inputs.parameters.NAME}} of Argo.
 var usedVariable = sync.OnceValue(func() *regexp.Regexp {
-	// $NAME and ${NAME} of a shell, $(params.NAME) of Tekton, {{inputs.parameters.NAME}} of Argo.
-	return regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?|\$\((?:inputs\.)?params\.([A-Za-z0-9_.-]+)\)|\{\{ *(?:inputs|workflow)\.parameters\.([A-Za-z0-9_.-]+) *\}\}`)
+	return regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?|\$\((?:inputs\.)?params\.([A-Za-z0-9_.-]+)\)|` +
+		`\{\{ *(?:inputs|workflow)\.parameters\.([A-Za-z0-9_.-]+) *\}\}`)
 })
 
-// use notes which variables an image is, or has for a part.
-func (w *walk) use(n *yaml.Node) {
-	if _, known := w.at[n]; known || !scan.IsVariable(n.Value) {
+// useVariables notes which variables an image is, or has as a part.
+func (w *walker) useVariables(n *yaml.Node) {
+	if w.info(n).isChecked || !scan.IsVariable(n.Value) {
 		return
 	}
 	for _, m := range usedVariable().FindAllStringSubmatch(n.Value, -1) {
 		name := m[1] + m[2] + m[3]
-		wholly, known := w.named[name]
-		w.named[name] = m[0] == n.Value && (wholly || !known)
+		isImage, isKnown := w.isImage[name]
+		w.isImage[name] = m[0] == n.Value && (isImage || !isKnown)
 	}
 }
 
-// declare notes a mapping of variables, each a value or a mapping with one.
-func (w *walk) declare(v *yaml.Node) {
+// declareVariables notes a mapping of variables, each a value or a mapping with one.
+func (w *walker) declareVariables(v *yaml.Node) {
 	if v.Kind != yaml.MappingNode {
 		return
 	}
@@ -267,43 +238,57 @@ func (w *walk) declare(v *yaml.Node) {
 	}
 }
 
-// parameter notes a mapping with a name and a value, as Tekton and Argo have it.
-func (w *walk) parameter(n *yaml.Node) {
+// declareParameter notes a mapping with a name and a value, as Tekton and Argo have it.
+func (w *walker) declareParameter(n *yaml.Node) {
 	name, v := valueOf(n, "name"), cmp.Or(valueOf(n, "default"), valueOf(n, "value"))
 	if name == nil || v == nil || name.Kind != yaml.ScalarNode {
 		return
 	}
 	w.variables[name.Value] = append(w.variables[name.Value], v)
 	// By convention IMAGE is what a task builds.
-	if _, known := w.named[name.Value]; !known && scan.IsImageKey(name.Value) && name.Value != "IMAGE" && w.isName(v) {
-		w.named[name.Value] = true
+	_, isKnown := w.isImage[name.Value]
+	if !isKnown && scan.IsImageKey(name.Value) && name.Value != "IMAGE" && w.hasHost(v) {
+		w.isImage[name.Value] = true
 	}
 }
 
-// login notes the registry of a step that signs in there.
-func (w *walk) login(n *yaml.Node) {
-	if host := valueOf(n, "registry"); host != nil && scan.IsHost(text(host), w.Host) && (valueOf(n, "username") != nil || valueOf(n, "password") != nil) {
-		w.Other = append(w.Other, scan.At(w.offset[host], w.end(host)))
+// ignoreLogin ignores the registry of a step that signs in to it.
+func (w *walker) ignoreLogin(n *yaml.Node) {
+	host := valueOf(n, "registry")
+	hasLogin := valueOf(n, "username") != nil || valueOf(n, "password") != nil
+	if hasLogin && scan.IsHost(text(host), w.Host) {
+		w.Ignored = append(w.Ignored, w.info(host).span)
 	}
 }
 
-// behind is the node that an alias stands for, or the node itself.
-func behind(n *yaml.Node) *yaml.Node {
+// target returns the node that an alias stands for, or the node itself.
+func target(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.AliasNode {
 		return n.Alias
 	}
 	return n
 }
 
-// keyName is the name of a key, or nothing where it is no string.
+// isShared reports whether a node is an alias or may have one.
+func isShared(n *yaml.Node) bool { return n != nil && (n.Kind == yaml.AliasNode || n.Anchor != "") }
+
+// text returns the value of a scalar or its alias, or "".
+func text(n *yaml.Node) string {
+	if n == nil || target(n).Kind != yaml.ScalarNode {
+		return ""
+	}
+	return strings.TrimSpace(target(n).Value)
+}
+
+// keyName returns the name of a key that is a string, or "".
 func keyName(key *yaml.Node) string {
-	if key = behind(key); key.Kind == yaml.ScalarNode && key.ShortTag() == "!!str" {
+	if key = target(key); key.Kind == yaml.ScalarNode && key.ShortTag() == "!!str" {
 		return key.Value
 	}
 	return ""
 }
 
-// valueOf is the value of a mapping's key, or nil.
+// valueOf returns the value of a mapping's key, or nil.
 func valueOf(mapping *yaml.Node, key string) *yaml.Node {
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
 		if keyName(mapping.Content[i]) == key {

@@ -1,4 +1,4 @@
-// Package yamlfile reads the images that YAML files name.
+// Package yamlfile finds the images that YAML files name.
 package yamlfile
 
 import (
@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sort"
 	"strings"
 	"unicode/utf8"
 
@@ -17,50 +18,48 @@ import (
 	"docker-credential-cgr/references/scan"
 )
 
-// maxNested is how deep YAML may stand in strings of YAML.
-const maxNested = 3
+// maxDepth is how deep YAML is read that is in strings of YAML.
+const maxDepth = 3
 
-// Read notes the images in a stream of YAML documents. The library understands the
-// file and says at which line and column a value stands; the file's own bytes there
-// have to be that value. scripts returns the part of the file that is a script and has
-// this place.
-func Read(r *scan.Results, workflow bool) (scripts func(offset int) (scan.Place, bool), err error) {
-	return newWalk(r, workflow).readAll()
+// Read adds the images in a stream of YAML documents. A library parses the file and returns
+// the line and column of each value; a value can be pinned if the bytes there are equal to it.
+// scriptAt returns the script that an offset is in.
+func Read(r *scan.Results, isWorkflow bool) (scriptAt func(offset int) (scan.Span, bool), err error) {
+	return newWalker(r, isWorkflow).readAll()
 }
 
-func (w *walk) readAll() (scripts func(offset int) (scan.Place, bool), err error) {
-	if err := checkYAMLText(w.Data); err != nil {
+func (w *walker) readAll() (scriptAt func(offset int) (scan.Span, bool), err error) {
+	if err := checkText(w.Data); err != nil {
 		return nil, err
 	}
-	// The library reports what it finds with panics of its own, and some of its
-	// inner checks get through.
-	defer func() {
+	defer func() { // some of the library's checks end in a panic
 		if recover() != nil {
 			err = errors.New("is not understood as YAML")
 		}
 	}()
-	// It refuses YAML 1.2 for the number, not for the language.
-	documents := yaml.NewDecoder(bytes.NewReader(bytes.ReplaceAll(w.Data, []byte("%YAML 1.2"), []byte("%YAML 1.1"))))
-	var all []*yaml.Node
+	// The library refuses YAML 1.2 for the number, not for the language.
+	decoder := yaml.NewDecoder(bytes.NewReader(bytes.ReplaceAll(w.Data, []byte("%YAML 1.2"), []byte("%YAML 1.1"))))
+	var documents []*yaml.Node
 	for {
 		document := &yaml.Node{}
-		if err := documents.Decode(document); errors.Is(err, io.EOF) {
+		if err := decoder.Decode(document); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
-			return nil, explain(w.Data, err)
+			return nil, parseError(w.Data, err)
 		}
-		all = append(all, document)
+		documents = append(documents, document)
+		w.collect(document)
 	}
-	w.locate(all)
-	for _, document := range all {
+	w.locate()
+	for _, document := range documents {
 		w.visit(document, "", "")
 	}
 	w.finish()
-	return w.script, nil
+	return w.scriptAt, nil
 }
 
-// explain makes one line of the library's error.
-func explain(data []byte, err error) error {
+// parseError returns an error of one line for an error of the library.
+func parseError(data []byte, err error) error {
 	is := "is not in valid YAML"
 	if bytes.Contains(data, []byte("{{")) || bytes.Contains(data, []byte("{%")) || bytes.Contains(data, []byte("<%")) {
 		is = "is in a template, not in valid YAML"
@@ -68,18 +67,18 @@ func explain(data []byte, err error) error {
 	return fmt.Errorf("%s: %s", is, platform.Printable(strings.TrimPrefix(err.Error(), "yaml: ")))
 }
 
-// checkYAMLText refuses what the library has errors without a line for, or would read
-// as something else.
-func checkYAMLText(data []byte) error {
+// checkText refuses text for which the library has no line in its error, or which it changes.
+func checkText(data []byte) error {
 	if err := scan.CheckNUL(data); err != nil {
 		return err
 	}
 	for i := 0; i < len(data); {
 		r, size := utf8.DecodeRune(data[i:])
+		isControl := r < ' ' && r != '\t' && r != '\n' && r != '\r' || r >= 0x7f && r < 0xa0 && r != 0x85
 		switch {
 		case r == utf8.RuneError && size == 1:
 			return fmt.Errorf("line %d: is not in UTF-8", scan.LineAt(data, i))
-		case r == '\ufeff' && i > 0, r < ' ' && r != '\t' && r != '\n' && r != '\r', r >= 0x7f && r < 0xa0 && r != 0x85, r == 0xfffe, r == 0xffff:
+		case isControl, r == '\ufeff' && i > 0, r == 0xfffe, r == 0xffff:
 			return fmt.Errorf("line %d: has the character %U, which YAML does not allow", scan.LineAt(data, i), r)
 		}
 		i += size
@@ -87,20 +86,21 @@ func checkYAMLText(data []byte) error {
 	return nil
 }
 
-// locate finds the bytes of every node.
-func (w *walk) locate(documents []*yaml.Node) {
-	var visit func(n *yaml.Node)
-	visit = func(n *yaml.Node) {
-		if n.Kind != yaml.DocumentNode && !(n.Kind == yaml.ScalarNode && n.Value == "" && n.Style == 0) {
-			w.nodes = append(w.nodes, n)
-		}
-		for _, child := range n.Content {
-			visit(child)
-		}
+// isEmpty reports whether a node has no bytes in the file.
+func isEmpty(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Value == "" && n.Style == 0 }
+
+// collect adds a node and those in it to nodes.
+func (w *walker) collect(n *yaml.Node) {
+	if n.Kind != yaml.DocumentNode && !isEmpty(n) {
+		w.nodes = append(w.nodes, n)
 	}
-	for _, document := range documents {
-		visit(document)
+	for _, child := range n.Content {
+		w.collect(child)
 	}
+}
+
+// locate sets the spans of the nodes, each up to the next node.
+func (w *walker) locate() {
 	slices.SortStableFunc(w.nodes, func(a, b *yaml.Node) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
@@ -108,52 +108,58 @@ func (w *walk) locate(documents []*yaml.Node) {
 	if bytes.HasPrefix(w.Data, []byte(scan.ByteOrderMark)) {
 		c.offset = len(scan.ByteOrderMark)
 	}
+	text := 0 // where the last scalar's own text begins
 	for _, n := range w.nodes {
 		c.move(n.Line, n.Column)
-		w.offset[n] = max(c.offset, c.properties)
 		if n.Kind == yaml.ScalarNode {
-			c.properties = afterProperties(w.Data, c.offset)
-			w.offset[n] = c.properties
+			text = skipProperties(w.Data, c.offset)
 		}
+		w.info(n).span.Start = max(c.offset, text)
+	}
+	next, end := len(w.Data), len(w.Data)
+	for _, n := range slices.Backward(w.nodes) {
+		s := &w.info(n).span
+		if s.Start < next {
+			end = next
+		}
+		s.End, next = end, s.Start
 	}
 }
 
-// afterProperties is where a node's own text begins, behind its anchor and its tag,
-// between which and the text there may be comments and line breaks.
-func afterProperties(data []byte, at int) int {
+// skipProperties returns where a node's own text begins: behind its anchor and its tag, which
+// comments and line breaks may follow.
+func skipProperties(data []byte, start int) int {
 	const blank = " \t\r\n"
-	for at < len(data) && (data[at] == '&' || data[at] == '!') {
-		at += until(data[at:], blank)
-		for at < len(data) && strings.IndexByte(blank+"#", data[at]) >= 0 {
-			if data[at] == '#' {
-				at += until(data[at:], "\r\n")
+	for start < len(data) && (data[start] == '&' || data[start] == '!') {
+		start += lengthBefore(data[start:], blank)
+		for start < len(data) && strings.IndexByte(blank+"#", data[start]) >= 0 {
+			if data[start] == '#' {
+				start += lengthBefore(data[start:], "\r\n")
 			} else {
-				at++
+				start++
 			}
 		}
 	}
-	return at
+	return start
 }
 
-// until is how many bytes stand before the first of the stops.
-func until(data []byte, stops string) int {
+// lengthBefore returns the number of bytes before the first of the stops.
+func lengthBefore(data []byte, stops string) int {
 	if i := bytes.IndexAny(data, stops); i >= 0 {
 		return i
 	}
 	return len(data)
 }
 
-// A cursor goes forward through a file as the YAML library counts it: columns in
-// characters, from 1, and lines by every break of YAML 1.1. The mark at the beginning of
-// a file is no character.
+// cursor moves through a file as the library counts: columns in characters from 1, and lines
+// by every line break of YAML 1.1. A byte order mark does not count.
 type cursor struct {
 	data         []byte
 	offset       int
-	properties   int // where the last scalar's own text began
 	line, column int
 }
 
-// move goes on to a line and column, or as far as the file is.
+// move moves to a line and column, or to the end of the file.
 func (c *cursor) move(line, column int) {
 	for c.offset < len(c.data) && (c.line < line || c.line == line && c.column < column) {
 		r, size := utf8.DecodeRune(c.data[c.offset:])
@@ -167,5 +173,52 @@ func (c *cursor) move(line, column int) {
 			c.line++
 			c.column = 1
 		}
+	}
+}
+
+// scriptAt returns the script that an offset is in.
+func (w *walker) scriptAt(offset int) (scan.Span, bool) {
+	i := sort.Search(len(w.nodes), func(i int) bool { return w.info(w.nodes[i]).span.Start > offset }) - 1
+	if i < 0 || !w.info(w.nodes[i]).isScript {
+		return scan.Span{}, false
+	}
+	return w.info(w.nodes[i]).span, true
+}
+
+// readBlock reads the YAML in a literal block, which is there as it is but for its indentation.
+func (w *walker) readBlock(v *yaml.Node) {
+	if v.Kind != yaml.ScalarNode || v.Style&yaml.LiteralStyle == 0 || w.depth >= maxDepth || !scan.Mentions(v.Value, w.Host) {
+		return
+	}
+	start := w.info(v).span.Start
+	start += lengthBefore(w.Data[start:], "\n") + 1
+	end, indent := start, -1
+	for end < len(w.Data) {
+		line := w.Data[end : end+lengthBefore(w.Data[end:], "\n")]
+		blanks := len(line) - len(bytes.TrimLeft(line, " "))
+		if len(bytes.TrimSpace(line)) > 0 {
+			if indent < 0 {
+				indent = blanks
+			}
+			if blanks < indent {
+				break
+			}
+		}
+		end = min(len(w.Data), end+len(line)+1)
+	}
+	if start >= end {
+		return
+	}
+	block := newWalker(&scan.Results{Data: w.Data[start:end], Host: w.Host}, false)
+	block.depth = w.depth + 1
+	if _, err := block.readAll(); err != nil {
+		return // its text is searched like any other
+	}
+	for _, r := range block.References {
+		r.Span, r.Name = r.Shift(start), r.Name.Shift(start)
+		w.References = append(w.References, r)
+	}
+	for _, s := range block.Ignored {
+		w.Ignored = append(w.Ignored, s.Shift(start))
 	}
 }
