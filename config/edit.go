@@ -69,7 +69,7 @@ func Update(path string, changes map[string]string) error {
 		return err
 	}
 	pattern := "." + filepath.Base(target) + ".new-*"
-	if err := atomicfile.Replace(target, pattern, []byte(text), func(f *os.File) error { return f.Chmod(mode) }); err != nil {
+	if err := atomicfile.Replace(target, pattern, []byte(text), mode); err != nil {
 		return cannot("change", path, err)
 	}
 	return nil

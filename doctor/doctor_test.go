@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"docker-credential-cgr/config"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/keychain"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
@@ -216,7 +217,7 @@ func TestOneLine(t *testing.T) {
 }
 
 func TestFromError(t *testing.T) {
-	err := errors.New("X belongs to user 1, not to you; run: sudo chown 0 X")
+	err := hint.With(errors.New("X belongs to user 1, not to you"), hint.Text("sudo chown 0 X"))
 	want(t, fromError("docker", err, "other"), Failure, "X belongs to user 1, not to you", "sudo chown 0 X")
 	want(t, fromError("docker", errors.New("broken"), "mend it"), Failure, "broken", "mend it")
 }

@@ -90,5 +90,5 @@ func readFile(path string) (text []byte, written time.Time, err error) {
 func WriteFile(path string, text []byte) error {
 	const pattern = "new-*"
 	atomicfile.Sweep(filepath.Dir(path), pattern)
-	return atomicfile.Replace(path, pattern, text, nil)
+	return atomicfile.Replace(path, pattern, text, 0o600)
 }
