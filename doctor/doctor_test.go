@@ -162,7 +162,7 @@ func TestExamine(t *testing.T) {
 // What the settings leave unknown is not looked at.
 func TestExamineWrongSettings(t *testing.T) {
 	p := patient(t)
-	p.ConfigErr = errors.Join(errors.New(`CHAINGUARD_AUTH_MODE="x": must be one of auto, browser, headless`))
+	_, p.ConfigErr = config.Load(getenv(map[string]string{"CHAINGUARD_AUTH_MODE": "x"}))
 	p.Session = nil
 	p.Transport = untouched(t)
 	results := p.Examine(t.Context(), "")

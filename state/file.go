@@ -26,7 +26,7 @@ func MakePrivateDir(dir string) error {
 	if err := CheckPrivateDir(dir); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if err := checkParent(dir); err != nil {
+	if err := CheckParent(dir); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -66,10 +66,10 @@ func checkPrivate(path string, info fs.FileInfo, want fs.FileMode) error {
 	return nil
 }
 
-// checkParent refuses to make dir below a folder of another user, as root would
+// CheckParent refuses to make dir below a folder of another user, as root would
 // with that user's HOME: the folder would be root's, and its place the user's to
 // change.
-func checkParent(dir string) error {
+func CheckParent(dir string) error {
 	for parent := filepath.Dir(dir); ; parent = filepath.Dir(parent) {
 		info, err := os.Stat(parent)
 		if err != nil {

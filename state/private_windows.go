@@ -20,7 +20,7 @@ const openFlags = 0
 // list, which modes do not show, already keeps other users out.
 func checkPrivate(string, fs.FileInfo, fs.FileMode) error { return nil }
 
-// checkParent has nothing to look at either.
-func checkParent(string) error { return nil }
+// CheckParent has nothing to look at either.
+func CheckParent(string) error { return nil }
 
 func ofAnotherUser(string) bool { return false }
