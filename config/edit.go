@@ -40,8 +40,8 @@ func Update(path string, changes map[string]string) error {
 		if _, err := os.Lstat(path); err == nil {
 			return hint.With(fmt.Errorf("%s is a link to a file that does not exist", plain(path)), hint.Text("create the file or remove the link"))
 		}
-		if onlyUnsets(changes) {
-			return nil
+		if !slices.ContainsFunc(slices.Collect(maps.Values(changes)), func(value string) bool { return value != "" }) {
+			return nil // nothing is set, so there is nothing to remove
 		}
 		target, err = path, nil
 	}
@@ -93,15 +93,6 @@ func Check(changes map[string]string) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-func onlyUnsets(changes map[string]string) bool {
-	for _, value := range changes {
-		if value != "" {
-			return false
-		}
-	}
-	return true
 }
 
 // lock keeps other processes from changing the file at path. The lock file is not

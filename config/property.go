@@ -28,7 +28,7 @@ type property struct {
 var properties = []property{
 	endpoint("platform.issuer", "https://issuer.enforce.dev", func(c *Config) **url.URL { return &c.Issuer }),
 	endpoint("platform.api", "https://console-api.enforce.dev", func(c *Config) **url.URL { return &c.API }),
-	{name: "platform.registry", standard: standardRegistry, set: setRegistry},
+	define("platform.registry", standardRegistry, func(c *Config) **url.URL { return &c.Registry }, parseRegistry),
 	endpoint("platform.console", "https://console.chainguard.dev", func(c *Config) **url.URL { return &c.Console }),
 	choice("keychain", func(c *Config) *string { return &c.Keychain }, KeychainAuto, KeychainOS, KeychainKernel, KeychainFile, KeychainNone),
 	choice("auth.auto-login", func(c *Config) *string { return &c.AutoLogin }, AutoLoginTTY, AutoLoginAlways, AutoLoginNever),
@@ -43,8 +43,8 @@ var properties = []property{
 	text("default.org-name", func(c *Config) *string { return &c.OrgName }, checkName),
 	text("default.identity-provider", func(c *Config) *string { return &c.IdentityProvider }, checkUIDP),
 	choice("default.social-login", func(c *Config) *string { return &c.SocialLogin }, "", "email", "google", "github", "gitlab"),
-	toggle("default.use-refresh-token", "true", func(c *Config) *bool { return &c.UseRefreshToken }),
-	toggle("default.skip-auto-login", "false", func(c *Config) *bool { return &c.skipAutoLogin }),
+	toggle("default.use-refresh-token", true, func(c *Config) *bool { return &c.UseRefreshToken }),
+	toggle("default.skip-auto-login", false, func(c *Config) *bool { return &c.skipAutoLogin }),
 }
 
 // identityToken is the property whose value is the path of a file.
@@ -80,12 +80,7 @@ func Properties() []string {
 
 // Variable returns the name of the environment variable that sets property.
 func Variable(property string) string {
-	return "CHAINGUARD_" + strings.Map(func(r rune) rune {
-		if r == '.' || r == '-' {
-			return '_'
-		}
-		return unicode.ToUpper(r)
-	}, property)
+	return "CHAINGUARD_" + strings.NewReplacer(".", "_", "-", "_").Replace(strings.ToUpper(property))
 }
 
 // Flag returns the name of the flag that sets property, without dashes. It is chainctl's,
@@ -174,58 +169,57 @@ func (p property) parseInFile(c *Config, text string) (value string, err error) 
 	return value, err
 }
 
-// endpoint is a property whose value is a URL that secrets are sent to.
-func endpoint(name, standard string, field func(*Config) **url.URL) property {
-	return property{name: name, standard: standard, set: func(c *Config, text string) (string, error) {
-		u, err := parseEndpoint(text, standard)
-		*field(c) = u
+// define returns a property. With an error, parse returns the value to use instead: the
+// default, or nil for a URL.
+func define[T any](name, standard string, field func(*Config) *T, parse func(text string) (T, error)) property {
+	return property{name, standard, func(c *Config, text string) (string, error) {
+		value, err := parse(text)
+		*field(c) = value
 		if err != nil {
 			return "", err
 		}
-		return u.String(), nil
+		return fmt.Sprint(value), nil
 	}}
+}
+
+// endpoint is a property whose value is a URL that secrets are sent to.
+func endpoint(name, standard string, field func(*Config) **url.URL) property {
+	return define(name, standard, field, func(text string) (*url.URL, error) { return parseEndpoint(text, standard) })
 }
 
 const standardRegistry = "https://cgr.dev"
 
-func setRegistry(c *Config, text string) (value string, err error) {
-	c.Registry, err = parseEndpoint(text, standardRegistry)
-	if err == nil && c.Registry.Path != "" {
-		c.Registry, err = nil, errors.New("a registry's URL has no path")
+func parseRegistry(text string) (*url.URL, error) {
+	u, err := parseEndpoint(text, standardRegistry)
+	if err == nil && u.Path != "" {
+		return nil, errors.New("a registry's URL has no path")
 	}
-	if err != nil {
-		return "", err
-	}
-	return c.Registry.String(), nil
+	return u, err
 }
 
 // choice is a property that is one of a few words. The first is the default.
 func choice(name string, field func(*Config) *string, words ...string) property {
-	return property{name: name, standard: words[0], set: func(c *Config, text string) (string, error) {
+	return define(name, words[0], field, func(text string) (string, error) {
 		if slices.Contains(words, text) {
-			*field(c) = text
 			return text, nil
 		}
-		*field(c) = words[0]
 		err := errors.New("must be one of " + strings.TrimPrefix(strings.Join(words, ", "), ", "))
 		if near := nearest(text, words); near != "" {
 			err = hint.With(err, writeInstead(near))
 		}
-		return "", err
-	}}
+		return words[0], err
+	})
 }
 
 // toggle is a property that is true or false.
-func toggle(name, standard string, field func(*Config) *bool) property {
-	return property{name: name, standard: standard, set: func(c *Config, text string) (string, error) {
+func toggle(name string, standard bool, field func(*Config) *bool) property {
+	return define(name, strconv.FormatBool(standard), field, func(text string) (bool, error) {
 		on, err := parseBool(text)
 		if err != nil {
-			*field(c) = standard == "true"
-			return "", err
+			return standard, err
 		}
-		*field(c) = on
-		return strconv.FormatBool(on), nil
-	}}
+		return on, nil
+	})
 }
 
 func parseBool(text string) (bool, error) {
@@ -240,34 +234,29 @@ func parseBool(text string) (bool, error) {
 
 // text is a property that is empty or accepted by check.
 func text(name string, field func(*Config) *string, check func(string) error) property {
-	return property{name: name, set: func(c *Config, text string) (string, error) {
-		*field(c) = ""
-		if text == "" {
-			return "", nil
+	return define(name, "", field, func(text string) (string, error) {
+		if text != "" {
+			if err := check(text); err != nil {
+				return "", err
+			}
 		}
-		if err := check(text); err != nil {
-			return "", err
-		}
-		*field(c) = text
 		return text, nil
-	}}
+	})
 }
 
 // ValidUIDP reports whether id has the form of the id of an identity or a group: 40
 // hexadecimal digits in lower case, and "/" and 16 more for each level below.
 func ValidUIDP(id string) bool {
-	root, rest, more := strings.Cut(id, "/")
-	ok := isHex(root, 40)
-	for ok && more {
-		var segment string
-		segment, rest, more = strings.Cut(rest, "/")
-		ok = isHex(segment, 16)
+	for i, segment := range strings.Split(id, "/") {
+		digits := 16
+		if i == 0 {
+			digits = 40
+		}
+		if len(segment) != digits || strings.Trim(segment, "0123456789abcdef") != "" {
+			return false
+		}
 	}
-	return ok
-}
-
-func isHex(text string, digits int) bool {
-	return len(text) == digits && strings.Trim(text, "0123456789abcdef") == ""
+	return true
 }
 
 func checkUIDP(text string) error {
