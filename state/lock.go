@@ -25,18 +25,18 @@ type Lock struct {
 	release func()
 }
 
-// Holder describes the process that holds a lock, to those that wait for it.
-type Holder struct {
+// LockOwner describes the process that holds a lock, to those that wait for it.
+type LockOwner struct {
 	PID   int       `json:"pid"`
 	Doing string    `json:"doing"` // such as "signing in"
 	Since time.Time `json:"since"`
 }
 
-func (h Holder) String() string {
-	if h.PID == 0 {
+func (o LockOwner) String() string {
+	if o.PID == 0 {
 		return "another process"
 	}
-	return fmt.Sprintf("process %d, which is %s since %s", h.PID, h.Doing, h.Since.Local().Format("15:04:05"))
+	return fmt.Sprintf("process %d, which is %s since %s", o.PID, o.Doing, o.Since.Local().Format("15:04:05"))
 }
 
 // TryLock takes the lock called name exclusively, or returns ErrBusy at once.
@@ -201,10 +201,10 @@ func (l *Lock) Unlock() {
 	}
 }
 
-// SayHolder stores beside the lock called name what its owner, this process, is doing. That
+// SetLockOwner stores beside the lock called name what its owner, this process, does. That
 // is only for messages, so failures are ignored.
-func (d *Dir) SayHolder(name, doing string) {
-	text, _ := json.Marshal(Holder{PID: os.Getpid(), Doing: doing, Since: time.Now()})
+func (d *Dir) SetLockOwner(name, doing string) {
+	text, _ := json.Marshal(LockOwner{PID: os.Getpid(), Doing: doing, Since: time.Now()})
 	_ = d.inFirst(true, func(dir string) error {
 		// In place and not synced: it has no use after a power cut, and a sync would
 		// delay all processes that wait.
@@ -217,13 +217,13 @@ func (d *Dir) SayHolder(name, doing string) {
 	})
 }
 
-// ReadHolder returns what the owner of the lock called name has stored. It is valid only
+// ReadLockOwner returns what the owner of the lock called name has stored. It is valid only
 // while a process holds the lock.
-func (d *Dir) ReadHolder(name string) Holder {
-	var h Holder
+func (d *Dir) ReadLockOwner(name string) LockOwner {
+	var o LockOwner
 	text, err := d.ReadNote(name + ".holder")
-	if err != nil || json.Unmarshal(text, &h) != nil {
-		return Holder{}
+	if err != nil || json.Unmarshal(text, &o) != nil {
+		return LockOwner{}
 	}
-	return h
+	return o
 }

@@ -55,8 +55,8 @@ func TestNextDirectory(t *testing.T) {
 	lock, err := d.TryLock("session")
 	must(t, err)
 	wantBusy(t, other, "another process without a home")
-	d.SayHolder("session", "signing in")
-	if got := other.ReadHolder("session"); got.PID != os.Getpid() {
+	d.SetLockOwner("session", "signing in")
+	if got := other.ReadLockOwner("session"); got.PID != os.Getpid() {
 		t.Errorf("got the holder %v, want this process", got)
 	}
 	must(t, d.WriteNote("note", []byte("text")))
@@ -101,7 +101,7 @@ func TestOneDirectoryIsEnough(t *testing.T) {
 	must(t, err)
 	lock.Unlock()
 	must(t, d.WriteNote("note", nil))
-	d.SayHolder("session", "signing in")
+	d.SetLockOwner("session", "signing in")
 	if _, err := os.Lstat(next); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v for %s, want it not made", err, next)
 	}
