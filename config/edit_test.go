@@ -77,11 +77,11 @@ func TestUpdateRefuses(t *testing.T) {
 		changes    changes
 		want       string
 	}{
-		{"I20 unknown property", "", changes{"auth.mod": "auto"}, `unknown setting "auth.mod"; write auth.mode instead`},
-		{"I20 unknown property unset", "", changes{"auth.mod": ""}, `unknown setting "auth.mod"; write auth.mode instead`},
+		{"I20 unknown property", "", changes{"auth.mod": "auto"}, `unknown setting "auth.mod"; did you mean auth.mode?`},
+		{"I20 unknown property unset", "", changes{"auth.mod": ""}, `unknown setting "auth.mod"; did you mean auth.mode?`},
 		{"I20 a section", "", changes{"auth": "x"}, `unknown setting "auth"`},
 		{"chainctl's property", "", changes{"output.silent": "true"}, "output.silent is chainctl's"},
-		{"I20 wrong value", "", changes{"keychain": "fiel"}, `keychain="fiel": must be one of auto, os, kernel, file, none; write file instead`},
+		{"I20 wrong value", "", changes{"keychain": "fiel"}, `keychain="fiel": must be one of auto, os, kernel, file, none; did you mean file?`},
 		{"one wrong, one right", "", changes{"keychain": "os", "auth.mode": "x"}, `auth.mode="x": must be one of`},
 		{"relative path", "", changes{"auth.identity-token": "token"}, `auth.identity-token="token": must be an absolute path`},
 		{"I23 contradiction in one go", "", changes{"default.org-name": "a", "default.social-login": "github"}, "config.yaml:3: default.social-login exclude each other"},

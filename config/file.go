@@ -294,9 +294,9 @@ func unknown(name string) error {
 	}
 	err := fmt.Errorf("unknown setting %q", redact(name))
 	if near := Near(name); near != "" {
-		return hint.With(err, writeInstead(near))
+		return hint.With(err, didYouMean(near))
 	}
 	return hint.With(err, hint.Do(hint.ListSettings))
 }
 
-func writeInstead(word string) hint.Hint { return hint.Text("write %s instead", word) }
+func didYouMean(word string) hint.Hint { return hint.Text("did you mean %s?", word) }

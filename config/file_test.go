@@ -14,8 +14,8 @@ func TestReadRefusesFiles(t *testing.T) {
 		bomb += string(c) + ": &" + string(c) + " [" + strings.Repeat(last+",", 8) + last + "]\n"
 	}
 	tests := []struct{ name, text, want string }{
-		{"I20 unknown key", "auth:\n  mdoe: auto\n", `config.yaml:2: unknown setting "auth.mdoe"; write auth.mode instead`},
-		{"I20 unknown section", "keychain: file\nauht:\n  mode: auto\n", `config.yaml:3: unknown setting "auht.mode"; write auth.mode instead`},
+		{"I20 unknown key", "auth:\n  mdoe: auto\n", `config.yaml:2: unknown setting "auth.mdoe"; did you mean auth.mode?`},
+		{"I20 unknown section", "keychain: file\nauht:\n  mode: auto\n", `config.yaml:3: unknown setting "auht.mode"; did you mean auth.mode?`},
 		{"I20 key of nothing known", "colour: red\n", `config.yaml:1: unknown setting "colour"`},
 		{"I20 setting in the wrong section", "platform:\n  mode: auto\n", `config.yaml:2: unknown setting "platform.mode"`},
 		{"I20 key that is a list", "[a]: b\n", `config.yaml:1: unknown setting ""`},

@@ -205,7 +205,7 @@ func choice(name string, field func(*Config) *string, words ...string) property 
 		}
 		err := errors.New("must be one of " + strings.TrimPrefix(strings.Join(words, ", "), ", "))
 		if near := nearest(text, words); near != "" {
-			err = hint.With(err, writeInstead(near))
+			err = hint.With(err, didYouMean(near))
 		}
 		return words[0], err
 	})
