@@ -1,21 +1,75 @@
-// Package atomicfile replaces a file in one step: who reads it sees the old
-// content or the new, whole, also after a kill or a power cut in between. The new
-// content is written to a temporary file in the same folder and made to last
-// before that takes the file's place.
+// Package atomicfile replaces a file in one step: a reader sees the old content or the
+// new, whole, also after a kill or a power cut in between. The new content is written to
+// a temporary file in the same folder, and synced to the disk before it takes the file's
+// place.
 package atomicfile
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
+
+	"docker-credential-cgr/hint"
 )
 
-// WriteTemp writes text to a new file in dir and makes it last. Its name comes of
-// pattern as with os.CreateTemp, its mode is 0600 unless finish, where it is not
-// nil, gives it another. After an error there is no such file.
+// Why a file is not changed.
+var (
+	// ErrChanged means that another program changed the file in the meantime.
+	ErrChanged = errors.New("changed by another program")
+	// ErrNotReplaceable means that no other file can take its place without losing
+	// something: it is a mount point, has other hard links, or has an owner, a mode or
+	// attributes that a new file cannot get.
+	ErrNotReplaceable = errors.New("cannot be replaced")
+	// ErrNotRegular means that it is a folder, a link, a FIFO or a device.
+	ErrNotRegular = errors.New("not a regular file")
+)
+
+// changed returns the error for the file at path, and the reason if err is not nil.
+func changed(path string, err error) error {
+	text := fmt.Errorf("%s was %w", path, ErrChanged)
+	if err != nil {
+		text = fmt.Errorf("%w: %w", text, err)
+	}
+	return hint.With(text, hint.Text("run this again"))
+}
+
+func mounted(path string) error {
+	return hint.With(fmt.Errorf("%s %w: it is a mount point", path, ErrNotReplaceable), hint.Text("mount the folder that contains it"))
+}
+
+// Open opens the file at path if it is a regular file and not a link.
+func Open(path string, flag int) (*os.File, error) {
+	info, err := os.Lstat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is %w", path, ErrNotRegular)
+	}
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, flag|noFollow, 0)
+	if err != nil {
+		return nil, err
+	}
+	// Another program may have put something else at path after the first look.
+	info, err = f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is %w", path, ErrNotRegular)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// WriteTemp writes text to a new file in dir and syncs it. Its name is made of pattern
+// as by os.CreateTemp. Its mode is 0600, unless finish, which may be nil, changes it.
+// After an error there is no such file.
 func WriteTemp(dir, pattern string, text []byte, finish func(*os.File) error) (path string, err error) {
 	t, err := os.CreateTemp(dir, pattern)
 	if err != nil {
@@ -41,49 +95,83 @@ func WriteTemp(dir, pattern string, text []byte, finish func(*os.File) error) (p
 	return t.Name(), t.Close()
 }
 
-// Replace makes text the content of the file at path, which need not exist, by way
-// of a temporary file beside it: pattern and finish are WriteTemp's. It does not
-// return before the new content would survive a power cut. A link at path gives way
-// as any other file does.
-func Replace(path, pattern string, text []byte, finish func(*os.File) error) error {
+// Replace makes text the content of the file at path, which need not exist and gets mode.
+// A link at path is replaced and not followed. The temporary file's name is made of
+// pattern. After Replace the new content survives a power cut.
+func Replace(path, pattern string, text []byte, mode fs.FileMode) error {
 	dir := filepath.Dir(path)
-	temp, err := WriteTemp(dir, pattern, text, finish)
+	temp, err := WriteTemp(dir, pattern, text, func(f *os.File) error { return f.Chmod(mode) })
 	if err != nil {
 		return err
 	}
-	if err := Rename(temp, path); err != nil {
+	if err := rename(temp, path); err != nil {
 		_ = os.Remove(temp)
 		return err
 	}
 	return SyncDir(dir)
 }
 
-// Exchange puts the file at temp in the place of the one at path, unless another
-// program was faster. What lay at path lies at temp when expected looks at it; if
-// that answers false or an error, Exchange puts it back and answers false. Where
-// the system or the file system cannot exchange two files, it replaces without that
-// look. What is left at temp is the caller's to remove.
-func Exchange(temp, path string, expected func() (bool, error)) (done bool, err error) {
-	if err := swap(temp, path); errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	} else if err != nil {
-		return true, Rename(temp, path)
+// Create makes a file with mode 0600 at path. If there is a file, the error is ErrChanged.
+func Create(path string, text []byte) error {
+	dir, pattern := pendingName(path)
+	Sweep(dir, pattern)
+	temp, err := WriteTemp(dir, pattern, text, nil)
+	if err != nil {
+		return err
 	}
-	ok, err := expected()
-	if ok && err == nil {
-		return true, nil
+	defer os.Remove(temp)
+	err = os.Link(temp, path) // unlike a rename, it does not replace a file
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return changed(path, nil)
+	case err != nil: // the file system has no hard links
+		if err := rename(temp, path); err != nil {
+			return err
+		}
 	}
-	if swap(temp, path) != nil {
-		err = errors.Join(err, Rename(temp, path))
-	}
-	return false, err
+	_ = SyncDir(dir) // as in Pending.put
+	return nil
 }
 
-// abandoned is how old a temporary file is that nobody is at work on any more.
+// Remove removes the file at path. If its content is not old, the error is ErrChanged.
+func Remove(path string, old []byte) error {
+	if ok, err := hasContent(path, old); !ok {
+		return changed(path, err)
+	}
+	return remove(path, old)
+}
+
+// remove moves the file away before it looks at the content, which another program may
+// have changed a moment ago.
+func remove(path string, old []byte) error {
+	dir, pattern := pendingName(path)
+	Sweep(dir, pattern)
+	temp, err := WriteTemp(dir, pattern, nil, nil)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temp)
+	if err := rename(path, temp); errors.Is(err, syscall.EBUSY) {
+		return mounted(path)
+	} else if err != nil {
+		return err
+	}
+	ok, err := hasContent(temp, old)
+	if ok {
+		_ = SyncDir(dir) // as in Pending.put
+		return nil
+	}
+	if back := os.Link(temp, path); back != nil && !errors.Is(back, fs.ErrExist) {
+		err = errors.Join(err, rename(temp, path))
+	}
+	return changed(path, err)
+}
+
+// abandoned is the age at which the process that wrote a temporary file is surely gone.
 const abandoned = time.Minute
 
-// Sweep removes from dir the temporary files that a killed run left behind. Their
-// names are told by pattern, which is WriteTemp's: digits stand for its "*".
+// Sweep removes the temporary files that a killed process left in dir. Their names are
+// made of pattern, which is that of WriteTemp, with digits for its "*".
 func Sweep(dir, pattern string) {
 	prefix, suffix := pattern, ""
 	if i := strings.LastIndexByte(pattern, '*'); i >= 0 {
@@ -96,7 +184,7 @@ func Sweep(dir, pattern string) {
 			continue
 		}
 		if random := name[len(prefix) : len(name)-len(suffix)]; random == "" || strings.Trim(random, "0123456789") != "" {
-			continue // somebody's own file
+			continue // a file of the user
 		}
 		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > abandoned {
 			_ = os.Remove(filepath.Join(dir, name))

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"docker-credential-cgr/hint"
 )
 
 const (
@@ -30,7 +32,7 @@ func unixOnly(t testing.TB) {
 	}
 }
 
-// newFile gives a file with the content before, alone in its folder.
+// newFile returns a file with the content before, alone in its folder.
 func newFile(t testing.TB) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "Dockerfile")
@@ -54,7 +56,7 @@ func wantMode(t testing.TB, path string, want fs.FileMode) {
 	}
 }
 
-// look gives what can be seen of the file at path.
+// look describes the file at path.
 func look(t testing.TB, path string) string {
 	t.Helper()
 	info, err := os.Lstat(path)
@@ -74,24 +76,31 @@ func look(t testing.TB, path string) string {
 	return info.Mode().String()
 }
 
-// wantAlone says whether nothing lies in path's folder but path.
+// wantAlone fails the test if the folder of path has another file.
 func wantAlone(t testing.TB, path string) {
 	t.Helper()
 	left, err := os.ReadDir(filepath.Dir(path))
 	must(t, err)
 	for _, entry := range left {
 		if entry.Name() != filepath.Base(path) {
-			t.Errorf("got %s left behind, want nothing", entry.Name())
+			t.Errorf("got %s left over, want nothing", entry.Name())
 		}
 	}
 }
 
-// wantRefused says whether err is a refusal that helps: one line with want in it.
+// wantRefused fails the test unless err is one line that, with its hints, contains want.
 func wantRefused(t testing.TB, err error, want ...string) {
 	t.Helper()
+	if err == nil || strings.Contains(err.Error(), "\n") {
+		t.Fatalf("got %v, want one line", err)
+	}
+	text := err.Error()
+	for _, h := range hint.Of(err) {
+		text += "; " + h.Text
+	}
 	for _, part := range want {
-		if err == nil || !strings.Contains(err.Error(), part) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("got %v, want one line with %q", err, part)
+		if !strings.Contains(text, part) {
+			t.Errorf("got %q, want %q in it", text, part)
 		}
 	}
 }
@@ -104,23 +113,23 @@ func TestWriteTemp(t *testing.T) {
 		wantText(t, path, after)
 		wantMode(t, path, 0o640)
 		if ok, _ := filepath.Match(filepath.Join(dir, ".a-?*"), path); !ok {
-			t.Errorf("got %s, want a name that the pattern gives", path)
+			t.Errorf("got %s, want a name made of the pattern", path)
 		}
 	})
-	t.Run("private unless told otherwise", func(t *testing.T) {
+	t.Run("private by default", func(t *testing.T) {
 		path, err := WriteTemp(t.TempDir(), "a-*", nil, nil)
 		must(t, err)
 		wantText(t, path, "")
 		wantMode(t, path, 0o600)
 	})
-	t.Run("nothing is left of a failure", func(t *testing.T) {
+	t.Run("a failure leaves nothing", func(t *testing.T) {
 		path := newFile(t)
 		bad := errors.New("bad")
 		if _, err := WriteTemp(filepath.Dir(path), "a-*", nil, func(*os.File) error { return bad }); err != bad {
 			t.Errorf("got %v, want finish's error", err)
 		}
 		if _, err := WriteTemp(filepath.Dir(path), "a-*", []byte(after), (*os.File).Close); !errors.Is(err, os.ErrClosed) {
-			t.Errorf("got %v, want what sync says", err)
+			t.Errorf("got %v, want the error of Sync", err)
 		}
 		wantAlone(t, path)
 	})
@@ -129,14 +138,14 @@ func TestWriteTemp(t *testing.T) {
 func TestReplace(t *testing.T) {
 	t.Run("a new file", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "new")
-		must(t, Replace(path, "a-*", []byte(after), nil))
+		must(t, Replace(path, "a-*", []byte(after), 0o600))
 		wantText(t, path, after)
 		wantMode(t, path, 0o600)
 		wantAlone(t, path)
 	})
 	t.Run("an old file", func(t *testing.T) {
 		path := newFile(t)
-		must(t, Replace(path, "a-*", []byte(after), func(f *os.File) error { return f.Chmod(0o644) }))
+		must(t, Replace(path, "a-*", []byte(after), 0o644))
 		wantText(t, path, after)
 		wantMode(t, path, 0o644)
 		wantAlone(t, path)
@@ -144,63 +153,49 @@ func TestReplace(t *testing.T) {
 	t.Run("a folder stays", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "folder")
 		must(t, os.Mkdir(path, 0o700))
-		if err := Replace(path, "a-*", []byte(after), nil); err == nil {
+		if err := Replace(path, "a-*", []byte(after), 0o600); err == nil {
 			t.Error("got no error, want one")
 		}
 		wantAlone(t, path)
 	})
 }
 
-func TestExchange(t *testing.T) {
-	if runtime.GOOS != "linux" && runtime.GOOS != "darwin" {
-		t.Skip("this system cannot exchange two files in one step")
+func TestCreate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "new")
+	must(t, Create(path, []byte(before)))
+	wantText(t, path, before)
+	wantMode(t, path, 0o600)
+	if err := Create(path, []byte(after)); !errors.Is(err, ErrChanged) {
+		t.Errorf("C16 there is a file: got %v, want ErrChanged", err)
 	}
-	unreadable := errors.New("unreadable")
-	tests := []struct {
-		name     string
-		expected bool
-		err      error
-		want     string
-	}{
-		{"C16 as expected", true, nil, after},
-		{"C16 overtaken", false, nil, before},
-		{"C16 cannot tell", false, unreadable, before},
-		{"C16 cannot tell for sure", true, unreadable, before},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			path := newFile(t)
-			temp, err := WriteTemp(filepath.Dir(path), "a-*", []byte(after), nil)
-			must(t, err)
-			done, err := Exchange(temp, path, func() (bool, error) {
-				wantText(t, path, after)
-				wantText(t, temp, before)
-				return test.expected, test.err
-			})
-			if want := test.want == after; done != want || err != test.err {
-				t.Errorf("got %v, %v, want %v, %v", done, err, want, test.err)
-			}
-			wantText(t, path, test.want)
-		})
-	}
-	t.Run("C16 removed meanwhile", func(t *testing.T) {
+	wantText(t, path, before)
+	wantAlone(t, path)
+}
+
+func TestRemove(t *testing.T) {
+	t.Run("removed", func(t *testing.T) {
 		path := newFile(t)
-		must(t, os.Remove(path))
-		temp, err := WriteTemp(filepath.Dir(path), "a-*", []byte(after), nil)
-		must(t, err)
-		if done, err := Exchange(temp, path, nil); done || err != nil {
-			t.Errorf("got %v, %v, want false, nil", done, err)
-		}
-		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("got %v, want no file: another program removed it", err)
+		must(t, Remove(path, []byte(before)))
+		if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) > 0 {
+			t.Errorf("got %v, %v, want an empty folder", left, err)
 		}
 	})
+	for name, remove := range map[string]func(string, []byte) error{"C16 changed before": Remove, "C16 changed at the last moment": remove} {
+		t.Run(name, func(t *testing.T) {
+			path := newFile(t)
+			if err := remove(path, []byte(after)); !errors.Is(err, ErrChanged) {
+				t.Errorf("got %v, want ErrChanged", err)
+			}
+			wantText(t, path, before)
+			wantAlone(t, path)
+		})
+	}
 }
 
 func TestSweep(t *testing.T) {
 	for _, base := range []string{"Dockerfile", "[id].yaml", "a*b", "*"} {
 		if runtime.GOOS == "windows" && strings.Contains(base, "*") {
-			continue // not a name there
+			continue // not a valid name there
 		}
 		t.Run("F13 "+base, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "[x]")
@@ -220,7 +215,7 @@ func TestSweep(t *testing.T) {
 			}
 			Sweep(dir, pattern)
 			if _, err := os.Lstat(old); !errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("got %v, want what a killed run left removed", err)
+				t.Errorf("got %v, want the file of a killed process removed", err)
 			}
 			for _, name := range append(stays, filepath.Base(young)) {
 				if _, err := os.Lstat(filepath.Join(dir, name)); err != nil {
@@ -229,5 +224,5 @@ func TestSweep(t *testing.T) {
 			}
 		})
 	}
-	Sweep(filepath.Join(t.TempDir(), "gone"), "*") // is no failure
+	Sweep(filepath.Join(t.TempDir(), "gone"), "*") // is not a failure
 }

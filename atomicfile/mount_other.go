@@ -2,6 +2,5 @@
 
 package atomicfile
 
-// isMounted would say whether the file at path is a mount point, which only a
-// folder can be here.
+// isMounted returns false: only a folder can be a mount point here.
 func isMounted(string) bool { return false }

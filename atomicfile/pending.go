@@ -9,25 +9,25 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"docker-credential-cgr/hint"
 )
 
-// Pending is the new content of a file, ready beside it.
+// Pending is the new content of a file, in a temporary file beside it.
 type Pending struct {
-	path string      // of the file, links followed
-	temp string      // of the new content; empty once that is settled
-	info fs.FileInfo // of the file, when Prepare looked at it
-	text []byte      // that the file holds until then
+	path string      // of the file, with links followed
+	temp string      // of the new content; empty after Commit or Discard
+	mode fs.FileMode // of the file, when Prepare looked at it
+	old  []byte      // content of the file until Commit
 }
 
-// Prepare writes text to a temporary file beside the file at path, with that one's
-// mode, owner and extended attributes, and makes it last. The file itself, which
-// has to hold old, stays as it is until Commit; where path is a link, the file is the
-// one that it leads to.
+// Prepare writes text to a temporary file beside the file at path, with its mode, owner
+// and extended attributes, and syncs it. If path is a link, the file is its target. The
+// file has to contain old, and stays as it is until Commit.
 //
-// What Commit could not replace in one step, or not without losing something, is
-// refused: what is no plain file, is read-only for its owner (root would not notice)
-// or for us, belongs to another user or to a group that cannot be given to a new
-// file, has other hard links, or is mounted by itself.
+// Prepare refuses a file that Commit could not replace in one step without losing
+// something (ErrNotReplaceable), that belongs to another user, or that is read-only, also
+// for root.
 func Prepare(path string, old, text []byte) (*Pending, error) {
 	path, err := follow(path)
 	if err != nil {
@@ -37,25 +37,53 @@ func Prepare(path string, old, text []byte) (*Pending, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkReplaceable(path, info); err != nil {
+	if info.Mode().IsRegular() && info.Mode()&0o200 == 0 {
+		return nil, hint.With(fmt.Errorf("%s is read-only", path), hint.Text("%s %s", makeWritable, path))
+	}
+	// Opening it for writing fails for an immutable file and for one that an access
+	// list protects, which a rename would replace.
+	return newPending(path, old, text, os.O_RDWR)
+}
+
+// Change is Prepare and Commit in one, but for two differences: it does not follow a
+// link, and it replaces a read-only file.
+func Change(path string, old, text []byte) error {
+	p, err := newPending(path, old, text, os.O_RDONLY)
+	if errors.Is(err, fs.ErrNotExist) {
+		return changed(path, err)
+	}
+	if err != nil {
+		return err
+	}
+	return p.Commit()
+}
+
+// newPending is Prepare for a path that is not a link. It opens the file with flag.
+func newPending(path string, old, text []byte, flag int) (*Pending, error) {
+	info, err := os.Lstat(path)
+	if err == nil && info.Mode().IsRegular() {
+		err = checkReplaceable(path, info)
+	}
+	if err != nil {
 		return nil, err
 	}
-	// It is only read, but the system refuses to open what it would refuse to
-	// change: an immutable file, one that an access list protects.
-	f, info, err := open(path, os.O_RDWR)
+	f, err := Open(path, flag)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	p := &Pending{path: path, info: info, text: old}
-	if ok, err := p.holdsOld(f); !ok {
-		return nil, p.overtaken(err)
+	if info, err = f.Stat(); err != nil {
+		return nil, err
 	}
+	if ok, err := readsAs(f, old); !ok {
+		return nil, changed(path, err)
+	}
+	p := &Pending{path: path, mode: info.Mode(), old: old}
 	dir, pattern := pendingName(path)
 	Sweep(dir, pattern)
 	p.temp, err = WriteTemp(dir, pattern, text, func(t *os.File) error {
-		if err := KeepAttributes(t, path, info); err != nil {
-			return fmt.Errorf("%s cannot be replaced by a file with its owner, mode and attributes: %w", path, err)
+		if err := keepAttributes(t, path, info); err != nil {
+			return fmt.Errorf("%s %w by a file with its owner, mode and attributes: %w", path, ErrNotReplaceable, err)
 		}
 		return nil
 	})
@@ -65,41 +93,52 @@ func Prepare(path string, old, text []byte) (*Pending, error) {
 	return p, nil
 }
 
-// pendingName tells the temporary files for the file at path. A name may have 255 bytes.
+// pendingName returns the folder and the name pattern of the temporary files for the file
+// at path. A name can have 255 bytes.
 func pendingName(path string) (dir, pattern string) {
 	name := filepath.Base(path)
 	return filepath.Dir(path), "." + name[:min(len(name), 200)] + ".pending-*"
 }
 
-// SweepPending removes the temporary files that a killed run left beside the file at
-// path, which is no link.
+// SweepPending removes the temporary files that a killed process left beside the file at
+// path, which is not a link.
 func SweepPending(path string) { Sweep(pendingName(path)) }
 
-// Commit puts the new content in the file's place. If the file is not what it was
-// when Prepare looked at it, what another program made of it stays, and Commit
-// returns an error; so it does, with the file as it was, where the system refuses.
-// In any case the temporary file is gone.
+// Commit replaces the file with the new content. If another program changed the file
+// after Prepare, its change stays, and the error is ErrChanged. After any error the file
+// is as it was. The temporary file is removed in any case.
 func (p *Pending) Commit() error {
 	defer p.Discard()
 	if ok, err := p.isOld(p.path); !ok {
-		return p.overtaken(err)
+		return changed(p.path, err)
 	}
 	return p.put()
 }
 
-// put does what Commit says, for a file that was what Prepare found a moment ago.
+// put exchanges the two files and then looks at the old one, which another program may
+// have changed after the look in Commit. If the system or the file system cannot exchange
+// two files, it replaces the file without that look.
 func (p *Pending) put() error {
-	done, err := Exchange(p.temp, p.path, func() (bool, error) { return p.isOld(p.temp) })
-	switch {
-	case errors.Is(err, syscall.EBUSY): // a mount that checkReplaceable could not see
+	err := swap(p.temp, p.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return changed(p.path, err)
+	}
+	if err != nil {
+		err = rename(p.temp, p.path)
+	} else if ok, lookErr := p.isOld(p.temp); !ok {
+		if swap(p.temp, p.path) != nil {
+			lookErr = errors.Join(lookErr, rename(p.temp, p.path))
+		}
+		return changed(p.path, lookErr)
+	}
+	if errors.Is(err, syscall.EBUSY) { // a mount point that isMounted cannot see
 		return mounted(p.path)
-	case !done:
-		return p.overtaken(err)
-	case err != nil:
+	}
+	if err != nil {
 		return err
 	}
-	// It is done, whole and in one step; some network file systems cannot sync a
-	// folder, and that is no reason to call it failed.
+	// The file is replaced. Some network file systems cannot sync a folder, which is not
+	// a failure of the change.
 	_ = SyncDir(filepath.Dir(p.path))
 	return nil
 }
@@ -112,32 +151,32 @@ func (p *Pending) Discard() {
 	}
 }
 
-// isOld says whether the file at path is what Prepare found.
+// isOld reports whether the file at path is what Prepare found.
 func (p *Pending) isOld(path string) (bool, error) {
-	f, info, err := open(path, os.O_RDONLY)
+	info, err := os.Lstat(path)
+	if err != nil {
+		return false, err
+	}
+	ok, err := hasContent(path, p.old)
+	return ok && info.Mode() == p.mode, err
+}
+
+// hasContent reports whether the file at path contains text and nothing else.
+func hasContent(path string, text []byte) (bool, error) {
+	f, err := Open(path, os.O_RDONLY)
 	if err != nil {
 		return false, err
 	}
 	defer f.Close()
-	ok, err := p.holdsOld(f)
-	return ok && info.Mode() == p.info.Mode(), err
+	return readsAs(f, text)
 }
 
-func (p *Pending) holdsOld(f *os.File) (bool, error) {
-	text, err := io.ReadAll(io.LimitReader(f, int64(len(p.text))+1))
-	return err == nil && bytes.Equal(text, p.text), err
+func readsAs(f *os.File, text []byte) (bool, error) {
+	got, err := io.ReadAll(io.LimitReader(f, int64(len(text))+1))
+	return err == nil && bytes.Equal(got, text), err
 }
 
-// overtaken is the error for a file that is not what Prepare found; err, where it
-// is not nil, says what is wrong with it.
-func (p *Pending) overtaken(err error) error {
-	if err == nil {
-		return fmt.Errorf("%s was changed by another program meanwhile; run this again", p.path)
-	}
-	return fmt.Errorf("%s is not what it was a moment ago: %w; run this again", p.path, err)
-}
-
-// follow gives the target of a link, and any other path as it is.
+// follow returns the target of a link, and any other path as it is.
 func follow(path string) (string, error) {
 	if info, err := os.Lstat(path); err != nil || info.Mode()&fs.ModeSymlink == 0 {
 		return path, err
@@ -149,42 +188,24 @@ func follow(path string) (string, error) {
 	return target, nil
 }
 
-// checkReplaceable says what speaks against putting another file in the place of
-// the one at path, which info describes.
+// checkReplaceable returns why another file cannot take the place of the one at path.
 func checkReplaceable(path string, info fs.FileInfo) error {
 	switch {
-	case !info.Mode().IsRegular():
-		return notPlain(path)
-	case info.Mode()&0o200 == 0:
-		return fmt.Errorf("%s is read-only; run: %s %s", path, makeWritable, path)
-	case HasOtherNames(info):
-		return fmt.Errorf("%s has other hard links, from which a new file in its place would be parted; to part it yourself, run: cp -p %s %s.copy && mv %s.copy %s",
-			path, path, path, path, path)
+	case hasOtherLinks(info):
+		return hint.With(fmt.Errorf("%s %w: it has other hard links, which that would break", path, ErrNotReplaceable),
+			hint.Text("cp -p %s %s.copy && mv %s.copy %s", path, path, path, path))
 	case isMounted(path):
 		return mounted(path)
 	}
-	return CheckOwner(path, info)
+	return checkOwner(path, info)
 }
 
-func notPlain(path string) error { return fmt.Errorf("%s is not a plain file", path) }
-
-func mounted(path string) error {
-	return fmt.Errorf("%s is mounted by itself, so that no other file can take its place: mount the folder that it lies in, then run this again", path)
-}
-
-// open opens the plain file at path, which is no link, and describes it.
-func open(path string, flag int) (*os.File, fs.FileInfo, error) {
-	f, err := os.OpenFile(path, flag|noFollow, 0)
+// CheckOwner refuses a file of another user: the file in its place would be this user's.
+// Root can give it back.
+func CheckOwner(path string) error {
+	info, err := os.Lstat(path)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = notPlain(path)
-	}
-	if err != nil {
-		_ = f.Close()
-		return nil, nil, err
-	}
-	return f, info, nil
+	return checkOwner(path, info)
 }

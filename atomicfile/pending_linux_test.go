@@ -25,7 +25,7 @@ func mount(t *testing.T, source, target, kind string, flags uintptr, data string
 	})
 }
 
-// smallDisk gives a folder of 64 KiB with the folder "tree" and in that a file with
+// smallDisk mounts a file system of 64 KiB, with the folder "tree" and in it a file with
 // the content before.
 func smallDisk(t *testing.T) (disk, path string) {
 	t.Helper()
@@ -37,7 +37,7 @@ func smallDisk(t *testing.T) (disk, path string) {
 	return disk, path
 }
 
-// asNobody runs do on a thread that has another user's rights.
+// asNobody runs do on a thread with the rights of the user nobody.
 func asNobody(t *testing.T, do func()) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -60,7 +60,7 @@ func asNobody(t *testing.T, do func()) {
 	<-done
 }
 
-// owned gives a file of this user and group in a folder of user 65534's.
+// owned returns a file of this user and group, in a folder of user 65534.
 func owned(t *testing.T, uid, gid int, mode os.FileMode) (path string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -118,7 +118,7 @@ func TestPendingOwners(t *testing.T) {
 	}
 	t.Run("I34 another user's", func(t *testing.T) {
 		path := owned(t, 0, 0, 0o666)
-		refused(t, path, path+" belongs to user 0, not to you; run: sudo chown 65534 "+path)
+		refused(t, path, path+" belongs to user 0, not to you; sudo chown 65534 "+path)
 	})
 	t.Run("I34 a group that cannot be given", func(t *testing.T) {
 		path := owned(t, 65534, 54321, 0o660)
@@ -160,17 +160,17 @@ func TestPendingMounted(t *testing.T) {
 	path, inside := newFile(t), newFile(t)
 	mount(t, inside, path, "", syscall.MS_BIND, "")
 	_, err := Prepare(path, []byte(before), []byte(after))
-	wantRefused(t, err, path+" is mounted by itself", "mount the folder")
+	wantRefused(t, err, path+" cannot be replaced: it is a mount point", "mount the folder")
 	wantText(t, inside, before)
 	wantAlone(t, path)
 }
 
-// Where the system does not tell a mount beforehand, it refuses the change.
+// A mount point that Prepare cannot see makes Commit fail.
 func TestCommitMounted(t *testing.T) {
 	path := newFile(t)
 	p := prepare(t, path)
 	mount(t, path, path, "", syscall.MS_BIND, "")
-	wantRefused(t, p.Commit(), path+" is mounted by itself")
+	wantRefused(t, p.Commit(), path+" cannot be replaced: it is a mount point")
 	wantText(t, path, before)
 	wantAlone(t, path)
 }
@@ -206,8 +206,7 @@ func TestPendingReadOnlyDisk(t *testing.T) {
 	wantText(t, path, before)
 }
 
-// What the system would not let anybody change is refused before anything else is
-// changed.
+// An immutable file is refused before any file is changed.
 func TestPrepareImmutable(t *testing.T) {
 	path := newFile(t)
 	f, err := os.Open(path)

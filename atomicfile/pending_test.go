@@ -42,7 +42,7 @@ func TestPending(t *testing.T) {
 		p.Discard()
 		wantAlone(t, path)
 		if p.Commit() == nil {
-			t.Error("Commit: got no error, want one: there is nothing any more")
+			t.Error("Commit: got no error, want one: the temporary file is removed")
 		}
 		wantText(t, path, before)
 	})
@@ -51,7 +51,7 @@ func TestPending(t *testing.T) {
 		p := prepare(t, path)
 		temp := p.temp
 		must(t, p.Commit())
-		must(t, os.WriteFile(temp, nil, 0o600)) // somebody else's by now
+		must(t, os.WriteFile(temp, nil, 0o600)) // a file of another program
 		p.Discard()
 		if _, err := os.Lstat(temp); err != nil {
 			t.Errorf("got %v, want it left alone", err)
@@ -72,7 +72,7 @@ func TestPending(t *testing.T) {
 		wantText(t, path, after)
 		wantAlone(t, path)
 	})
-	t.Run("F13 what a killed run left is swept", func(t *testing.T) {
+	t.Run("F13 files of a killed process are removed", func(t *testing.T) {
 		path := newFile(t)
 		p := prepare(t, path)
 		long := time.Now().Add(-abandoned - time.Second)
@@ -125,22 +125,22 @@ func TestPrepareRefuses(t *testing.T) {
 		spoil func(t *testing.T, path string)
 		want  string
 	}{
-		{"I78 read-only, also for root", func(t *testing.T, path string) { must(t, os.Chmod(path, 0o444)) }, "PATH is read-only; run: chmod u+w PATH"},
-		{"I78 writable for others alone", func(t *testing.T, path string) { must(t, os.Chmod(path, 0o464)) }, "run: chmod u+w PATH"},
+		{"I78 read-only, also for root", func(t *testing.T, path string) { must(t, os.Chmod(path, 0o444)) }, "PATH is read-only; chmod u+w PATH"},
+		{"I78 writable for others alone", func(t *testing.T, path string) { must(t, os.Chmod(path, 0o464)) }, "chmod u+w PATH"},
 		{"I78 hard link", func(t *testing.T, path string) { must(t, os.Link(path, filepath.Join(t.TempDir(), "other"))) },
-			"PATH has other hard links, from which a new file in its place would be parted; to part it yourself, run: cp -p PATH PATH.copy && mv PATH.copy PATH"},
+			"PATH cannot be replaced: it has other hard links, which that would break; cp -p PATH PATH.copy && mv PATH.copy PATH"},
 		{"I78 FIFO, which does not hang", func(t *testing.T, path string) {
 			must(t, os.Remove(path))
 			must(t, makeFIFO(path))
-		}, "PATH is not a plain file"},
+		}, "PATH is not a regular file"},
 		{"I78 folder", func(t *testing.T, path string) {
 			must(t, os.Remove(path))
 			must(t, os.Mkdir(path, 0o700))
-		}, "PATH is not a plain file"},
-		{"I78 something else than was read", func(t *testing.T, path string) {
+		}, "PATH is not a regular file"},
+		{"I78 another content than was read", func(t *testing.T, path string) {
 			must(t, os.WriteFile(path, []byte("FROM scratch\n"), 0o600))
-		}, "PATH was changed by another program meanwhile"},
-		{"I78 nothing", func(t *testing.T, path string) { must(t, os.Remove(path)) }, "PATH: no such file"},
+		}, "PATH was changed by another program"},
+		{"I78 no file", func(t *testing.T, path string) { must(t, os.Remove(path)) }, "PATH: no such file"},
 		{"I78 dangling link", func(t *testing.T, path string) {
 			must(t, os.Remove(path))
 			must(t, os.Symlink("gone", path))
@@ -165,8 +165,8 @@ func TestPrepareRefuses(t *testing.T) {
 	}
 }
 
-// What another program does after Prepare stays.
-func TestCommitOvertaken(t *testing.T) {
+// What another program does after Prepare is kept.
+func TestCommitChanged(t *testing.T) {
 	unixOnly(t)
 	const other = "FROM registry.example/image:3\n" // of the length that it had
 	tests := []struct {
@@ -174,23 +174,23 @@ func TestCommitOvertaken(t *testing.T) {
 		meddle func(t *testing.T, path string)
 		want   string
 	}{
-		{"I78 written in place", func(t *testing.T, path string) { must(t, os.WriteFile(path, []byte(other), 0o600)) }, "PATH was changed by another program meanwhile"},
+		{"I78 written in place", func(t *testing.T, path string) { must(t, os.WriteFile(path, []byte(other), 0o600)) }, "PATH was changed by another program"},
 		{"I78 appended to", func(t *testing.T, path string) { must(t, os.WriteFile(path, []byte(before+other), 0o600)) }, "PATH was changed"},
-		{"I78 replaced", func(t *testing.T, path string) { must(t, Replace(path, "a-*", []byte(other), nil)) }, "PATH was changed"},
+		{"I78 replaced", func(t *testing.T, path string) { must(t, Replace(path, "a-*", []byte(other), 0o600)) }, "PATH was changed"},
 		{"I78 another mode", func(t *testing.T, path string) { must(t, os.Chmod(path, 0o640)) }, "PATH was changed"},
 		{"I78 removed", func(t *testing.T, path string) { must(t, os.Remove(path)) }, "no such file"},
 		{"I78 a folder in its place", func(t *testing.T, path string) {
 			must(t, os.Remove(path))
 			must(t, os.Mkdir(path, 0o700))
-		}, "not a plain file"},
+		}, "not a regular file"},
 		{"I78 a FIFO in its place, which does not hang", func(t *testing.T, path string) {
 			must(t, os.Remove(path))
 			must(t, makeFIFO(path))
-		}, "not a plain file"},
+		}, "not a regular file"},
 		{"I78 a link in its place", func(t *testing.T, path string) {
 			must(t, os.Remove(path))
 			must(t, os.Symlink(newFile(t), path))
-		}, "PATH is not what it was a moment ago"},
+		}, "PATH is not a regular file"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -200,7 +200,7 @@ func TestCommitOvertaken(t *testing.T) {
 			theirs := look(t, path)
 			wantRefused(t, p.Commit(), strings.ReplaceAll(test.want, "PATH", path), path, "run this again")
 			if is := look(t, path); is != theirs {
-				t.Errorf("got %q, want %q, which is the other's", is, theirs)
+				t.Errorf("got %q, want %q, as the other program left it", is, theirs)
 			}
 			wantAlone(t, path)
 		})
@@ -208,7 +208,7 @@ func TestCommitOvertaken(t *testing.T) {
 }
 
 // Another program writes the file between the last look at it and the change.
-func TestPutOvertaken(t *testing.T) {
+func TestPutChanged(t *testing.T) {
 	if runtime.GOOS != "linux" && runtime.GOOS != "darwin" {
 		t.Skip("this system cannot exchange two files in one step")
 	}
@@ -216,13 +216,13 @@ func TestPutOvertaken(t *testing.T) {
 	p := prepare(t, path)
 	const other = "FROM registry.example/image:3\n"
 	must(t, os.WriteFile(path, []byte(other), 0o600))
-	wantRefused(t, p.put(), path+" was changed by another program meanwhile")
+	wantRefused(t, p.put(), path+" was changed by another program")
 	p.Discard()
 	wantText(t, path, other)
 	wantAlone(t, path)
 }
 
-// Half of a file is never seen, and neither is none.
+// A reader always sees the whole file.
 func TestPendingReaders(t *testing.T) {
 	path := newFile(t)
 	texts := [][]byte{bytes.Repeat([]byte("a"), 1<<17), bytes.Repeat([]byte("b"), 1<<16)}
@@ -260,12 +260,12 @@ func TestPendingReaders(t *testing.T) {
 	wantAlone(t, path)
 }
 
-// stepping is the environment variable that makes this test program replace the
-// file that it names, again and again, a step for each line that it is given.
-const stepping = "ATOMICFILE_STEPPING"
+// stepsVariable names a file. With it this test program replaces the file again and
+// again, and does one step for each line of standard input.
+const stepsVariable = "ATOMICFILE_STEPS"
 
 func TestMain(m *testing.M) {
-	path := os.Getenv(stepping)
+	path := os.Getenv(stepsVariable)
 	if path == "" {
 		os.Exit(m.Run())
 	}
@@ -281,27 +281,27 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// A kill leaves the old content or the new: after Prepare, after Commit, and
-// somewhere on the way to either.
+// A kill leaves the old content or the new: after Prepare, after Commit, and during
+// either.
 func TestPendingKilled(t *testing.T) {
 	program, err := os.Executable()
 	must(t, err)
 	tests := []struct {
 		name  string
-		done  int    // steps that are done
-		begun string // what one more step begins with
+		done  int    // finished steps
+		begun string // input that begins one more step
 		want  []string
 	}{
-		{"F13 on the way to Prepare", 0, "\n", []string{before}},
+		{"F13 during Prepare", 0, "\n", []string{before}},
 		{"F13 after Prepare", 1, "", []string{before}},
-		{"F13 on the way to Commit", 1, "\n", []string{before, after}},
+		{"F13 during Commit", 1, "\n", []string{before, after}},
 		{"F13 after Commit", 2, "", []string{after}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			path := newFile(t)
 			cmd := exec.Command(program)
-			cmd.Env = append(os.Environ(), stepping+"="+path)
+			cmd.Env = append(os.Environ(), stepsVariable+"="+path)
 			in, err := cmd.StdinPipe()
 			must(t, err)
 			out, err := cmd.StdoutPipe()

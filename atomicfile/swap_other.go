@@ -4,5 +4,5 @@ package atomicfile
 
 import "errors"
 
-// swap would exchange two files in one step, which this system cannot.
+// swap returns an error: this system cannot exchange two files in one step.
 func swap(string, string) error { return errors.ErrUnsupported }

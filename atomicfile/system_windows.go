@@ -9,26 +9,25 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// noFollow keeps an open from following a link, and from waiting at a FIFO.
 const noFollow = 0
 
 // makeWritable is the command that lets a file's owner write it.
 const makeWritable = "attrib -r"
 
-// CheckOwner has nothing to say: access control lists decide, and replacing the
-// file fails where they do not allow it.
-func CheckOwner(string, fs.FileInfo) error { return nil }
+// checkOwner returns nil: access control lists decide, and replacing the file fails if
+// they do not allow it.
+func checkOwner(string, fs.FileInfo) error { return nil }
 
-// HasOtherNames answers false: the links are not in what info says.
-func HasOtherNames(fs.FileInfo) bool { return false }
+// hasOtherLinks returns false: info has no count of the links.
+func hasOtherLinks(fs.FileInfo) bool { return false }
 
-// KeepAttributes does nothing: the new file inherits its folder's access control
-// list, as the former one did.
-func KeepAttributes(*os.File, string, fs.FileInfo) error { return nil }
+// keepAttributes does nothing: the new file inherits the access control list of its
+// folder, as the old one did.
+func keepAttributes(*os.File, string, fs.FileInfo) error { return nil }
 
-// Rename puts the file at from in the place of the one at to. Windows refuses
-// while somebody has that one open, which a program that reads it has for a moment.
-func Rename(from, to string) error {
+// rename tries for a second: Windows refuses while another program has the file open,
+// which a program that reads it has for a moment.
+func rename(from, to string) error {
 	for end := time.Now().Add(time.Second); ; time.Sleep(10 * time.Millisecond) {
 		err := os.Rename(from, to)
 		busy := errors.Is(err, windows.ERROR_ACCESS_DENIED) || errors.Is(err, windows.ERROR_SHARING_VIOLATION)
@@ -38,5 +37,5 @@ func Rename(from, to string) error {
 	}
 }
 
-// SyncDir has no counterpart on Windows.
+// SyncDir does nothing on Windows, which has no counterpart.
 func SyncDir(string) error { return nil }

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// copyXattrs gives t the extended attributes of the file at from; on Linux the
+// copyXattrs sets the extended attributes of t to those of the file at from. On Linux the
 // access control list is one of them.
 func copyXattrs(t *os.File, from string) error {
 	list, err := readXattr(func(buf []byte) (int, error) { return unix.Listxattr(from, buf) })
@@ -28,16 +28,16 @@ func copyXattrs(t *os.File, from string) error {
 		if err == nil {
 			err = unix.Fsetxattr(int(t.Fd()), name, value, 0)
 		}
-		if err != nil && !isSystems(name) {
+		if err != nil && !isSystemAttribute(name) {
 			return err
 		}
 	}
 	return nil
 }
 
-// isSystems says whether an attribute is the system's own, which it may have set
-// on the new file already and may not let us set.
-func isSystems(name string) bool {
+// isSystemAttribute reports whether the system owns an attribute: it may have set it on
+// the new file already, and may refuse to let this program set it.
+func isSystemAttribute(name string) bool {
 	for _, prefix := range []string{"security.", "trusted.", "com.apple."} {
 		if strings.HasPrefix(name, prefix) {
 			return true
@@ -46,7 +46,7 @@ func isSystems(name string) bool {
 	return false
 }
 
-// readXattr asks read for the length first.
+// readXattr calls read twice, first for the length.
 func readXattr(read func([]byte) (int, error)) ([]byte, error) {
 	n, err := read(nil)
 	if err != nil {

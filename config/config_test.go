@@ -6,9 +6,8 @@ import (
 	"testing"
 )
 
-// environment answers for the variables of a test.
-// environment returns an environment with vars and, unless they have one, a HOME
-// that is not there: without one the user's own file would be read.
+// environment returns an environment with vars and, unless they have it, a HOME that does
+// not exist: without HOME the settings file of the user would be read.
 func environment(vars map[string]string) func(string) string {
 	return func(name string) string {
 		if value, ok := vars[name]; ok || name != "HOME" {
@@ -92,8 +91,8 @@ func TestLoadReadsEveryVariable(t *testing.T) {
 	}
 }
 
-// One of the pair's variables alone is another tool's.
-func TestLoadTakesThePairWhole(t *testing.T) {
+// A single one of the two variables belongs to another tool.
+func TestLoadIgnoresHalfAPair(t *testing.T) {
 	for _, name := range []string{"CHAINGUARD_IDENTITY_ID", "CHAINGUARD_TOKEN"} {
 		c, err := Load(environment(map[string]string{name: "alone"}))
 		if err != nil {
@@ -158,7 +157,7 @@ func TestLoadRefusesEndpoints(t *testing.T) {
 					t.Errorf("%s: got error %q, want one line", variable, err)
 				}
 				if got := c.endpointOf(property); got != "" {
-					t.Errorf("%s=%q: got %q all the same, want nothing, least of all the default", variable, test.value, got)
+					t.Errorf("%s=%q: got %q, want nothing, also not the default", variable, test.value, got)
 				}
 			}
 		})
@@ -181,7 +180,7 @@ func (c Config) endpointOf(property string) string {
 	return u.String()
 }
 
-func TestLoadTakesLoopback(t *testing.T) {
+func TestLoadAcceptsLoopback(t *testing.T) {
 	for _, value := range []string{"http://localhost:8080", "http://127.0.0.1:1", "http://127.9.9.9", "http://[::1]:5000", "https://10.0.0.1"} {
 		if _, err := Load(environment(map[string]string{"CHAINGUARD_PLATFORM_ISSUER": value})); err != nil {
 			t.Errorf("I18 issuer %q: got error %v, want none", value, err)
@@ -210,8 +209,8 @@ func TestLoadRefusesWords(t *testing.T) {
 	}
 }
 
-// A wrong setting hides neither the good ones nor the other wrong ones.
-func TestLoadSaysAllThatIsWrong(t *testing.T) {
+// An invalid setting hides neither the valid ones nor the other invalid ones.
+func TestLoadReportsAllErrors(t *testing.T) {
 	c, err := Load(environment(map[string]string{
 		"CHAINGUARD_PLATFORM_ISSUER":   "http://issuer.example",
 		"CHAINGUARD_KEYCHAIN":          "vault",
@@ -230,8 +229,8 @@ func TestLoadSaysAllThatIsWrong(t *testing.T) {
 	}
 }
 
-// An accepted endpoint is one that every reader of URLs takes for the same, and
-// that a bearer token may be sent to.
+// All programs read an accepted endpoint as the same URL, and a bearer token can be sent
+// to it.
 func FuzzParseEndpoint(f *testing.F) {
 	accepted := 0
 	for _, seed := range []string{
@@ -244,19 +243,19 @@ func FuzzParseEndpoint(f *testing.F) {
 		f.Add(seed)
 	}
 	if accepted == 0 {
-		f.Fatal("no seed is accepted: the property would be of nothing")
+		f.Fatal("no seed is accepted")
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		u, why := parseEndpoint(text, "https://cgr.dev")
-		if (u == nil) == (why == "") {
-			t.Fatalf("parseEndpoint(%q): got %v and reason %q, want exactly one", text, u, why)
+		u, err := parseEndpoint(text, "https://cgr.dev")
+		if (u == nil) == (err == nil) {
+			t.Fatalf("parseEndpoint(%q): got %v and error %v, want exactly one", text, u, err)
 		}
 		if u == nil {
 			return
 		}
-		again, why := parseEndpoint(u.String(), "https://cgr.dev")
-		if why != "" || again.String() != u.String() {
-			t.Errorf("parseEndpoint(%q) gave %q, which reads as %v (%s)", text, u, again, why)
+		again, err := parseEndpoint(u.String(), "https://cgr.dev")
+		if err != nil || again.String() != u.String() {
+			t.Errorf("parseEndpoint(%q) returned %q, which is parsed as %v (%v)", text, u, again, err)
 		}
 		if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 			t.Errorf("parseEndpoint(%q): got %#v, want neither user, query nor fragment", text, u)
@@ -282,7 +281,7 @@ func TestLoadPair(t *testing.T) {
 		{"both", "id", "token", "id", "token", ""},
 		{"I22 line end", "id\n", "token\r\n", "id", "token", ""},
 		{"one alone", "", "token", "", "", ""},
-		{"I22 control character", "id", "to\nken", "", "", "CHAINGUARD_TOKEN holds a control character"},
+		{"I22 control character", "id", "to\nken", "", "", "CHAINGUARD_TOKEN has a control character"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

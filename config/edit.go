@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,20 +16,21 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"docker-credential-cgr/atomicfile"
+	"docker-credential-cgr/hint"
+	"docker-credential-cgr/state"
 )
 
-// patience is how long Update waits for another process that changes the file.
-const patience = 5 * time.Second
+// lockTimeout is how long Update waits for another process that changes the file.
+const lockTimeout = 5 * time.Second
 
-// Update changes properties in the settings file at path, which it makes, with
-// its folder, where it is not there. The value "" takes a property out, which is
-// no error where it is not set. What else the file says, its comments and its mode
-// stay; a link stays one. The file is changed as a whole or
-// not at all: not when a name or a value is wrong, nor when the file could not be
-// read afterwards, or is written in a way that only a person should edit.
+// Update changes properties in the settings file at path, which it creates, with its
+// folder, if it does not exist. The value "" removes a property; it need not be set. The
+// rest of the file, its comments and its mode stay, and so does a link. The file is
+// changed as a whole or not at all: an error means that a name or a value is wrong, that
+// the file could not be read afterwards, or that only a person can edit it.
 func Update(path string, changes map[string]string) error {
 	if path == "" {
-		return errors.New("there is no place for the settings file: set HOME to your home folder, or name a file with --config")
+		return hint.With(errors.New("there is no folder for the settings file"), hint.Text("set HOME, or name a file with --config"))
 	}
 	if err := Check(changes); err != nil {
 		return err
@@ -38,21 +38,24 @@ func Update(path string, changes map[string]string) error {
 	target, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Lstat(path); err == nil {
-			return fmt.Errorf("%s is a link to a file that is not there: make that, or remove the link", plain(path))
+			return hint.With(fmt.Errorf("%s is a link to a file that does not exist", plain(path)), hint.Text("create the file or remove the link"))
 		}
-		if onlyUnsets(changes) {
-			return nil
+		if !slices.ContainsFunc(slices.Collect(maps.Values(changes)), func(value string) bool { return value != "" }) {
+			return nil // nothing is set, so there is nothing to remove
 		}
 		target, err = path, nil
 	}
 	if err == nil {
-		err = makeDir(filepath.Dir(path))
+		err = state.CheckParent(path)
+	}
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(path), 0o700)
 	}
 	if err != nil {
 		return cannot("change", path, err)
 	}
 
-	unlock, err := lock(path, patience)
+	unlock, err := lock(path, lockTimeout)
 	if err != nil {
 		return err
 	}
@@ -68,137 +71,183 @@ func Update(path string, changes map[string]string) error {
 	if err != nil || text == old {
 		return err
 	}
-	pattern := "." + filepath.Base(target) + ".new-*"
-	if err := atomicfile.Replace(target, pattern, []byte(text), func(f *os.File) error { return f.Chmod(mode) }); err != nil {
+	if err := atomicfile.Replace(target, "."+filepath.Base(target)+".new-*", []byte(text), mode); err != nil {
 		return cannot("change", path, err)
 	}
 	return nil
 }
 
-// Check says what is wrong with the names and the values of properties that are to be
-// changed in a settings file.
+// Check returns what is wrong with the names and the values of changes to a settings file.
 func Check(changes map[string]string) error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(changes)) {
-		i, value := index(name), changes[name]
-		switch {
-		case name == clientSecret:
-			errs = append(errs, fmt.Errorf("%s: %s", name, noClientSecret))
+		switch i, value := index(name), changes[name]; {
 		case i < 0 && isForeign(name):
 			errs = append(errs, fmt.Errorf("%s is chainctl's: it means nothing to this program", name))
 		case i < 0:
-			errs = append(errs, errors.New(unknown(name, Properties())))
+			errs = append(errs, unknown(name))
 		case value != "":
-			_, why := properties[i].parse(new(Config), value)
-			if why == "" {
-				why = properties[i].checkInFile(value)
-			}
-			if why != "" {
-				errs = append(errs, fmt.Errorf("%s=%q: %s", name, shown(value), why))
+			if _, err := properties[i].parseInFile(new(Config), value); err != nil {
+				errs = append(errs, fmt.Errorf("%s=%q: %w", name, redact(value), err))
 			}
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func onlyUnsets(changes map[string]string) bool {
-	for _, value := range changes {
-		if value != "" {
-			return false
-		}
-	}
-	return true
-}
-
-func makeDir(dir string) error {
-	if err := checkPlace(dir); err != nil {
-		return err
-	}
-	return os.MkdirAll(dir, 0o700)
-}
-
-// lock keeps other processes from changing the file at path. The lock's file
-// stays, since another could be waiting at it.
-func lock(path string, patience time.Duration) (unlock func(), err error) {
-	l := flock.New(path+".lock", flock.SetFlag(os.O_CREATE|os.O_RDWR|openFlags), flock.SetPermissions(0o600))
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+// lock keeps other processes from changing the file at path. The lock file is not
+// removed, since another process may be waiting for it.
+func lock(path string, timeout time.Duration) (unlock func(), err error) {
+	l := flock.New(path+".lock", flock.SetPermissions(0o600))
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	if _, err := l.TryLockContext(ctx, 10*time.Millisecond); errors.Is(err, context.DeadlineExceeded) {
-		return nil, fmt.Errorf("another process is changing %s: try again", plain(path))
+		return nil, hint.With(fmt.Errorf("another process is changing %s", plain(path)), hint.Text("try again"))
 	}
-	// A file system without locks is no reason to do without settings.
+	// A file system without locks does not keep the user from changing settings.
 	return func() { _ = l.Close() }, nil
 }
 
-// apply makes the changes in a settings file's text. After each the whole is read
-// again: it must say what it said before, and the change.
+// apply makes the changes in the text of a settings file. It checks that the new text
+// sets what the old one did, with the changes, and that Read would accept it.
 func apply(path, text string, changes map[string]string) (string, error) {
 	if _, errs := parse(path, text); errs != nil {
 		return "", errors.Join(errs...)
 	}
-	body, bom := strings.CutPrefix(text, "\ufeff")
-	for _, name := range slices.Sorted(maps.Keys(changes)) {
-		root, err := decode(body)
-		if err != nil {
-			return "", fmt.Errorf("%s%w", plain(path), err)
-		}
-		want, value := map[string]string{}, changes[name]
-		flatten(want, "", root)
-		if want[name] == value {
-			continue
-		}
+	want, err := values(text)
+	if err != nil {
+		return "", err
+	}
+	before := maps.Clone(want)
+	for name, value := range changes {
 		if want[name] = value; value == "" {
 			delete(want, name)
 		}
-		changed, err := edit(body, name, value)
-		if err != nil || !says(changed, want) {
-			return "", fmt.Errorf("%s: %s cannot be changed in the way it is written there: edit the file by hand", plain(path), name)
+	}
+	if maps.Equal(before, want) {
+		return text, nil
+	}
+	changed, err := edit(text, changes)
+	got, readErr := values(changed)
+	if err != nil || readErr != nil || !maps.Equal(got, want) {
+		return "", hint.With(fmt.Errorf("%s cannot be changed in the way it is written", plain(path)), hint.Text("edit %s by hand", plain(path)))
+	}
+	entries, errs := parse(path, changed)
+	errs = append(errs, conflicts(func(name string) string {
+		if entries[name].text == "" {
+			return ""
 		}
-		body = changed
-	}
-	if bom {
-		body = "\ufeff" + body
-	}
-	return body, checkExclusive(path, body)
+		return entries[name].source + ": " + name
+	})...)
+	return changed, errors.Join(errs...)
 }
 
-// checkExclusive refuses a text that Read would refuse.
-func checkExclusive(path, text string) error {
-	entries, errs := parse(path, text)
-	for _, group := range exclusive {
-		var set []string
-		for _, name := range group {
-			if entries[name].text != "" {
-				set = append(set, name)
-			}
-		}
-		if len(set) > 1 {
-			errs = append(errs, fmt.Errorf("%s: %s exclude each other: unset the one that no longer holds", plain(path), strings.Join(set, " and ")))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func says(text string, want map[string]string) bool {
+// values returns all that the text of a settings file sets, by name, also what is not a
+// property.
+func values(text string) (map[string]string, error) {
 	root, err := decode(text)
-	got := map[string]string{}
-	flatten(got, "", root)
-	return err == nil && maps.Equal(got, want)
+	all := map[string]string{}
+	for _, l := range leaves(root) {
+		all[l.name] = l.node.Value
+		if l.node.Kind == yaml.SequenceNode {
+			encoded, _ := yaml.Marshal(l.node)
+			all[l.name] = string(encoded)
+		}
+	}
+	return all, err
 }
 
-// flatten puts what a tree says into what, by path; "" and null say nothing.
-func flatten(what map[string]string, path string, n *yaml.Node) {
-	switch {
-	case n == nil || isNull(n):
-	case n.Kind == yaml.MappingNode:
-		for pair := range slices.Chunk(n.Content, 2) {
-			flatten(what, strings.TrimPrefix(path+"."+pair[0].Value, "."), pair[1])
-		}
-	case n.Kind == yaml.SequenceNode:
-		for i, item := range n.Content {
-			flatten(what, path+"."+strconv.Itoa(i), item)
-		}
-	case n.Value != "":
-		what[path] = n.Value
+// edit returns the text of a settings file with changes. Comments stay; blank lines and
+// the layout are those of the YAML library.
+func edit(text string, changes map[string]string) (string, error) {
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	document, err := decodeDocument(text)
+	if err != nil {
+		return "", err
 	}
+	root := &yaml.Node{Kind: yaml.MappingNode}
+	var out strings.Builder
+	switch {
+	case document == nil: // only comments, which the library does not keep
+		document = root
+		out.WriteString(text)
+		if text != "" && !strings.HasSuffix(text, "\n") {
+			out.WriteByte('\n')
+		}
+	case isNull(document.Content[0]):
+		root.HeadComment, document.Content[0] = document.Content[0].HeadComment, root
+	default:
+		root = document.Content[0]
+	}
+	for _, name := range slices.Sorted(maps.Keys(changes)) {
+		if value := changes[name]; value == "" {
+			unset(root, strings.Split(name, "."))
+		} else {
+			set(root, strings.Split(name, "."), value)
+		}
+	}
+	encoder := yaml.NewEncoder(&out)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(document); err != nil {
+		return "", err
+	}
+	return strings.TrimSuffix(out.String(), "{}\n"), nil // an empty mapping
+}
+
+// find returns the index of a key in a mapping, or -1.
+func find(mapping *yaml.Node, key string) int {
+	for i := 0; i < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == key {
+			return i
+		}
+	}
+	return -1
+}
+
+// set sets the property at path to value, and creates sections as needed.
+func set(mapping *yaml.Node, path []string, value string) {
+	i := find(mapping, path[0])
+	if i < 0 {
+		i = len(mapping.Content)
+		key := &yaml.Node{Kind: yaml.ScalarNode, Value: path[0]}
+		mapping.Content = append(mapping.Content, key, &yaml.Node{Kind: yaml.MappingNode})
+	}
+	at := mapping.Content[i+1]
+	if len(path) > 1 {
+		if at.Kind != yaml.MappingNode { // "auth:" without a value
+			*at = yaml.Node{Kind: yaml.MappingNode, HeadComment: at.HeadComment, LineComment: at.LineComment, FootComment: at.FootComment}
+		}
+		set(at, path[1:], value)
+		return
+	}
+	comment := at.LineComment
+	*at = yaml.Node{}
+	at.SetString(value)
+	if value == "true" || value == "false" {
+		at.Tag = "!!bool"
+	}
+	at.LineComment = comment
+}
+
+// unset removes the property at path, and the sections that are empty then. A comment
+// above it moves to what follows.
+func unset(mapping *yaml.Node, path []string) {
+	i := find(mapping, path[0])
+	if i < 0 {
+		return
+	}
+	if len(path) > 1 {
+		unset(mapping.Content[i+1], path[1:])
+		if len(mapping.Content[i+1].Content) > 0 {
+			return
+		}
+	}
+	comments := []string{mapping.Content[i].HeadComment, mapping.Content[i].FootComment}
+	mapping.Content = slices.Delete(mapping.Content, i, i+2)
+	into := &mapping.FootComment
+	if i < len(mapping.Content) {
+		into = &mapping.Content[i].HeadComment
+	}
+	comments = slices.DeleteFunc(append(comments, *into), func(c string) bool { return c == "" })
+	*into = strings.Join(comments, "\n\n")
 }

@@ -1,46 +1,50 @@
 package config
 
 import (
+	"errors"
 	"net"
 	"net/url"
 	"strings"
 )
 
-// parseEndpoint checks that text is a URL which a bearer token may be sent to:
-// https, or http on the loopback interface (RFC 8252, section 8.3, draws the
-// same line), with nothing in it that could send a reader astray. The example is
-// for whoever gave another.
-func parseEndpoint(text, example string) (u *url.URL, why string) {
+// parseEndpoint parses a URL to which a bearer token can be sent: https, or http on the
+// loopback interface (as in RFC 8252, section 8.3), without parts that could mislead a
+// reader. example is for the error.
+func parseEndpoint(text, example string) (*url.URL, error) {
 	u, err := url.Parse(text)
+	why := ""
 	switch {
 	case err != nil:
-		return nil, "is no URL"
+		why = "is not a URL"
 	case u.User != nil:
-		return nil, "must hold no user name or password"
+		why = "must have no user name or password"
 	case u.Hostname() == "":
-		return nil, "must be a full URL, such as " + example
+		why = "must be a full URL, such as " + example
 	case u.Scheme != "https" && u.Scheme != "http":
-		return nil, "must start with https://"
-	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return nil, "must start with https:// (plain http is for the loopback interface only)"
+		why = "must start with https://"
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		why = "must start with https:// (plain http is for the loopback interface only)"
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(text, "#"):
-		return nil, "must end with the path, without ? or #"
+		why = "must end with the path, without ? or #"
 	case strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c >= 0x7f }):
-		return nil, "must be plain ASCII without spaces"
-	case !hostName(u.Hostname()) || strings.HasSuffix(u.Host, ":"):
-		return nil, "must name a host in letters, digits, dots and hyphens, or an IP address"
+		why = "must be plain ASCII without spaces"
+	case !isHostName(u.Hostname()) || strings.HasSuffix(u.Host, ":"):
+		why = "must name a host in letters, digits, dots and hyphens, or an IP address"
+	}
+	if why != "" {
+		return nil, errors.New(why)
 	}
 	u.Host = strings.ToLower(u.Host)
 	u.Host = strings.TrimSuffix(u.Host, map[string]string{"https": ":443", "http": ":80"}[u.Scheme])
 	u.Path = strings.TrimRight(u.Path, "/")
 	u.RawPath = ""
-	return u, ""
+	return u, nil
 }
 
-// hostName says whether host is an IP address, or made of what host names are
-// (RFC 1123, section 2.1). Other characters, percent-encoded ones too, are read
-// as one host by some and as another by others.
-func hostName(host string) bool {
+// isHostName reports whether host is an IP address, or made of the characters of host
+// names (RFC 1123, section 2.1). Programs read other characters, also percent-encoded
+// ones, as different hosts.
+func isHostName(host string) bool {
 	if strings.Contains(host, ":") {
 		return net.ParseIP(host) != nil
 	}
@@ -54,7 +58,7 @@ func hostName(host string) bool {
 	})
 }
 
-func loopback(host string) bool {
+func isLoopback(host string) bool {
 	if host == "localhost" {
 		return true
 	}

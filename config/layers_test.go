@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/state"
 )
 
@@ -24,12 +26,21 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// settingsFile writes a settings file and gives its path.
+// settingsFile writes a settings file and returns its path.
 func settingsFile(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	must(t, os.WriteFile(path, []byte(text), 0o600))
 	return path
+}
+
+// withHints returns the text of an error and of its hints.
+func withHints(err error) string {
+	text := fmt.Sprint(err)
+	for _, h := range hint.Of(err) {
+		text += "; " + h.Text
+	}
+	return text
 }
 
 func setting(t *testing.T, c Config, property string) Setting {
@@ -41,7 +52,7 @@ func setting(t *testing.T, c Config, property string) Setting {
 	return c.Settings[i]
 }
 
-func TestReadTakesTheFirstLayer(t *testing.T) {
+func TestReadUsesTheHighestLayer(t *testing.T) {
 	path := settingsFile(t, "# mine\nauth:\n  mode: headless\n")
 	tests := []struct {
 		name         string
@@ -76,7 +87,7 @@ func TestReadTakesTheFirstLayer(t *testing.T) {
 }
 
 // Each property is read from each layer into its own field.
-func TestReadTakesEveryProperty(t *testing.T) {
+func TestReadReadsEveryProperty(t *testing.T) {
 	token, err := filepath.Abs("token.jwt")
 	must(t, err)
 	values := map[string]string{
@@ -190,9 +201,9 @@ func TestReadRefusesContradictions(t *testing.T) {
 			[]string{"flag --org-name", "flag --identity-provider"}, ""},
 		{"I23 two identity sources", Sources{Getenv: environment(map[string]string{"CHAINGUARD_AUTH_IDENTITY_TOKEN": "/t", "CHAINGUARD_AUTH_IDENTITY_TOKEN_ENV": "T"})}, "",
 			[]string{"CHAINGUARD_AUTH_IDENTITY_TOKEN ", "CHAINGUARD_AUTH_IDENTITY_TOKEN_ENV"}, ""},
-		{"I23 a flag silences the others", Sources{Getenv: environment(org), Flags: map[string]string{"default.social-login": "google"}}, both, nil, ""},
-		{"I23 a flag silences its rival", Sources{Flags: map[string]string{"default.org-name": "flag.example"}}, both, nil, "flag.example"},
-		{"I23 an empty flag silences nobody", Sources{Flags: map[string]string{"default.identity-provider": ""}}, both, nil, "example.com"},
+		{"I23 a flag replaces the others", Sources{Getenv: environment(org), Flags: map[string]string{"default.social-login": "google"}}, both, nil, ""},
+		{"I23 a flag replaces its rival", Sources{Flags: map[string]string{"default.org-name": "flag.example"}}, both, nil, "flag.example"},
+		{"I23 an empty flag replaces nothing", Sources{Flags: map[string]string{"default.identity-provider": ""}}, both, nil, "example.com"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -230,7 +241,7 @@ func TestReadNamesTheSource(t *testing.T) {
 		`I18 flag --issuer="http://issuer.example": must start with https://`,
 		`I18 flag --api="": must be a full URL`,
 		`I20 CHAINGUARD_KEYCHAIN="vault": must be one of auto, os, kernel, file, none`,
-		`I20 ` + path + `:3: auth.oidc.flow="devise": must be one of code, device; did you mean: device`,
+		`I20 ` + path + `:3: auth.oidc.flow="devise": must be one of code, device`,
 		`I20 ` + path + `:4: auth.mode: must be one value, no list`,
 	} {
 		if want = want[4:]; !strings.Contains(err.Error(), want) {
@@ -348,8 +359,8 @@ func TestReadFindsTheFile(t *testing.T) {
 	}
 }
 
-// A link that leads nowhere is a file that its owner misses.
-func TestReadMissesTheLinksTarget(t *testing.T) {
+// A link to a file that does not exist is an error.
+func TestReadRefusesDanglingLink(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("not everybody may make links there")
 	}
@@ -363,8 +374,8 @@ func TestReadMissesTheLinksTarget(t *testing.T) {
 	}
 }
 
-// Without a HOME that can be used the file is below the home of the user database;
-// the root directory, which is HOME where a container's user has none, is no home.
+// Without a usable HOME the file is below the home in the user database. Containers set
+// HOME=/ for a user without a home.
 func TestFileWithoutHOME(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("HOME means nothing there")

@@ -16,8 +16,8 @@ func TestReadRefusesOpenFiles(t *testing.T) {
 			path := settingsFile(t, "keychain: file\n")
 			must(t, os.Chmod(path, mode))
 			c, err := Read(Sources{Getenv: environment(nil), File: path})
-			if err == nil || !strings.Contains(err.Error(), "chmod go-w "+path) {
-				t.Errorf("got error %v, want the command that mends it", err)
+			if err == nil || !strings.Contains(withHints(err), "chmod go-w "+path) {
+				t.Errorf("got error %v, want the command that fixes it", err)
 			}
 			if c.Keychain != KeychainAuto {
 				t.Errorf("got keychain %q, want what the file says unused", c.Keychain)
@@ -58,13 +58,13 @@ func TestReadDoesNotWait(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	must(t, syscall.Mkfifo(path, 0o600))
 	for _, path := range []string{path, "/dev/zero"} {
-		if _, err := Read(Sources{Getenv: environment(nil), File: path}); err == nil || !strings.Contains(err.Error(), path+" is not a plain file") {
+		if _, err := Read(Sources{Getenv: environment(nil), File: path}); err == nil || !strings.Contains(err.Error(), path+" is not a regular file") {
 			t.Errorf("I20 %s: got %v, want it refused", path, err)
 		}
 	}
 }
 
-// A container's HOME may be a folder that its user cannot look into.
+// The HOME of a container may be a folder that its user cannot read.
 func TestReadWithAnothersHome(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root can look everywhere")

@@ -1,38 +1,40 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/spelling"
 )
 
-// property is one thing that can be set.
+// property is a setting.
 type property struct {
 	name     string
 	standard string // the default
-	file     bool   // its value is the path of a file
-	// set checks text and puts it into c; it gives what was understood, or why
-	// text is wrong, in which case c gets the default, or nil for a URL.
-	set func(c *Config, text string) (value, why string)
+	// set puts text into c and returns the value in its usual form. After an error c
+	// has the default, or nil for a URL.
+	set func(c *Config, text string) (value string, err error)
 }
 
-// properties are all there are, in the order in which they are shown.
+// properties is all properties, in the order in which they are shown.
 var properties = []property{
 	endpoint("platform.issuer", "https://issuer.enforce.dev", func(c *Config) **url.URL { return &c.Issuer }),
 	endpoint("platform.api", "https://console-api.enforce.dev", func(c *Config) **url.URL { return &c.API }),
-	{name: "platform.registry", standard: standardRegistry, set: setRegistry},
+	define("platform.registry", standardRegistry, func(c *Config) **url.URL { return &c.Registry }, parseRegistry),
 	endpoint("platform.console", "https://console.chainguard.dev", func(c *Config) **url.URL { return &c.Console }),
 	choice("keychain", func(c *Config) *string { return &c.Keychain }, KeychainAuto, KeychainOS, KeychainKernel, KeychainFile, KeychainNone),
 	choice("auth.auto-login", func(c *Config) *string { return &c.AutoLogin }, AutoLoginTTY, AutoLoginAlways, AutoLoginNever),
 	choice("auth.mode", func(c *Config) *string { return &c.Mode }, ModeAuto, ModeBrowser, ModeHeadless),
 	text("auth.identity", func(c *Config) *string { return &c.Identity }, checkUIDP),
-	identityToken(),
+	text(identityToken, func(c *Config) *string { return &c.IdentityToken }, checkPath),
 	text("auth.identity-token-env", func(c *Config) *string { return &c.IdentityTokenEnv }, checkVariable),
 	text("auth.oidc.issuer", func(c *Config) *string { return &c.OIDC.Issuer }, checkIssuer),
 	text("auth.oidc.client-id", func(c *Config) *string { return &c.OIDC.ClientID }, checkName),
@@ -41,33 +43,33 @@ var properties = []property{
 	text("default.org-name", func(c *Config) *string { return &c.OrgName }, checkName),
 	text("default.identity-provider", func(c *Config) *string { return &c.IdentityProvider }, checkUIDP),
 	choice("default.social-login", func(c *Config) *string { return &c.SocialLogin }, "", "email", "google", "github", "gitlab"),
-	toggle("default.use-refresh-token", "true", func(c *Config) *bool { return &c.UseRefreshToken }),
-	toggle("default.skip-auto-login", "false", func(c *Config) *bool { return &c.skipAutoLogin }),
+	toggle("default.use-refresh-token", true, func(c *Config) *bool { return &c.UseRefreshToken }),
+	toggle("default.skip-auto-login", false, func(c *Config) *bool { return &c.skipAutoLogin }),
 }
 
-// exclusive holds groups of properties of which one at most can be set. The
-// issuer takes one of the first group's: a connection goes with its own client
-// alone, and a provider is named by one name.
+// identityToken is the property whose value is the path of a file.
+const identityToken = "auth.identity-token"
+
+// exclusive is groups of properties of which at most one can be set. The issuer accepts
+// one of the first group.
 var exclusive = [][]string{
 	{"default.org-name", "default.identity-provider", "default.social-login"},
-	{"auth.identity-token", "auth.identity-token-env"},
+	{identityToken, "auth.identity-token-env"},
 }
 
-// foreign are chainctl's properties that mean nothing to this program, and those
-// below them.
+// foreign is the properties of chainctl that this program ignores, and those below them.
 var foreign = []string{
 	"platform.audience", "auth.device-flow", "default.active-within", "default.autoclose", "default.autoclose-timeout",
 	"default.log-level", "default.skip-version-check", "output",
 }
 
-// clientSecret is refused wherever it is set (RFC 8252, sections 8.4 and 8.5).
+// clientSecret is refused in all sources (RFC 8252, sections 8.4 and 8.5).
 const (
 	clientSecret   = "auth.oidc.client-secret"
-	noClientSecret = "a program on people's machines can keep no client secret, and this one uses none: register it as a public client"
+	noClientSecret = "a program on users' machines cannot keep a client secret: register it as a public client"
 )
 
-// Properties gives the names of all properties, in the order in which they are
-// shown.
+// Properties returns the names of all properties, in the order in which they are shown.
 func Properties() []string {
 	names := make([]string, len(properties))
 	for i, p := range properties {
@@ -76,18 +78,13 @@ func Properties() []string {
 	return names
 }
 
-// Variable is the name of the environment variable that sets property.
+// Variable returns the name of the environment variable that sets property.
 func Variable(property string) string {
-	return "CHAINGUARD_" + strings.Map(func(r rune) rune {
-		if r == '.' || r == '-' {
-			return '_'
-		}
-		return unicode.ToUpper(r)
-	}, property)
+	return "CHAINGUARD_" + strings.NewReplacer(".", "_", "-", "_").Replace(strings.ToUpper(property))
 }
 
-// Flag is the name of the flag that sets property, without dashes: chainctl's,
-// where it has one. That of auth.mode is a switch, "headless".
+// Flag returns the name of the flag that sets property, without dashes. It is chainctl's,
+// if chainctl has one. That of auth.mode is a switch, "headless".
 func Flag(property string) string {
 	switch {
 	case property == "auth.mode":
@@ -98,13 +95,30 @@ func Flag(property string) string {
 	return property[strings.LastIndex(property, ".")+1:]
 }
 
-// Near gives the property that word was probably meant for, or "".
+// Near returns the property that word was probably meant for, or "". The last part of a
+// property's name stands for the whole.
 func Near(word string) string {
+	word = strings.ReplaceAll(strings.ToLower(strings.TrimSpace(word)), "_", "-")
+	for _, name := range Properties() {
+		if word != "" && strings.HasSuffix(name, "."+word) {
+			return name
+		}
+	}
 	return nearest(word, Properties())
 }
 
-// Misspelled says, a line each, which variables of an environment are probably meant
-// to set a property and have another name. environ is as os.Environ gives it.
+// nearest returns the one of words that is spelled most like word, or "" if none is
+// similar.
+func nearest(word string, words []string) string {
+	near := spelling.Near(word, words)
+	if len(word) > 64 || len(near) == 0 || spelling.Distance(word, near[0]) > (len(word)+2)/3 {
+		return ""
+	}
+	return near[0]
+}
+
+// Misspelled returns a line for each variable of an environment that is probably meant to
+// set a property and has another name. environ is as os.Environ returns it.
 func Misspelled(environ []string) []string {
 	const prefix = "CHAINGUARD_"
 	known := map[string]bool{"CHAINGUARD_CONFIG": true, "CHAINGUARD_DEBUG": true, "CHAINGUARD_IDENTITY_ID": true, "CHAINGUARD_TOKEN": true}
@@ -113,20 +127,20 @@ func Misspelled(environ []string) []string {
 		known[Variable(property)] = true
 		names = append(names, Variable(property))
 	}
-	var said []string
+	var lines []string
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
 		if !strings.HasPrefix(name, prefix) || known[name] || len(name) > 64 {
 			continue
 		}
 		if near := spelling.Near(name, names); len(near) > 0 && spelling.Distance(name, near[0]) <= 2 {
-			said = append(said, fmt.Sprintf("the variable %s means nothing; did you mean: %s", name, near[0]))
+			lines = append(lines, fmt.Sprintf("the variable %s means nothing; did you mean: %s", name, near[0]))
 		}
 	}
-	return said
+	return lines
 }
 
-// index is the place of a property in properties, or -1.
+// index returns the index of a property in properties, or -1.
 func index(name string) int {
 	return slices.IndexFunc(properties, func(p property) bool { return p.name == name })
 }
@@ -135,197 +149,178 @@ func isForeign(name string) bool {
 	return slices.ContainsFunc(foreign, func(f string) bool { return name == f || strings.HasPrefix(name, f+".") })
 }
 
-// parse is set for what anybody may have written, a token for one.
-func (p property) parse(c *Config, text string) (value, why string) {
+// parse is set, but refuses a token: a setting is not secret.
+func (p property) parse(c *Config, text string) (value string, err error) {
 	if isToken(text) {
-		p.set(c, "")
-		return "", "looks like a token, and a setting holds none: give auth.identity-token the path of a file that holds it, or auth.identity-token-env the name of a variable"
+		_, _ = p.set(c, "")
+		return "", errors.New("looks like a token, which a setting cannot have: give auth.identity-token the path of a file with it, " +
+			"or auth.identity-token-env the name of a variable")
 	}
 	return p.set(c, text)
 }
 
-// checkInFile says what is wrong with a value of the settings file that would do
-// elsewhere. A path there means one file, whatever folder the program runs in.
-func (p property) checkInFile(text string) (why string) {
-	if p.file && text != "" && !filepath.IsAbs(text) {
-		return "must be an absolute path"
+// parseInFile is parse for the settings file, where a path has to mean the same file in
+// all folders.
+func (p property) parseInFile(c *Config, text string) (value string, err error) {
+	value, err = p.parse(c, text)
+	if err == nil && p.name == identityToken && text != "" && !filepath.IsAbs(text) {
+		return "", errors.New("must be an absolute path")
 	}
-	return ""
+	return value, err
 }
 
-// endpoint is a property whose value is a URL that secrets will be sent to.
-func endpoint(name, standard string, field func(*Config) **url.URL) property {
-	return property{name: name, standard: standard, set: func(c *Config, text string) (string, string) {
-		u, why := parseEndpoint(text, standard)
-		*field(c) = u
-		if why != "" {
-			return "", why
+// define returns a property. With an error, parse returns the value to use instead: the
+// default, or nil for a URL.
+func define[T any](name, standard string, field func(*Config) *T, parse func(text string) (T, error)) property {
+	return property{name, standard, func(c *Config, text string) (string, error) {
+		value, err := parse(text)
+		*field(c) = value
+		if err != nil {
+			return "", err
 		}
-		return u.String(), ""
+		return fmt.Sprint(value), nil
 	}}
+}
+
+// endpoint is a property whose value is a URL that secrets are sent to.
+func endpoint(name, standard string, field func(*Config) **url.URL) property {
+	return define(name, standard, field, func(text string) (*url.URL, error) { return parseEndpoint(text, standard) })
 }
 
 const standardRegistry = "https://cgr.dev"
 
-func setRegistry(c *Config, text string) (value, why string) {
-	c.Registry, why = parseEndpoint(text, standardRegistry)
-	if why == "" && c.Registry.Path != "" {
-		c.Registry, why = nil, "a registry's URL has no path"
+func parseRegistry(text string) (*url.URL, error) {
+	u, err := parseEndpoint(text, standardRegistry)
+	if err == nil && u.Path != "" {
+		return nil, errors.New("a registry's URL has no path")
 	}
-	if why != "" {
-		return "", why
-	}
-	return c.Registry.String(), ""
+	return u, err
 }
 
-// choice is a property that takes one of a few words; the first is the default.
+// choice is a property that is one of a few words. The first is the default.
 func choice(name string, field func(*Config) *string, words ...string) property {
-	return property{name: name, standard: words[0], set: func(c *Config, text string) (string, string) {
-		*field(c) = words[0]
-		if !slices.Contains(words, text) {
-			why := "must be one of " + strings.TrimPrefix(strings.Join(words, ", "), ", ")
-			if near := nearest(text, words); near != "" {
-				why += "; did you mean: " + near
-			}
-			return "", why
+	return define(name, words[0], field, func(text string) (string, error) {
+		if slices.Contains(words, text) {
+			return text, nil
 		}
-		*field(c) = text
-		return text, ""
-	}}
+		err := errors.New("must be one of " + strings.TrimPrefix(strings.Join(words, ", "), ", "))
+		if near := nearest(text, words); near != "" {
+			err = hint.With(err, didYouMean(near))
+		}
+		return words[0], err
+	})
 }
 
-// toggle is an on-off property.
-func toggle(name, standard string, field func(*Config) *bool) property {
-	return property{name: name, standard: standard, set: func(c *Config, text string) (string, string) {
-		on, why := parseBool(text, "")
-		if why != "" {
-			*field(c) = standard == "true"
-			return "", why
+// toggle is a property that is true or false.
+func toggle(name string, standard bool, field func(*Config) *bool) property {
+	return define(name, strconv.FormatBool(standard), field, func(text string) (bool, error) {
+		on, err := parseBool(text)
+		if err != nil {
+			return standard, err
 		}
-		*field(c) = on
-		if on {
-			return "true", ""
-		}
-		return "false", ""
-	}}
+		return on, nil
+	})
 }
 
-// parseBool reads yes or no, in the words that people use for it; standard stands
-// in for "".
-func parseBool(text, standard string) (on bool, why string) {
-	if text == "" {
-		text = standard
-	}
+func parseBool(text string) (bool, error) {
 	switch strings.ToLower(text) {
 	case "1", "true", "yes", "on":
-		return true, ""
+		return true, nil
 	case "0", "false", "no", "off":
-		return false, ""
+		return false, nil
 	}
-	return false, "must be true or false"
+	return false, errors.New("must be true or false")
 }
 
-// text is a property that is empty, or something that check finds nothing wrong
-// with.
-func text(name string, field func(*Config) *string, check func(string) (why string)) property {
-	return property{name: name, set: func(c *Config, text string) (string, string) {
-		*field(c) = ""
-		if text == "" {
-			return "", ""
+// text is a property that is empty or accepted by check.
+func text(name string, field func(*Config) *string, check func(string) error) property {
+	return define(name, "", field, func(text string) (string, error) {
+		if text != "" {
+			if err := check(text); err != nil {
+				return "", err
+			}
 		}
-		if why := check(text); why != "" {
-			return "", why
-		}
-		*field(c) = text
-		return text, ""
-	}}
+		return text, nil
+	})
 }
 
-func identityToken() property {
-	p := text("auth.identity-token", func(c *Config) *string { return &c.IdentityToken }, checkPath)
-	p.file = true
-	return p
-}
-
-// ValidUIDP says whether id has the form of an identity's or a group's id: 40
-// hexadecimal digits, in small letters, and for each level below "/" and 16 more.
+// ValidUIDP reports whether id has the form of the id of an identity or a group: 40
+// hexadecimal digits in lower case, and "/" and 16 more for each level below.
 func ValidUIDP(id string) bool {
-	root, rest, more := strings.Cut(id, "/")
-	ok := isHex(root, 40)
-	for ok && more {
-		var segment string
-		segment, rest, more = strings.Cut(rest, "/")
-		ok = isHex(segment, 16)
+	for i, segment := range strings.Split(id, "/") {
+		digits := 16
+		if i == 0 {
+			digits = 40
+		}
+		if len(segment) != digits || strings.Trim(segment, "0123456789abcdef") != "" {
+			return false
+		}
 	}
-	return ok
+	return true
 }
 
-func isHex(text string, digits int) bool {
-	return len(text) == digits && strings.Trim(text, "0123456789abcdef") == ""
-}
-
-func checkUIDP(text string) (why string) {
+func checkUIDP(text string) error {
 	if !ValidUIDP(text) {
-		return "must be an id: 40 hexadecimal digits, then / and 16 more for each level below"
+		return errors.New("must be an id: 40 hexadecimal digits, then / and 16 more for each level below")
 	}
-	return ""
+	return nil
 }
 
-// checkVariable holds to the names that shells can set.
-func checkVariable(text string) (why string) {
+// checkVariable accepts the names that shells can set.
+func checkVariable(text string) error {
 	other := func(r rune) bool {
 		return r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 	}
 	if strings.ContainsFunc(text, other) || text[0] >= '0' && text[0] <= '9' {
-		return "must be the name of a variable: letters, digits and _"
+		return errors.New("must be the name of a variable: letters, digits and _")
 	}
-	return ""
+	return nil
 }
 
-func checkIssuer(text string) (why string) {
-	_, why = parseEndpoint(text, "https://login.example.com")
-	return why
+func checkIssuer(text string) error {
+	_, err := parseEndpoint(text, "https://login.example.com")
+	return err
 }
 
-// maxName is the length of the longest host name, which a verified
-// organization's name is (RFC 1035, section 2.3.4).
+// maxName is the length of the longest host name, which a verified organization's name
+// is, in bytes (RFC 1035, section 2.3.4).
 const maxName = 253
 
-func checkName(text string) (why string) {
+func checkName(text string) error {
 	switch {
 	case len(text) > maxName:
-		return "must be at most 253 bytes long"
+		return fmt.Errorf("must be at most %d bytes long", maxName)
 	case !printable(text):
-		return "must hold no control characters"
+		return errors.New("must have no control characters")
 	case strings.TrimSpace(text) != text:
-		return "must not begin or end with a blank"
+		return errors.New("must not begin or end with a blank")
 	}
-	return ""
+	return nil
 }
 
-func checkPath(text string) (why string) {
+func checkPath(text string) error {
 	switch {
 	case !printable(text):
-		return "must hold no control characters"
+		return errors.New("must have no control characters")
 	case text == "-":
-		return "must be the path of a file"
+		return errors.New("must be the path of a file")
 	}
-	return ""
+	return nil
 }
 
 func printable(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-// isToken says whether text looks like a JWT or a refresh token: both begin with
-// a JSON object in base64.
+// isToken reports whether text looks like a JWT or a refresh token: both begin with a JSON
+// object in base64.
 func isToken(text string) bool {
 	return strings.HasPrefix(strings.TrimSpace(text), "eyJ")
 }
 
-// shown is value as far as an error may repeat it. In a wrong place there may be
-// anything: a password in a URL, a token, a key.
-func shown(value string) string {
+// redact returns value if an error can repeat it, else "…". An invalid value can be any
+// secret: a URL with a password, a token, a key.
+func redact(value string) string {
 	run, digit := 0, false
 	for _, r := range value {
 		switch {

@@ -10,8 +10,7 @@ import (
 	"testing"
 )
 
-// Writers of this package lose nothing to each other, and whoever reads finds
-// whole JSON at every moment.
+// Concurrent writers lose no change, and a reader always sees whole JSON.
 func TestConcurrent(t *testing.T) {
 	path := writeFile(t, before)
 	stop := make(chan struct{})
@@ -68,7 +67,7 @@ func TestConcurrent(t *testing.T) {
 	wantAlone(t, path)
 }
 
-// Two make the file at once.
+// Several processes create the file at once.
 func TestConcurrentNewFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new", "config.json")
 	var all sync.WaitGroup

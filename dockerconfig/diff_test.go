@@ -35,7 +35,7 @@ func TestDiff(t *testing.T) {
  }
 \ No newline at end of file
 `},
-		{"empty file", "", "@@ -0,0 +1,1 @@\n+{\"credHelpers\": {\"cgr.dev\": \"cgr\"}}\n\\ No newline at end of file\n"},
+		{"empty file", "", "@@ -0,0 +1,5 @@\n+{\n+\t\"credHelpers\": {\n+\t\t\"cgr.dev\": \"cgr\"\n+\t}\n+}\n\\ No newline at end of file\n"},
 		{"P14 one line with odd characters", "{\"a\u202e\": 1, \"b\x9b\": 2,\r\"c\": 3}\r\n", "@@ -1,1 +1,1 @@\n-{\"a\\u202e\": 1, \"b\\x9b\": 2,\\r\"c\": 3}\r\n" +
 			"+{\"a\\u202e\": 1, \"b\\x9b\": 2,\\r\"c\": 3,\\r\"credHelpers\": {\"cgr.dev\": \"cgr\"}}\r\n"},
 	}

@@ -1,7 +1,6 @@
-// Package dockerconfig edits the files in which Docker, Podman and their kin
-// read which credential helper serves which registry. It changes what it is
-// asked to change and no other byte, replaces a file in one step, and takes out
-// exactly what it put in.
+// Package dockerconfig edits the files in which Docker, Podman and related programs look
+// up the credential helper of a registry. It changes only what the caller asks for and
+// no other byte, and it replaces a file in one step.
 package dockerconfig
 
 import (
@@ -12,185 +11,185 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"docker-credential-cgr/atomicfile"
+	"docker-credential-cgr/hint"
 )
 
-// maxSize bounds what is read: 64 MiB. A configuration of this size is none.
+// maxSize is the size of the largest file that is read, in bytes.
 const maxSize = 64 << 20
 
-// File is a configuration file of Docker's or Podman's, read and perhaps
-// edited. It changes on disk with Save alone.
+// File is a configuration file of Docker or Podman and the edits made to it. Only Save
+// changes the file on disk.
 type File struct {
-	// Path is the file's, as it was asked for.
+	// Path is the path that Load was called with.
 	Path string
 
-	target   string // Path with its links followed: what is read and written
-	dangling string // what Path leads to and is not there
+	target   string // Path with its links followed: the file that is read and written
 	old, new content
 	doc      *document // of new
-	edits    []edit    // what made new of old, to be done again on a newer old
-	byHand   string    // how to do the last of them without us
-	raced    func()    // for tests: another program's turn, just before ours
+	edits    []edit    // those that made new of old, to repeat them on a newer old
+	byHand   string    // how the user makes the last edit themselves
+	raced    func()    // in tests: what another program does just before Save writes
 }
 
-// edit makes another content out of one.
+// edit changes a content.
 type edit func(content) (content, error)
 
-// Load reads the file at path. One that does not exist, or holds nothing, is a
-// File without entries. The error for a file that is not fit to be edited names
-// its line and column.
+// Load reads the file at path. A file that does not exist or is empty is a File without
+// entries. The error for a file that cannot be edited has its line and column.
 func Load(path string) (*File, error) {
-	f := &File{Path: path, target: path}
-	if err := f.follow(); err != nil {
-		return nil, err
-	}
-	c, err := read(f.target)
+	target, err := followLink(path)
 	if err != nil {
 		return nil, err
 	}
-	c.linked = f.target != path
-	f.old = c
-	if err := f.become(c); err != nil {
+	f := &File{Path: path, target: target}
+	if f.old, err = read(target); err != nil {
+		return nil, err
+	}
+	if err := f.setNew(f.old); err != nil {
 		return nil, err
 	}
 	return f, nil
 }
 
-// follow finds the target of a symbolic link. One that leads nowhere counts as a
-// missing file until somebody wants to write it.
-func (f *File) follow() error {
-	info, err := os.Lstat(f.Path)
+// followLink returns the target of a link, and any other path as it is.
+func followLink(path string) (string, error) {
+	info, err := os.Lstat(path)
 	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
-		return nil // read tells what is wrong
+		return path, nil // read returns the error
 	}
-	switch _, err := os.Stat(f.Path); {
-	case errors.Is(err, syscall.ELOOP):
-		return fmt.Errorf("%s is a link that leads back to itself: remove it, then run this again", f.Path)
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return err
+	_, err = os.Stat(path)
+	if errors.Is(err, syscall.ELOOP) {
+		return "", hint.With(fmt.Errorf("%s is a link that leads back to itself", path), hint.Text("remove %s", path))
 	}
-	target, err := filepath.EvalSymlinks(f.Path)
-	if err == nil {
-		f.target = target
-		return nil
+	var missing *fs.PathError
+	target, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) && errors.As(err, &missing) {
+		return "", hint.With(fmt.Errorf("%s is a link to %s, which does not exist", path, missing.Path),
+			hint.Text("create the file or remove the link %s", path))
 	}
-	f.dangling = "something that is not there"
-	if gone := new(fs.PathError); errors.As(err, &gone) {
-		f.dangling = gone.Path
-	}
-	return nil
+	return target, err
 }
 
-// read reads a file that is no link.
+// read reads the file at path, which is not a link.
 func read(path string) (content, error) {
-	info, err := os.Stat(path)
+	f, err := atomicfile.Open(path, os.O_RDONLY)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return content{}, nil
+	case errors.Is(err, fs.ErrPermission):
+		return content{}, unreadable(path, err)
+	case errors.Is(err, atomicfile.ErrNotRegular):
+		return content{}, hint.With(err, correctOrRemove(path))
 	case err != nil:
 		return content{}, err
-	case !info.Mode().IsRegular():
-		return content{}, fmt.Errorf("%s is not a plain file: remove it, then run this again", path)
 	}
-	r, err := os.Open(path)
-	if errors.Is(err, fs.ErrPermission) {
-		return content{}, fmt.Errorf("%w%s", err, ownerHint(path, info))
-	}
-	if err != nil {
-		return content{}, err
-	}
-	defer r.Close()
-	text, err := io.ReadAll(io.LimitReader(r, maxSize+1))
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxSize+1))
 	if err != nil {
 		return content{}, err
 	}
 	if len(text) > maxSize {
-		return content{}, fmt.Errorf("%s is over %d MiB, which no configuration is: remove it, then run this again", path, maxSize>>20)
+		return content{}, hint.With(fmt.Errorf("%s is over %d MiB", path, maxSize>>20), correctOrRemove(path))
 	}
-	return content{text: text, exists: true, info: info}, nil
+	return content{text, true}, nil
 }
 
-// become takes c for what the file is to hold.
-func (f *File) become(c content) error {
+func correctOrRemove(path string) hint.Hint { return hint.Text("correct or remove %s", path) }
+
+// setNew makes c the new content. Its error has the position in the file.
+func (f *File) setNew(c content) error {
 	d, err := parse(c.text)
 	if err != nil {
-		return f.describe(c, err)
+		return f.locate(c, err)
 	}
 	f.new, f.doc = c, d
 	return nil
 }
 
-// describe says where in c what an error speaks of is.
-func (f *File) describe(c content, err error) error {
-	var other *OtherHelperError
-	if errors.As(err, &other) {
-		other.Path = f.Path
-		other.Line, other.Column = position(c.text, other.offset)
-		return other
-	}
-	var bad *flaw
-	if !errors.As(err, &bad) {
+// locate adds the position in c to a *syntaxError.
+func (f *File) locate(c content, err error) error {
+	var syntax *syntaxError
+	if !errors.As(err, &syntax) {
 		return err
 	}
-	line, column := position(c.text, bad.offset)
-	return fmt.Errorf("%s:%d:%d: %s; nothing was changed: correct the file, then run this again", f.Path, line, column, bad.reason)
+	line, column := position(c.text, syntax.offset)
+	return hint.With(fmt.Errorf("%s:%d:%d: %s", f.Path, line, column, syntax.reason), correctOrRemove(f.Path))
 }
 
-// Exists says whether there is a file, edits counted.
+// Exists reports whether there is a file once the edits are saved.
 func (f *File) Exists() bool { return f.new.exists }
 
-// Changed says whether Save has anything to do.
+// Changed reports whether there are edits to save.
 func (f *File) Changed() bool { return !f.new.same(f.old) }
 
-// Helper gives the helper that is named for host, under the bare host as the
-// clients look for it.
+// Helper returns the helper of host, under the bare host, where the clients look.
 func (f *File) Helper(host string) (name string, ok bool) {
-	m, i := f.doc.helpers.find(host)
+	i := f.doc.helpers.index(host)
 	if i < 0 {
 		return "", false
 	}
-	return unquote(f.doc.text[m.value:m.valueEnd]), true
+	return f.doc.string(f.doc.helpers.members[i]), true
 }
 
-// Add names helper ("x" stands for the program docker-credential-x) for host,
-// and says whether that is a change. Another helper that is named there is an
-// error of its own, *OtherHelperError, unless replace is set; Remove does not
-// bring a replaced one back.
+// Add makes helper the helper of host ("x" stands for the program docker-credential-x),
+// and reports whether that is a change. If host has another helper, the error is an
+// *OtherHelperError, unless replace is set; Remove does not bring that helper back.
 func (f *File) Add(host, helper string, replace bool) (changed bool, err error) {
-	return f.edit(func(c content) (content, error) { return add(c, host, helper, replace) },
-		fmt.Sprintf("put this in by hand: %s: {%s: %s}", quote(helpersKey), quote(host), quote(helper)))
+	byHand := fmt.Sprintf("put this in by hand: %s: {%s: %s}", quote(helpersKey), quote(host), quote(helper))
+	return f.edit(byHand, func(c content) (content, error) {
+		d, err := parse(c.text)
+		if err != nil {
+			return c, err
+		}
+		if i := d.helpers.index(host); i >= 0 {
+			switch m := d.helpers.members[i]; {
+			case d.string(m) == helper:
+				return c, nil
+			case !replace:
+				line, column := position(c.text, m.key)
+				return c, &OtherHelperError{f.Path, line, column, host, d.string(m)}
+			}
+		}
+		return set(c, helpersKey, host, helper)
+	})
 }
 
-// Remove takes out what Add(host, helper) put in, and says whether that is a
-// change; another helper for the host stays. What Add found is what Remove
-// leaves, down to the last byte, and a file that Add made goes. Where another
-// program wrote the file in between, the entry goes, and credHelpers with it
-// where nothing else is in it.
+// Remove removes the entry of host if its helper is helper, and credHelpers if that has
+// no other entry. It reports whether that is a change. A file with exactly what Add
+// writes to a new file is removed, unless Path is a link.
 func (f *File) Remove(host, helper string) (changed bool, err error) {
-	return f.edit(func(c content) (content, error) { return remove(c, host, helper) },
-		fmt.Sprintf("take %s out of %s by hand", quote(host), quote(helpersKey)))
+	byHand := fmt.Sprintf("take %s out of %s by hand", quote(host), quote(helpersKey))
+	return f.edit(byHand, func(c content) (content, error) {
+		added, err := set(content{}, helpersKey, host, helper)
+		if err != nil || f.target == f.Path && c.same(added) {
+			return content{}, err
+		}
+		return remove(c, host, helper)
+	})
 }
 
-func (f *File) edit(e edit, byHand string) (changed bool, err error) {
+func (f *File) edit(byHand string, e edit) (changed bool, err error) {
 	next, err := e(f.new)
 	if err != nil {
-		return false, f.describe(f.new, err)
+		return false, f.locate(f.new, err)
 	}
 	if next.same(f.new) {
 		return false, nil
 	}
-	if err := f.become(next); err != nil {
+	if err := f.setNew(next); err != nil {
 		return false, err
 	}
 	f.edits, f.byHand = append(f.edits, e), byHand
 	return true, nil
 }
 
-// OtherHelperError says that the file names another helper than the wanted one.
+// OtherHelperError means that the file has another helper for a host.
 type OtherHelperError struct {
 	Path         string
 	Line, Column int // of the key, from 1
 	Host, Helper string
-	offset       int // of the key
 }
 
 func (e *OtherHelperError) Error() string {

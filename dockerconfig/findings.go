@@ -3,71 +3,68 @@ package dockerconfig
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// Kind is the sort of a Finding.
+// Kind is the kind of a Finding.
 type Kind string
 
 // The kinds of findings.
 const (
-	// OtherHelper: the host has a helper, but another one.
+	// OtherHelper: the host has another helper.
 	OtherHelper Kind = "other-helper"
-	// OtherKey: an entry of credHelpers that means the host and is written in a
-	// form that Docker and Podman, which look for the bare host, do not find.
+	// OtherKey: an entry of credHelpers names the host in a form that Docker and
+	// Podman, which look for the bare host, do not find.
 	OtherKey Kind = "other-key"
-	// Login: a credential for the host in auths. Docker prefers the helper. Jib
-	// prefers the credential, and Podman does where its file comes first.
+	// Login: auths has a credential for the host. Docker prefers the helper. Jib
+	// prefers the credential, and so does Podman if its file comes first.
 	Login Kind = "login"
-	// Store: a credsStore, which is not asked for hosts that have a helper.
+	// Store: the file has a credsStore, which is not asked for hosts with a helper.
 	Store Kind = "store"
 )
 
-// Finding is something in a file that a person who registers a helper should
-// know. It holds no secret.
+// Finding is an entry of a file that matters to a user who registers a helper. It has no
+// secret.
 type Finding struct {
 	Kind   Kind   `json:"kind"`
 	Line   int    `json:"line"`             // from 1
-	Key    string `json:"key"`              // as it stands in the file
-	Helper string `json:"helper,omitempty"` // the one that is named there
-	Text   string `json:"text"`             // one line, for people
+	Key    string `json:"key"`              // as in the file
+	Helper string `json:"helper,omitempty"` // the helper in the entry
+	Text   string `json:"text"`             // one line of text
 }
 
-// Findings tells what in the file stands beside or in the way of helper for
-// host, in the order of the file's keys.
-func (f *File) Findings(host, helper string) []Finding {
-	if f.doc.root == nil {
-		return nil
-	}
-	return f.doc.findings(host, helper)
-}
+// Findings returns the entries that concern host and are not the one of helper, in the
+// order of the file.
+func (f *File) Findings(host, helper string) []Finding { return f.doc.findings(host, helper) }
 
 func (d *document) findings(host, helper string) (found []Finding) {
+	if d.root == nil {
+		return nil
+	}
 	note := func(kind Kind, at member, name, text string) {
 		line, _ := position(d.text, at.key)
 		found = append(found, Finding{Kind: kind, Line: line, Key: at.name, Helper: name, Text: text})
 	}
 	for _, m := range d.root.members {
-		switch isObject := d.text[m.value] == '{'; {
-		case m.name == helpersKey && d.helpers == nil: // null
-		case m.name == helpersKey:
+		switch {
+		case m.name == helpersKey && d.helpers != nil:
 			for _, h := range d.helpers.members {
-				name := unquote(d.text[h.value:h.valueEnd])
-				switch {
+				switch name := d.string(h); {
 				case h.name == host && name != helper:
 					note(OtherHelper, h, name, fmt.Sprintf("the helper for %s is %s, not %q", host, describeHelper(name), helper))
 				case h.name != host && means(h.name, host):
 					note(OtherKey, h, name, fmt.Sprintf("the key %q names %s, and Docker and Podman look for %q alone", h.name, describeHelper(name), host))
 				}
 			}
-		case m.name == "auths" && isObject:
+		case m.name == authsKey && d.text[m.value] == '{':
 			for _, a := range members(d.text, m.value).members {
 				if means(a.name, host) && isLogin(d.text[a.value:a.valueEnd]) {
 					note(Login, a, "", fmt.Sprintf("auths holds a credential for %q, which some programs take instead of the helper's", a.name))
 				}
 			}
 		case m.name == "credsStore":
-			if name := unquote(d.text[m.value:m.valueEnd]); name != "" {
+			if name := d.string(m); name != "" {
 				note(Store, m, name, fmt.Sprintf("the store is %s, which is not asked for %s once a helper is named for it", describeHelper(name), host))
 			}
 		}
@@ -82,8 +79,8 @@ func describeHelper(name string) string {
 	return fmt.Sprintf("%q", name)
 }
 
-// means says whether a person who wrote key thought of host: as a URL, with a
-// path or the port of HTTPS, in capitals, or with a star for what is below it.
+// means reports whether the user who wrote key meant host: a URL, with a path or the port
+// of HTTPS, in capitals, or with a star for the hosts below it.
 func means(key, host string) bool {
 	name := strings.ToLower(strings.TrimSpace(key))
 	name = strings.TrimPrefix(strings.TrimPrefix(name, "https://"), "http://")
@@ -93,18 +90,18 @@ func means(key, host string) bool {
 	return name == strings.ToLower(host) || name == "*"
 }
 
-// isLogin says whether an entry of auths holds a credential. Docker leaves empty
-// entries for hosts whose credential lies elsewhere.
+// isLogin reports whether an entry of auths has a credential. Docker leaves empty entries
+// for hosts whose credential is stored elsewhere.
 func isLogin(entry []byte) bool {
 	var login struct{ Auth, Password, IdentityToken, RegistryToken string }
-	_ = json.Unmarshal(entry, &login) // a field of a wrong type is no credential
+	_ = json.Unmarshal(entry, &login) // a field of a wrong type is skipped
 	return login.Auth+login.Password+login.IdentityToken+login.RegistryToken != ""
 }
 
-// Shadow looks through files in the order in which a client does (PodmanFiles),
-// and tells what keeps it from asking helper about host: the first of the files
-// that knows the host decides. The path is that file's. Without an obstacle, or
-// where no file knows the host, ok is false.
+// Shadow looks for host in files in the order in which a client does (PodmanFiles), and
+// returns what keeps the client from asking helper, and the path of the file that has
+// it. The first file with an entry for the host decides. ok is false if nothing does, or
+// no file has an entry.
 func Shadow(files []*File, host, helper string) (path string, obstacle Finding, ok bool) {
 	for _, f := range files {
 		name, named := f.Helper(host)
@@ -120,17 +117,9 @@ func Shadow(files []*File, host, helper string) (path string, obstacle Finding, 
 	return "", Finding{}, false
 }
 
-// EnvLogin says whether value, that of $DOCKER_AUTH_CONFIG, holds a credential
-// for host: Docker and testcontainers prefer it to every file.
+// EnvLogin reports whether value, that of $DOCKER_AUTH_CONFIG, has a credential for host:
+// Docker and testcontainers prefer it to every file.
 func EnvLogin(value, host string) bool {
 	d, err := parse([]byte(value))
-	if err != nil || d.root == nil {
-		return false
-	}
-	for _, found := range d.findings(host, "") {
-		if found.Kind == Login {
-			return true
-		}
-	}
-	return false
+	return err == nil && slices.ContainsFunc(d.findings(host, ""), func(f Finding) bool { return f.Kind == Login })
 }

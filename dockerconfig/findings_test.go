@@ -74,7 +74,7 @@ func TestFindingsNone(t *testing.T) {
 	}
 }
 
-// The first of Podman's files that knows the host decides.
+// The first of Podman's files with an entry for the host decides.
 func TestShadow(t *testing.T) {
 	const (
 		ours  = `{"credHelpers":{"cgr.dev":"cgr"}}`
@@ -86,14 +86,14 @@ func TestShadow(t *testing.T) {
 	tests := []struct {
 		name  string
 		files []string
-		want  int // which of the files shadows, from 0; -1 for none
+		want  int // index of the file that shadows; -1 for none
 		kind  Kind
 	}{
 		{"a login before", []string{login, ours}, 0, Login},
-		{"a login behind", []string{ours, login}, -1, ""},
+		{"a login after", []string{ours, login}, -1, ""},
 		{"a login in the same file", []string{both}, -1, ""},
 		{"another helper before", []string{none, other, ours}, 1, OtherHelper},
-		{"another helper, which beats the login beside it", []string{`{"auths":{"cgr.dev":{"auth":"eDp5"}},"credHelpers":{"cgr.dev":"desktop"}}`, ours}, 0, OtherHelper},
+		{"another helper, which is preferred to a login in the same file", []string{`{"auths":{"cgr.dev":{"auth":"eDp5"}},"credHelpers":{"cgr.dev":"desktop"}}`, ours}, 0, OtherHelper},
 		{"nothing before", []string{``, none, ours}, -1, ""},
 		{"nothing at all", []string{``, none}, -1, ""},
 		{"a login, and no helper", []string{none, login}, 1, Login},

@@ -5,28 +5,30 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"docker-credential-cgr/hint"
 )
 
-// A file that could be misread is left as it is, and its error leads there.
+// A file that could be misread is left as it is, and the error has the position.
 func TestBrokenFiles(t *testing.T) {
-	tests := map[string]string{ // file: line:column: what is said
+	tests := map[string]string{ // file: line:column: error
 		"utf8-bom":             "1:1: the file begins with a byte order mark",
 		"utf16-le":             "1:1: the file is UTF-16",
 		"utf16-be":             "1:1: the file is UTF-16",
 		"utf16-no-mark":        "1:1: the file is UTF-16",
-		"nul-bytes":            "1:1: no JSON",
-		"trailing-comma":       "3:23: a comma behind the last member",
-		"trailing-comma-array": "3:6: a comma behind the last member",
-		"comment-line":         "2:3: a comment",
-		"comment-block":        "2:15: a comment",
-		"comment-hash":         "1:1: a comment",
-		"single-quotes":        "1:2: no JSON",
+		"nul-bytes":            "1:1: invalid JSON",
+		"trailing-comma":       "3:23: invalid JSON: a comma after the last member",
+		"trailing-comma-array": "3:6: invalid JSON: a comma after the last member",
+		"comment-line":         "2:3: invalid JSON: a comment",
+		"comment-block":        "2:15: invalid JSON: a comment",
+		"comment-hash":         "1:1: invalid JSON: a comment",
+		"single-quotes":        "1:2: invalid JSON",
 		"cut-short":            "4:20: the file ends too early",
 		"missing-brace":        "2:14: the file ends too early",
-		"two-values":           "2:1: no JSON",
-		"merge-conflict":       "1:1: no JSON",
-		"yaml":                 "1:1: no JSON",
-		"toml":                 "1:2: no JSON",
+		"two-values":           "2:1: invalid JSON",
+		"merge-conflict":       "1:1: invalid JSON",
+		"yaml":                 "1:1: invalid JSON",
+		"toml":                 "1:2: invalid JSON",
 		"root-array":           "1:1: the file holds an array, want an object",
 		"root-null":            "1:1: the file holds null, want an object",
 		"root-string":          "1:1: the file holds a string, want an object",
@@ -38,7 +40,7 @@ func TestBrokenFiles(t *testing.T) {
 		"duplicate-helpers":    `3:3: the key "credHelpers" a second time`,
 		"duplicate-host":       `4:5: the key "cgr.dev" a second time`,
 		"helpers-other-case":   `2:3: some programs take the key "credhelpers" for "credHelpers"`,
-		"control-in-string":    "1:14: no JSON",
+		"control-in-string":    "1:14: invalid JSON",
 	}
 	paths, err := filepath.Glob("testdata/broken/*.json")
 	must(t, err)
@@ -54,8 +56,8 @@ func TestBrokenFiles(t *testing.T) {
 			if err == nil {
 				t.Fatalf("got %+v, want an error", f)
 			}
-			if got := err.Error(); !strings.HasPrefix(got, path+":"+want) || !strings.HasSuffix(got, "run this again") {
-				t.Errorf("got %q, want it to begin with %q", got, path+":"+want)
+			if got := err.Error(); !strings.HasPrefix(got, path+":"+want) || len(hint.Of(err)) != 1 {
+				t.Errorf("got %q, want it to begin with %q, and a hint", got, path+":"+want)
 			}
 			if strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' }) {
 				t.Errorf("got %q, want one line without control characters", err)

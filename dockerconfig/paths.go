@@ -6,16 +6,19 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+
+	"docker-credential-cgr/hint"
 )
 
-// DockerPath is where Docker's command line keeps its configuration:
-// $DOCKER_CONFIG/config.json, else ~/.docker/config.json (docker/cli,
-// cli/config). A $DOCKER_CONFIG that is a file is an error. A relative $DOCKER_CONFIG counts from the working folder, as it
-// does for Docker.
+// DockerPath returns the path of the configuration file of Docker's command line:
+// $DOCKER_CONFIG/config.json, else ~/.docker/config.json (docker/cli, cli/config). A
+// $DOCKER_CONFIG that is a file is an error. A relative one counts from the current
+// folder, as it does for Docker.
 func DockerPath(getenv func(string) string, home string) (string, error) {
 	if dir := getenv("DOCKER_CONFIG"); dir != "" {
 		if info, err := os.Stat(dir); err == nil && info.Mode().IsRegular() {
-			return "", fmt.Errorf("DOCKER_CONFIG is %s, a file, where Docker wants the directory that holds config.json: set it to %s", dir, filepath.Dir(dir))
+			return "", hint.With(fmt.Errorf("DOCKER_CONFIG is %s, which is a file and not the directory of config.json", dir),
+				hint.Text("export DOCKER_CONFIG=%s", filepath.Dir(dir)))
 		}
 		return filepath.Join(dir, "config.json"), nil
 	}
@@ -25,9 +28,9 @@ func DockerPath(getenv func(string) string, home string) (string, error) {
 	return filepath.Join(home, ".docker", "config.json"), nil
 }
 
-// PodmanPath is the file of Podman, Skopeo and Buildah that outlives a session:
-// $XDG_CONFIG_HOME/containers/auth.json, else ~/.config/containers/auth.json
-// (containers-auth.json(5)).
+// PodmanPath returns the path of the file in which Podman, Skopeo and Buildah keep
+// credentials beyond a session: $XDG_CONFIG_HOME/containers/auth.json, else
+// ~/.config/containers/auth.json (containers-auth.json(5)).
 func PodmanPath(getenv func(string) string, home string) (string, error) {
 	dir := getenv("XDG_CONFIG_HOME")
 	switch {
@@ -37,17 +40,17 @@ func PodmanPath(getenv func(string) string, home string) (string, error) {
 		}
 		dir = filepath.Join(home, ".config")
 	case !filepath.IsAbs(dir):
-		// The XDG specification has a relative one ignored, Podman does not: the
-		// file would be another in every folder.
-		return "", fmt.Errorf("XDG_CONFIG_HOME is %q, want an absolute path: set it to one, or unset it", dir)
+		// The XDG specification ignores a relative path, and Podman does not: the
+		// file would depend on the current folder.
+		return "", hint.With(fmt.Errorf("XDG_CONFIG_HOME is %q, want an absolute path", dir), hint.Text("unset XDG_CONFIG_HOME"))
 	}
 	return filepath.Join(dir, "containers", "auth.json"), nil
 }
 
-// PodmanFiles lists the files in which Podman, Skopeo and Buildah look for a
-// host, in their order; the first that knows it decides. They need not exist.
-// $REGISTRY_AUTH_FILE, or a config.json in $DOCKER_CONFIG, is the only one where
-// it is set (container-libs, common/pkg/auth and image/pkg/docker/config).
+// PodmanFiles returns the paths of the files in which Podman, Skopeo and Buildah look for
+// a host, in their order. They need not exist. The first with an entry for the host
+// decides. $REGISTRY_AUTH_FILE, or an existing config.json in $DOCKER_CONFIG, is the only
+// one (container-libs, common/pkg/auth and image/pkg/docker/config).
 func PodmanFiles(getenv func(string) string, home string) ([]string, error) {
 	if path := getenv("REGISTRY_AUTH_FILE"); path != "" {
 		return []string{path}, nil
@@ -71,8 +74,8 @@ func PodmanFiles(getenv func(string) string, home string) ([]string, error) {
 	return []string{own, docker}, nil
 }
 
-// podmanRuntimePath is where `podman login` writes: a file that lasts as long as
-// the user is logged in on Linux, the one in the home folder elsewhere ("").
+// podmanRuntimePath returns the path of the file that `podman login` writes on Linux,
+// which lasts as long as the user is logged in to the system. Elsewhere it is "".
 func podmanRuntimePath(getenv func(string) string) string {
 	if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
 		return ""
@@ -86,7 +89,7 @@ func podmanRuntimePath(getenv func(string) string) string {
 
 func checkHome(home, instead string) error {
 	if !filepath.IsAbs(home) {
-		return fmt.Errorf("the home folder is %q, want an absolute path: set HOME, or %s", home, instead)
+		return hint.With(fmt.Errorf("the home folder is %q, want an absolute path", home), hint.Text("set HOME, or %s", instead))
 	}
 	return nil
 }

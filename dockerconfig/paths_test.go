@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"docker-credential-cgr/hint"
 )
 
 func TestPaths(t *testing.T) {
@@ -36,7 +38,7 @@ func TestPaths(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := test.got(func(name string) string { return test.env[name] }, test.home)
 			if err != nil {
-				got = err.Error()
+				got = err.Error() + "; " + hint.Of(err)[0].Text
 			}
 			if got != test.want && (err == nil || !strings.Contains(got, test.want)) {
 				t.Errorf("got %q, %v, want %q", got, err, test.want)
@@ -45,8 +47,8 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// podmanFiles joins PodmanFiles' answer, without the runtime file on systems
-// that have none.
+// podmanFiles joins the result of PodmanFiles, with a runtime file also on systems that
+// have none.
 func podmanFiles(getenv func(string) string, home string) (string, error) {
 	files, err := PodmanFiles(getenv, home)
 	if err == nil && len(files) == 2 {

@@ -26,7 +26,7 @@ func mount(t *testing.T, source, target, kind string, flags uintptr, data string
 	})
 }
 
-// fill leaves no room on the disk on which dir lies.
+// fill fills the file system of dir.
 func fill(t *testing.T, dir string) {
 	t.Helper()
 	f, err := os.Create(filepath.Join(dir, "filler"))
@@ -39,7 +39,7 @@ func fill(t *testing.T, dir string) {
 	}
 }
 
-// asNobody runs do on a thread that has another user's rights.
+// asNobody runs do on a thread with the rights of the user nobody.
 func asNobody(t *testing.T, do func()) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -62,7 +62,7 @@ func asNobody(t *testing.T, do func()) {
 	<-done
 }
 
-// nobodysFolder gives a folder that user and group 65534 own, and everybody can reach.
+// nobodysFolder returns a folder of user and group 65534 that all users can reach.
 func nobodysFolder(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -90,7 +90,7 @@ func TestSaveBindMount(t *testing.T) {
 		wantText(t, inside, before)
 		wantAlone(t, path)
 	})
-	t.Run("I33 cannot go, so it is emptied", func(t *testing.T) {
+	t.Run("I33 cannot be removed, so it is emptied", func(t *testing.T) {
 		path, inside := mounted(t, "{\n\t\"credHelpers\": {\n\t\t\"cgr.dev\": \"cgr\"\n\t}\n}")
 		removeFrom(t, path)
 		wantText(t, inside, "{}")
@@ -115,14 +115,14 @@ func TestSaveBindMount(t *testing.T) {
 	})
 }
 
-// What is written in place is whole before it is new, also where it cannot grow.
+// A file that is written in place is whole, also if the disk is full.
 func TestWriteInPlaceDiskFull(t *testing.T) {
 	disk := t.TempDir()
 	mount(t, "tmpfs", disk, "tmpfs", 0, "size=64k")
 	path := filepath.Join(disk, "config.json")
 	must(t, os.WriteFile(path, []byte(before), 0o600))
 	fill(t, disk)
-	if err := writeInPlace(path, nil, bytes.Repeat([]byte("x"), 8192)); !errors.Is(err, syscall.ENOSPC) {
+	if err := writeInPlace(path, bytes.Repeat([]byte("x"), 8192)); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("F11 got %v, want no space", err)
 	}
 	wantText(t, path, before)
@@ -167,7 +167,7 @@ func TestSaveReadOnly(t *testing.T) {
 		}
 		wantText(t, target, before)
 	})
-	t.Run("I32 F12 a folder that is not ours to write", func(t *testing.T) {
+	t.Run("I32 F12 a folder that we cannot write", func(t *testing.T) {
 		dir := nobodysFolder(t)
 		path := filepath.Join(dir, "config.json")
 		must(t, os.WriteFile(path, []byte(before), 0o600))
@@ -217,7 +217,7 @@ func TestSaveOwners(t *testing.T) {
 		asNobody(t, func() {
 			f := edited(t, path)
 			for _, err := range []error{f.Check(), f.Save()} {
-				wantRefused(t, err, "belongs to user 0, not to you; run: sudo chown 65534 "+path)
+				wantRefused(t, err, "belongs to user 0, not to you; sudo chown 65534 "+path)
 			}
 		})
 		wantText(t, path, before)
@@ -227,14 +227,14 @@ func TestSaveOwners(t *testing.T) {
 		path := owned(t, 0, 0, 0o600)
 		asNobody(t, func() {
 			_, err := Load(path)
-			wantRefused(t, err, "permission denied", "run: sudo chown 65534 "+path)
+			wantRefused(t, err, "permission denied", "sudo chown 65534 "+path)
 		})
 	})
 	t.Run("I34 our own that we cannot read", func(t *testing.T) {
 		path := owned(t, 65534, 65534, 0o200)
 		asNobody(t, func() {
 			_, err := Load(path)
-			wantRefused(t, err, "permission denied", "run: chmod u+r "+path)
+			wantRefused(t, err, "permission denied", "chmod u+r "+path)
 		})
 	})
 	t.Run("I34 0400 as its owner", func(t *testing.T) {

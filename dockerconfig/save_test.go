@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"docker-credential-cgr/hint"
 )
 
 const (
@@ -25,7 +28,7 @@ func unixOnly(t *testing.T) {
 	}
 }
 
-// edited gives the file at path with our entry, not saved.
+// edited returns the file at path with our entry, not saved.
 func edited(t testing.TB, path string) *File {
 	t.Helper()
 	f := load(t, path)
@@ -34,25 +37,32 @@ func edited(t testing.TB, path string) *File {
 	return f
 }
 
-// wantRefused says whether err is a refusal that helps: one line, with want in
-// it, and what to do by hand.
+// wantRefused fails the test unless err is one line that, with its hints, contains want.
 func wantRefused(t testing.TB, err error, want ...string) {
 	t.Helper()
+	if err == nil || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got %v, want one line", err)
+		return
+	}
+	text := err.Error()
+	for _, h := range hint.Of(err) {
+		text += "; " + h.Text
+	}
 	for _, part := range want {
-		if err == nil || !strings.Contains(err.Error(), part) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("got %v, want one line with %q", err, part)
+		if !strings.Contains(text, part) {
+			t.Errorf("got %q, want %q in it", text, part)
 		}
 	}
 }
 
-// wantAlone says whether nothing lies in path's folder but path.
+// wantAlone fails the test if the folder of path has another file.
 func wantAlone(t testing.TB, path string) {
 	t.Helper()
 	left, err := os.ReadDir(filepath.Dir(path))
 	must(t, err)
 	for _, entry := range left {
 		if entry.Name() != filepath.Base(path) {
-			t.Errorf("got %s left behind, want nothing", entry.Name())
+			t.Errorf("got %s left over, want nothing", entry.Name())
 		}
 	}
 }
@@ -106,9 +116,8 @@ func TestSaveLinks(t *testing.T) {
 		home, _ := setUp(t)
 		path := filepath.Join(home, ".docker", "config.json")
 		must(t, os.Symlink("../gone/config.json", path))
-		f := edited(t, path)
-		wantRefused(t, f.Check(), filepath.Join(home, "gone"), "not there", byHand)
-		wantRefused(t, f.Save(), "not there")
+		_, err := Load(path)
+		wantRefused(t, err, filepath.Join(home, "gone"), "does not exist", "remove the link")
 		if _, err := os.Stat(filepath.Join(home, "gone")); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("got %v, want nothing made", err)
 		}
@@ -126,7 +135,7 @@ func TestSaveLinks(t *testing.T) {
 		must(t, os.Symlink("gone", filepath.Join(home, ".docker")))
 		wantRefused(t, edited(t, filepath.Join(home, ".docker", "config.json")).Save(), ".docker is a link", byHand)
 	})
-	t.Run("I36 becomes a link meanwhile", func(t *testing.T) {
+	t.Run("I36 replaced by a link", func(t *testing.T) {
 		_, target := setUp(t)
 		path := writeFile(t, before)
 		f := edited(t, path)
@@ -134,7 +143,7 @@ func TestSaveLinks(t *testing.T) {
 			must(t, os.Remove(path))
 			must(t, os.Symlink(target, path))
 		}
-		wantRefused(t, f.Save(), "has become a link")
+		wantRefused(t, f.Save(), path+" is not a regular file")
 		wantText(t, target, before)
 	})
 }
@@ -143,8 +152,8 @@ func TestLoadOddFiles(t *testing.T) {
 	unixOnly(t)
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "fifo")
-	must(t, makeFIFO(fifo))
-	for path, want := range map[string]string{dir: "not a plain file", fifo: "not a plain file", filepath.Join(writeFile(t, "{}"), "config.json"): "not a directory"} {
+	must(t, exec.Command("mkfifo", fifo).Run())
+	for path, want := range map[string]string{dir: "not a regular file", fifo: "not a regular file", filepath.Join(writeFile(t, "{}"), "config.json"): "not a directory"} {
 		_, err := Load(path)
 		wantRefused(t, err, want)
 	}
@@ -192,7 +201,7 @@ func TestSaveModes(t *testing.T) {
 	})
 }
 
-// Nothing to change is nothing to refuse, and nothing to write.
+// Without a change nothing is written.
 func TestSaveNothing(t *testing.T) {
 	path := writeFile(t, after)
 	stamp := time.Now().Add(-time.Hour)
@@ -246,25 +255,25 @@ func TestSaveAgainstOthers(t *testing.T) {
 			t.Errorf("got %v, want no file: it was ours", err)
 		}
 	})
-	t.Run("I36 written again and again, then not", func(t *testing.T) {
+	t.Run("I36 another program writes again and again, then stops", func(t *testing.T) {
 		path := writeFile(t, before)
 		f := edited(t, path)
 		n := 0
 		f.raced = func() {
-			if n++; n < maxRounds {
+			if n++; n < maxAttempts {
 				must(t, os.WriteFile(path, fmt.Appendf(nil, `{"n":%d}`, n), 0o600))
 			}
 		}
 		must(t, f.Save())
-		wantText(t, path, fmt.Sprintf(`{"n":%d,"credHelpers":{"cgr.dev":"cgr"}}`, maxRounds-1))
+		wantText(t, path, fmt.Sprintf(`{"n":%d,"credHelpers":{"cgr.dev":"cgr"}}`, maxAttempts-1))
 	})
-	t.Run("I36 written again and again", func(t *testing.T) {
+	t.Run("I36 another program writes again and again", func(t *testing.T) {
 		path := writeFile(t, before)
 		f := edited(t, path)
 		n := 0
 		f.raced = func() { n++; must(t, os.WriteFile(path, fmt.Appendf(nil, `{"n":%d}`, n), 0o600)) }
-		wantRefused(t, f.Save(), "again and again", "run this again")
-		wantText(t, path, fmt.Sprintf(`{"n":%d}`, maxRounds))
+		wantRefused(t, f.Save(), "another program keeps changing", "run this again")
+		wantText(t, path, fmt.Sprintf(`{"n":%d}`, maxAttempts))
 		wantAlone(t, path)
 	})
 	t.Run("I36 the same change by another", func(t *testing.T) {
@@ -311,9 +320,9 @@ func TestSaveAgainstOthers(t *testing.T) {
 		must(t, f.Save())
 		wantText(t, path, before)
 	})
-	t.Run("F13 what a killed run left is swept", func(t *testing.T) {
+	t.Run("F13 files of a killed process are removed", func(t *testing.T) {
 		path := writeFile(t, before)
-		left := filepath.Join(filepath.Dir(path), ".config.json.new-1")
+		left := filepath.Join(filepath.Dir(path), ".config.json.pending-1")
 		must(t, os.WriteFile(left, []byte("{"), 0o600))
 		must(t, os.Chtimes(left, time.Time{}, time.Now().Add(-2*time.Minute)))
 		addTo(t, path)

@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -90,16 +92,13 @@ func isStore(file *dockerconfig.File, host string) bool {
 	})
 }
 
-// unreadable is the failure of a client's file that cannot be used as it is.
+// unreadable returns the failure for a client's file that cannot be read, or whose text
+// is not a configuration.
 func unreadable(check, path string, err error) Result {
-	says := err.Error()
-	// What it says to somebody who wanted it changed.
-	for _, advice := range []string{"; nothing was changed: correct the file, then run this again", ": remove it, then run this again"} {
-		if rest, found := strings.CutSuffix(says, advice); found {
-			return failure(check, "correct or remove "+quoted(path)+", then run: "+configure, "%s", rest)
-		}
+	if errors.Is(err, fs.ErrPermission) {
+		return fromError(check, err, "make "+quoted(path)+" readable for you")
 	}
-	return fromError(check, err, "make "+quoted(path)+" readable for you")
+	return failure(check, "correct or remove "+quoted(path)+", then run: "+configure, "%v", err)
 }
 
 // removeLogin says how to take out the credential that f found.

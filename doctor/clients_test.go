@@ -60,7 +60,7 @@ func TestDocker(t *testing.T) {
 		{"another store", `{"credsStore":"desktop","credHelpers":{"cgr.dev":"cgr"}}`, nil, OK, "registers", ""},
 		{"I29 a login", `{"auths":{"cgr.dev":{"auth":"YTpi"}},"credHelpers":{"cgr.dev":"cgr"}}`, nil, Warning, `auths holds a credential for "cgr.dev"`, `remove "cgr.dev" from auths in `},
 		{"I29 the environment's", registered, map[string]string{"DOCKER_AUTH_CONFIG": withLogin}, Warning, "DOCKER_AUTH_CONFIG holds a credential", "unset DOCKER_AUTH_CONFIG"},
-		{"I30 a comma too many", "{\n\"a\": 1,\n}", nil, Failure, "config.json:2:7: a comma behind", "correct or remove "},
+		{"I30 a comma too many", "{\n\"a\": 1,\n}", nil, Failure, "config.json:2:7: invalid JSON: a comma after", "correct or remove "},
 		{"I30 a list", `[]`, nil, Failure, "config.json:1:1: ", "correct or remove "},
 		{"P14 a key that drives terminals", `{"credHelpers":{"cgr.dev":"cgr","https://cgr.dev/\u001b[31m":"x"}}`, nil, Warning, `\x1b[31m`, `\x1b[31m`},
 	} {
@@ -89,7 +89,7 @@ func TestDocker(t *testing.T) {
 	})
 	t.Run("a folder", func(t *testing.T) {
 		p := clients(t, map[string]string{dockerFile + "/x": ""}, nil)
-		want(t, p.docker()[0], Failure, "is not a plain file", "correct or remove ")
+		want(t, p.docker()[0], Failure, "is not a regular file", "correct or remove ")
 	})
 	if os.Geteuid() != 0 && os.PathSeparator == '/' {
 		t.Run("unreadable", func(t *testing.T) {
@@ -155,7 +155,7 @@ func TestPodman(t *testing.T) {
 func TestDockerElsewhere(t *testing.T) {
 	p := clients(t, map[string]string{dockerFile: registered}, map[string]string{"DOCKER_CONFIG": "HOME/" + dockerFile})
 	got := p.docker()
-	if len(got) != 1 || got[0].Status != Failure || !strings.Contains(got[0].Says, "a file, where Docker wants the directory") || got[0].Fix != "export DOCKER_CONFIG="+filepath.Join(p.Home, ".docker") {
+	if len(got) != 1 || got[0].Status != Failure || !strings.Contains(got[0].Says, "a file and not the directory") || got[0].Fix != "export DOCKER_CONFIG="+filepath.Join(p.Home, ".docker") {
 		t.Errorf("DOCKER_CONFIG is a file: got %+v, want a failure with the directory", got)
 	}
 

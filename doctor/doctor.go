@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	"docker-credential-cgr/config"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/token"
 )
 
@@ -168,15 +169,26 @@ func result(check string, status Status, mend, format string, args ...any) Resul
 	return Result{Check: check, Status: status, Says: oneLine(fmt.Sprintf(format, args...)), Fix: oneLine(mend)}
 }
 
-// fromError is the failure that a local error tells of: what to do is what it says
-// itself behind "run:", else mend. Not for text of servers, which could say that
-// too.
+// fromError returns the failure for err. The fix is what its hints say, or mend if it has none.
 func fromError(check string, err error, mend string) Result {
-	says := err.Error()
-	if at := strings.LastIndex(says, "; run: "); at >= 0 {
-		says, mend = says[:at], says[at+len("; run: "):]
+	return failure(check, fixOf(err, mend), "%v", err)
+}
+
+// fixOf joins the hints of err. It returns mend if there are none.
+func fixOf(err error, mend string) string {
+	var fixes []string
+	for _, h := range hint.Of(err) {
+		switch {
+		case h.Action == hint.ListSettings:
+			fixes = append(fixes, name+" config view")
+		case h.Text != "":
+			fixes = append(fixes, h.Text)
+		}
 	}
-	return failure(check, mend, "%s", says)
+	if len(fixes) == 0 {
+		return mend
+	}
+	return strings.Join(fixes, ", or: ")
 }
 
 // oneLine keeps paths and the like from driving the terminal.

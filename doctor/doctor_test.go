@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"docker-credential-cgr/config"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/keychain"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
@@ -161,7 +162,7 @@ func TestExamine(t *testing.T) {
 // What the settings leave unknown is not looked at.
 func TestExamineWrongSettings(t *testing.T) {
 	p := patient(t)
-	p.ConfigErr = errors.Join(errors.New(`CHAINGUARD_AUTH_MODE="x": must be one of auto, browser, headless`))
+	_, p.ConfigErr = config.Load(getenv(map[string]string{"CHAINGUARD_AUTH_MODE": "x"}))
 	p.Session = nil
 	p.Transport = untouched(t)
 	results := p.Examine(t.Context(), "")
@@ -216,7 +217,7 @@ func TestOneLine(t *testing.T) {
 }
 
 func TestFromError(t *testing.T) {
-	err := errors.New("X belongs to user 1, not to you; run: sudo chown 0 X")
+	err := hint.With(errors.New("X belongs to user 1, not to you"), hint.Text("sudo chown 0 X"))
 	want(t, fromError("docker", err, "other"), Failure, "X belongs to user 1, not to you", "sudo chown 0 X")
 	want(t, fromError("docker", errors.New("broken"), "mend it"), Failure, "broken", "mend it")
 }

@@ -12,8 +12,7 @@ func (p *Patient) settings() []Result {
 	const check = "settings"
 	var results []Result
 	for _, err := range parts(p.ConfigErr) {
-		says, mend := adviceOnSetting(err.Error())
-		results = append(results, failure(check, mend, "%s", says))
+		results = append(results, fromError(check, err, "correct it"))
 	}
 	if missing := p.Config.Unpaired; missing != "" {
 		given := "CHAINGUARD_TOKEN"
@@ -63,34 +62,6 @@ func parts(err error) []error {
 		return nil
 	}
 	return []error{err}
-}
-
-// adviceOnSetting parts the text of an error of config.Read, which begins with the
-// place and may end with advice, into what is wrong and what to do.
-func adviceOnSetting(text string) (says, mend string) {
-	for _, advice := range []struct{ between, mend string }{
-		{"; run: ", ""},
-		{"; see what is in it, then run: ", "see what is in it, then run: "},
-		{"; did you mean: ", "in its place write: "},
-		{"; to see all there are, run: ", "take it out; to see all there are, run: "},
-	} {
-		if at := strings.LastIndex(text, advice.between); at >= 0 {
-			return text[:at], advice.mend + text[at+len(advice.between):]
-		}
-	}
-	place, _, _ := strings.Cut(text, "=")
-	switch {
-	case strings.Contains(text, " exclude each other"):
-		return text, "keep one of them"
-	case strings.HasPrefix(text, "flag "):
-		return text, "correct the " + place
-	case strings.HasPrefix(text, "CHAINGUARD_"):
-		variable, _, _ := strings.Cut(place, " ")
-		variable = strings.TrimSuffix(variable, ":")
-		return text, "unset " + variable + ", or correct it"
-	}
-	place, _, _ = strings.Cut(text, ": ")
-	return text, "correct " + place
 }
 
 // unset says how to take back a setting.

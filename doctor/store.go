@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"errors"
-	"strings"
 
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/keychain"
@@ -46,35 +45,12 @@ func rests(store, why string, volatile bool) Result {
 // storeFailure is what a store that is there and does not work makes of the check.
 func (p *Patient) storeFailure(err error) Result {
 	const check = "store"
-	var failed *keychain.Error
-	switch {
-	case errors.Is(err, keychain.ErrNoStore):
-		text, advice, _ := cutLast(err.Error(), "; ")
-		if p.Config.Identity != "" || p.Config.IdentityID != "" {
-			return warning(check, advice, "%s: each time a new token is asked for", text)
-		}
-		return failure(check, advice, "%s", text)
-	case errors.As(err, &failed) && failed.Hint != "":
-		return failure(check, failed.Hint, "cannot %s the %s: %v", failed.Do, failed.Store, failed.Err)
-	case errors.Is(err, keychain.ErrNotPrivate):
-		// "cannot …: not used: WHAT IS WRONG: WHAT TO DO"
-		if text, advice, found := cutLast(err.Error(), ": see "); found {
-			return failure(check, "see "+advice, "%s", text)
-		}
-		if text, advice, found := cutLast(err.Error(), ": remove it"); found {
-			return failure(check, "remove it"+advice, "%s", text)
-		}
+	if errors.Is(err, keychain.ErrNoStore) && (p.Config.Identity != "" || p.Config.IdentityID != "") {
+		return warning(check, fixOf(err, ""), "%v: each time a new token is asked for", err)
 	}
+	mend := "set HOME (or XDG_STATE_HOME) to a folder that you can write to"
 	if p.Config.Keychain == config.KeychainOS || p.Config.Keychain == config.KeychainKernel {
-		return failure(check, p.unset("keychain")+", or choose a file: "+name+" config set keychain file", "%v", err)
+		mend = p.unset("keychain") + ", or choose a file: " + name + " config set keychain file"
 	}
-	return failure(check, "set HOME (or XDG_STATE_HOME) to a folder that you can write to", "%v", err)
-}
-
-func cutLast(text, separator string) (before, after string, found bool) {
-	at := strings.LastIndex(text, separator)
-	if at < 0 {
-		return text, "", false
-	}
-	return text[:at], text[at+len(separator):], true
+	return fromError(check, err, mend)
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"docker-credential-cgr/config"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/keychain"
 )
 
@@ -69,10 +70,10 @@ func TestStoreSilent(t *testing.T) {
 }
 
 func TestStoreFailure(t *testing.T) {
-	locked := &keychain.Error{Store: "Secret Service", Do: "read", Err: errors.New("failed to unlock"), Hint: "unlock the keychain"}
+	locked := &keychain.Error{Store: "Secret Service", Do: "read", Err: hint.With(errors.New("failed to unlock"), hint.Text("unlock the keychain"))}
 	broken := &keychain.Error{Store: "kernel keyring", Do: "write to", Err: errors.New("quota exceeded")}
-	linked := &keychain.Error{Store: "file store /x", Do: "read", Err: fmt.Errorf("%w: /x is not a folder (a link is not followed): remove it", keychain.ErrNotPrivate)}
-	homeless := fmt.Errorf("%w: user 1234 has no home directory; set HOME or XDG_STATE_HOME", keychain.ErrNoStore)
+	linked := &keychain.Error{Store: "file store /x", Do: "read", Err: hint.With(fmt.Errorf("%w: /x is not a folder (a link is not followed)", keychain.ErrNotPrivate), hint.Text("remove it"))}
+	homeless := hint.With(fmt.Errorf("%w: user 1234 has no home directory", keychain.ErrNoStore), hint.Text("set HOME or XDG_STATE_HOME"))
 	for _, test := range []struct {
 		name, kind string
 		err        error

@@ -7,55 +7,72 @@ import (
 	"time"
 )
 
-// autoStore is the first of several stores that exists here. Which one that is
-// shows at the first call, so that a warm look-up costs no question before it.
-//
-// A store that is there but locked or broken is an error, never a reason to take
-// a weaker one: whoever can lock the keychain must not thereby have the next
-// secret written to a file.
-type autoStore struct {
-	candidates []candidate
-
-	mu     sync.Mutex
-	chosen bool // candidates[0] has answered: it is the one
-	passed []string
-}
-
-// candidate is a store that automatic choice may take.
+// candidate is a store that may or may not exist on this system.
 type candidate struct {
 	store
-	dir    func() (string, error) // of its locks and notes
-	absent func(err error) bool   // err says that there is no such store here
+	dir      func() (string, error) // of its locks and notes
+	isAbsent func(err error) bool   // err means that there is no such store
 }
 
-// do calls the chosen store, or finds it.
+// autoStore is the first of its candidates that exists. The first call finds out which
+// one that is, so that a look-up makes no extra call.
+//
+// A store that is locked or broken is an error and never a reason to use a weaker one:
+// otherwise, locking the keychain would make the next secret go to a file.
+type autoStore struct {
+	mu         sync.Mutex
+	candidates []candidate
+	chosen     bool     // candidates[0] exists
+	absent     []string // why each candidate before it was not chosen
+}
+
+func newAutoStore(candidates ...candidate) *autoStore {
+	return &autoStore{candidates: candidates, chosen: len(candidates) == 1}
+}
+
+// do calls the chosen store. If none is chosen yet, it calls the candidates in turn.
 func (a *autoStore) do(call func(store) error) error {
 	for {
 		a.mu.Lock()
-		c, chosen := a.candidates[0], a.chosen
+		c, chosen, isLast := a.candidates[0], a.chosen, len(a.candidates) == 1
 		a.mu.Unlock()
 
 		err := call(c)
-		absent := err != nil && !chosen && c.absent(err) && len(a.candidates) > 1
+		isAbsent := err != nil && !chosen && !isLast && c.isAbsent(err)
 		a.mu.Lock()
 		switch {
-		case absent && a.candidates[0].store == c.store:
-			a.passed = append(a.passed, fmt.Sprintf("no %s: %v", c.name(), err))
+		case isAbsent && a.candidates[0].store == c.store:
+			a.absent = append(a.absent, fmt.Sprintf("no %s: %v", c.name(), err))
 			a.candidates = a.candidates[1:]
 		case err == nil || errors.Is(err, ErrNotFound):
 			a.chosen = true
 		}
 		a.mu.Unlock()
-		if !absent {
+		if !isAbsent {
 			return err
 		}
 	}
 }
 
+// current returns the chosen store, or the candidate that would be called next.
 func (a *autoStore) current() candidate {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.candidates[0]
+}
+
+// choose makes a call that finds the store, if none has yet. It returns the store, and
+// why each stronger one is not it.
+func (a *autoStore) choose() (candidate, []string) {
+	a.mu.Lock()
+	chosen := a.chosen
+	a.mu.Unlock()
+	if !chosen {
+		_, _ = a.get("settle") // no such secret; only the error matters
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.candidates[0], a.absent
 }
 
 func (a *autoStore) get(name string) (value string, err error) {
@@ -75,15 +92,4 @@ func (a *autoStore) delete(name string) error {
 }
 
 func (a *autoStore) name() string          { return a.current().name() }
-func (a *autoStore) limit() int            { return 0 } // each splits for itself
 func (a *autoStore) hint(err error) string { return a.current().hint(err) }
-
-// settle finds the store if no call has yet.
-func (a *autoStore) settle() {
-	a.mu.Lock()
-	chosen := a.chosen
-	a.mu.Unlock()
-	if !chosen {
-		_, _ = a.get("settle") // nothing is there; what counts is who says so
-	}
-}

@@ -16,33 +16,30 @@ import (
 var errAbsent = errors.New("no such store here")
 
 func nowhere() (string, error)     { return "", errAbsent }
-func isAbsent(err error) bool      { return errors.Is(err, errAbsent) }
-func absentHere(_, _ string) error { return errAbsent }
+func isErrAbsent(err error) bool   { return errors.Is(err, errAbsent) }
+func failAbsent(_, _ string) error { return errAbsent }
 
-// missingCandidate is a store that is not there.
-func missingCandidate() candidate {
+// absentCandidate returns a store that does not exist.
+func absentCandidate() candidate {
 	m := newMemory(0)
-	m.before = absentHere
-	return candidate{store: m, dir: nowhere, absent: isAbsent}
+	m.before = failAbsent
+	return candidate{m, nowhere, isErrAbsent}
 }
 
-// candidates gives two stores in memory, the second to be taken where there is no
-// first.
+// candidates returns two stores in memory, the second for when the first does not exist.
 func candidates() (first, second *memory, auto *autoStore) {
 	first, second = newMemory(0), newMemory(0)
-	return first, second, &autoStore{candidates: []candidate{
-		{store: first, dir: nowhere, absent: isAbsent}, {store: second, dir: nowhere, absent: never},
-	}}
+	return first, second, newAutoStore(candidate{first, nowhere, isErrAbsent}, candidate{second, nowhere, never})
 }
 
-func TestAutoTakesTheFirst(t *testing.T) {
+func TestAutoUsesTheFirst(t *testing.T) {
 	first, second, auto := candidates()
 	must(t, auto.set("n", "value", time.Time{}))
 	if len(first.values) != 1 || len(second.values) != 0 {
 		t.Errorf("got %d and %d entries, want it in the first", len(first.values), len(second.values))
 	}
-	t.Run("P9 and stays with it", func(t *testing.T) {
-		first.before = absentHere // as if it had gone away
+	t.Run("P9 and keeps it", func(t *testing.T) {
+		first.before = failAbsent
 		if _, err := auto.get("n"); !errors.Is(err, errAbsent) {
 			t.Errorf("got %v, want the first's error", err)
 		}
@@ -50,19 +47,18 @@ func TestAutoTakesTheFirst(t *testing.T) {
 			t.Errorf("got %v and %d entries in the second, want an error and none", err, len(second.values))
 		}
 	})
-	t.Run("P9 also where it held nothing", func(t *testing.T) {
+	t.Run("P9 also if it was empty", func(t *testing.T) {
 		first, second, auto := candidates()
 		wantAbsent(t, auto, "n")
-		first.before = absentHere
+		first.before = failAbsent
 		if err := auto.set("n", "new-secret", time.Time{}); err == nil || len(second.values) != 0 {
 			t.Errorf("got %v and %d entries in the second, want an error and none", err, len(second.values))
 		}
 	})
 }
 
-// A store that is there but locked or broken is never a reason to take a weaker
-// one.
-func TestAutoKeepsToALockedOne(t *testing.T) {
+// A locked or broken store is never a reason to use a weaker one.
+func TestAutoLocked(t *testing.T) {
 	for _, do := range []string{"get", "set", "delete"} {
 		first, second, auto := candidates()
 		locked := errors.New("locked")
@@ -80,51 +76,51 @@ func TestAutoKeepsToALockedOne(t *testing.T) {
 	}
 }
 
-func TestAutoGoesOn(t *testing.T) {
+func TestAutoUsesTheNext(t *testing.T) {
 	first, second, auto := candidates()
-	first.before = absentHere
+	first.before = failAbsent
 	must(t, auto.set("n", "value", time.Time{}))
 	if second.values["n"] != "value" {
 		t.Errorf("got %q in the second, want the value", second.values)
 	}
 	k := &Keychain{store: auto}
 	if why := k.Why(); !strings.Contains(why, "no memory: no such store here") {
-		t.Errorf("P9 got the reason %q, want one that names what is not here", why)
+		t.Errorf("P9 got the reason %q, want the absent store named", why)
 	}
-	// One that appears now is of the next run.
+	// A store that appears later is not used by this process.
 	first.before = nil
 	wantValue(t, auto, "n", "value")
-	t.Run("the last is never passed over", func(t *testing.T) {
-		auto := &autoStore{candidates: []candidate{missingCandidate()}}
+	t.Run("the last is used in any case", func(t *testing.T) {
+		auto := newAutoStore(absentCandidate())
 		if _, err := auto.get("n"); !errors.Is(err, errAbsent) {
 			t.Errorf("got %v, want its error", err)
 		}
 	})
 }
 
-func TestAutoByManyAtOnce(t *testing.T) {
+func TestAutoConcurrent(t *testing.T) {
 	second := newMemory(0)
 	second.values["n"] = "value"
-	auto := &autoStore{candidates: []candidate{missingCandidate(), missingCandidate(), {store: second, dir: nowhere, absent: never}}}
+	auto := newAutoStore(absentCandidate(), absentCandidate(), candidate{second, nowhere, never})
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() { wantValue(t, auto, "n", "value") })
 	}
 	all.Wait()
-	if len(auto.passed) != 2 {
-		t.Errorf("got %q passed over, want two", auto.passed)
+	if len(auto.absent) != 2 {
+		t.Errorf("got %q, want two absent stores", auto.absent)
 	}
 }
 
-// A bus that takes calls and never answers ends nothing but the call: not the
-// locks either, whose folder depends on which store there is.
+// A bus that accepts calls and never answers only makes the calls fail, and does not block
+// the locks, whose folder depends on the store.
 func TestAutoBusSilent(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("a session bus is Linux's")
 	}
 	if os.Getenv("SILENT_BUS_CHILD") == "" {
-		// In a child: the calls that are given up stay in godbus, which would
-		// start a bus of its own for them once this test's is gone.
+		// In a child process: abandoned calls stay in godbus, which would start a bus
+		// for them after the end of this test.
 		path := filepath.Join(t.TempDir(), "bus")
 		socket, err := net.Listen("unix", path)
 		must(t, err)
@@ -135,7 +131,7 @@ func TestAutoBusSilent(t *testing.T) {
 				if err != nil {
 					return
 				}
-				defer conn.Close() // held open, and silent
+				defer conn.Close() // kept open and silent
 			}
 		}()
 		self, err := os.Executable()
@@ -155,7 +151,7 @@ func TestAutoBusSilent(t *testing.T) {
 			if err == nil {
 				lock.Unlock()
 			}
-			return nil // with or without the lock: it has ended
+			return nil // only its end matters
 		},
 		"F4 why": func(k *Keychain) error { _ = k.Why(); return nil },
 	} {
@@ -171,7 +167,7 @@ func TestAutoBusSilent(t *testing.T) {
 					t.Errorf("got %v, want an *Error", err)
 				}
 			case <-time.After(2 * time.Second):
-				t.Error("P11 got no end within 2 s, want one after 50 ms")
+				t.Error("P11 got no end within 2 s, want an end after 50 ms")
 			}
 		})
 	}

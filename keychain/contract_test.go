@@ -9,22 +9,23 @@ import (
 	"time"
 )
 
-// TestContract runs the same cases on every store, so that what the tests of
-// other packages see of one holds for all (T12).
+// TestContract runs the same cases on every store, so that what the tests of other packages
+// check with one store is true for all (T12).
 func TestContract(t *testing.T) {
-	t.Run("T12 memory", func(t *testing.T) { contract(t, keychainOf(t, newParts(newMemory(0))), 64<<10) })
-	t.Run("T12 memory with Windows' limit", func(t *testing.T) { contract(t, keychainOf(t, newParts(newMemory(2560))), 64<<10) })
-	t.Run("T12 memory with macOS's limit", func(t *testing.T) { contract(t, keychainOf(t, newParts(newMemory(2500))), 64<<10) })
+	t.Run("T12 memory", func(t *testing.T) { contract(t, keychainOf(t, newMemoryParts(0)), 64<<10) })
+	t.Run("T12 memory with Windows' limit", func(t *testing.T) { contract(t, keychainOf(t, newMemoryParts(2560)), 64<<10) })
+	t.Run("T12 memory with macOS's limit", func(t *testing.T) { contract(t, keychainOf(t, newMemoryParts(2500)), 64<<10) })
 	t.Run("T12 file store", func(t *testing.T) {
 		t.Setenv("XDG_STATE_HOME", t.TempDir())
 		contract(t, opened(t, File), 64<<10)
 	})
-	t.Run("T12 kernel keyring", func(t *testing.T) { contract(t, kernelKeychain(t), kernelRoom()) })
-	t.Run("T12 the first that there is", func(t *testing.T) {
-		auto := &autoStore{candidates: []candidate{missingCandidate(), {store: newParts(newMemory(2560)), dir: nowhere, absent: never}}}
-		contract(t, keychainOf(t, auto), 64<<10)
+	t.Run("T12 kernel keyring", func(t *testing.T) { contract(t, kernelKeychain(t), kernelSize()) })
+	t.Run("T12 the first that exists", func(t *testing.T) {
+		k := keychainOf(t, newMemory(0))
+		k.store = newAutoStore(absentCandidate(), candidate{newMemoryParts(2560), nowhere, never})
+		contract(t, k, 64<<10)
 	})
-	t.Run("T12 the system's own", func(t *testing.T) {
+	t.Run("T12 OS keychain", func(t *testing.T) {
 		if os.Getenv("KEYCHAIN_CONTRACT_OS") != "1" || os.Getenv("DBUS_SESSION_BUS_ADDRESS") == "" {
 			t.Skip("needs KEYCHAIN_CONTRACT_OS=1 and a session bus with an unlocked Secret Service, which it writes to")
 		}
@@ -32,8 +33,8 @@ func TestContract(t *testing.T) {
 	})
 }
 
-// opened gives a keychain of a kind as the program opens it, for a service of the
-// test's own, with locks and notes in a folder of its own.
+// opened returns a keychain of a kind as the program opens it, for a service of the test,
+// with locks and notes in a temporary folder.
 func opened(t *testing.T, kind Kind) *Keychain {
 	t.Helper()
 	k, err := Open(kind, "contract-"+rand.Text(), 0)
@@ -44,27 +45,27 @@ func opened(t *testing.T, kind Kind) *Keychain {
 	return k
 }
 
-// kernelRoom is less for an ordinary user, whose quota is 20,000 bytes
-// (keyrings(7)).
-func kernelRoom() int {
+// kernelSize returns the size of the largest value for the kernel keyring: the quota of an
+// ordinary user is 20,000 bytes (keyrings(7)).
+func kernelSize() int {
 	if os.Getuid() == 0 {
 		return 64 << 10
 	}
 	return 5001
 }
 
-// kernelKeychain gives the kernel keyring, where there is one.
+// kernelKeychain returns the kernel keyring, or skips the test if there is none.
 func kernelKeychain(t *testing.T) *Keychain {
 	t.Helper()
 	k := opened(t, Kernel)
-	if _, err := k.Get("probe"); kernelAbsent(err) {
-		t.Skipf("no kernel keyring is to be had here: %v", err)
+	if _, err := k.Get("probe"); isKernelAbsent(err) {
+		t.Skipf("no kernel keyring: %v", err)
 	}
 	return k
 }
 
-// contract has the cases; room is how large a value the store has to take.
-func contract(t *testing.T, k *Keychain, room int) {
+// contract tests k with values of up to maxSize bytes.
+func contract(t *testing.T, k *Keychain, maxSize int) {
 	set := func(t *testing.T, name, value string) {
 		t.Helper()
 		if err := k.Set(name, value, time.Now().Add(time.Hour)); err != nil {
@@ -105,7 +106,7 @@ func contract(t *testing.T, k *Keychain, room int) {
 		absent(t, "credential a")
 		remove(t, "credential a")
 	})
-	t.Run("names do not meet", func(t *testing.T) {
+	t.Run("names do not collide", func(t *testing.T) {
 		names := []string{
 			"credential cgr.dev https://issuer.example", "credential cgr.dev https://issuer.example id/of", "credential cgr.dev/https://issuer.example",
 			"credential cgr.dev https://issuer.example id-of", "credential CGR.dev https://issuer.example", "session https://issuer.example",
@@ -126,7 +127,7 @@ func contract(t *testing.T, k *Keychain, room int) {
 	t.Run("I41 values of every size", func(t *testing.T) {
 		// In this order: growing, shrinking and growing again.
 		for _, size := range []int{1, 2499, 2500, 2501, 2560, 2561, 3000, 4096, 32767, 2600, 10, 64 << 10, 2560, 5000, 5001, 1} {
-			if size > room {
+			if size > maxSize {
 				continue
 			}
 			value := strings.Repeat("0123456789abcdef", size/16+1)[:size]
@@ -136,7 +137,7 @@ func contract(t *testing.T, k *Keychain, room int) {
 		remove(t, "credential sized")
 		absent(t, "credential sized")
 	})
-	t.Run("text comes back as it was", func(t *testing.T) {
+	t.Run("text is returned unchanged", func(t *testing.T) {
 		for _, value := range []string{
 			`{"v":1,"secret":"a\"b"}`, "é中𝄞 " + strings.Repeat("é", 3000), " blanks around ", "$(id) `id` ' \" \\ %s", "line\nend\n",
 			strings.Repeat("a+b/c==", 1000),

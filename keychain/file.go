@@ -16,12 +16,12 @@ import (
 	"docker-credential-cgr/state"
 )
 
-// fileStore keeps each secret in a file of mode 0600, for users who chose that.
+// fileStore stores each secret in a file of mode 0600.
 type fileStore struct{ dir string }
 
-// stateDir is where the file store lies: below $XDG_STATE_HOME where that is set to
-// an absolute path (a relative one is invalid: XDG Base Directory Specification),
-// else below the user's home.
+// stateDir returns the folder of the file store: below $XDG_STATE_HOME if that is an
+// absolute path (a relative one is invalid: XDG Base Directory Specification), else below
+// the user's home.
 func stateDir(service string) (string, error) {
 	if runtime.GOOS == "windows" {
 		base, err := os.UserCacheDir() // %LocalAppData%
@@ -41,11 +41,10 @@ func stateDir(service string) (string, error) {
 }
 
 func (s *fileStore) name() string      { return "file store " + s.dir }
-func (s *fileStore) limit() int        { return 0 }
 func (s *fileStore) hint(error) string { return "" }
 
-// path gives a secret's file: the name's first word for whoever looks into the
-// folder, and a hash, since names hold slashes and can be long.
+// path returns the path of a secret's file: the first word of the name, for users who look
+// into the folder, and a hash, since names have slashes and can be long.
 func (s *fileStore) path(name string) string {
 	word, _, _ := strings.Cut(name, " ")
 	hash := sha256.Sum256([]byte(name))
@@ -77,8 +76,8 @@ func (s *fileStore) delete(name string) error {
 	return atomicfile.SyncDir(s.dir)
 }
 
-// check checks the folder. It counts as absent too where this user could not have
-// made it, as below a HOME that a container leaves at another user's folder.
+// check checks the folder. A folder that this user could not have made counts as absent:
+// a container may set HOME to a folder of another user.
 func (s *fileStore) check() error {
 	err := state.CheckPrivateDir(s.dir)
 	if errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.ENOTDIR) {
@@ -87,7 +86,7 @@ func (s *fileStore) check() error {
 	return err
 }
 
-// missing turns the file system's word for "not there" into this package's.
+// missing maps the file system's error for a file that does not exist to ErrNotFound.
 func missing(err error) error {
 	if errors.Is(err, os.ErrNotExist) {
 		return ErrNotFound

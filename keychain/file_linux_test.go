@@ -15,7 +15,7 @@ func smallDisk(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=128k"); err != nil {
-		t.Skipf("a small file system can be mounted by root alone: %v", err)
+		t.Skipf("only root can mount a file system: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
@@ -41,13 +41,13 @@ func TestDiskFull(t *testing.T) {
 	}
 	err = k.Set("n", strings.Repeat("new", 2000), time.Time{})
 	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), s.dir) {
-		t.Errorf("F11 set: got %v, want one that names the folder and says no space", err)
+		t.Errorf("F11 set: got %v, want the folder and no space", err)
 	}
 	if got, err := k.Get("n"); err != nil || got != "former" {
 		t.Errorf("F11 get: got %q, %v, want the former value", got, err)
 	}
 	if left := temporary(t, s.dir); len(left) != 0 {
-		t.Errorf("F11 got %q left behind, want none", left)
+		t.Errorf("F11 got %q left over, want none", left)
 	}
 	if err := k.Delete("n"); err != nil {
 		t.Errorf("P16 delete on a full disk: got %v, want no error", err)
@@ -62,12 +62,12 @@ func TestReadOnlyDisk(t *testing.T) {
 	must(t, syscall.Mount("", disk, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
 
 	if got, err := k.Get("n"); err != nil || got != "former" {
-		t.Errorf("F12 get: got %q, %v, want what is kept", got, err)
+		t.Errorf("F12 get: got %q, %v, want the stored value", got, err)
 	}
 	if err := k.Set("n", "new", time.Time{}); !errors.Is(err, syscall.EROFS) || !strings.Contains(err.Error(), s.dir) {
-		t.Errorf("F12 set: got %v, want one that names the folder and says read-only", err)
+		t.Errorf("F12 set: got %v, want the folder and read-only", err)
 	}
 	if err := k.Delete("n"); !errors.Is(err, syscall.EROFS) {
-		t.Errorf("F12 delete: got %v, want one that says read-only: the secret is still there", err)
+		t.Errorf("F12 delete: got %v, want read-only: the secret is still there", err)
 	}
 }

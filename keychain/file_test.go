@@ -11,7 +11,7 @@ import (
 	"docker-credential-cgr/state"
 )
 
-// newFileStore gives a file store with one entry, "n", and the entry's path.
+// newFileStore returns a file store with one entry, "n", and the path of its file.
 func newFileStore(t *testing.T) (s *fileStore, path string) {
 	t.Helper()
 	s = &fileStore{dir: filepath.Join(t.TempDir(), "state")}
@@ -29,7 +29,7 @@ func TestFileStoreModes(t *testing.T) {
 			t.Errorf("%s: got mode %04o, want %04o", what, got, want)
 		}
 	}
-	// Another name, another file, and none outside of the folder.
+	// Each name has its own file in the folder.
 	if other := s.path("n "); other == path || filepath.Dir(other) != s.dir {
 		t.Errorf("got path %s, want another one than %s in the same folder", other, path)
 	}
@@ -38,7 +38,7 @@ func TestFileStoreModes(t *testing.T) {
 	}
 }
 
-// What others could have read or written is refused, and not mended in silence.
+// A file that others could have read or written is refused and not changed.
 func TestFileStoreRefuses(t *testing.T) {
 	unixOnly(t)
 	tests := []struct {
@@ -57,11 +57,11 @@ func TestFileStoreRefuses(t *testing.T) {
 		{"I42 folder", func(t *testing.T, path string) {
 			must(t, os.Remove(path))
 			must(t, os.Mkdir(path, 0o700))
-		}, "not a plain file"},
+		}, "not a regular file"},
 		{"I42 FIFO, which does not hang", func(t *testing.T, path string) {
 			must(t, os.Remove(path))
 			makeFIFO(t, path)
-		}, "not a plain file"},
+		}, "not a regular file"},
 		{"I42 another user's file", func(t *testing.T, path string) {
 			if err := os.Chown(path, 12345, 12345); err != nil {
 				t.Skipf("only root can give a file away: %v", err)
@@ -98,7 +98,7 @@ func TestFileStoreRefuses(t *testing.T) {
 	})
 }
 
-// A write replaces what is there in one step, and follows nothing.
+// A write replaces the file in one step and follows no link.
 func TestFileStoreWrite(t *testing.T) {
 	unixOnly(t)
 	t.Run("I42 a link's target stays", func(t *testing.T) {
@@ -119,7 +119,7 @@ func TestFileStoreWrite(t *testing.T) {
 		must(t, s.set("n", "new", time.Time{}))
 		wantValue(t, s, "n", "new")
 	})
-	t.Run("F11 a failed write leaves the former and no other file", func(t *testing.T) {
+	t.Run("F11 a failed write leaves no other file", func(t *testing.T) {
 		s, path := newFileStore(t)
 		must(t, os.Remove(path))
 		must(t, os.Mkdir(path, 0o700)) // which no file can replace
@@ -127,10 +127,10 @@ func TestFileStoreWrite(t *testing.T) {
 			t.Fatal("got no error, want one")
 		}
 		if left := temporary(t, s.dir); len(left) != 0 {
-			t.Errorf("got %q left behind, want none", left)
+			t.Errorf("got %q left over, want none", left)
 		}
 	})
-	t.Run("F13 what a killed writer left is swept", func(t *testing.T) {
+	t.Run("F13 the files of a killed process are removed", func(t *testing.T) {
 		s, _ := newFileStore(t)
 		old, young := filepath.Join(s.dir, "new-1"), filepath.Join(s.dir, "new-2")
 		must(t, os.WriteFile(old, []byte("half a sec"), 0o600))
@@ -138,7 +138,7 @@ func TestFileStoreWrite(t *testing.T) {
 		must(t, os.Chtimes(old, time.Time{}, time.Now().Add(-2*time.Minute)))
 		must(t, s.set("n", "new", time.Time{}))
 		if left := temporary(t, s.dir); len(left) != 1 || left[0] != young {
-			t.Errorf("got %q left, want %q, whose writer may be at work", left, young)
+			t.Errorf("got %q left, want %q, whose writer may still run", left, young)
 		}
 	})
 }

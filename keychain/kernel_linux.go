@@ -10,33 +10,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kernelStore keeps secrets as keys of type "user" in the user keyring of the
-// Linux kernel (keyrings(7)). They are in memory alone, and gone at the latest with
-// a restart. The user keyring, unlike the session keyring, is the same under SSH,
-// su, cron and systemd.
+// kernelStore stores secrets as keys of type "user" in the user keyring of the Linux
+// kernel (keyrings(7)). They are in memory only, until a restart at the latest. The user
+// keyring, unlike the session keyring, is the same under SSH, su, cron and systemd.
 type kernelStore struct{ service string }
 
-func newKernelStore(service string) store { return newParts(&kernelStore{service}) }
+func newKernelStore(service string) store { return split(&kernelStore{service}, kernelLimit) }
 
 func (s *kernelStore) name() string { return kernelName }
 
-// limit is what a key of type "user" holds: 32,767 bytes (keyctl(2)).
-func (s *kernelStore) limit() int { return 32767 }
+// kernelLimit is the size limit of a key of type "user", in bytes (keyctl(2)).
+const kernelLimit = 32767
 
-// keyPermissions give every right to the possessor and to the user, none to
-// others (keyctl_setperm(3)). The user's are needed where the process does not
-// possess the user keyring, as under SSH or cron.
+// keyPermissions gives all rights to the possessor and the user, and none to others
+// (keyctl_setperm(3)). Under SSH or cron, a process does not possess the user keyring.
 const keyPermissions = 0x3f3f0000
 
 func (s *kernelStore) describe(name string) string { return s.service + " " + name }
 
-// possess runs do on a thread that possesses the user keyring: linked into the
-// thread's own keyring, which ends with the thread. Without it a key that was
-// just made, with the rights that it has at first, could not be touched.
+// possess runs do on a thread that possesses the user keyring, which is linked into the
+// thread's own keyring. A new key has rights for its possessor only.
 func possess(do func() error) error {
 	done := make(chan error, 1)
 	go func() {
-		// Not unlocked: the thread ends with the goroutine, and its keyring too.
+		// Not unlocked, so that the thread and its keyring end with the goroutine.
 		runtime.LockOSThread()
 		_, err := unix.KeyctlInt(unix.KEYCTL_LINK, unix.KEY_SPEC_USER_KEYRING, unix.KEY_SPEC_THREAD_KEYRING, 0, 0)
 		if err == nil {
@@ -64,7 +61,7 @@ func (s *kernelStore) read(name string) (string, error) {
 	if err != nil {
 		return "", keyError(err)
 	}
-	buf := make([]byte, s.limit())
+	buf := make([]byte, kernelLimit)
 	n, err := unix.KeyctlBuffer(unix.KEYCTL_READ, id, buf, 0)
 	if err != nil {
 		return "", keyError(err)
@@ -74,8 +71,8 @@ func (s *kernelStore) read(name string) (string, error) {
 
 func (s *kernelStore) set(name, value string, until time.Time) error {
 	return possess(func() error {
-		// One call makes the key or replaces its value; a value that does not
-		// fit the quota leaves the former one.
+		// AddKey creates the key or replaces its value. If the new value exceeds the
+		// quota, the former one stays.
 		id, err := unix.AddKey("user", s.describe(name), []byte(value), unix.KEY_SPEC_USER_KEYRING)
 		if err != nil {
 			return keyError(err)
@@ -83,7 +80,7 @@ func (s *kernelStore) set(name, value string, until time.Time) error {
 		if err := unix.KeyctlSetperm(id, keyPermissions); err != nil {
 			return fmt.Errorf("cannot set the key's permissions: %w", err)
 		}
-		seconds := 0 // for ever
+		seconds := 0 // no timeout
 		if !until.IsZero() {
 			seconds = int(min(max(time.Until(until)/time.Second+1, 1), math.MaxInt32))
 		}
@@ -103,8 +100,8 @@ func (s *kernelStore) delete(name string) error {
 	})
 }
 
-// keyError turns the kernel's words for "not there, or not any more" into this
-// package's.
+// keyError maps the kernel's errors for a key that does not exist, or no longer, to
+// ErrNotFound.
 func keyError(err error) error {
 	switch {
 	case errors.Is(err, unix.ENOKEY), errors.Is(err, unix.EKEYEXPIRED), errors.Is(err, unix.EKEYREVOKED):
@@ -113,18 +110,18 @@ func keyError(err error) error {
 	return err
 }
 
-// kernelAbsent says whether err means that there is no kernel keyring to be had here:
-// not built in, or kept from containers.
-func kernelAbsent(err error) bool {
+// isKernelAbsent reports whether err means that there is no kernel keyring: it is not built
+// in, or a container may not use it.
+func isKernelAbsent(err error) bool {
 	return errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EOPNOTSUPP)
 }
 
 func (s *kernelStore) hint(err error) string {
 	switch {
 	case errors.Is(err, unix.EDQUOT):
-		return "the user's quota for kernel keys is full: see /proc/key-users, remove some with keyctl, or use CHAINGUARD_KEYCHAIN=file"
-	case kernelAbsent(err):
-		return "this system keeps it from you (a container?): use CHAINGUARD_KEYCHAIN=file"
+		return "remove kernel keys with keyctl, since the user's quota is full (/proc/key-users), or use CHAINGUARD_KEYCHAIN=file"
+	case isKernelAbsent(err):
+		return "use CHAINGUARD_KEYCHAIN=file: this system does not allow the kernel keyring (a container?)"
 	}
 	return ""
 }

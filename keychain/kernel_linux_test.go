@@ -9,13 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A key outlives the thread and the session keyring that it was made in, for
-// this user alone.
+// A key can be used outside the thread and the session that made it, by this user only.
 func TestKernelPermissions(t *testing.T) {
 	k := kernelKeychain(t)
 	must(t, k.Set("n", "value-of-n", time.Time{}))
 	t.Cleanup(func() { _ = k.store.delete("n") })
-	s := k.store.(parts).store.(*kernelStore)
+	s := kernelStoreOf(k)
 	id, err := unix.KeyctlSearch(unix.KEY_SPEC_USER_KEYRING, "user", s.describe("n"), 0)
 	must(t, err)
 	text, err := unix.KeyctlString(unix.KEYCTL_DESCRIBE, id)
@@ -26,16 +25,16 @@ func TestKernelPermissions(t *testing.T) {
 	if _, err := fmt.Sscanf(text, "user;%d;%d;%x;%s", &uid, &gid, &permissions, &description); err != nil {
 		t.Fatalf("%q: %v", text, err)
 	}
-	// Possessor and user: view, read, write, search, link and setattr; nobody else.
+	// All rights for the possessor and the user, none for others.
 	if want := uint32(0x3f3f0000); permissions != want {
 		t.Errorf("F9 got permissions %#x, want %#x", permissions, want)
 	}
 }
 
-// What has expired, and what was revoked, is absent, and can be written again.
+// A key that expired or was revoked is absent, and can be written again.
 func TestKernelGone(t *testing.T) {
 	k := kernelKeychain(t)
-	s := k.store.(parts).store.(*kernelStore)
+	s := kernelStoreOf(k)
 	for name, gone := range map[string]func(){
 		"F10 expired": func() {
 			must(t, k.Set("n", "value-of-n", time.Now().Add(-time.Hour)))
@@ -62,14 +61,14 @@ func TestKernelGone(t *testing.T) {
 			must(t, k.Delete("n"))
 		})
 	}
-	t.Run("a value without an end loses a former end", func(t *testing.T) {
+	t.Run("a value without an end replaces one with an end", func(t *testing.T) {
 		must(t, k.Set("n", "short", time.Now()))
 		must(t, k.Set("n", "long", time.Time{}))
 		defer func() { _ = s.delete("n") }()
 		end := time.Now().Add(1500 * time.Millisecond)
 		waitFor(t, "the former end to pass", func() bool { return time.Now().After(end) })
 		if got, err := k.Get("n"); err != nil || got != "long" {
-			t.Errorf("got %q, %v, want the value that has no end", got, err)
+			t.Errorf("got %q, %v, want the value without an end", got, err)
 		}
 	})
 }
@@ -78,7 +77,7 @@ func TestKernelErrors(t *testing.T) {
 	for err, absent := range map[error]bool{
 		unix.ENOSYS: true, unix.EPERM: true, unix.EOPNOTSUPP: true, unix.EDQUOT: false, unix.EACCES: false, unix.ENOMEM: false, ErrNotFound: false,
 	} {
-		if got := kernelAbsent(err); got != absent {
+		if got := isKernelAbsent(err); got != absent {
 			t.Errorf("P9 absent on %v: got %v, want %v", err, got, absent)
 		}
 	}
@@ -94,6 +93,10 @@ func TestKernelErrors(t *testing.T) {
 	}
 }
 
+func kernelStoreOf(k *Keychain) *kernelStore {
+	return k.store.current().store.(splitStore).store.(*kernelStore)
+}
+
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	deadline := time.After(10 * time.Second)
@@ -103,7 +106,7 @@ func waitFor(t *testing.T, what string, done func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("timeout waiting for %s", what)
 		}
 	}
 }

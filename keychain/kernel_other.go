@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// kernelStore is Linux's; elsewhere there is none.
+// kernelStore fails: only Linux has a kernel keyring.
 type kernelStore struct{}
 
 func newKernelStore(string) store { return kernelStore{} }
@@ -15,10 +15,9 @@ func newKernelStore(string) store { return kernelStore{} }
 var errNoKernelKeyring = errors.New("only Linux has one")
 
 func (kernelStore) name() string                        { return kernelName }
-func (kernelStore) limit() int                          { return 0 }
 func (kernelStore) get(string) (string, error)          { return "", errNoKernelKeyring }
 func (kernelStore) set(string, string, time.Time) error { return errNoKernelKeyring }
 func (kernelStore) delete(string) error                 { return errNoKernelKeyring }
 func (kernelStore) hint(error) string                   { return "use CHAINGUARD_KEYCHAIN=os or file" }
 
-func kernelAbsent(error) bool { return true }
+func isKernelAbsent(error) bool { return true }

@@ -1,6 +1,5 @@
-// Package keychain keeps small secrets by name in the place that the user's
-// system has for them, and says who may write them and when. It knows nothing of
-// what the secrets mean.
+// Package keychain stores small secrets by name in the store that the user's system has
+// for them. It does not know what the secrets mean.
 package keychain
 
 import (
@@ -8,49 +7,21 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/state"
 )
 
-// ErrNotFound says that no secret is kept under the name asked for.
+// ErrNotFound means that no secret is stored under the name.
 var ErrNotFound = errors.New("not in the keychain")
 
-// Error is a keychain that failed: it is there but locked, broken or silent,
-// which is never the same as holding nothing.
-type Error struct {
-	Store string // what failed, such as "Secret Service"
-	Do    string // "read", "write to" or "delete from"
-	Err   error
-	Hint  string // what the user can do about it
-	// Absent says that there is no such store on this system at all.
-	Absent bool
-}
-
-func (e *Error) Error() string {
-	text := fmt.Sprintf("cannot %s the %s: %v", e.Do, e.Store, e.Err)
-	if e.Hint != "" {
-		text += "; " + e.Hint
-	}
-	return text
-}
-
-func (e *Error) Unwrap() error { return e.Err }
-
-// store is one place where secrets can rest. Its calls may block for ever and
-// may panic: bounded sees to that.
-type store interface {
-	name() string
-	get(name string) (string, error) // ErrNotFound where there is none
-	// set creates or replaces; until is from when on the value is of no use, and
-	// may be removed by the store, or zero.
-	set(name, value string, until time.Time) error
-	delete(name string) error // ErrNotFound where there is none
-	limit() int               // bytes that one value may have; 0: no limit
-	hint(err error) string    // what the user can do about err, or ""
-}
+// What Set returns if nothing is stored: by choice, or since no store is available.
+var (
+	ErrKeepsNothing = errors.New("nothing is kept, by CHAINGUARD_KEYCHAIN=none")
+	ErrNoStore      = errors.New("nothing can be stored")
+)
 
 // What the locks and notes beside a store return.
 var (
@@ -58,14 +29,36 @@ var (
 	ErrNotPrivate = state.ErrNotPrivate
 )
 
-// Keychain keeps secrets in one store, with locks and notes beside it. Its methods
-// end in bounded time, whatever the store does, and may be used by several
-// goroutines.
+// Error is a failure of a store, which exists but is locked, broken or silent. That is
+// never the same as ErrNotFound. Err has hints if the user can do something about it.
+type Error struct {
+	Store string // such as "Secret Service"
+	Do    string // "read", "write to" or "delete from"
+	Err   error
+	// Absent means that there is no such store on this system.
+	Absent bool
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("cannot %s the %s: %v", e.Do, e.Store, e.Err) }
+func (e *Error) Unwrap() error { return e.Err }
+
+// store is a place for secrets. Calls of the OS keychain may hang and may panic; see
+// timeoutStore.
+type store interface {
+	name() string
+	get(name string) (string, error) // ErrNotFound if there is none
+	// set creates or replaces a secret. The store may remove it after until, unless that
+	// is zero.
+	set(name, value string, until time.Time) error
+	delete(name string) error // ErrNotFound if there is none
+	hint(err error) string    // what the user can do about err, or ""
+}
+
+// Keychain stores secrets in one store, with locks and notes beside it. Its methods end
+// in bounded time and can be called by several goroutines.
 type Keychain struct {
 	*state.Dir
-	store store
-	// absent says whether an error means that there is no such store; may be nil.
-	absent func(error) bool
+	store *autoStore
 }
 
 // A Kind names a store, or how to choose one.
@@ -73,49 +66,44 @@ type Kind string
 
 // The kinds of keychain.
 const (
-	// Auto is the OS keychain; where there is none, the kernel keyring; where
-	// there is none either, files.
+	// Auto is the OS keychain, else the kernel keyring, else files.
 	Auto Kind = "auto"
-	// OS is the operating system's own: Secret Service on Linux, the login
-	// keychain on macOS, the Credential Manager on Windows.
+	// OS is the Secret Service on Linux, the login keychain on macOS, the Credential
+	// Manager on Windows.
 	OS Kind = "os"
-	// Kernel is the user keyring of the Linux kernel: memory alone.
+	// Kernel is the user keyring of the Linux kernel, which is in memory only.
 	Kernel Kind = "kernel"
-	// File is a file of mode 0600 for each secret, in a folder of mode 0700
-	// below the user's state directory ($XDG_STATE_HOME, else
-	// .local/state in the user's home; %LocalAppData% on Windows), readable in it.
-	// A user without a home has none, and nothing is stored.
+	// File is a file of mode 0600 for each secret, not encrypted, in a folder of mode
+	// 0700: below $XDG_STATE_HOME, else .local/state in the user's home, or
+	// %LocalAppData% on Windows. Without a home, nothing is stored.
 	File Kind = "file"
-	// None keeps nothing.
+	// None stores nothing.
 	None Kind = "none"
 )
 
-// Open gives the keychain of a kind, in which the secrets of service lie. A call
-// of a store that may hang is given up after patience; where that is zero, after
-// a few seconds. It asks nothing of the store yet.
-func Open(kind Kind, service string, patience time.Duration) (*Keychain, error) {
+// Open returns the keychain of a kind with the secrets of service. A call of the OS
+// keychain ends after timeout, or a few seconds if that is zero. Open makes no call.
+func Open(kind Kind, service string, timeout time.Duration) (*Keychain, error) {
 	dir, err := stateDir(service)
-	return open(kind, service, patience, dir, err)
+	return open(kind, service, timeout, dir, err)
 }
 
-// open is Open, with files in dir, unless homeless says why there is no such place.
-func open(kind Kind, service string, patience time.Duration, dir string, homeless error) (*Keychain, error) {
+// open is Open with the folder of the file store, or the reason why there is none.
+func open(kind Kind, service string, timeout time.Duration, dir string, noDir error) (*Keychain, error) {
 	locks := func() (string, error) { return lockDir(service) }
 	secrets := &osStore{service: service}
-	system := candidate{store: bound(newParts(secrets), patience), dir: locks, absent: secrets.absent}
-	kernel := candidate{store: newKernelStore(service), dir: locks, absent: kernelAbsent}
-	files := candidate{absent: never}
-	if homeless == nil {
-		files.store, files.dir = &fileStore{dir: dir}, func() (string, error) { return dir, nil }
-	} else {
-		// What needs no credential goes on, and a machine's own identity does.
-		files.store, files.dir = noStore{fmt.Errorf("%w: %w; set HOME or XDG_STATE_HOME", ErrNoStore, homeless)}, locks
+	system := candidate{withTimeout(split(secrets, osLimit()), timeout), locks, secrets.isAbsent}
+	kernel := candidate{newKernelStore(service), locks, isKernelAbsent}
+	files := candidate{&fileStore{dir: dir}, func() (string, error) { return dir, nil }, never}
+	if noDir != nil {
+		// Commands that need no stored credential still work.
+		files.store, files.dir = noStore{hint.With(fmt.Errorf("%w: %w", ErrNoStore, noDir), hint.Text("set HOME or XDG_STATE_HOME"))}, locks
 	}
 
 	var candidates []candidate
 	switch kind {
 	case None:
-		candidates = []candidate{{store: noStore{ErrKeepsNothing}, dir: locks, absent: never}}
+		candidates = []candidate{{noStore{ErrKeepsNothing}, locks, never}}
 	case File:
 		candidates = []candidate{files}
 	case OS:
@@ -130,23 +118,19 @@ func open(kind Kind, service string, patience time.Duration, dir string, homeles
 	default:
 		return nil, fmt.Errorf("unknown kind of keychain %q", kind)
 	}
-	if homeless != nil && (kind == OS || kind == Kernel) {
-		candidates = append(candidates, files) // else it would be advised to use them
+	if noDir != nil && (kind == OS || kind == Kernel) {
+		candidates = append(candidates, files) // else the hint would be to use files
 	}
-	if len(candidates) == 1 {
-		only := candidates[0]
-		return &Keychain{Dir: state.NewDir(service, only.dir), store: only.store, absent: only.absent}, nil
-	}
-	auto := &autoStore{candidates: candidates}
+	auto := newAutoStore(candidates...)
 	return &Keychain{store: auto, Dir: state.NewDir(service, func() (string, error) {
-		auto.settle()
-		return auto.current().dir()
+		c, _ := auto.choose()
+		return c.dir()
 	})}, nil
 }
 
 func never(error) bool { return false }
 
-// lockDir is where the locks of the stores lie that have no folder of their own.
+// lockDir returns the folder for the locks of the stores that have no folder.
 func lockDir(service string) (string, error) {
 	if runtime.GOOS == "windows" {
 		return stateDir(service)
@@ -154,74 +138,55 @@ func lockDir(service string) (string, error) {
 	return state.HomeDir(service)
 }
 
-// Kinds gives every kind that holds something, for who has to clear them all.
+// Kinds returns every kind that stores something, to clear them all.
 func Kinds() []Kind { return []Kind{OS, Kernel, File} }
 
-// String says which store it is, for messages.
+// String returns the name of the store.
 func (k *Keychain) String() string { return k.store.name() }
 
-// Volatile says whether the store is memory alone.
+// Volatile reports whether the store is in memory only.
 func (k *Keychain) Volatile() bool { return k.String() == kernelName }
 
-// Why says why it is that store, where that was not asked for: one clause for
-// each stronger one that is not here.
+// Why returns why it is this store if the user did not choose it: one clause for each
+// stronger store that does not exist.
 func (k *Keychain) Why() string {
-	var why []string
-	if auto, ok := k.store.(*autoStore); ok {
-		auto.settle()
-		auto.mu.Lock()
-		why = slices.Clone(auto.passed)
-		auto.mu.Unlock()
-	}
+	_, absent := k.store.choose()
 	if err := k.Missing(); err != nil {
-		why = append(why, err.Error())
+		absent = append(absent[:len(absent):len(absent)], err.Error())
 	}
-	return strings.Join(why, "; ")
+	return strings.Join(absent, "; ")
 }
 
-// Missing returns the ErrNoStore that Set would, or nil where there is a store or
-// none was asked for.
+// Missing returns ErrNoStore if Set would, else nil.
 func (k *Keychain) Missing() error {
-	s := k.store
-	if auto, ok := s.(*autoStore); ok {
-		auto.settle()
-		s = auto.current().store
-	}
-	if none, ok := s.(noStore); ok && errors.Is(none.err, ErrNoStore) {
+	c, _ := k.store.choose()
+	if none, ok := c.store.(noStore); ok && errors.Is(none.err, ErrNoStore) {
 		return none.err
 	}
 	return nil
 }
 
-// kernelName is what the kernel store is called.
+// kernelName is the name of the kernel store.
 const kernelName = "kernel keyring"
 
 // noStore stores nothing, for the reason err.
 type noStore struct{ err error }
 
-// What Set returns where there is no store: by choice, or since there is no place
-// for one.
-var (
-	ErrKeepsNothing = errors.New("nothing is kept, by CHAINGUARD_KEYCHAIN=none")
-	ErrNoStore      = errors.New("nothing can be stored")
-)
-
 func (noStore) name() string                          { return "no store" }
-func (noStore) limit() int                            { return 0 }
 func (noStore) hint(error) string                     { return "" }
 func (noStore) get(string) (string, error)            { return "", ErrNotFound }
 func (s noStore) set(string, string, time.Time) error { return s.err }
 func (noStore) delete(string) error                   { return ErrNotFound }
 
-// Get gives the secret kept under name, or ErrNotFound, or an *Error.
+// Get returns the secret stored under name. The error is ErrNotFound or an *Error.
 func (k *Keychain) Get(name string) (string, error) {
 	value, err := k.store.get(name)
 	return value, k.explain("read", err)
 }
 
-// Set keeps value under name, in place of what was there, and reads it back: a
-// store that says yes and keeps nothing is an *Error. Where it fails the former
-// value stays. From until on, where that is not zero, the store may forget it.
+// Set stores value under name and replaces the former value. It reads the value back: a
+// store that does not return it is an *Error. After an error the former value is still
+// stored. The store may remove the value after until, unless that is zero.
 func (k *Keychain) Set(name, value string, until time.Time) error {
 	err := k.store.set(name, value, until)
 	if err == nil {
@@ -231,16 +196,15 @@ func (k *Keychain) Set(name, value string, until time.Time) error {
 		case errors.Is(err, ErrNotFound):
 			err = errors.New("it took the secret, and then had none")
 		case err == nil && got != value:
-			err = errors.New("it took the secret, and then gave back another")
+			err = errors.New("it took the secret, and then returned another")
 		}
 	}
 	return k.explain("write to", err)
 }
 
-// Probe keeps a value of the size of a token, reads it back and removes it: nil
-// means that the store can be written.
+// Probe stores a value of the size of a token, reads it back and removes it.
 func (k *Keychain) Probe() error {
-	// Of its own for each process: several may look at once.
+	// Processes may probe at the same time.
 	name := fmt.Sprintf("probe %d", os.Getpid())
 	if err := k.Set(name, strings.Repeat("probe...", 256), time.Now().Add(time.Minute)); err != nil {
 		return err
@@ -248,7 +212,7 @@ func (k *Keychain) Probe() error {
 	return k.Delete(name)
 }
 
-// Delete removes the secret kept under name. Nothing there is no error.
+// Delete removes the secret stored under name, if there is one.
 func (k *Keychain) Delete(name string) error {
 	err := k.store.delete(name)
 	if errors.Is(err, ErrNotFound) {
@@ -257,13 +221,15 @@ func (k *Keychain) Delete(name string) error {
 	return k.explain("delete from", err)
 }
 
-// explain says which store failed, at what, and what the user can do.
+// explain makes an *Error of the error of a store.
 func (k *Keychain) explain(do string, err error) error {
 	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrKeepsNothing) || errors.Is(err, ErrNoStore) {
 		return err
 	}
-	return &Error{
-		Store: k.store.name(), Do: do, Err: err, Hint: k.store.hint(err),
-		Absent: k.absent != nil && k.absent(err),
+	c := k.store.current()
+	failed := &Error{Store: c.name(), Do: do, Err: err, Absent: c.isAbsent(err)}
+	if text := c.hint(err); text != "" {
+		failed.Err = hint.With(err, hint.Text("%s", text))
 	}
+	return failed
 }

@@ -7,9 +7,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"docker-credential-cgr/hint"
 )
 
-// A store that misbehaves ends in bounded time, as an *Error that names it.
+// A call of a store that misbehaves ends in bounded time with an *Error that names it.
 func TestKeychainBounds(t *testing.T) {
 	const secret = "hunter2-hunter2"
 	released := make(chan struct{})
@@ -20,15 +22,15 @@ func TestKeychainBounds(t *testing.T) {
 		want   string
 	}{
 		{"P11 hangs", func(string, string) error { <-released; return nil }, "no answer within 50ms"},
-		{"F3 panics", func(string, string) error { panic("with the value " + secret) }, "broke off"},
-		{"F3 dereferences nil", func(string, string) error { var m *memory; return m.set("", "", time.Time{}) }, "broke off"},
+		{"F3 panics", func(string, string) error { panic("with the value " + secret) }, "stopped during the call"},
+		{"F3 dereferences nil", func(string, string) error { var m *memory; return m.set("", "", time.Time{}) }, "stopped during the call"},
 		{"F1 locked", func(string, string) error { return errors.New("the collection is locked") }, "the collection is locked"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			m := newMemory(0)
 			m.values["n"] = "former"
-			k := keychainOf(t, bound(m, 50*time.Millisecond))
+			k := keychainOf(t, withTimeout(m, 50*time.Millisecond))
 			m.before = test.before
 			_, getErr := k.Get("n")
 			for do, err := range map[string]error{
@@ -40,10 +42,10 @@ func TestKeychainBounds(t *testing.T) {
 					continue
 				}
 				if failed.Do != do || !strings.Contains(err.Error(), "memory") || !strings.Contains(err.Error(), test.want) {
-					t.Errorf("%s: got %q, want it to say %s memory, %s", do, err, do, test.want)
+					t.Errorf("%s: got %q, want %s memory and %s in it", do, err, do, test.want)
 				}
 				if errors.Is(err, ErrNotFound) {
-					t.Errorf("P9 %s: got ErrNotFound, which a broken store never is", do)
+					t.Errorf("P9 %s: got ErrNotFound, want another error", do)
 				}
 				if strings.Contains(err.Error(), secret) {
 					t.Errorf("P13 %s: got %q, want no secret", do, err)
@@ -53,35 +55,35 @@ func TestKeychainBounds(t *testing.T) {
 	}
 }
 
-// liar is a store that does not do what it says.
-type liar struct {
+// brokenStore is a store that reports success and stores something else.
+type brokenStore struct {
 	*memory
-	keep func(value string) (string, bool)
+	stored func(value string) (string, bool)
 }
 
-func (l liar) set(name, value string, until time.Time) error {
-	if kept, ok := l.keep(value); ok {
-		return l.memory.set(name, kept, until)
+func (s brokenStore) set(name, value string, until time.Time) error {
+	if stored, ok := s.stored(value); ok {
+		return s.memory.set(name, stored, until)
 	}
 	return nil
 }
 
 func TestSetReadsBack(t *testing.T) {
-	for name, keep := range map[string]func(string) (string, bool){
-		"P10 keeps nothing":       func(string) (string, bool) { return "", false },
-		"P10 keeps a part":        func(v string) (string, bool) { return v[:len(v)/2], true },
-		"P10 keeps something":     func(string) (string, bool) { return "other-secret", true },
-		"F7 keeps what was there": func(string) (string, bool) { return "", false },
+	for name, stored := range map[string]func(string) (string, bool){
+		"P10 stores nothing":  func(string) (string, bool) { return "", false },
+		"P10 stores a part":   func(v string) (string, bool) { return v[:len(v)/2], true },
+		"P10 stores another":  func(string) (string, bool) { return "other-secret", true },
+		"F7 keeps the former": func(string) (string, bool) { return "", false },
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := liar{newMemory(0), keep}
+			s := brokenStore{newMemory(0), stored}
 			if strings.HasPrefix(name, "F7") {
-				l.values["n"] = "former"
+				s.values["n"] = "former"
 			}
-			err := keychainOf(t, l).Set("n", "new-secret", time.Time{})
+			err := keychainOf(t, s).Set("n", "new-secret", time.Time{})
 			var failed *Error
 			if !errors.As(err, &failed) || errors.Is(err, ErrNotFound) {
-				t.Fatalf("got %v, want an *Error that is no ErrNotFound", err)
+				t.Fatalf("got %v, want an *Error that is not ErrNotFound", err)
 			}
 			if strings.Contains(err.Error(), "secret-") || strings.Contains(err.Error(), "new-secret") || strings.Contains(err.Error(), "other-secret") {
 				t.Errorf("P13 got %q, want no secret", err)
@@ -90,7 +92,7 @@ func TestSetReadsBack(t *testing.T) {
 	}
 }
 
-// The file store says so in its name, and the other one where it keeps its locks.
+// Opening and reading make no file.
 func TestOpen(t *testing.T) {
 	state := t.TempDir()
 	t.Setenv("XDG_STATE_HOME", state)
@@ -108,8 +110,17 @@ func TestOpen(t *testing.T) {
 		t.Errorf("get: got %v, want ErrNotFound", err)
 	}
 	if entries, err := os.ReadDir(state); err != nil || len(entries) != 0 {
-		t.Errorf("after a look: got %v, %v, want nothing written yet", entries, err)
+		t.Errorf("after a read: got %v, %v, want nothing written yet", entries, err)
 	}
+}
+
+// hintText joins the hints of err.
+func hintText(err error) string {
+	var texts []string
+	for _, h := range hint.Of(err) {
+		texts = append(texts, h.Text)
+	}
+	return strings.Join(texts, "; ")
 }
 
 func TestHint(t *testing.T) {

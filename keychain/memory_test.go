@@ -9,13 +9,13 @@ import (
 	"docker-credential-cgr/state"
 )
 
-// memory is a store in memory, with a limit as some systems have one. It can be
-// told to fail.
+// memory is a store in memory, with a size limit like that of some systems. It can be made
+// to fail.
 type memory struct {
 	max    int
-	mu     sync.Mutex // a call that took too long may be left behind
+	mu     sync.Mutex // a call may still run after its timeout
 	values map[string]string
-	// before, where set, is called before each operation; its error fails it.
+	// before, if set, is called before each operation, which fails with its error.
 	before func(do, name string) error
 }
 
@@ -31,7 +31,6 @@ func (m *memory) hook(do, name string) error {
 }
 
 func (m *memory) name() string      { return "memory" }
-func (m *memory) limit() int        { return m.max }
 func (m *memory) hint(error) string { return "" }
 
 func (m *memory) get(name string) (string, error) {
@@ -73,17 +72,21 @@ func (m *memory) delete(name string) error {
 	return nil
 }
 
-// keychainOf puts s behind the bounds that every store gets.
+// newMemoryParts returns a store that splits values for a memory with a limit.
+func newMemoryParts(limit int) store { return split(newMemory(limit), limit) }
+
+// keychainOf returns a keychain of one store, with a timeout.
 func keychainOf(t *testing.T, s store) *Keychain {
 	t.Helper()
-	return &Keychain{store: bound(s, 10*time.Second), Dir: dirOf(t.TempDir() + "/state")}
+	only := candidate{store: withTimeout(s, 10*time.Second), dir: nowhere, isAbsent: never}
+	return &Keychain{store: newAutoStore(only), Dir: dirOf(t.TempDir() + "/state")}
 }
 
 func dirOf(dir string) *state.Dir {
 	return state.NewDir("service", func() (string, error) { return dir, nil })
 }
 
-// wantValue checks what is kept under name.
+// wantValue checks the value stored under name.
 func wantValue(t *testing.T, s store, name, want string) {
 	t.Helper()
 	if got, err := s.get(name); err != nil || got != want {

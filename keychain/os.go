@@ -23,9 +23,10 @@ func (s *osStore) name() string {
 	return "Secret Service"
 }
 
-// limit is what go-keyring takes in one piece: 2,560 bytes on Windows; on macOS a
-// command line of 4,096 bytes that holds the value in base64 beside its names.
-func (s *osStore) limit() int {
+// osLimit returns how many bytes a value may have for go-keyring: 2,560 on Windows; on
+// macOS, where a command line of 4,096 bytes has the value in base64 and its names, 2,500.
+// Zero means no limit.
+func osLimit() int {
 	switch runtime.GOOS {
 	case "darwin":
 		return 2500
@@ -36,10 +37,10 @@ func (s *osStore) limit() int {
 }
 
 func (s *osStore) get(name string) (string, error) {
-	if err := reachable(); err != nil {
+	if err := checkBus(); err != nil {
 		return "", err
 	}
-	value, hit, there := lookup(s.service, name)
+	value, hit, answered := lookup(s.service, name)
 	if hit {
 		return value, nil
 	}
@@ -47,24 +48,24 @@ func (s *osStore) get(name string) (string, error) {
 	switch {
 	case errors.Is(err, keyring.ErrNotFound):
 		return "", ErrNotFound
-	case err != nil && there && s.absent(err):
-		return "", errLeft // not the same as never having been there
+	case err != nil && answered && s.isAbsent(err):
+		return "", errStopped // so it is not absent
 	}
 	return value, err
 }
 
-// errLeft says that the Secret Service ended while it was asked.
-var errLeft = errors.New("it left in the middle of the call (to unlock it again, sign in to the desktop)")
+// errStopped means that the Secret Service ended during a call.
+var errStopped = errors.New("it stopped during the call")
 
 func (s *osStore) set(name, value string, _ time.Time) error {
-	if err := reachable(); err != nil {
+	if err := checkBus(); err != nil {
 		return err
 	}
 	return keyring.Set(s.service, name, value)
 }
 
 func (s *osStore) delete(name string) error {
-	if err := reachable(); err != nil {
+	if err := checkBus(); err != nil {
 		return err
 	}
 	err := keyring.Delete(s.service, name)
@@ -74,22 +75,24 @@ func (s *osStore) delete(name string) error {
 	return err
 }
 
-// absent says whether err means that there is no keychain here: no session bus,
-// a stale address of one, or nobody on it who is a Secret Service.
-func (s *osStore) absent(err error) bool {
+// isAbsent reports whether err means that there is no keychain: no session bus, an outdated
+// address of one, or no Secret Service on it.
+func (s *osStore) isAbsent(err error) bool {
 	if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
 		return false
 	}
 	if errors.Is(err, errNoBus) || errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNREFUSED) {
 		return true
 	}
-	// The bus's own words (org.freedesktop.DBus.Error.ServiceUnknown).
+	// The text of org.freedesktop.DBus.Error.ServiceUnknown.
 	return strings.Contains(err.Error(), "org.freedesktop.secrets was not provided by any .service files")
 }
 
 func (s *osStore) hint(err error) string {
 	text := err.Error()
 	switch {
+	case errors.Is(err, errStopped):
+		return "sign in to the desktop to unlock it again"
 	case errors.Is(err, errNoBus), strings.Contains(text, "org.freedesktop.secrets"):
 		return "start one (such as gnome-keyring), or keep secrets in a file of mode 0600 with CHAINGUARD_KEYCHAIN=file"
 	case strings.Contains(text, "unlock"), strings.Contains(text, "no answer within"), strings.Contains(text, "IsLocked"):

@@ -11,26 +11,30 @@ import (
 	"time"
 )
 
-// parts splits values that are over the store's limit, and joins them again.
+// splitStore splits values that exceed the limit of a store, and joins them again.
 //
-// A split value is a head under the name asked for and its parts under names
-// below it. The parts alternate between two slots, the head names the slot in use
-// and is written last: whoever reads meanwhile, or after a write broke off, finds
-// the former value whole. Every part carries the value's generation, so that
-// parts of two values are never joined.
-type parts struct{ store }
-
-func newParts(s store) store {
-	if s.limit() == 0 {
-		return s
-	}
-	return parts{s}
+// A split value is a head under the given name and parts under names made of it. There
+// are two slots for the parts, used in turn. The head names the slot in use and is
+// written last: a reader always finds the former value or the new one whole, also after
+// a write was interrupted. Every part has the generation of its value, so that parts of
+// different values are never joined.
+type splitStore struct {
+	store
+	limit int // in bytes
 }
 
-// headPrefix opens a head. A value that is not split must not start with it.
+// split returns s for values of any length. A limit of 0 means that s has none.
+func split(s store, limit int) store {
+	if limit == 0 {
+		return s
+	}
+	return splitStore{s, limit}
+}
+
+// headPrefix begins a head. A value that is not split must not begin with it.
 const headPrefix = "parts/1 "
 
-// maxParts bounds what a head may claim.
+// maxParts is the largest number of parts in a head.
 const maxParts = 64
 
 // head describes a split value.
@@ -45,23 +49,16 @@ func (h head) String() string {
 	return fmt.Sprintf("%s%s %s %d %s", headPrefix, h.slot, h.generation, h.count, h.sum)
 }
 
-// parseHead reads a head. Its errors are for tests; a broken head counts as absent.
-func parseHead(value string) (head, error) {
-	rest, ok := strings.CutPrefix(value, headPrefix)
-	fields := strings.Split(rest, " ")
-	if !ok || len(fields) != 4 {
-		return head{}, errors.New("no head of a split value")
+// parseHead parses a head. ok is false for any other value.
+func parseHead(value string) (h head, ok bool) {
+	fields := strings.Split(strings.TrimPrefix(value, headPrefix), " ")
+	if len(fields) != 4 {
+		return head{}, false
 	}
-	h := head{slot: fields[0], generation: fields[1], sum: fields[3]}
-	count, err := strconv.Atoi(fields[2])
-	if err != nil || count < 1 || count > maxParts || h.slot != "a" && h.slot != "b" || h.generation == "" {
-		return head{}, errors.New("broken head of a split value")
-	}
-	h.count = count
-	if h.String() != value {
-		return head{}, errors.New("head in another spelling")
-	}
-	return h, nil
+	count, _ := strconv.Atoi(fields[2])
+	h = head{slot: fields[0], generation: fields[1], count: count, sum: fields[3]}
+	ok = h.String() == value && count >= 1 && count <= maxParts && (h.slot == "a" || h.slot == "b") && h.generation != ""
+	return h, ok
 }
 
 func partName(name, slot string, i int) string {
@@ -73,14 +70,14 @@ func sum(value string) string {
 	return hex.EncodeToString(s[:])
 }
 
-func (p parts) get(name string) (string, error) {
+func (p splitStore) get(name string) (string, error) {
 	value, err := p.store.get(name)
 	for err == nil && strings.HasPrefix(value, headPrefix) {
 		whole, joinErr := p.join(name, value)
 		if !errors.Is(joinErr, ErrNotFound) {
 			return whole, joinErr
 		}
-		// Damaged, or replaced while we read: then there is another head.
+		// It is damaged, or was replaced in the meantime and has another head.
 		former := value
 		if value, err = p.store.get(name); value == former {
 			return "", ErrNotFound
@@ -89,11 +86,11 @@ func (p parts) get(name string) (string, error) {
 	return value, err
 }
 
-// join puts together the value that a head describes. A missing part, or one of
-// another value, makes it ErrNotFound.
-func (p parts) join(name, headText string) (string, error) {
-	h, err := parseHead(headText)
-	if err != nil {
+// join returns the value that a head describes. If a part is missing or belongs to another
+// value, the error is ErrNotFound.
+func (p splitStore) join(name, headText string) (string, error) {
+	h, ok := parseHead(headText)
+	if !ok {
 		return "", ErrNotFound
 	}
 	var whole strings.Builder
@@ -114,26 +111,26 @@ func (p parts) join(name, headText string) (string, error) {
 	return whole.String(), nil
 }
 
-func (p parts) set(name, value string, until time.Time) error {
+func (p splitStore) set(name, value string, until time.Time) error {
 	former, err := p.store.get(name)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	old, oldErr := parseHead(former)
+	old, wasSplit := parseHead(former)
 
-	if len(value) <= p.store.limit() {
+	if len(value) <= p.limit {
 		if err := p.store.set(name, value, until); err != nil {
 			return err
 		}
 	} else {
 		h := head{slot: "a", generation: rand.Text(), sum: sum(value)}
-		if oldErr == nil && old.slot == "a" {
+		if wasSplit && old.slot == "a" {
 			h.slot = "b"
 		}
-		room := p.store.limit() - len(h.generation) - 1
+		room := p.limit - len(h.generation) - 1
 		h.count = (len(value) + room - 1) / room
 		if h.count > maxParts {
-			return fmt.Errorf("%d bytes are more than it holds", len(value))
+			return fmt.Errorf("%d bytes are too many", len(value))
 		}
 		for i := range h.count {
 			piece := value[i*room : min((i+1)*room, len(value))]
@@ -145,15 +142,15 @@ func (p parts) set(name, value string, until time.Time) error {
 			return err
 		}
 	}
-	if oldErr == nil {
+	if wasSplit {
 		return p.deleteParts(name, old.slot)
 	}
 	return nil
 }
 
-// delete removes the parts in both slots, also where no head names them: a write
-// or a removal that was killed may have left some.
-func (p parts) delete(name string) error {
+// delete removes the parts in both slots, also without a head: a process that was killed
+// may have left some.
+func (p splitStore) delete(name string) error {
 	err := p.store.delete(name)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
@@ -161,9 +158,9 @@ func (p parts) delete(name string) error {
 	return errors.Join(err, p.deleteParts(name, "a"), p.deleteParts(name, "b"))
 }
 
-// deleteParts removes a slot's parts, the last one first, so that what is left
-// when it breaks off still begins with part 0, where the next removal looks.
-func (p parts) deleteParts(name, slot string) error {
+// deleteParts removes the parts in a slot, the last one first: if it is interrupted, the
+// rest still begins with part 0, where the next call looks.
+func (p splitStore) deleteParts(name, slot string) error {
 	count := 0
 	for ; count < maxParts; count++ {
 		_, err := p.store.get(partName(name, slot, count))

@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-const partsLimit = 120 // of the stores below; 93 bytes of a value to a part
+const partsLimit = 120 // a part has 93 bytes of the value
 
-// long gives a value that takes n parts, and no other value's bytes.
+// long returns a value of n parts.
 func long(n int, fill string) string { return strings.Repeat(fill, 93*n) }
 
 func TestPartsLayout(t *testing.T) {
 	m := newMemory(partsLimit)
-	p := newParts(m)
+	p := split(m, partsLimit)
 	if err := p.set("n", long(3, "a"), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func TestPartsLayout(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := slices.Sorted(maps.Keys(m.values)); !slices.Equal(got, []string{"n", "n part b0", "n part b1"}) {
-		t.Errorf("got entries %q, want those of the new value alone", got)
+		t.Errorf("got entries %q, want those of the new value only", got)
 	}
 	if err := p.set("n", "short", time.Time{}); err != nil {
 		t.Fatal(err)
@@ -41,8 +41,8 @@ func TestPartsLayout(t *testing.T) {
 	if got := slices.Sorted(maps.Keys(m.values)); !slices.Equal(got, []string{"n"}) {
 		t.Errorf("got entries %q, want one", got)
 	}
-	if _, isParts := newParts(newMemory(0)).(parts); isParts {
-		t.Error("a store without a limit: got it split, want it as it is")
+	if _, isParts := newMemoryParts(0).(splitStore); isParts {
+		t.Error("a store without a limit: got it split, want the store itself")
 	}
 }
 
@@ -50,7 +50,7 @@ func TestPartsLayout(t *testing.T) {
 func TestPartsNeverJoinedWrongly(t *testing.T) {
 	first, second := long(3, "a"), long(3, "b")
 	foreign := newMemory(partsLimit) // another generation of the same slot
-	if err := newParts(foreign).set("n", second, time.Time{}); err != nil {
+	if err := split(foreign, partsLimit).set("n", second, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {
@@ -86,7 +86,7 @@ func TestPartsNeverJoinedWrongly(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			m := newMemory(partsLimit)
-			p := newParts(m)
+			p := split(m, partsLimit)
 			if err := p.set("n", first, time.Time{}); err != nil {
 				t.Fatal(err)
 			}
@@ -96,7 +96,7 @@ func TestPartsNeverJoinedWrongly(t *testing.T) {
 				t.Fatal("nothing was broken")
 			}
 			wantAbsent(t, p, "n")
-			// It mends at the next write.
+			// The next write repairs it.
 			if err := p.set("n", second, time.Time{}); err != nil {
 				t.Errorf("set: got %v, want no error", err)
 			}
@@ -105,9 +105,9 @@ func TestPartsNeverJoinedWrongly(t *testing.T) {
 	}
 }
 
-// Whatever operation of a write breaks off, the former value or the new one is
-// there whole, and a write that says it succeeded did.
-func TestPartsBrokenWrite(t *testing.T) {
+// Whichever operation of a write fails, the former value or the new one is stored whole,
+// and a write without an error has succeeded.
+func TestPartsInterruptedWrite(t *testing.T) {
 	values := map[string]string{"short": "short", "two parts": long(2, "b"), "three parts": long(3, "c"), "five parts": long(5, "d")}
 	for fromName, from := range values {
 		for toName, to := range values {
@@ -117,15 +117,15 @@ func TestPartsBrokenWrite(t *testing.T) {
 			t.Run(fmt.Sprintf("I40 %s to %s", fromName, toName), func(t *testing.T) {
 				for fail := 0; ; fail++ {
 					m := newMemory(partsLimit)
-					p := newParts(m)
+					p := split(m, partsLimit)
 					if err := p.set("n", from, time.Time{}); err != nil {
 						t.Fatal(err)
 					}
 					done, failed := 0, false
 					m.before = func(do, name string) error {
 						done++
-						if failed = failed || done == fail+1; failed { // from then on, as a killed process
-							return errors.New("broken off")
+						if failed = failed || done == fail+1; failed { // all later ones fail too, as after a kill
+							return errors.New("interrupted")
 						}
 						return nil
 					}
@@ -138,12 +138,12 @@ func TestPartsBrokenWrite(t *testing.T) {
 					case !failed:
 						t.Fatalf("with no failure: got %.10q, %v, %v, want the new value", got, err, getErr)
 					case getErr != nil || got != from && got != to:
-						t.Errorf("operation %d broke off: got %d bytes, %v, want the former value or the new one whole", fail, len(got), getErr)
+						t.Errorf("operation %d was interrupted: got %d bytes, %v, want the former value or the new one whole", fail, len(got), getErr)
 					case err == nil && got != to:
-						t.Errorf("operation %d broke off: got success and the former value", fail)
+						t.Errorf("operation %d was interrupted: got success and the former value", fail)
 					}
 					if err := p.set("n", "next", time.Time{}); err != nil {
-						t.Errorf("operation %d broke off: the next write: got %v, want no error", fail, err)
+						t.Errorf("operation %d was interrupted: the next write: got %v, want no error", fail, err)
 					}
 					wantValue(t, p, "n", "next")
 				}
@@ -152,10 +152,9 @@ func TestPartsBrokenWrite(t *testing.T) {
 	}
 }
 
-// A write or a removal that broke off leaves nothing of a secret behind for ever:
-// the next removal takes it.
-func TestPartsLeavesNoRest(t *testing.T) {
-	broken := errors.New("broken off")
+// The next removal also removes the parts that an interrupted write or removal has left.
+func TestPartsDeleteRemovesAll(t *testing.T) {
+	broken := errors.New("interrupted")
 	empty := func(t *testing.T, m *memory, p store) {
 		t.Helper()
 		if err := p.delete("n"); err != nil && !errors.Is(err, ErrNotFound) {
@@ -166,9 +165,9 @@ func TestPartsLeavesNoRest(t *testing.T) {
 		}
 	}
 	for name, former := range map[string]string{"nothing": "", "a short value": "short", "a split value": long(2, "a")} {
-		t.Run("P8 a write over "+name+" broke off", func(t *testing.T) {
+		t.Run("P8 a write over "+name+" was interrupted", func(t *testing.T) {
 			m := newMemory(partsLimit)
-			p := newParts(m)
+			p := split(m, partsLimit)
 			if former != "" {
 				must(t, p.set("n", former, time.Time{}))
 			}
@@ -183,16 +182,16 @@ func TestPartsLeavesNoRest(t *testing.T) {
 				return nil
 			}
 			if err := p.set("n", long(5, "b"), time.Time{}); !errors.Is(err, broken) {
-				t.Fatalf("got %v from the write that broke off", err)
+				t.Fatalf("got %v from the write that was interrupted", err)
 			}
 			m.before = nil
 			empty(t, m, p)
 		})
 	}
 	for at := range 4 {
-		t.Run(fmt.Sprintf("P8 a removal broke off at its deletion %d", at), func(t *testing.T) {
+		t.Run(fmt.Sprintf("P8 a removal was interrupted at its deletion %d", at), func(t *testing.T) {
 			m := newMemory(partsLimit)
-			p := newParts(m)
+			p := split(m, partsLimit)
 			must(t, p.set("n", long(3, "a"), time.Time{}))
 			deletes := 0
 			m.before = func(do, _ string) error {
@@ -205,7 +204,7 @@ func TestPartsLeavesNoRest(t *testing.T) {
 				return nil
 			}
 			if err := p.delete("n"); !errors.Is(err, broken) {
-				t.Fatalf("got %v from the removal that broke off", err)
+				t.Fatalf("got %v from the removal that was interrupted", err)
 			}
 			m.before = nil
 			empty(t, m, p)
@@ -213,12 +212,12 @@ func TestPartsLeavesNoRest(t *testing.T) {
 	}
 }
 
-// A reader whose value is replaced under it finds the former or the new one.
-func TestPartsReaderMeetsWriter(t *testing.T) {
+// A reader whose value is replaced in the meantime gets the former value or the new one.
+func TestPartsReadDuringWrite(t *testing.T) {
 	former, now := long(3, "a"), long(3, "b")
 	for at := range 4 { // before the head is read, and before each part is
 		m := newMemory(partsLimit)
-		p := newParts(m)
+		p := split(m, partsLimit)
 		if err := p.set("n", former, time.Time{}); err != nil {
 			t.Fatal(err)
 		}
@@ -244,26 +243,26 @@ func TestPartsReaderMeetsWriter(t *testing.T) {
 }
 
 func TestPartsTooBig(t *testing.T) {
-	p := newParts(newMemory(partsLimit))
+	p := newMemoryParts(partsLimit)
 	if err := p.set("n", "former", time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.set("n", long(maxParts+1, "x"), time.Time{}); err == nil {
-		t.Error("I41 more than the parts hold: got no error, want one")
+		t.Error("I41 more than maxParts: got no error, want one")
 	}
 	wantValue(t, p, "n", "former")
 	if err := p.set("n", long(maxParts, "x"), time.Time{}); err != nil {
-		t.Errorf("I41 as much as the parts hold: got %v, want no error", err)
+		t.Errorf("I41 maxParts: got %v, want no error", err)
 	}
 	wantValue(t, p, "n", long(maxParts, "x"))
 }
 
-// A store that fails is not one that holds nothing.
-func TestPartsPassesFailuresOn(t *testing.T) {
+// A failure is not the same as an empty store.
+func TestPartsReturnsFailures(t *testing.T) {
 	broken := errors.New("locked")
 	for name := range map[string]int{"n": 0, "n part a1": 0} {
 		m := newMemory(partsLimit)
-		p := newParts(m)
+		p := split(m, partsLimit)
 		if err := p.set("n", long(3, "a"), time.Time{}); err != nil {
 			t.Fatal(err)
 		}
@@ -274,15 +273,15 @@ func TestPartsPassesFailuresOn(t *testing.T) {
 			return nil
 		}
 		if _, err := p.get("n"); !errors.Is(err, broken) {
-			t.Errorf("P9 get with %q locked: got %v, want the store's own error", name, err)
+			t.Errorf("P9 get with %q locked: got %v, want the error of the store", name, err)
 		}
 		if err := p.delete("n"); !errors.Is(err, broken) {
-			t.Errorf("P9 delete with %q locked: got %v, want the store's own error", name, err)
+			t.Errorf("P9 delete with %q locked: got %v, want the error of the store", name, err)
 		}
 	}
 }
 
-// What reads as a head, written again, is the same text.
+// A parsed head, written again, is the same text.
 func FuzzParseHead(f *testing.F) {
 	seeds := []string{
 		head{slot: "a", generation: "G", count: 3, sum: sum("x")}.String(), head{slot: "b", generation: "G", count: maxParts, sum: ""}.String(),
@@ -290,17 +289,17 @@ func FuzzParseHead(f *testing.F) {
 	}
 	accepted := 0
 	for _, seed := range seeds {
-		if _, err := parseHead(seed); err == nil {
+		if _, ok := parseHead(seed); ok {
 			accepted++
 		}
 		f.Add(seed)
 	}
 	if accepted == 0 {
-		f.Fatal("no seed is accepted: the property would be of nothing")
+		f.Fatal("no seed is accepted")
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		h, err := parseHead(value)
-		if err != nil {
+		h, ok := parseHead(value)
+		if !ok {
 			return
 		}
 		if h.String() != value {

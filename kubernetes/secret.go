@@ -1,4 +1,4 @@
-// Package kubernetes writes what a cluster pulls images with.
+// Package kubernetes writes pull secrets: the credentials with which a cluster pulls images.
 package kubernetes
 
 import (
@@ -13,76 +13,78 @@ import (
 	"unicode/utf8"
 )
 
-// The annotations of a Secret that say what is in it, for those who may not read it.
+// The annotations of a Secret that describe it to users who may not read its data.
 const (
 	IdentityAnnotation = "docker-credential-cgr/identity" // Secret.Username
 	ExpiresAnnotation  = "docker-credential-cgr/expires"  // Secret.Expires, RFC 3339, UTC
 )
 
-// Secret is a pull secret: a Secret of type kubernetes.io/dockerconfigjson that holds
-// the credential for one registry and no other
+// Secret is a pull secret: a Secret of type kubernetes.io/dockerconfigjson with the
+// credential for one registry
 // (https://kubernetes.io/docs/concepts/configuration/secret/#docker-config-secrets).
 type Secret struct {
 	Name      string
-	Namespace string    // empty for the one that kubectl is in
-	Registry  string    // host, with its port where it has one
-	Username  string    // an identity's id
+	Namespace string    // empty for the current one of kubectl
+	Registry  string    // host, with its port if it has one
+	Username  string    // the id of an identity
 	Password  string    // a pull token
-	Expires   time.Time // when Password ends; zero where that is not known
+	Expires   time.Time // when Password expires; zero if unknown
 }
 
-// The limits of a name: RFC 1123, as Kubernetes has it
+// The length limits of names in Kubernetes, after RFC 1123
 // (https://kubernetes.io/docs/concepts/overview/working-with-objects/names).
 const (
 	maxSubdomain = 253
 	maxLabel     = 63
 )
 
-// maxCredential bounds each half of the pair, in bytes. Kubernetes takes secrets up to
-// 1 MiB; no token comes near.
+// maxCredential is the size limit of the user name and the password, in bytes. A Secret can
+// have 1 MiB.
 const maxCredential = 64 << 10
 
-// CheckNames says what is wrong with the names of a secret and its namespace, which may
-// be empty, before there is anything to put into it.
+// CheckNames checks the names of a secret and its namespace, which may be empty, before
+// there is a credential for it.
 func CheckNames(name, namespace string) error {
 	if !isSubdomain(name) {
-		return fmt.Errorf("%s cannot be a secret's name: it has a to z, 0 to 9, hyphens and dots, a letter or a digit first and last and on both sides of a dot, and at most %d characters", quote(name), maxSubdomain)
+		return fmt.Errorf("%s is not a valid name for a secret: use a to z, 0 to 9, hyphens and dots, "+
+			"with a letter or a digit first, last and on both sides of a dot, and at most %d characters", quote(name), maxSubdomain)
 	}
 	if namespace != "" && !isLabel(namespace) {
-		return fmt.Errorf("%s cannot be a namespace: it has a to z, 0 to 9 and hyphens, a letter or a digit first and last, and at most %d characters", quote(namespace), maxLabel)
+		return fmt.Errorf("%s is not a valid namespace: use a to z, 0 to 9 and hyphens, "+
+			"with a letter or a digit first and last, and at most %d characters", quote(namespace), maxLabel)
 	}
 	return nil
 }
 
-// check says what is wrong with s. It shows nothing of the password.
+// check checks s. Its error has nothing of the password.
 func (s Secret) check() error {
 	if err := CheckNames(s.Name, s.Namespace); err != nil {
 		return err
 	}
 	if !isRegistry(s.Registry) {
-		return fmt.Errorf("%s is no registry's host", quote(s.Registry))
+		return fmt.Errorf("%s is not the host of a registry", quote(s.Registry))
 	}
 	for _, half := range []struct{ name, text string }{{"user name", s.Username}, {"password", s.Password}} {
 		switch {
 		case half.text == "":
 			return fmt.Errorf("the %s for %s is empty", half.name, s.Registry)
 		case len(half.text) > maxCredential:
-			return fmt.Errorf("the %s for %s has %d bytes, which is too long: at most %d", half.name, s.Registry, len(half.text), maxCredential)
+			return fmt.Errorf("the %s for %s is too long: %d bytes, at most %d are allowed", half.name, s.Registry, len(half.text), maxCredential)
 		case !utf8.ValidString(half.text), strings.ContainsFunc(half.text, unicode.IsControl):
-			return fmt.Errorf("the %s for %s holds control characters, or is not UTF-8", half.name, s.Registry)
+			return fmt.Errorf("the %s for %s has control characters or is not UTF-8", half.name, s.Registry)
 		}
 	}
 	if strings.Contains(s.Username, ":") {
-		// Basic authentication ends the name there (RFC 7617, section 2).
-		return fmt.Errorf("the user name for %s holds a colon, which cannot be told from the one in front of the password", s.Registry)
+		// RFC 7617, section 2.
+		return fmt.Errorf("the user name for %s has a colon, which ends it in Basic authentication", s.Registry)
 	}
 	if year := s.Expires.UTC().Year(); year > 9999 || year < 0 {
-		return errors.New("the end of the credential is no time that can be written")
+		return errors.New("the credential's expiry has no year from 0 to 9999")
 	}
 	return nil
 }
 
-// dockerConfig is the text of the file that Docker would have for s.
+// dockerConfig returns the Docker config for s.
 func (s Secret) dockerConfig() ([]byte, error) {
 	type auth struct {
 		Auth string `json:"auth"`
@@ -91,7 +93,7 @@ func (s Secret) dockerConfig() ([]byte, error) {
 	return json.Marshal(map[string]map[string]auth{"auths": {s.Registry: {pair}}})
 }
 
-// annotations are names and values, in order.
+// annotations returns names and values, in order.
 func (s Secret) annotations() [][2]string {
 	pairs := [][2]string{{IdentityAnnotation, s.Username}}
 	if !s.Expires.IsZero() {
@@ -100,13 +102,13 @@ func (s Secret) annotations() [][2]string {
 	return pairs
 }
 
-// kind is the type of a secret that holds a Docker config, and the key of its data.
+// The type of a secret with a Docker config, and the key of its data.
 const (
 	kind = "kubernetes.io/dockerconfigjson"
 	key  = ".dockerconfigjson"
 )
 
-// YAML gives s as a document for kubectl apply -f. It holds the password.
+// YAML returns s as a document for kubectl apply -f, with the password.
 func (s Secret) YAML() ([]byte, error) {
 	if err := s.check(); err != nil {
 		return nil, err
@@ -128,7 +130,7 @@ func (s Secret) YAML() ([]byte, error) {
 	return []byte(b.String()), nil
 }
 
-// JSON is YAML in JSON, indented.
+// JSON returns what YAML does, as indented JSON.
 func (s Secret) JSON() ([]byte, error) {
 	if err := s.check(); err != nil {
 		return nil, err
@@ -156,11 +158,11 @@ func (s Secret) JSON() ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// scalar writes UTF-8 text as a double-quoted YAML scalar, in ASCII. Go's escapes mean
-// the same in YAML (1.2, section 5.7), but for those of bytes that are not UTF-8.
+// scalar returns UTF-8 text as a double-quoted YAML scalar in ASCII. Go's escapes mean the
+// same in YAML (1.2, section 5.7), except those of bytes that are not UTF-8.
 func scalar(text string) string { return strconv.QuoteToASCII(text) }
 
-// isSubdomain says whether text is a subdomain as RFC 1123 has it, in lower case.
+// isSubdomain reports whether text is a subdomain in lower case (RFC 1123).
 func isSubdomain(text string) bool {
 	for label := range strings.SplitSeq(text, ".") {
 		if !isName(label) {
@@ -170,22 +172,22 @@ func isSubdomain(text string) bool {
 	return len(text) <= maxSubdomain
 }
 
-// isLabel says whether text is a label as RFC 1123 has it, in lower case.
+// isLabel reports whether text is a label in lower case (RFC 1123).
 func isLabel(text string) bool { return len(text) <= maxLabel && isName(text) }
 
 func isName(text string) bool {
-	return text != "" && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == "" && !strings.HasPrefix(text, "-") && !strings.HasSuffix(text, "-")
+	const allowed = "abcdefghijklmnopqrstuvwxyz0123456789-"
+	return text != "" && strings.Trim(text, allowed) == "" && !strings.HasPrefix(text, "-") && !strings.HasSuffix(text, "-")
 }
 
-// isRegistry says whether text is a host as Docker's file has one, with or without a
-// port.
+// isRegistry reports whether text is a host, with or without a port.
 func isRegistry(text string) bool {
 	host, port, found := strings.Cut(text, ":")
 	number, err := strconv.ParseUint(port, 10, 16)
 	return isSubdomain(host) && (!found || err == nil && number > 0)
 }
 
-// quote shows what somebody typed, escaped and not too long.
+// quote returns text for an error: escaped, and cut if it is long.
 func quote(text string) string {
 	const most = 100
 	if len(text) > most {

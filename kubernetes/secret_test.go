@@ -13,13 +13,13 @@ import (
 
 const password = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJwdWxsLXRva2VuIn0.c2lnbmF0dXJl"
 
-var good = Secret{
+var valid = Secret{
 	Name: "cgr-pull", Namespace: "prod", Registry: "cgr.dev",
 	Username: "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/0123456789abcdef", Password: password,
 	Expires: time.Date(2026, 10, 31, 13, 0, 0, 999, time.FixedZone("", 3600)),
 }
 
-// object is a Secret as Kubernetes reads it.
+// object is a Secret as Kubernetes parses it.
 type object struct {
 	APIVersion string `json:"apiVersion" yaml:"apiVersion"`
 	Kind       string `json:"kind" yaml:"kind"`
@@ -32,7 +32,7 @@ type object struct {
 	Data map[string]string `json:"data" yaml:"data"`
 }
 
-// read reads both forms of a secret strictly, and checks that they say the same.
+// read parses both forms of a secret strictly, and checks that they are equal.
 func read(t *testing.T, s Secret) object {
 	t.Helper()
 	asYAML, err := s.YAML()
@@ -60,8 +60,8 @@ func read(t *testing.T, s Secret) object {
 	return one
 }
 
-// says checks that an object is the secret, and nothing beside it.
-func (o object) says(t *testing.T, s Secret) {
+// check checks that an object is the secret and has nothing else.
+func (o object) check(t *testing.T, s Secret) {
 	t.Helper()
 	if o.APIVersion != "v1" || o.Kind != "Secret" || o.Type != "kubernetes.io/dockerconfigjson" || o.Metadata.Name != s.Name || o.Metadata.Namespace != s.Namespace {
 		t.Errorf("got %+v, want the secret %s in %q", o, s.Name, s.Namespace)
@@ -85,11 +85,11 @@ func (o object) says(t *testing.T, s Secret) {
 		t.Fatal(err)
 	}
 	if len(file) != 1 || len(file["auths"]) != 1 || len(file["auths"][s.Registry]) != 1 {
-		t.Errorf("19 got %s, want this registry's credential alone", config)
+		t.Errorf("19 got %s, want only this registry's credential", config)
 	}
 	pair, err := base64.StdEncoding.DecodeString(file["auths"][s.Registry]["auth"])
 	if err != nil || string(pair) != s.Username+":"+s.Password {
-		t.Errorf("got another pair (%v), want the one that was given", err)
+		t.Errorf("got another pair (%v), want the given one", err)
 	}
 }
 
@@ -107,13 +107,13 @@ func TestSecret(t *testing.T) {
 		"longest names":              func(s *Secret) { s.Name, s.Namespace = strings.Repeat("a.", 126)+"a", strings.Repeat("b", 63) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := good
+			s := valid
 			change(&s)
-			read(t, s).says(t, s)
+			read(t, s).check(t, s)
 		})
 	}
 	t.Run("text", func(t *testing.T) {
-		s := good
+		s := valid
 		s.Password = "token"
 		want := `apiVersion: v1
 kind: Secret
@@ -155,39 +155,39 @@ func TestSecretRefused(t *testing.T) {
 		"no registry":                 func(s *Secret) { s.Registry = "" },
 		"a URL for the registry":      func(s *Secret) { s.Registry = "https://cgr.dev" },
 		"a path in the registry":      func(s *Secret) { s.Registry = "cgr.dev/org" },
-		"a port that is none":         func(s *Secret) { s.Registry = "cgr.dev:70000" },
+		"an invalid port":             func(s *Secret) { s.Registry = "cgr.dev:70000" },
 		"no user":                     func(s *Secret) { s.Username = "" },
 		"colon in the user":           func(s *Secret) { s.Username = "a:b" },
 		"newline in the user":         func(s *Secret) { s.Username = "a\nb" },
 		"C1 in the user":              func(s *Secret) { s.Username = "a\u009b" },
-		"user that is no UTF-8":       func(s *Secret) { s.Username = "\xff" },
+		"user that is not UTF-8":      func(s *Secret) { s.Username = "\xff" },
 		"no password":                 func(s *Secret) { s.Password = "" },
 		"newline in the password":     func(s *Secret) { s.Password += "\n" },
-		"password that is no UTF-8":   func(s *Secret) { s.Password += "\xff" },
+		"password that is not UTF-8":  func(s *Secret) { s.Password += "\xff" },
 		"password of 1 MB":            func(s *Secret) { s.Password = strings.Repeat("x", 1<<20) },
 		"an end after the year 9999":  func(s *Secret) { s.Expires = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
 		"an end before the year zero": func(s *Secret) { s.Expires = time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := good
+			s := valid
 			change(&s)
 			asYAML, errYAML := s.YAML()
 			asJSON, errJSON := s.JSON()
 			if errYAML == nil || errJSON == nil || asYAML != nil || asJSON != nil {
-				t.Fatalf("got %q, %v and %q, %v, want errors alone", asYAML, errYAML, asJSON, errJSON)
+				t.Fatalf("got %q, %v and %q, %v, want only errors", asYAML, errYAML, asJSON, errJSON)
 			}
 			text := errYAML.Error()
 			if strings.ContainsAny(text, "\n\x1b") || strings.Contains(text, password[:16]) || len(text) > 600 {
 				t.Errorf("P13 P14 got %q, want one short printable line without the password", text)
 			}
-			if bad := CheckNames(s.Name, s.Namespace); (bad != nil) != (s.Name != good.Name || s.Namespace != good.Namespace) {
-				t.Errorf("got %v from CheckNames, want it to look at the names alone", bad)
+			if bad := CheckNames(s.Name, s.Namespace); (bad != nil) != (s.Name != valid.Name || s.Namespace != valid.Namespace) {
+				t.Errorf("got %v from CheckNames, want it to check only the names", bad)
 			}
 		})
 	}
 }
 
-// Whatever goes into a secret comes out of it, from both forms, or is refused.
+// Both forms of a secret have all of its values, or it is refused.
 func FuzzSecret(f *testing.F) {
 	f.Add("cgr-pull", "prod", "cgr.dev", "user", "password", int64(1_800_000_000))
 	f.Add("true", "1e3", "localhost:5000", "a\" # {{ $(id)\u2028\U0001f600", "x:y", int64(0))
@@ -203,6 +203,6 @@ func FuzzSecret(f *testing.F) {
 			}
 			return
 		}
-		read(t, s).says(t, s)
+		read(t, s).check(t, s)
 	})
 }

@@ -1,4 +1,4 @@
-// Package spelling finds what may have been meant by a word that nobody knows.
+// Package spelling finds known words that are similar to an unknown one.
 package spelling
 
 import (
@@ -7,13 +7,12 @@ import (
 	"strings"
 )
 
-// maxWord is how many bytes of a word are looked at, or a long one from elsewhere would
-// cost time.
+// maxWord is how many bytes of a word are compared, since comparing takes quadratic time.
 const maxWord = 256
 
-// Near gives the three of words, at most and each once, that come nearest to word, the
-// nearest first. A letter in another case counts as the same, and a common beginning
-// brings words nearer: it is the end of a name that is mistyped, or that others vary.
+// Near returns at most three of words, each once, that are most similar to word, the most
+// similar first. It ignores case, and prefers words with the same beginning: names usually
+// differ at their end.
 func Near(word string, words []string) []string {
 	type candidate struct {
 		word             string
@@ -48,14 +47,14 @@ func commonPrefix(a, b string) int {
 	return n
 }
 
-// Distance counts the bytes to add, drop or change that make a into b (Levenshtein).
+// Distance returns how many bytes to add, drop or change to make b of a (Levenshtein).
 func Distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		corner := row[0] // the one above and left of row[j+1]
+		corner := row[0] // above and to the left of row[j+1]
 		row[0] = i + 1
 		for j := range len(b) {
 			change := corner

@@ -29,7 +29,7 @@ func TestNear(t *testing.T) {
 	t.Run("a long word is cut", func(t *testing.T) {
 		long := strings.Repeat("x", 1<<20)
 		if got := Near(long, []string{"a", long[:maxWord]}); got[0] != long[:maxWord] {
-			t.Errorf("got %.9q first, want the one that begins like it", got)
+			t.Errorf("got %.9q first, want the one with the same beginning", got)
 		}
 	})
 }
@@ -47,7 +47,7 @@ func TestDistance(t *testing.T) {
 	}
 }
 
-// A distance is what a distance has to be.
+// Distance is a metric.
 func FuzzDistance(f *testing.F) {
 	f.Add("kitten", "sitting", "mitten")
 	f.Fuzz(func(t *testing.T, a, b, c string) {

@@ -1,5 +1,5 @@
-// Package state keeps what processes of one user share beside their secrets:
-// locks, who holds them, and notes. It knows nothing of what they mean.
+// Package state stores what processes of one user share beside their secrets: locks,
+// their owners, and notes. It does not know what these mean.
 package state
 
 import (
@@ -11,11 +11,13 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"docker-credential-cgr/hint"
 )
 
-// Dir is where locks and notes lie: the first of several directories that can be
-// used. Whatever the environment of a process says, it finds the locks that other
-// processes of the same user hold.
+// Dir stores locks and notes in the first of several directories that can be used. A
+// process finds the locks of all other processes of the same user, whatever its
+// environment.
 type Dir struct {
 	primary func() (string, error)
 	byUser  func() []string
@@ -24,10 +26,9 @@ type Dir struct {
 	held map[string]*Lock // exclusive ones, by name
 }
 
-// NewDir returns the Dir whose first directory is the one that primary returns,
-// which is called when it is first needed, and again each time. Where that cannot
-// be made or written, a private directory takes its place that has service and the
-// user's number in its name.
+// NewDir returns a Dir. Its first directory is the one that primary returns, which is
+// called for each operation. If that directory cannot be made or written, the next ones
+// are private directories with service and the user's number in their names.
 func NewDir(service string, primary func() (string, error)) *Dir {
 	return &Dir{
 		primary: primary,
@@ -36,9 +37,9 @@ func NewDir(service string, primary func() (string, error)) *Dir {
 	}
 }
 
-// HomeDir returns the directory of service below the home that the user database
-// names for this user, not $HOME: a desktop session, cron and su share the OS
-// keychain, but not that variable.
+// HomeDir returns the directory of service below the user's home in the user database, and
+// not below $HOME: a desktop session, cron and su share the OS keychain, but not that
+// variable.
 func HomeDir(service string) (string, error) {
 	home, err := databaseHome()
 	if err != nil {
@@ -47,15 +48,14 @@ func HomeDir(service string) (string, error) {
 	return filepath.Join(home, ".local", "state", service), nil
 }
 
-// directory is one of a Dir's.
+// directory is one of the directories of a Dir.
 type directory struct {
 	path  string
 	first bool
 }
 
-// directories returns the directories in the order in which all processes of the
-// user try them. With an error, which says why there is no first one, it returns
-// the others.
+// directories returns the directories in the order in which all processes of the user try
+// them. With an error, there is no first one, and it returns the others.
 func (d *Dir) directories() ([]directory, error) {
 	var all []directory
 	first, err := d.primary()
@@ -68,8 +68,8 @@ func (d *Dir) directories() ([]directory, error) {
 	return all, err
 }
 
-// prepare checks the directory, which it makes if create is set. One that is there
-// but open to others is ErrNotPrivate.
+// prepare checks the directory, and makes it if create is set. If it is open to others,
+// the error is ErrNotPrivate.
 func (d directory) prepare(create bool) error {
 	err := CheckPrivateDir(d.path)
 	if err == nil || !create || !errors.Is(err, os.ErrNotExist) {
@@ -81,28 +81,28 @@ func (d directory) prepare(create bool) error {
 		err = makeUserDir(d.path)
 	}
 	if errors.Is(err, ErrNotPrivate) {
-		// Another user's parent: there can be none of ours, and no lock in it.
-		err = errors.New(err.Error())
+		// The parent belongs to another user, so no process has a lock here.
+		err = hint.With(errors.New(err.Error()), hint.Of(err)...)
 	}
 	return err
 }
 
-// makeUserDir makes a private directory of the user's own below a directory that
-// all users may write to. Another user who was faster is noticed.
+// makeUserDir makes a private directory below a directory that all users may write to. It
+// refuses a directory that another user has made.
 func makeUserDir(dir string) error {
 	if err := checkShared(filepath.Dir(dir)); err != nil {
 		return err
 	}
-	// Not its parents: /run/user/1000 is the system's to make.
+	// Not its parents: the system makes /run/user/1000.
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
 	return CheckPrivateDir(dir)
 }
 
-// inFirst calls do with the directories in turn until it succeeds. It makes those
-// that are not there if create is set. What another user could have changed in the
-// first directory is an error: somebody should look at it.
+// inFirst calls do with the directories in turn until it succeeds. It makes them if create
+// is set. If another user could have changed the first one, that is an error, which the
+// user has to see.
 func (d *Dir) inFirst(create bool, do func(dir string) error) error {
 	all, err := d.directories()
 	errs := []error{err}
@@ -119,8 +119,8 @@ func (d *Dir) inFirst(create bool, do func(dir string) error) error {
 	return noDirectory(errs)
 }
 
-// noDirectory joins the reasons for which none of the directories could be used.
-// It is os.ErrNotExist where they are just not there.
+// noDirectory returns the reasons why no directory can be used. It is os.ErrNotExist if
+// none of them exists.
 func noDirectory(errs []error) error {
 	var why []string
 	for _, err := range errs {
@@ -131,21 +131,21 @@ func noDirectory(errs []error) error {
 	if why == nil {
 		return os.ErrNotExist
 	}
-	// Why not the first one, and not the first of those that are to take its place.
-	return fmt.Errorf("no directory can be used: %s", strings.Join(why[:min(len(why), 2)], "; "))
+	// The reasons for the first one, and for the first of the others.
+	return hint.With(fmt.Errorf("no directory can be used: %s", strings.Join(why[:min(len(why), 2)], "; ")), hint.Of(errors.Join(errs...))...)
 }
 
-// WriteNote stores a text that is no secret beside the locks. An empty one counts as
-// none.
+// WriteNote stores a text that is not secret beside the locks. An empty text counts as no
+// note.
 func (d *Dir) WriteNote(name string, text []byte) error {
 	return d.inFirst(true, func(dir string) error { return WriteFile(filepath.Join(dir, name), text) })
 }
 
-// ReadNote returns the text that WriteNote stored last. Its error is os.ErrNotExist
-// where there is none, or says why none of the directories could be read.
+// ReadNote returns the text that WriteNote stored last. The error is os.ErrNotExist if
+// there is none, or why no directory could be read.
 //
-// It compares the notes of all directories by their modification times: one that can
-// no longer be written, as on a disk that became read-only, still has an old note.
+// It takes the newest note of all directories: one that can no longer be written, such as
+// on a disk that became read-only, still has an old note.
 func (d *Dir) ReadNote(name string) ([]byte, error) {
 	all, err := d.directories()
 	errs := []error{err}
@@ -176,14 +176,14 @@ func (d *Dir) ReadNote(name string) ([]byte, error) {
 	return newest, nil
 }
 
-// RemoveNote removes what WriteNote stored. Nothing there is no error. Where a note
-// cannot be removed, it writes an empty one that is newer.
+// RemoveNote removes a note, if there is one. If a note cannot be removed, RemoveNote writes
+// an empty one, which is newer.
 func (d *Dir) RemoveNote(name string) error {
 	all, _ := d.directories()
 	var errs []error
 	for _, dir := range all {
 		if dir.prepare(false) != nil {
-			continue // not ours
+			continue // not used
 		}
 		if err := os.Remove(filepath.Join(dir.path, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)

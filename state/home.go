@@ -11,11 +11,11 @@ import (
 	"strings"
 )
 
-// Home returns the user's home directory: $HOME or, where that is not set, the
-// home in the user database, as Docker does (github.com/docker/docker/pkg/homedir).
-// A relative $HOME and the root directory count as not set: containers set HOME=/
-// for a user that has no home. So does another user's, for root: jobs of GitHub
-// Actions in a container run as root with the runner's HOME.
+// Home returns the user's home directory: $HOME, or else the home in the user database, as
+// for Docker (github.com/docker/docker/pkg/homedir). It ignores a relative $HOME, and the
+// root directory, which containers set for a user without a home. For root it also
+// ignores the home of another user: jobs of GitHub Actions in a container run as root
+// with the runner's HOME.
 func Home(getenv func(string) string) (string, error) {
 	if runtime.GOOS == "windows" {
 		return os.UserHomeDir()
@@ -28,19 +28,18 @@ func Home(getenv func(string) string) (string, error) {
 
 func isHome(dir string) bool { return filepath.IsAbs(dir) && filepath.Clean(dir) != "/" }
 
-// databaseHome returns the home that the user database names for this user.
+// databaseHome returns this user's home in the user database.
 func databaseHome() (string, error) {
 	uid := os.Getuid()
 	var home string
 	if runtime.GOOS == "darwin" {
-		// The database is a service there, which os/user always asks.
+		// The database is a service, which os/user always asks.
 		if u, err := user.Current(); err == nil {
 			home = u.HomeDir
 		}
 	} else {
-		// Not by way of os/user: built without cgo, it takes $HOME for the home of
-		// a user that is not in the file, so that two processes of one user could
-		// be told two different homes.
+		// Not with os/user: without cgo it returns $HOME for a user that is not in the
+		// file, so two processes of a user could have different homes.
 		text, err := os.ReadFile("/etc/passwd")
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return "", fmt.Errorf("cannot look up the home directory of user %d: %w", uid, err)
@@ -53,8 +52,8 @@ func databaseHome() (string, error) {
 	return home, nil
 }
 
-// passwdHome returns the home that the text of a passwd(5) file has for uid, or "".
-// Lines that are a comment or refer to NIS are none of a user.
+// passwdHome returns the home of uid in the text of a passwd(5) file, or "". It skips
+// comments and references to NIS.
 func passwdHome(text string, uid int) string {
 	for line := range strings.Lines(text) {
 		fields := strings.Split(strings.TrimRight(line, "\r\n"), ":")

@@ -15,32 +15,31 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// ErrBusy says that another process holds the lock.
+// ErrBusy means that another process holds the lock.
 var ErrBusy = errors.New("another process holds the lock")
 
-// Lock says who may write. It is an advisory file lock: it dies with the process
-// that holds it, whatever its age and whoever has its process number now. Its
-// file is never removed, since a process could be waiting on the removed one.
+// Lock is an advisory file lock, which ends with the process that holds it. Its file is
+// never removed, since a process could be waiting for the lock of the removed file.
 type Lock struct {
-	files   []*flock.Flock // in each directory that had the lock's file
+	files   []*flock.Flock // one in each directory that has a lock file
 	release func()
 }
 
-// Holder is what the holder of a lock says of itself, for those who wait.
-type Holder struct {
+// LockOwner describes the process that holds a lock, to those that wait for it.
+type LockOwner struct {
 	PID   int       `json:"pid"`
 	Doing string    `json:"doing"` // such as "signing in"
 	Since time.Time `json:"since"`
 }
 
-func (h Holder) String() string {
-	if h.PID == 0 {
+func (o LockOwner) String() string {
+	if o.PID == 0 {
 		return "another process"
 	}
-	return fmt.Sprintf("process %d, which is %s since %s", h.PID, h.Doing, h.Since.Local().Format("15:04:05"))
+	return fmt.Sprintf("process %d, which is %s since %s", o.PID, o.Doing, o.Since.Local().Format("15:04:05"))
 }
 
-// TryLock takes the lock called name, alone, or answers ErrBusy at once.
+// TryLock takes the lock called name exclusively, or returns ErrBusy at once.
 func (d *Dir) TryLock(name string) (*Lock, error) {
 	lock, err := d.lock(name, func(f *flock.Flock) error {
 		ok, err := f.TryLock()
@@ -66,8 +65,8 @@ func (d *Dir) hold(name string, lock *Lock) {
 	}
 }
 
-// Holds reports whether this process has taken the lock called name alone, and
-// other processes would still find it: a file that was removed keeps nobody out.
+// Holds reports whether this process holds the lock called name exclusively, and its file is
+// still in place: if that was removed, other processes can take the lock too.
 func (d *Dir) Holds(name string) bool {
 	d.mu.Lock()
 	lock := d.held[name]
@@ -75,10 +74,10 @@ func (d *Dir) Holds(name string) bool {
 	return lock != nil && slices.ContainsFunc(lock.files, isInPlace)
 }
 
-// WaitLock waits until nobody holds the lock called name alone, and takes it
-// together with whoever else waits, so that all can look at the same time at
-// what the holder left. If it has to wait it calls busy first, where that is not
-// nil. It gives up with ctx's error.
+// WaitLock waits until no process holds the lock called name exclusively, and takes it
+// shared with all others that wait, so that they can read at the same time what its owner
+// has stored. If it has to wait, it calls busy first, which may be nil. It gives up with
+// ctx's error.
 func (d *Dir) WaitLock(ctx context.Context, name string, busy func()) (*Lock, error) {
 	return d.lock(name, func(f *flock.Flock) error {
 		if ok, err := f.TryRLock(); ok || err != nil {
@@ -87,9 +86,8 @@ func (d *Dir) WaitLock(ctx context.Context, name string, busy func()) (*Lock, er
 		if busy != nil {
 			busy()
 		}
-		// A blocked flock(2) cannot be called off, but it can be left behind; a
-		// hundred waiters that ask again and again would keep the holder from
-		// its work.
+		// A blocked flock(2) cannot be canceled, but it can be abandoned. A hundred
+		// processes that poll would slow down the owner.
 		taken := make(chan error, 1)
 		go func() { taken <- f.RLock() }()
 		select {
@@ -106,9 +104,9 @@ func (d *Dir) WaitLock(ctx context.Context, name string, busy func()) (*Lock, er
 	})
 }
 
-// lock takes the lock in the first directory where it can be made, and in every
-// other one that has a file of its name: a process that could not use that first
-// directory, as when the disk was full or read-only for it, holds the lock there.
+// lock takes the lock in the first directory where it can be made, and in every other one
+// that has its file: a process that could not use the first directory, for example since
+// the disk was full, holds the lock in another one.
 func (d *Dir) lock(name string, take func(*flock.Flock) error) (*Lock, error) {
 	all, err := d.directories()
 	errs := []error{err}
@@ -131,9 +129,9 @@ func (d *Dir) lock(name string, take func(*flock.Flock) error) (*Lock, error) {
 	return lock, nil
 }
 
-// lock takes the lock in one directory, until the file that it took is the file that
-// is there: another process could have replaced it in between. Where held has files
-// already, it makes nothing, and returns nil where there is no other file.
+// lock takes the lock in one directory. It tries again if another process has replaced the
+// file in the meantime. If held has files already, it makes no file, and returns nil if
+// there is no other one.
 func (d directory) lock(name string, held []*flock.Flock, take func(*flock.Flock) error) (*flock.Flock, error) {
 	path, create := filepath.Join(d.path, name), held == nil
 	if err := d.prepare(create); err != nil {
@@ -150,7 +148,7 @@ func (d directory) lock(name string, held []*flock.Flock, take func(*flock.Flock
 		file := flock.New(path, flock.SetFlag(flags|openFlags), flock.SetPermissions(0o600))
 		err := take(file)
 		if errors.Is(err, fs.ErrPermission) || errors.Is(err, errReadOnly) {
-			// It may have been made before the disk became read-only.
+			// The file may be older than the disk has been read-only.
 			file = flock.New(path, flock.SetFlag(os.O_RDONLY|openFlags))
 			if takeErr := take(file); !errors.Is(takeErr, fs.ErrNotExist) {
 				err = takeErr
@@ -175,7 +173,7 @@ func (d directory) lock(name string, held []*flock.Flock, take func(*flock.Flock
 		}
 		_ = file.Close()
 	}
-	return nil, fmt.Errorf("something keeps replacing %s", path)
+	return nil, fmt.Errorf("another process keeps replacing %s", path)
 }
 
 // isInPlace reports whether the file that f has locked is the one at its path.
@@ -184,7 +182,7 @@ func isInPlace(f *flock.Flock) bool { return isFile(f, f.Path()) }
 // isFile reports whether the file that f has locked is the one at path.
 func isFile(f *flock.Flock, path string) bool {
 	if runtime.GOOS == "windows" {
-		return f.Path() == path // an open file can be neither removed nor replaced
+		return f.Path() == path // an open file cannot be removed or replaced
 	}
 	locked, err := f.Stat()
 	if err != nil {
@@ -194,22 +192,22 @@ func isFile(f *flock.Flock, path string) bool {
 	return err == nil && os.SameFile(locked, there)
 }
 
-// Unlock gives the lock back.
+// Unlock releases the lock.
 func (l *Lock) Unlock() {
 	l.release()
 	for _, file := range l.files {
-		// The only failure is a descriptor that is closed already: nothing is held.
+		// It can only fail if the file is closed already.
 		_ = file.Close()
 	}
 }
 
-// SayHolder leaves word beside the lock called name of what its holder, this
-// process, is doing. It is for messages alone, so it may fail in silence.
-func (d *Dir) SayHolder(name, doing string) {
-	text, _ := json.Marshal(Holder{PID: os.Getpid(), Doing: doing, Since: time.Now()})
+// SetLockOwner stores beside the lock called name what its owner, this process, does. That
+// is only for messages, so failures are ignored.
+func (d *Dir) SetLockOwner(name, doing string) {
+	text, _ := json.Marshal(LockOwner{PID: os.Getpid(), Doing: doing, Since: time.Now()})
 	_ = d.inFirst(true, func(dir string) error {
-		// In place, and not made to last: it is of no use after a power cut, and the
-		// disk would keep everybody who waits from the token for so long.
+		// In place and not synced: it has no use after a power cut, and a sync would
+		// delay all processes that wait.
 		f, err := os.OpenFile(filepath.Join(dir, name+".holder"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC|openFlags, 0o600)
 		if err != nil {
 			return err
@@ -219,13 +217,13 @@ func (d *Dir) SayHolder(name, doing string) {
 	})
 }
 
-// ReadHolder gives the word that the holder of the lock called name left. It is
-// true only while somebody holds that lock.
-func (d *Dir) ReadHolder(name string) Holder {
-	var h Holder
+// ReadLockOwner returns what the owner of the lock called name has stored. It is valid only
+// while a process holds the lock.
+func (d *Dir) ReadLockOwner(name string) LockOwner {
+	var o LockOwner
 	text, err := d.ReadNote(name + ".holder")
-	if err != nil || json.Unmarshal(text, &h) != nil {
-		return Holder{}
+	if err != nil || json.Unmarshal(text, &o) != nil {
+		return LockOwner{}
 	}
-	return h
+	return o
 }

@@ -189,16 +189,16 @@ func expired(t *testing.T) context.Context {
 
 func TestHolder(t *testing.T) {
 	d, _ := newDir(t)
-	if got := d.ReadHolder("session").String(); got != "another process" {
+	if got := d.ReadLockOwner("session").String(); got != "another process" {
 		t.Errorf("C5 of nobody: got %q, want %q", got, "another process")
 	}
-	d.SayHolder("session", "signing in")
-	got := d.ReadHolder("session")
+	d.SetLockOwner("session", "signing in")
+	got := d.ReadLockOwner("session")
 	if got.PID != os.Getpid() || got.Doing != "signing in" || !strings.Contains(got.String(), "signing in since") {
 		t.Errorf("C5 got %+v, want this process, signing in", got)
 	}
 	must(t, d.WriteNote("session.holder", []byte("{damaged")))
-	if got := d.ReadHolder("session"); got != (Holder{}) {
+	if got := d.ReadLockOwner("session"); got != (LockOwner{}) {
 		t.Errorf("C5 of a damaged note: got %+v, want none", got)
 	}
 }

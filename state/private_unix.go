@@ -8,16 +8,17 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+
+	"docker-credential-cgr/hint"
 )
 
-// errReadOnly is the error of a write to a file system that is read-only.
+// errReadOnly is the error of a write to a read-only file system.
 const errReadOnly = syscall.EROFS
 
-// userDirs returns the directories with the user's number in their names, in the
-// order in which they are tried. All processes of the user must try the same ones,
-// so those come first that are there whatever the environment, and at any time:
-// /run/user/1000 is made when the user logs in and removed when they log out, while
-// their other processes go on.
+// userDirs returns the directories with the user's number in their names, in the order in
+// which they are tried. All processes of the user must try the same ones. So the first
+// ones do not depend on the environment and always exist: /run/user/1000 is removed when
+// the user logs out, and other processes of the user still run.
 func userDirs(service string, getenv func(string) string) []string {
 	uid := strconv.Itoa(os.Geteuid())
 	parents := []string{"/tmp", "/var/tmp", "/dev/shm", "/run/user/" + uid}
@@ -30,8 +31,8 @@ func userDirs(service string, getenv func(string) string) []string {
 	return parents
 }
 
-// checkShared refuses a directory in which other users could replace this user's:
-// it has to be this user's or root's and, where others may write to it, sticky.
+// checkShared refuses a directory in which other users could replace this user's: it has to
+// belong to this user or root and, if others may write to it, be sticky.
 func checkShared(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -39,38 +40,38 @@ func checkShared(dir string) error {
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if ok && stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
-		return notPrivate("%s belongs to user %d", dir, stat.Uid)
+		return notPrivate(nil, "%s belongs to user %d", dir, stat.Uid)
 	}
 	if info.Mode()&0o022 != 0 && info.Mode()&os.ModeSticky == 0 {
-		return notPrivate("%s lets any user remove what others put there (mode %04o, not sticky)", dir, info.Mode().Perm())
+		return notPrivate(nil, "any user can remove files of others in %s (mode %04o, not sticky)", dir, info.Mode().Perm())
 	}
 	return nil
 }
 
-// openFlags keep an open from following a link and from waiting at a FIFO.
+// openFlags make an open fail at a link, and not wait at a FIFO.
 const openFlags = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 
-// checkPrivate says whether others than this user could have written or read
-// what info describes.
+// checkPrivate refuses the file or directory at path that info describes if other users
+// could have written or read it.
 func checkPrivate(path string, info fs.FileInfo, want fs.FileMode) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
-	if ok && int(stat.Uid) != os.Geteuid() {
-		return notPrivate("%s belongs to user %d, not to you (user %d): remove it, or run: chown", path, stat.Uid, os.Geteuid())
+	if me := os.Geteuid(); ok && int(stat.Uid) != me {
+		return notPrivate([]hint.Hint{removeIt, hint.Text("chown %d %s", me, path)}, "%s belongs to user %d, not to you (user %d)", path, stat.Uid, me)
 	}
 	if ok && info.Mode().IsRegular() && stat.Nlink > 1 {
-		return notPrivate("%s has %d hard links, so others may hold it: remove it", path, stat.Nlink)
+		return notPrivate([]hint.Hint{removeIt}, "%s has %d hard links, so other users may have one", path, stat.Nlink)
 	}
 	if perm := info.Mode().Perm(); perm&0o077 != 0 {
-		return notPrivate("%s is open to other users (mode %04o): see who changed it, then run: chmod %o %s", path, perm, want, path)
+		return notPrivate([]hint.Hint{hint.Text("see who changed it, then run: chmod %o %s", want, path)},
+			"%s is open to other users (mode %04o)", path, perm)
 	}
 	return nil
 }
 
-// checkParent refuses to make dir below a folder of another user, as root would
-// with that user's HOME: the folder would be root's, and its place the user's to
-// change.
-func checkParent(dir string) error {
-	for parent := filepath.Dir(dir); ; parent = filepath.Dir(parent) {
+// CheckParent refuses a path below a directory of another user, as root would have with
+// that user's HOME: root would own what is made there, and the user could replace it.
+func CheckParent(path string) error {
+	for parent := filepath.Dir(path); ; parent = filepath.Dir(parent) {
 		info, err := os.Stat(parent)
 		if err != nil {
 			if parent == filepath.Dir(parent) {
@@ -80,13 +81,14 @@ func checkParent(dir string) error {
 		}
 		stat, ok := info.Sys().(*syscall.Stat_t)
 		if ok && int(stat.Uid) != os.Geteuid() && stat.Uid != 0 {
-			return notPrivate("%s belongs to user %d, and you are user %d: run it as that user, or set HOME to your own", parent, stat.Uid, os.Geteuid())
+			return notPrivate([]hint.Hint{hint.Text("run it as that user, or set HOME to your own")},
+				"%s belongs to user %d, and you are user %d", parent, stat.Uid, os.Geteuid())
 		}
 		return nil
 	}
 }
 
-// ofAnotherUser reports whether a directory belongs to another user than this one.
+// ofAnotherUser reports whether a directory belongs to another user.
 func ofAnotherUser(dir string) bool {
 	info, err := os.Stat(dir)
 	if err != nil {

@@ -18,7 +18,7 @@ func (s *Session) exchangeFor(ctx context.Context, host string, session sessionR
 	started := s.Now()
 	fetch, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	s.Keychain.SayHolder(s.lockName(), "exchanging an ID token")
+	s.Keychain.SetLockOwner(s.lockName(), "exchanging an ID token")
 	token, err := s.exchange(fetch, s.tokenRequest(host), tries)
 	if err != nil {
 		return credentialRecord{}, err

@@ -29,7 +29,7 @@ func (s *Session) lock(ctx context.Context, check func() (done bool, err error))
 	waiting, cancel := context.WithTimeout(ctx, s.Patience)
 	defer cancel()
 	noteOnce := sync.OnceFunc(func() {
-		s.Note("waiting for %s, for %s at most", s.Keychain.ReadHolder(name), s.Patience)
+		s.Note("waiting for %s, for %s at most", s.Keychain.ReadLockOwner(name), s.Patience)
 	})
 	for {
 		lock, err := s.Keychain.TryLock(name)
@@ -64,7 +64,7 @@ func (s *Session) lockTimeoutError(err error) error {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return hint.With(fmt.Errorf("gave up after waiting %s for %s", s.Patience, s.Keychain.ReadHolder(s.lockName())),
+	return hint.With(fmt.Errorf("gave up after waiting %s for %s", s.Patience, s.Keychain.ReadLockOwner(s.lockName())),
 		hint.Text("end that process, or try again"))
 }
 
@@ -73,7 +73,7 @@ func (s *Session) lockTimeoutError(err error) error {
 func (s *Session) lockToWrite(ctx context.Context) (unlock func()) {
 	unlock, taken := s.lockBriefly(ctx, s.lockName())
 	if taken {
-		s.Keychain.SayHolder(s.lockName(), "storing or removing a credential")
+		s.Keychain.SetLockOwner(s.lockName(), "storing or removing a credential")
 	}
 	return unlock
 }

@@ -47,7 +47,7 @@ func (s *Session) redeem(ctx context.Context, request platform.Ask, host string,
 	if err := s.checkRedeemable(session); err != nil {
 		return nil, session, err
 	}
-	s.Keychain.SayHolder(s.lockName(), "refreshing")
+	s.Keychain.SetLockOwner(s.lockName(), "refreshing")
 	token, err := s.STS.Refresh(ctx, session.Refresh, request, tries)
 	current, readErr := s.readSession()
 	if readErr != nil && token == nil {

@@ -247,7 +247,7 @@ func TestWaitEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lock.Unlock()
-	f.store.SayHolder(lockName(f.url, ""), "signing in")
+	f.store.SetLockOwner(lockName(f.url, ""), "signing in")
 	s := f.session()
 	s.Patience = 40 * time.Millisecond
 	_, err = s.Credential(t.Context(), registry, true)

@@ -98,7 +98,7 @@ func (s *Session) signInUnlessPaused(ctx context.Context, host string, session s
 
 // signIn has a person sign in, in place of session. This process has the lock.
 func (s *Session) signIn(ctx context.Context, host string, session sessionRecord) (credentialRecord, error) {
-	s.Keychain.SayHolder(s.lockName(), "signing in")
+	s.Keychain.SetLockOwner(s.lockName(), "signing in")
 	before := s.readBackoff()
 	s.extendBackoff(before, "was abandoned", true) // for the case that this process is killed
 

@@ -124,12 +124,12 @@ func (p *place) configuresInMounts(more, flag string) (r result, text string) {
 	return r, string(seen)
 }
 
-// wantRefusal wants one line that says what is in the way, and what to write by
-// hand instead; and that nobody was asked to sign in.
+// wantRefusal checks that the command fails with one error, with what to write by hand as
+// its hint, and does not sign in.
 func (p *place) wantRefusal(r result, why string) {
 	p.t.Helper()
-	if r.code != 1 || r.stdout != "" || strings.Count(r.stderr, "\n") != 1 {
-		p.t.Errorf("no refusal in one line: %s", r)
+	if r.code != 1 || r.stdout != "" || strings.Count(r.stderr, "\n") != 2 {
+		p.t.Errorf("want an error and a hint, got %s", r)
 	}
 	for _, word := range []string{why, p.configFile(), fmt.Sprintf(`put this in by hand: "credHelpers": {"%s": "cgr"}`, p.host)} {
 		if !strings.Contains(r.stderr, word) {
