@@ -3,17 +3,18 @@ package dockerconfig
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/aymanbagabas/go-udiff"
 )
 
-// Diff shows what Save would change, as a unified diff; "" where it is nothing.
-// It is for reading, not for patch: strings other than the helpers' names show
-// as "***", since they may be secrets, and characters that could drive a
-// terminal show escaped.
+// Diff returns what Save would change as a unified diff, or "" if nothing changes. It is
+// for reading, not for patch: strings other than the helpers' names are shown as "***",
+// since they may be secrets, and control characters are escaped. A change of such strings
+// alone does not show.
 func (f *File) Diff() string {
 	if !f.Changed() {
 		return ""
@@ -25,82 +26,20 @@ func (f *File) Diff() string {
 	if !f.new.exists {
 		after = "/dev/null"
 	}
-	hunk := unified(textLines(f.old.text), textLines(f.new.text))
-	return "--- " + before + "\n+++ " + after + "\n" + hunk
+	return udiff.Unified(before, after, shown(f.old.text), shown(f.new.text))
 }
 
-// line is a line of a file.
-type line struct {
-	text  string // as it stands there
-	shown string // what may be shown of it: two that differ may look alike
-}
-
-// textLines gives the lines of a configuration file.
-func textLines(text []byte) []line {
-	var all []line
-	// No string of JSON goes over a line's end, so that masking leaves their number.
-	show := lines(shown(text))
-	for i, l := range lines(string(text)) {
-		all = append(all, line{l, show[i]})
-	}
-	return all
-}
-
-// unified gives one hunk from the first to the last line that differ, with
-// three lines around. An edit changes one place, so a search for lines that both
-// have in between would find next to nothing.
-func unified(a, b []line) string {
-	const context = 3
-	start, end := 0, 0
-	for start < len(a) && start < len(b) && a[start].text == b[start].text {
-		start++
-	}
-	for end < len(a)-start && end < len(b)-start && a[len(a)-1-end].text == b[len(b)-1-end].text {
-		end++
-	}
-	lead, trail := min(start, context), min(end, context)
-	from := start - lead
-	var out strings.Builder
-	fmt.Fprintf(&out, "@@ -%s +%s @@\n", span(from, len(a)-end+trail), span(from, len(b)-end+trail))
-	write := func(sign string, lines []line) {
-		for _, l := range lines {
-			out.WriteString(sign + l.shown)
-			if !strings.HasSuffix(l.shown, "\n") {
-				out.WriteString("\n\\ No newline at end of file\n")
-			}
-		}
-	}
-	write(" ", a[from:start])
-	write("-", a[start:len(a)-end])
-	write("+", b[start:len(b)-end])
-	write(" ", a[len(a)-end:len(a)-end+trail])
-	return out.String()
-}
-
-// span writes lines from (counted from 0) to end as a hunk's head does.
-func span(from, end int) string {
-	if from == end {
-		return fmt.Sprintf("%d,0", from)
-	}
-	return fmt.Sprintf("%d,%d", from+1, end-from)
-}
-
-func lines(text string) []string {
-	return slices.Collect(strings.Lines(text))
-}
-
-// shown makes a configuration file safe to show.
+// shown returns the text of a configuration file without secrets.
 func shown(text []byte) string {
 	return printable(masked(text))
 }
 
-// masked blanks every string outside of credHelpers and credsStore that is no
-// key. Not only auths holds secrets: HttpHeaders and proxies do, and keys that we
-// do not know may.
+// masked replaces every string value outside of credHelpers and credsStore. Not only auths
+// has secrets: HttpHeaders and proxies do, and unknown keys may.
 func masked(text []byte) []byte {
 	d, err := parse(text)
 	if err != nil || d.root == nil {
-		return text // parse saw it before: it is empty
+		return text // it is empty: Load has parsed it
 	}
 	var out bytes.Buffer
 	done := 0
@@ -126,7 +65,7 @@ func masked(text []byte) []byte {
 	return out.Bytes()
 }
 
-// printable escapes what is no printable character, line ends and tabs apart.
+// printable escapes characters that are not printable, except line ends and tabs.
 func printable(text []byte) string {
 	var out strings.Builder
 	for len(text) > 0 {

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"docker-credential-cgr/atomicfile"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 )
 
@@ -73,7 +74,7 @@ func (c *change) commit() {
 func failures(changes []*change) (errs []error) {
 	for _, c := range changes {
 		if c.err != nil {
-			errs = append(errs, errors.New(platform.Printable(c.err.Error()))) // it names the file
+			errs = append(errs, hint.With(errors.New(platform.Printable(c.err.Error())), hint.Of(c.err)...)) // it names the file
 		}
 	}
 	return errs
