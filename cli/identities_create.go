@@ -10,6 +10,7 @@ import (
 
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/workload"
 )
 
 // creation is what the flags say that all ways to make an identity have.
@@ -49,7 +50,7 @@ before the identity is created. If it would let strangers in, you are warned.`,
 	f.add(flags)
 	flags.StringVar(&principal, "service-principal", "", "Chainguard `SERVICE` that can assume it, instead of ID tokens")
 	flags.StringVarP(&file, "filename", "f", "", "read the identity from `FILE`, as YAML or JSON; - for standard input")
-	c.AddCommand(a.newCreateGitHub(), a.newCreateGitLab(), a.newCreateAWS())
+	a.addSystems(c)
 	return c
 }
 
@@ -169,7 +170,7 @@ func checkPrincipal(c *cobra.Command, principal string) error {
 }
 
 func (a *app) createIdentity(ctx context.Context, f *creation, identity iam.Identity, note string) error {
-	if err := a.heedWarnings(ctx, identity, f.yes, "make it all the same?"); err != nil {
+	if err := a.confirmReview(ctx, identity, f.yes, "make it all the same?"); err != nil {
 		return err
 	}
 	if len(f.roles) == 0 {
@@ -208,13 +209,14 @@ func withRolesText(roles []string) string {
 	return ", which has " + platform.Printable(strings.Join(roles, ", ")) + " there"
 }
 
-// heedWarnings warns of subjects that an identity admits or rejects, probably by mistake.
-// What lets strangers in needs --yes, or a person who says so.
-func (a *app) heedWarnings(ctx context.Context, i iam.Identity, yes bool, question string) error {
+// confirmReview warns of ID tokens that an identity accepts or rejects, probably by mistake,
+// and asks for confirmation. To accept those of strangers, a script must give --yes.
+func (a *app) confirmReview(ctx context.Context, i iam.Identity, yes bool, question string) error {
 	if i.ClaimMatch == nil {
 		return nil
 	}
-	warnings := i.ClaimMatch.Warnings()
+	review := workload.ReviewClaims(*i.ClaimMatch)
+	warnings := slices.Concat(review.Accepts, review.Rejects)
 	for _, warning := range warnings {
 		a.warn("warning: %s", warning)
 	}
@@ -223,8 +225,8 @@ func (a *app) heedWarnings(ctx context.Context, i iam.Identity, yes bool, questi
 		return nil
 	case a.canAsk():
 		return a.confirm(ctx, false, question)
-	case len(i.ClaimMatch.LetsIn()) > 0:
-		return misuse("refusing to let in more than was probably meant without confirmation (not a terminal); add --yes")
+	case len(review.Accepts) > 0:
+		return misuse("refusing to accept more ID tokens than probably intended without confirmation (not a terminal); add --yes")
 	}
 	return nil
 }

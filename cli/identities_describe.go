@@ -15,6 +15,7 @@ import (
 
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/workload"
 )
 
 func (a *app) newIdentitiesDescribe() *cobra.Command {
@@ -51,7 +52,8 @@ func (a *app) describeIdentity(ctx context.Context, parent, idOrName string) err
 	}
 	v := withRoles(found, bindings)[0]
 	if v.ClaimMatch != nil {
-		v.Warnings = v.ClaimMatch.Warnings()
+		review := workload.ReviewClaims(*v.ClaimMatch)
+		v.Warnings = slices.Concat(review.Accepts, review.Rejects)
 	}
 	if a.output == "json" {
 		return errors.Join(a.answerJSON(v), incomplete)

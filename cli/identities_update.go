@@ -85,7 +85,7 @@ func (a *app) updateIdentity(ctx context.Context, c *cobra.Command, f *update, i
 		return err
 	}
 	if anyChanged(c, allMatch...) {
-		if err := a.heedWarnings(ctx, identity, f.yes, "change it all the same?"); err != nil {
+		if err := a.confirmReview(ctx, identity, f.yes, "change it all the same?"); err != nil {
 			return err
 		}
 	}

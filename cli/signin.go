@@ -14,6 +14,7 @@ import (
 	"docker-credential-cgr/signin"
 	"docker-credential-cgr/token"
 	"docker-credential-cgr/workload"
+	"docker-credential-cgr/workload/idtoken"
 )
 
 // signInFlags are those of the commands that sign in.
@@ -85,7 +86,7 @@ func (a *app) planSignIn(ctx context.Context, c *cobra.Command, f *signInFlags) 
 
 // givenToken gives the ID token of --identity-token, or nil. Its path counts as
 // the setting from then on.
-func (a *app) givenToken(c *cobra.Command, f *signInFlags) (*workload.Source, error) {
+func (a *app) givenToken(c *cobra.Command, f *signInFlags) (*idtoken.Source, error) {
 	if !c.Flags().Changed("identity-token") {
 		return nil, nil
 	}
@@ -95,7 +96,7 @@ func (a *app) givenToken(c *cobra.Command, f *signInFlags) (*workload.Source, er
 	if f.identityToken == "-" && term.IsTerminal(int(a.Stdin.Fd())) {
 		a.warn("paste the ID token, then Enter and Ctrl-D")
 	}
-	source, err := workload.Given(f.identityToken, a.Stdin)
+	source, err := idtoken.Given(f.identityToken, a.Stdin)
 	if err != nil {
 		return nil, misuse("--identity-token: %w", err)
 	}
@@ -123,17 +124,17 @@ func (a *app) remember(c *cobra.Command) error {
 
 // idToken finds where ID tokens come from: the configured place, or, for an
 // identity and in CI, what the machine itself offers.
-func (p Program) idToken(cfg config.Config) (workload.Source, bool) {
+func (p Program) idToken(cfg config.Config) (idtoken.Source, bool) {
 	switch {
 	case cfg.IdentityToken != "":
-		return workload.File(cfg.IdentityToken), true
+		return idtoken.File(cfg.IdentityToken), true
 	case cfg.IdentityTokenEnv != "":
-		source, err := workload.Variable(cfg.IdentityTokenEnv, os.Getenv)
+		source, err := idtoken.Variable(cfg.IdentityTokenEnv, os.Getenv)
 		return source, err == nil // its name was checked with the settings
 	case ofWorkload(cfg):
 		return workload.ThisHost().Ambient(cfg.Issuer.Host)
 	}
-	return workload.Source{}, false
+	return idtoken.Source{}, false
 }
 
 // noIDToken says what to do where an identity is configured and no ID token is

@@ -98,7 +98,7 @@ func ParseClaimPatterns(texts []string) (map[string]string, error) {
 			claim, pattern, _ := strings.Cut(pair, ":")
 			claim = strings.TrimSpace(claim)
 			switch _, twice := patterns[claim]; {
-			case !isClaim(claim) || pattern == "":
+			case !claimName.MatchString(claim) || pattern == "":
 				return nil, fmt.Errorf("%s is no claim and pattern: write claim:pattern, as in repository_owner:^my-org$", quote(pair))
 			case strings.HasPrefix(pattern, "//"):
 				return nil, fmt.Errorf("%s: a claim whose name holds a colon can only be given in a file, with -f", quote(pair))
@@ -119,7 +119,7 @@ func splitPairs(text string) []string {
 	var pairs []string
 	for part := range strings.SplitSeq(text, ",") {
 		claim, _, found := strings.Cut(part, ":")
-		if len(pairs) > 0 && !(found && isClaim(strings.TrimSpace(claim))) {
+		if len(pairs) > 0 && !(found && claimName.MatchString(strings.TrimSpace(claim))) {
 			pairs[len(pairs)-1] += "," + part
 			continue
 		}
@@ -128,15 +128,4 @@ func splitPairs(text string) []string {
 	return pairs
 }
 
-func isClaim(text string) bool {
-	return text != "" && onlyOf(text, "_.-/")
-}
-
-// onlyOf says whether text holds nothing but ASCII letters, digits and others.
-func onlyOf(text, others string) bool {
-	return !strings.ContainsFunc(text, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune(others, r) })
-}
-
-func isAlphanumeric(r rune) bool {
-	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
-}
+var claimName = regexp.MustCompile(`^[A-Za-z0-9_./-]+$`)

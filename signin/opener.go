@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/pkg/browser"
+
+	"docker-credential-cgr/workload"
 )
 
 // OpenVerb is the verb under which this program runs itself to open a browser.
@@ -45,10 +47,8 @@ func startBrowser(target, secret string, failed func()) error {
 // as the variable named secret does. The rest stays: a browser needs it.
 func isSecret(entry, secret string) bool {
 	name, _, _ := strings.Cut(strings.ToUpper(entry), "=")
-	for _, prefix := range []string{"CHAINGUARD_", "ACTIONS_ID_TOKEN_", "CIRCLE_OIDC_TOKEN", "BITBUCKET_STEP_OIDC_TOKEN", "BUILDKITE_AGENT_ACCESS_TOKEN"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
+	if strings.HasPrefix(name, "CHAINGUARD_") || workload.IsSecret(name) {
+		return true
 	}
 	return name != "" && name == strings.ToUpper(secret)
 }

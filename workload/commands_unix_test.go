@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"docker-credential-cgr/hint"
 )
 
 // fakes puts a program of that name first in PATH, and gives the machine on which
@@ -101,8 +103,8 @@ func TestCommandFailures(t *testing.T) {
 		{"it fails and says why", "echo starting >&2; echo 'fatal: no job' >&2; echo >&2; exit 3", agent + "exit status 3: fatal: no job"},
 		{"it fails in silence", "exit 1", agent + "exit status 1"},
 		{"it dies", "kill -9 $$", agent + "signal: killed"},
-		{"I44 it prints nothing", "", "no ID token from Buildkite: what it holds is empty"},
-		{"I49 it prints two lines", "echo one; echo two", "has a line break"},
+		{"I44 it prints nothing", "", "no ID token from Buildkite: its content is empty"},
+		{"I49 it prints two lines", "echo one; echo two", "contains a line break"},
 		{"I45 it prints without end", "while :; do echo " + strings.Repeat("x", 1000) + "; done", agent + "it printed more than 64 KiB"},
 		{"I45 it complains without end", "i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo complaint " + strings.Repeat("y", 100) + "; done >&2; echo the end >&2; exit 1", "exit status 1: the end"},
 		{"I47 it drives the terminal", `printf 'a\033[2Jb\n' >&2; exit 1`, `exit status 1: a\x1b[2Jb`},
@@ -122,7 +124,10 @@ func TestCommandFailures(t *testing.T) {
 		h := fakes(t, "circleci", "echo 'unknown command: oidc' >&2; exit 255")
 		source, _ := h.Ambient(audience)
 		token, err := source.Token(t.Context())
-		wants(t, token, err, "", "circleci: exit status 255: unknown command: oidc; or name the job's own token: --identity-token-env CIRCLE_OIDC_TOKEN_V2")
+		wants(t, token, err, "", "circleci: exit status 255: unknown command: oidc")
+		if hints := hint.Of(err); len(hints) != 1 || !strings.Contains(hints[0].Text, "--identity-token-env CIRCLE_OIDC_TOKEN_V2") {
+			t.Errorf("got the hints %v, want the variable", hints)
+		}
 	})
 	t.Run("it was removed", func(t *testing.T) {
 		h := fakes(t, "buildkite-agent", "")
@@ -173,6 +178,6 @@ func TestSlowCommands(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		token, err := source.Token(ctx)
-		wants(t, token, err, "", "it gave none in time")
+		wants(t, token, err, "", context.DeadlineExceeded.Error())
 	})
 }

@@ -1,4 +1,4 @@
-package workload
+package idtoken
 
 import (
 	"context"
@@ -128,7 +128,7 @@ func TestVariable(t *testing.T) {
 	for _, name := range []string{"", "$ID_TOKEN", "ID TOKEN", "1TOKEN", "TOKEN=x", jwt, strings.Repeat("X", 65), "TÖKEN"} {
 		t.Run("I21 no name: "+name, func(t *testing.T) {
 			_, err := Variable(name, variables{}.get)
-			wants(t, "", err, "", "by its name alone")
+			wants(t, "", err, "", "the name alone")
 		})
 	}
 }
@@ -211,11 +211,11 @@ func FuzzToken(f *testing.F) {
 	}
 	plain := map[string]bool{}
 	for _, text := range []string{"", "x\nx", "\xff\xfe", "\ufeff", "\xff", strings.Repeat("x", platform.MaxToken+1)} {
-		_, err := checked("it", text)
+		_, err := Check("it", text)
 		plain[err.Error()] = true
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		token, err := checked("it", text)
+		token, err := Check("it", text)
 		if err != nil {
 			if token != "" || !plain[err.Error()] {
 				t.Errorf("%q: got %q and error %q, want no token and one of the known sentences", text, token, err)

@@ -1,4 +1,4 @@
-package workload
+package idtoken
 
 import (
 	"errors"
@@ -43,20 +43,20 @@ func TestGiven(t *testing.T) {
 		{name: "an opaque value", arg: long, token: long, exposed: true},
 		{name: "an opaque value with slashes", arg: long + "/+/" + long, token: long + "/+/" + long, exposed: true},
 
-		{name: "empty", arg: "", err: "is the variable set"},
+		{name: "empty", arg: "", err: "is empty"},
 		{name: "a folder", arg: "folder", err: "it is a folder"},
 		{name: "a device", arg: os.DevNull, err: "it is a device"},
 		{name: "no such file by its whole path", arg: there("other"), err: "no ID token from the file " + there("other") + ": "},
 		{name: "no such file by ./", arg: "./other", err: "no ID token from the file ./other: "},
 		{name: "a home that no shell filled in", arg: "~/token", err: "no ID token from the file ~/token: "},
 		{name: "a Windows path", arg: `C:\token.jwt`, err: `no ID token from the file C:\token.jwt: `},
-		{name: "a folder that is not there", arg: "run/token", err: "names no file"},
-		{name: "a file in a file", arg: "token/token", err: "names no file"},
-		{name: "a short word", arg: "tokn", err: "names no file"},
-		{name: "a short name with a dot", arg: "token.jwt", err: "names no file"},
-		{name: "a long rooted one", arg: "/" + long + jwt, err: "names no file"},
-		{name: "a variable that no shell replaced", arg: "$ID_TOKEN", err: "--identity-token-env ID_TOKEN"},
-		{name: "the same in braces", arg: "${ID_TOKEN}", err: "--identity-token-env ID_TOKEN"},
+		{name: "a folder that is not there", arg: "run/token", err: "nor the name of a file"},
+		{name: "a file in a file", arg: "token/token", err: "nor the name of a file"},
+		{name: "a short word", arg: "tokn", err: "nor the name of a file"},
+		{name: "a short name with a dot", arg: "token.jwt", err: "nor the name of a file"},
+		{name: "a long rooted one", arg: "/" + long + jwt, err: "nor the name of a file"},
+		{name: "a variable that no shell replaced", arg: "$ID_TOKEN", err: "$ID_TOKEN"},
+		{name: "the same in braces", arg: "${ID_TOKEN}", err: "$ID_TOKEN"},
 		{name: "I49 a value with a line break", arg: jwt + "\n" + jwt, err: "control character"},
 		{name: "I49 a value with NUL", arg: jwt + "\x00", err: "control character"},
 		{name: "I49 200 KB", arg: strings.Repeat(jwt, 2000), err: "over 64 KiB"},
