@@ -15,6 +15,7 @@ import (
 	"docker-credential-cgr/dockerconfig"
 	"docker-credential-cgr/doctor"
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/pulltoken"
 	"docker-credential-cgr/token"
 )
 
@@ -154,7 +155,7 @@ func (a *app) configurePullToken(ctx context.Context, c *cobra.Command, f *confi
 		return err
 	}
 	var files []*dockerconfig.File
-	if f.token.save == saveKeychain {
+	if f.token.save == string(pulltoken.Keychain) {
 		if files, err = a.clientFiles(f); err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ import (
 	"docker-credential-cgr/console"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/kubernetes"
+	"docker-credential-cgr/pulltoken"
 	"docker-credential-cgr/signin"
 	"docker-credential-cgr/token"
 )
@@ -159,37 +160,33 @@ type consoleTokens struct {
 }
 
 func (t *consoleTokens) List(ctx context.Context) ([]console.Token, error) {
-	infos, err := t.client.PullTokens(ctx, iam.PullTokenFilter{Parent: t.parent})
+	infos, err := pulltoken.List(ctx, t.client, pulltoken.Filter{Parent: t.parent})
 	now := wallClock()
 	tokens := make([]console.Token, len(infos))
 	for i, info := range infos {
-		days := daysLeft(info.Expires, now) // as pull-token list counts them
-		tokens[i] = console.Token{PullTokenInfo: info, DaysLeft: days, Soon: days != nil && *days < soon}
+		days := info.DaysLeft(now)
+		tokens[i] = console.Token{Info: info, DaysLeft: days, Soon: days != nil && *days < pulltoken.ExpiresSoon}
 	}
 	return tokens, err
 }
 
-func (t *consoleTokens) Create(ctx context.Context, r iam.PullTokenRequest) (iam.PullToken, []console.Snippet, error) {
-	p, err := t.client.PreparePullToken(ctx, r.Repositories)
+func (t *consoleTokens) Create(ctx context.Context, parent iam.Group, r pulltoken.Request) (pulltoken.Credential, []console.Snippet, error) {
+	created, err := pulltoken.Prepare(ctx, t.client, r).Create(ctx, parent, t.session.Issuer, wallClock)
 	if err != nil {
-		return iam.PullToken{}, nil, err
+		return created, nil, err
 	}
-	made, err := t.client.CreatePullToken(ctx, r, p, t.session.Issuer, wallClock)
+	snippets, err := consoleSnippets(t.session.Registry, created, r.Repositories)
 	if err != nil {
-		return made, nil, err
+		return created, nil, t.client.UndoCreate(ctx, created.Identity, err)
 	}
-	snippets, err := consoleSnippets(t.session.Registry, made, r.Repositories)
-	if err != nil {
-		return made, nil, discard(ctx, t.client, made.Identity.ID, err)
-	}
-	return made, snippets, nil
+	return created, snippets, nil
 }
 
 // consoleSnippets are the ways to use a new pull token, as pull-token create prints
 // them. Those of container clients are left out where it is not for images.
-func consoleSnippets(host string, t iam.PullToken, repositories []iam.Repository) ([]console.Snippet, error) {
+func consoleSnippets(host string, t pulltoken.Credential, repositories []pulltoken.Repository) ([]console.Snippet, error) {
 	env := console.Snippet{Title: "Environment", Text: envScript(t, repositories)}
-	if !slices.Contains(repositories, iam.OCI) {
+	if !slices.Contains(repositories, pulltoken.OCI) {
 		return []console.Snippet{env}, nil
 	}
 	secret := kubernetes.Secret{
@@ -207,7 +204,7 @@ func consoleSnippets(host string, t iam.PullToken, repositories []iam.Repository
 }
 
 func (t *consoleTokens) Revoke(ctx context.Context, id string) error {
-	return t.client.Revoke(ctx, id)
+	return pulltoken.Revoke(ctx, t.client, id)
 }
 
 func (t *consoleTokens) Saved() (id string, err error) {

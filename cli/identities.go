@@ -218,8 +218,7 @@ func (a *app) listIdentities(ctx context.Context, f identityFilter) error {
 	} else {
 		identities, bindings, incomplete = client.IdentitiesAndBindings(ctx, parent)
 	}
-	var partial *iam.PartialError
-	if incomplete != nil && !errors.As(incomplete, &partial) {
+	if incomplete != nil && !iam.IsPartial(incomplete) {
 		return incomplete
 	}
 	identities = slices.DeleteFunc(identities, func(i iam.Identity) bool { return !f.takes(i, parent, wallClock()) })

@@ -184,7 +184,11 @@ func (a *app) createIdentity(ctx context.Context, f *creation, identity iam.Iden
 	if err != nil {
 		return err
 	}
-	created, err := client.CreateIdentityWith(ctx, group.ID, identity, f.roles)
+	granted, err := client.RolesByName(ctx, f.roles)
+	if err != nil {
+		return err
+	}
+	created, err := client.CreateIdentityWithRoles(ctx, group.ID, identity, granted)
 	if err != nil {
 		return err
 	}

@@ -46,8 +46,7 @@ func (a *app) describeIdentity(ctx context.Context, parent, idOrName string) err
 		return err
 	}
 	bindings, incomplete := client.RoleBindings(ctx, above(found[0].ID))
-	var partial *iam.PartialError
-	if incomplete != nil && !errors.As(incomplete, &partial) {
+	if incomplete != nil && !iam.IsPartial(incomplete) {
 		return incomplete
 	}
 	v := withRoles(found, bindings)[0]

@@ -80,15 +80,15 @@ func (a *app) kubernetesSecret(ctx context.Context, secretName string, f *secret
 	if err != nil {
 		return err
 	}
-	t, _, err := a.mintPullToken(ctx, client, f.parent, r, nil)
+	t, _, err := a.createIn(ctx, client, f.parent, r)
 	if err != nil {
 		return err
 	}
 	secret.Username, secret.Password, secret.Expires = t.Identity.ID, t.Token, t.Expires
 	if err := a.showSecret(secret, a.output); err != nil {
-		return discard(ctx, client, t.Identity.ID, err)
+		return client.UndoCreate(ctx, t.Identity, err)
 	}
-	a.warn("the pull token %s (%s) in it is good%s", platform.Printable(t.Identity.Name), t.Identity.ID, until(t.Expires))
+	a.warn("the pull token %s (%s) in it is valid%s", platform.Printable(t.Identity.Name), t.Identity.ID, until(t.Expires))
 	return nil
 }
 

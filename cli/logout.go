@@ -10,6 +10,7 @@ import (
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/pulltoken"
 	"docker-credential-cgr/token"
 )
 
@@ -91,15 +92,15 @@ func (a *app) revokeSaved(ctx context.Context, s *token.Session) error {
 	client := a.client(ctx, s)
 	revoked := map[string]bool{}
 	for _, t := range saved {
-		if !iam.ValidID(t.username) || revoked[t.username] {
+		if !iam.ValidID(t.Username) || revoked[t.Username] {
 			continue
 		}
-		if err := client.Revoke(ctx, t.username); err != nil {
+		if err := pulltoken.Revoke(ctx, client, t.Username); err != nil {
 			return fmt.Errorf("nothing was removed: %w", err)
 		}
-		revoked[t.username] = true
-		a.warn("revoked the pull token %s", t.username)
-		if err := a.forgetSaved(ctx, s, t.username); err != nil {
+		revoked[t.Username] = true
+		a.warn("revoked the pull token %s", t.Username)
+		if err := a.forgetSaved(ctx, s, t.Username); err != nil {
 			return err
 		}
 	}

@@ -11,10 +11,11 @@ import (
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/kubernetes"
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/pulltoken"
 )
 
-// showPullToken prints a new pull token by --output.
-func (a *app) showPullToken(t iam.PullToken, group iam.Group, repositories []iam.Repository) error {
+// printPullToken prints a new pull token by --output.
+func (a *app) printPullToken(t pulltoken.Credential, group iam.Group, repositories []pulltoken.Repository) error {
 	if a.output != "kubernetes" {
 		a.mask(t.Token)
 	}
@@ -28,12 +29,12 @@ func (a *app) showPullToken(t iam.PullToken, group iam.Group, repositories []iam
 		return a.answer("%s", envScript(t, repositories))
 	case "json":
 		return a.answerJSON(struct {
-			IdentityID   string           `json:"identity_id"`
-			Token        string           `json:"token"`
-			Name         string           `json:"name"`
-			Organization string           `json:"organization"`
-			Repositories []iam.Repository `json:"repositories"`
-			Expires      *time.Time       `json:"expires"`
+			IdentityID   string                 `json:"identity_id"`
+			Token        string                 `json:"token"`
+			Name         string                 `json:"name"`
+			Organization string                 `json:"organization"`
+			Repositories []pulltoken.Repository `json:"repositories"`
+			Expires      *time.Time             `json:"expires"`
 		}{t.Identity.ID, t.Token, t.Identity.Name, group.Name, repositories, moment(t.Expires)})
 	case "kubernetes":
 		return a.showSecret(kubernetes.Secret{
@@ -47,17 +48,17 @@ func (a *app) showPullToken(t iam.PullToken, group iam.Group, repositories []iam
 // dockerScript signs Docker in where it is run, with the token in no argument.
 // Shells that keep no line in their history that begins with a space do not keep
 // this one.
-func dockerScript(host string, t iam.PullToken) string {
+func dockerScript(host string, t pulltoken.Credential) string {
 	return fmt.Sprintf(" docker login %s --username %s --password-stdin <<'EOF'\n%s\nEOF\n", shellQuote(host), shellQuote(t.Identity.ID), t.Token)
 }
 
 // envScript sets the variables that chainctl's users know, for `eval`. Libraries
 // have variables of their own each; images and packages share theirs.
-func envScript(t iam.PullToken, repositories []iam.Repository) string {
+func envScript(t pulltoken.Credential, repositories []pulltoken.Repository) string {
 	var prefixes []string
 	for _, r := range repositories {
 		prefix := "CHAINGUARD_"
-		if r != iam.OCI && r != iam.APK {
+		if r != pulltoken.OCI && r != pulltoken.APK {
 			prefix += strings.ToUpper(string(r)) + "_"
 		}
 		if !slices.Contains(prefixes, prefix) {
@@ -72,12 +73,12 @@ func envScript(t iam.PullToken, repositories []iam.Repository) string {
 }
 
 // pullTokenText is what chainctl prints, which scripts take apart.
-func pullTokenText(host string, t iam.PullToken, group iam.Group, repositories []iam.Repository) string {
+func pullTokenText(host string, t pulltoken.Credential, group iam.Group, repositories []pulltoken.Repository) string {
 	var b strings.Builder
-	if slices.Contains(repositories, iam.OCI) {
+	if slices.Contains(repositories, pulltoken.OCI) {
 		fmt.Fprintf(&b, "To use this pull token in another environment, run this command:\n\n    docker login \"%s\" --username \"%s\" --password \"%s\"\n", host, t.Identity.ID, t.Token)
 	}
-	titles := map[iam.Repository]string{iam.APK: "APK", iam.Java: "Java", iam.Python: "Python", iam.JavaScript: "JavaScript"}
+	titles := map[pulltoken.Repository]string{pulltoken.APK: "APK", pulltoken.Java: "Java", pulltoken.Python: "Python", pulltoken.JavaScript: "JavaScript"}
 	var others []string
 	for _, r := range repositories {
 		if title, ok := titles[r]; ok {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"docker-credential-cgr/iam"
+	"docker-credential-cgr/pulltoken"
 )
 
 // maxBody bounds what the page sends, in bytes.
@@ -72,25 +73,25 @@ func (s *server) listProblem(err error) string {
 
 // createRequest is the pull token that the page asks for.
 type createRequest struct {
-	Organization string           `json:"organization"` // its id
-	Name         string           `json:"name"`
-	Description  string           `json:"description"`
-	Seconds      int64            `json:"seconds"` // its lifetime
-	Repositories []iam.Repository `json:"repositories"`
+	Organization string                 `json:"organization"` // its id
+	Name         string                 `json:"name"`
+	Description  string                 `json:"description"`
+	Seconds      int64                  `json:"seconds"` // its lifetime
+	Repositories []pulltoken.Repository `json:"repositories"`
 }
 
-// request returns the pull token that v asks for, if it is allowed.
-func (s *server) request(v createRequest) (iam.PullTokenRequest, error) {
-	if !slices.ContainsFunc(s.Organizations, func(g iam.Group) bool { return g.ID == v.Organization }) {
-		return iam.PullTokenRequest{}, errors.New("choose an organization")
+// request returns the organization and the pull token that v asks for, if they are allowed.
+func (s *server) request(v createRequest) (iam.Group, pulltoken.Request, error) {
+	i := slices.IndexFunc(s.Organizations, func(g iam.Group) bool { return g.ID == v.Organization })
+	if i < 0 {
+		return iam.Group{}, pulltoken.Request{}, errors.New("choose an organization")
 	}
 	// More would overflow time.Duration; the request's own check says what is wrong.
-	seconds := min(max(v.Seconds, 0), int64(2*iam.MaxTTL/time.Second))
-	request := iam.PullTokenRequest{
-		Parent: v.Organization, Name: v.Name, Description: v.Description,
-		TTL: time.Duration(seconds) * time.Second, Repositories: v.Repositories,
+	seconds := min(max(v.Seconds, 0), int64(2*pulltoken.MaxTTL/time.Second))
+	request := pulltoken.Request{
+		Name: v.Name, Description: v.Description, TTL: time.Duration(seconds) * time.Second, Repositories: v.Repositories,
 	}
-	return request, request.Check()
+	return s.Organizations[i], request, request.Check()
 }
 
 // created is a new pull token. It is in this one answer and nowhere else.
@@ -107,12 +108,12 @@ func (s *server) create(w http.ResponseWriter, r *http.Request) {
 	if !readJSON(w, r, &v) {
 		return
 	}
-	request, err := s.request(v)
+	organization, request, err := s.request(v)
 	if err != nil {
 		writeError(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	made, snippets, err := s.PullTokens.Create(r.Context(), request)
+	made, snippets, err := s.PullTokens.Create(r.Context(), organization, request)
 	switch {
 	case err != nil:
 		writeError(w, http.StatusBadGateway, err.Error())

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"docker-credential-cgr/iam"
+	"docker-credential-cgr/pulltoken"
 	"docker-credential-cgr/signin"
 )
 
@@ -26,14 +27,14 @@ type PullTokens interface {
 	Saved() (id string, err error)
 	// Create creates a pull token from a request that has been checked, and returns the
 	// ways to use it. If it fails, no pull token is left behind.
-	Create(ctx context.Context, r iam.PullTokenRequest) (iam.PullToken, []Snippet, error)
+	Create(ctx context.Context, parent iam.Group, r pulltoken.Request) (pulltoken.Credential, []Snippet, error)
 	// Revoke revokes the pull token with an id.
 	Revoke(ctx context.Context, id string) error
 }
 
 // Token is a pull token in the list.
 type Token struct {
-	iam.PullTokenInfo
+	pulltoken.Info
 	DaysLeft *int `json:"daysLeft,omitempty"` // until it expires; negative once it has, nil if that is unknown
 	Soon     bool `json:"soon,omitempty"`     // expires soon, or has expired
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"docker-credential-cgr/hint"
 )
 
 // Account is who calls: what the service reads from the access token, and what it
@@ -70,7 +72,7 @@ func listAllowed[T any](ctx context.Context, c *Client, call call, group string,
 	if err != nil {
 		return nil, err
 	}
-	if err = a.checkList(call.capability, call.doing, group); err != nil && !isPartial(err) {
+	if err = a.checkList(call.capability, call.doing, group); err != nil && !IsPartial(err) {
 		return nil, err
 	}
 	return items, err
@@ -106,13 +108,17 @@ func (a Account) checkList(capability, doing, group string) error {
 	}
 	switch {
 	case !somewhere:
-		return &CapabilityError{Doing: doing, Capability: capability}
+		return MissingCapability(doing, capability, "")
 	case group != "" && a.Can(capability, group):
 		return nil
 	case group != "":
-		return &PartialError{Doing: doing, Capability: capability, Groups: []Group{{ID: group}}}
+		return incomplete(&PartialError{Doing: doing, Capability: capability, Groups: []Group{{ID: group}}})
 	case len(without) > 0:
-		return &PartialError{Doing: doing, Capability: capability, Groups: without}
+		return incomplete(&PartialError{Doing: doing, Capability: capability, Groups: without})
 	}
 	return nil
+}
+
+func incomplete(err error) error {
+	return hint.With(err, hint.Text("to leave them out, name an organization with --parent"))
 }

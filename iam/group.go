@@ -67,7 +67,7 @@ func (c *Client) Organization(ctx context.Context, nameOrID string) (Group, erro
 	}
 	switch len(fit) {
 	case 0:
-		return Group{}, &NotFoundError{What: "organization", Name: nameOrID, Near: spelling.Near(nameOrID, groupNames(organizations))}
+		return Group{}, &NotFoundError{What: "organization", Name: nameOrID, Near: spelling.Near(nameOrID, namesOf(organizations, func(g Group) string { return g.Name }))}
 	case 1:
 		return fit[0], nil
 	}
@@ -87,10 +87,11 @@ func (c *Client) groupByID(ctx context.Context, id string) (Group, error) {
 	return Group{}, &NotFoundError{What: "organization", Name: id}
 }
 
-func groupNames(groups []Group) []string {
-	names := make([]string, len(groups))
-	for i, g := range groups {
-		names[i] = g.Name
+// namesOf returns the name of each item.
+func namesOf[T any](items []T, name func(T) string) []string {
+	names := make([]string, len(items))
+	for i, item := range items {
+		names[i] = name(item)
 	}
 	return names
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -155,16 +156,16 @@ func (c *Client) Identities(ctx context.Context, f IdentityFilter) ([]Identity, 
 // at the same time. With a *PartialError, either list may be incomplete.
 func (c *Client) IdentitiesAndBindings(ctx context.Context, group string) ([]Identity, []RoleBinding, error) {
 	account := c.startWhoAmI(ctx)
-	bindingsOf := begin(func() ([]RoleBinding, error) {
-		return listAllowed[RoleBinding](ctx, c, bindingsCall(group), group, account)
-	})
+	var bindings []RoleBinding
+	var bindingsErr error
+	var listing sync.WaitGroup
+	listing.Go(func() { bindings, bindingsErr = listAllowed[RoleBinding](ctx, c, bindingsCall(group), group, account) })
 	identities, err := listAllowed[Identity](ctx, c, IdentityFilter{DescendantsOf: group}.call(), group, account)
-	if err != nil && !isPartial(err) {
-		return nil, nil, err
-	}
-	bindings, bindingsErr := bindingsOf(ctx)
-	if bindingsErr != nil && !isPartial(bindingsErr) {
-		return nil, nil, bindingsErr
+	listing.Wait()
+	for _, err := range []error{err, bindingsErr} {
+		if err != nil && !IsPartial(err) {
+			return nil, nil, err
+		}
 	}
 	return identities, bindings, cmp.Or(err, bindingsErr)
 }

@@ -1,13 +1,17 @@
 package iam
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"docker-credential-cgr/spelling"
 )
 
 // Role is a set of capabilities. The built-in ones belong to no organization.
@@ -34,16 +38,33 @@ func rolesCall(name string) call {
 	}
 }
 
-// Role finds a role by its name. A built-in one comes before an organization's own of
-// that name, which somebody else may have made.
+// Role returns the role with a name. A built-in role comes before one of an organization
+// with the same name, which anyone may have created. A *NotFoundError has similar names.
 func (c *Client) Role(ctx context.Context, name string) (Role, error) {
-	role, _, err := c.roleAndDate(ctx, name)
+	role, _, err := c.RoleAndDate(ctx, name)
+	var missing *NotFoundError
+	if errors.As(err, &missing) {
+		if all, err := c.Roles(ctx, ""); err == nil { // otherwise there are no suggestions
+			missing.Near = spelling.Near(name, namesOf(all, func(r Role) string { return r.Name }))
+		}
+	}
 	return role, err
 }
 
-// roleAndDate is Role, and gives the service's clock, or the zero time where it did
-// not say.
-func (c *Client) roleAndDate(ctx context.Context, name string) (role Role, date time.Time, err error) {
+// RolesByName returns the roles with these names, which it requests all at once.
+func (c *Client) RolesByName(ctx context.Context, names []string) ([]Role, error) {
+	roles, errs := make([]Role, len(names)), make([]error, len(names))
+	var all sync.WaitGroup
+	for i, name := range names {
+		all.Go(func() { roles[i], errs[i] = c.Role(ctx, name) })
+	}
+	all.Wait()
+	return roles, cmp.Or(errs...)
+}
+
+// RoleAndDate returns the role with a name, and the platform's clock, or the zero time if
+// it is unknown.
+func (c *Client) RoleAndDate(ctx context.Context, name string) (role Role, date time.Time, err error) {
 	if name == "" {
 		return Role{}, date, errors.New("the name of a role is empty")
 	}

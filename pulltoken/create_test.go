@@ -1,4 +1,4 @@
-package iam
+package pulltoken
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"math/big"
 	"net/http"
 	"regexp"
@@ -19,95 +18,27 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"docker-credential-cgr/iam"
 )
 
 const issuer = "https://issuer.example"
-
-var request = PullTokenRequest{Parent: org, Name: "ci", Description: "Öl for <CI>", TTL: 720 * time.Hour, Repositories: []Repository{OCI}}
 
 // testKey is one key for all tests that do not look at how it is made, which takes a
 // second and more.
 var testKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
-// today is what the clock of the service says, which is not what ours does.
-var today = time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
+var request = Request{Name: "ci", Description: "Öl for <CI>", TTL: 720 * time.Hour, Repositories: []Repository{OCI}}
 
-// service is a platform API that keeps identities and role bindings.
-type service struct {
-	*api
-	identities map[string]Identity
-	bound      []string // "identity role"
-	refuse     map[string]int
-	account    string // what it says of the caller; empty for nothing
-	// before is called with each request; nil for nothing.
-	before func(method, path string)
+// prepareAndCreate creates a pull token for an organization.
+func (s *service) prepareAndCreate(ctx context.Context, r Request, now func() time.Time, newKey func() (*rsa.PrivateKey, error)) (Credential, error) {
+	p := Prepare(ctx, s.Client, r)
+	p.newKey = newKey
+	return p.Create(ctx, iam.Group{ID: org}, issuer, now)
 }
 
-// newService starts a service. refuse has the status of the answer to what it does not
-// do, by method and the beginning of a path.
-func newService(t *testing.T, refuse map[string]int) *service {
-	t.Helper()
-	s := &service{identities: map[string]Identity{}, refuse: refuse}
-	s.api = handledBy(t, s.serve)
-	return s
-}
-
-func (s *service) serve(w http.ResponseWriter, r *http.Request) {
-	if s.before != nil {
-		s.before(r.Method, r.URL.Path)
-	}
-	w.Header().Set("Date", today.Format(http.TimeFormat))
-	for prefix, status := range s.refuse {
-		if strings.HasPrefix(r.Method+" "+r.URL.Path+"?"+r.URL.RawQuery, prefix) {
-			code := map[int]int{400: 3, 403: 7, 404: 5, 500: 13}[status]
-			writeJSON(w, status, fmt.Sprintf(`{"code":%d,"message":"expiration must be within 168h0m0s"}`, code))
-			return
-		}
-	}
-	body := s.asked[len(s.asked)-1].body
-	id := strings.TrimPrefix(r.URL.Path, "/iam/v1/identities/")
-	switch r.Method + " " + strings.Split(r.URL.Path, "/")[3] {
-	case "GET ok":
-		writeJSON(w, http.StatusOK, s.account)
-	case "GET roles":
-		name := r.URL.Query().Get("name")
-		writeJSON(w, http.StatusOK, roles(roleOf(name), name))
-	case "POST identities":
-		var identity Identity
-		_ = json.Unmarshal([]byte(body), &identity)
-		identity.ID = fmt.Sprintf("%s/%016x", id, len(s.identities)+1)
-		s.identities[identity.ID] = identity
-		text, _ := json.Marshal(identity)
-		writeJSON(w, http.StatusOK, string(text))
-	case "DELETE identities":
-		delete(s.identities, id)
-		writeJSON(w, http.StatusOK, `{}`)
-	case "POST rolebindings":
-		var binding struct{ Identity, Role string }
-		_ = json.Unmarshal([]byte(body), &binding)
-		s.bound = append(s.bound, binding.Identity+" "+binding.Role)
-		writeJSON(w, http.StatusOK, `{"id":"`+deepPID+`"}`)
-	}
-}
-
-// roleOf is the id of a role that a service has.
-func roleOf(name string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(name)))[:40] }
-
-func (s *service) create(ctx context.Context, r PullTokenRequest) (PullToken, error) {
+func (s *service) create(ctx context.Context, r Request) (Credential, error) {
 	return s.prepareAndCreate(ctx, r, func() time.Time { return today.Add(-time.Hour) }, testKey)
-}
-
-// made says what a service was asked to change.
-func (s *service) made() []string {
-	s.serial.Lock()
-	defer s.serial.Unlock()
-	var changes []string
-	for _, a := range s.asked {
-		if a.method != http.MethodGet {
-			changes = append(changes, a.method+" "+a.path)
-		}
-	}
-	return changes
 }
 
 func TestCreatePullToken(t *testing.T) {
@@ -125,8 +56,8 @@ func TestCreatePullToken(t *testing.T) {
 	for _, role := range wantRoles {
 		wantBound = append(wantBound, got.Identity.ID+" "+roleOf(role))
 	}
-	if !slices.Equal(got.Roles, wantRoles) || !slices.Equal(slices.Sorted(slices.Values(s.bound)), slices.Sorted(slices.Values(wantBound))) {
-		t.Errorf("got the roles %q, bound %q, want %q", got.Roles, s.bound, wantBound)
+	if !slices.Equal(slices.Sorted(slices.Values(s.bound)), slices.Sorted(slices.Values(wantBound))) {
+		t.Errorf("got the roles %q, want %q", s.bound, wantBound)
 	}
 	if kept.Name != "ci" || kept.Description != r.Description || kept.Type() != "pull_token" || !strings.HasPrefix(got.Identity.ID, org+"/") {
 		t.Errorf("got %+v, want the identity that was asked for", kept)
@@ -154,15 +85,8 @@ func TestCreatePullToken(t *testing.T) {
 	t.Run("T8 by hand", func(t *testing.T) { verifyByHand(t, got.Token, kept.Static) })
 }
 
-// kept counts the identities that the service has.
-func (s *service) kept() int {
-	s.serial.Lock()
-	defer s.serial.Unlock()
-	return len(s.identities)
-}
-
 // verifyByLibrary does what the service does with a pull token and the identity's keys.
-func verifyByLibrary(t *testing.T, token string, static *Static) {
+func verifyByLibrary(t *testing.T, token string, static *iam.Static) {
 	var set jose.JSONWebKeySet
 	if err := json.Unmarshal([]byte(static.IssuerKeys), &set); err != nil || len(set.Keys) != 1 {
 		t.Fatalf("got the keys %s, %v, want one", static.IssuerKeys, err)
@@ -187,7 +111,7 @@ func verifyByLibrary(t *testing.T, token string, static *Static) {
 	if aud, _ := claims["aud"].([]any); len(claims) != 5 || len(aud) != 1 || aud[0] != issuer {
 		t.Errorf("got %v, want five claims, of which aud the issuer's URL", claims)
 	}
-	if claims["iss"] != static.Issuer || claims["sub"] != static.Subject || static.Issuer != PullTokenIssuer {
+	if claims["iss"] != static.Issuer || claims["sub"] != static.Subject || static.Issuer != iam.PullTokenIssuer {
 		t.Errorf("got iss %v, sub %v, want those of %+v", claims["iss"], claims["sub"], static)
 	}
 	if !regexp.MustCompile(`^pull-token-[0-9a-f]{40}$`).MatchString(static.Subject) {
@@ -203,7 +127,7 @@ func verifyByLibrary(t *testing.T, token string, static *Static) {
 }
 
 // verifyByHand does what RFC 7515, section 5.2, and RFC 7518, section 6.3.1, say.
-func verifyByHand(t *testing.T, token string, static *Static) {
+func verifyByHand(t *testing.T, token string, static *iam.Static) {
 	var set struct{ Keys []map[string]string }
 	if err := json.Unmarshal([]byte(static.IssuerKeys), &set); err != nil {
 		t.Fatal(err)
@@ -278,33 +202,32 @@ func (d dateless) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // What cannot be right is refused before a token is asked for, a key made or a request
 // sent.
-func TestPullTokenRequestRefused(t *testing.T) {
-	for name, change := range map[string]func(*PullTokenRequest){
-		"I73 no life":             func(r *PullTokenRequest) { r.TTL = 0 },
-		"I73 negative":            func(r *PullTokenRequest) { r.TTL = -1 },
-		"I73 59 s":                func(r *PullTokenRequest) { r.TTL = 59 * time.Second },
-		"I73 8761h":               func(r *PullTokenRequest) { r.TTL = 8761 * time.Hour },
-		"no repository":           func(r *PullTokenRequest) { r.Repositories = nil },
-		"unknown repository":      func(r *PullTokenRequest) { r.Repositories = []Repository{OCI, "cobol"} },
-		"no name":                 func(r *PullTokenRequest) { r.Name = "" },
-		"I75 name with $( )":      func(r *PullTokenRequest) { r.Name = "$(id)" },
-		"I75 name with a newline": func(r *PullTokenRequest) { r.Name = "a\nb" },
-		"I75 name with a quote":   func(r *PullTokenRequest) { r.Name = `a"b` },
-		"another script":          func(r *PullTokenRequest) { r.Name = "имя" },
-		"name of 10 KB":           func(r *PullTokenRequest) { r.Name = strings.Repeat("x", 10<<10) },
-		"description of 10 KB":    func(r *PullTokenRequest) { r.Description = strings.Repeat("x", 10<<10) },
-		"description with ESC":    func(r *PullTokenRequest) { r.Description = "a\x1b[2J" },
-		"description, two lines":  func(r *PullTokenRequest) { r.Description = "a\nb" },
-		"description, bidi":       func(r *PullTokenRequest) { r.Description = "a\u202eb" },
-		"description, no UTF-8":   func(r *PullTokenRequest) { r.Description = "\xff" },
-		"a name for the parent":   func(r *PullTokenRequest) { r.Parent = "example.com" },
+func TestRequestRefused(t *testing.T) {
+	for name, change := range map[string]func(*Request){
+		"I73 no life":             func(r *Request) { r.TTL = 0 },
+		"I73 negative":            func(r *Request) { r.TTL = -1 },
+		"I73 59 s":                func(r *Request) { r.TTL = 59 * time.Second },
+		"I73 8761h":               func(r *Request) { r.TTL = 8761 * time.Hour },
+		"no repository":           func(r *Request) { r.Repositories = nil },
+		"unknown repository":      func(r *Request) { r.Repositories = []Repository{OCI, "cobol"} },
+		"no name":                 func(r *Request) { r.Name = "" },
+		"I75 name with $( )":      func(r *Request) { r.Name = "$(id)" },
+		"I75 name with a newline": func(r *Request) { r.Name = "a\nb" },
+		"I75 name with a quote":   func(r *Request) { r.Name = `a"b` },
+		"another script":          func(r *Request) { r.Name = "имя" },
+		"name of 10 KB":           func(r *Request) { r.Name = strings.Repeat("x", 10<<10) },
+		"description of 10 KB":    func(r *Request) { r.Description = strings.Repeat("x", 10<<10) },
+		"description with ESC":    func(r *Request) { r.Description = "a\x1b[2J" },
+		"description, two lines":  func(r *Request) { r.Description = "a\nb" },
+		"description, bidi":       func(r *Request) { r.Description = "a\u202eb" },
+		"description, no UTF-8":   func(r *Request) { r.Description = "\xff" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := answering(t, nil)
 			a.Tokens = nil // would panic
 			r := request
 			change(&r)
-			_, err := a.createPullToken(t.Context(), r, Preparation{}, issuer, nil, nil)
+			_, err := Prepare(t.Context(), a.Client, r).Create(t.Context(), iam.Group{ID: org}, issuer, nil)
 			oneLine(t, err)
 			if len(err.Error()) > 400 || len(a.asked) > 0 {
 				t.Errorf("got %d requests and an error of %d bytes, want none and a short one", len(a.asked), len(err.Error()))

@@ -27,9 +27,9 @@ func (e *AmbiguousError) Error() string {
 	return fmt.Sprintf("there are %d of the name %s: give the id of the %s that you mean: %s", len(e.IDs), quote(e.Name), e.What, strings.Join(ids, ", "))
 }
 
-// pick finds the one thing in list that has an id or a name. It gives an
-// *AmbiguousError where several have the name, and a *NotFoundError where none has.
-func pick[T any](what string, list []T, idOrName string, key func(T) (id, name string)) (T, error) {
+// Find returns the one item of list that has an id or a name. A name that several have is
+// an *AmbiguousError, one that none has a *NotFoundError.
+func Find[T any](what string, list []T, idOrName string, key func(T) (id, name string)) (T, error) {
 	var fit []T
 	var ids, names []string
 	for _, item := range list {
@@ -56,5 +56,5 @@ func pick[T any](what string, list []T, idOrName string, key func(T) (id, name s
 // MatchIdentity finds the one identity in list that has an id or a name. It gives an
 // *AmbiguousError where several have the name, and a *NotFoundError where none has.
 func MatchIdentity(list []Identity, idOrName string) (Identity, error) {
-	return pick("identity", list, idOrName, func(i Identity) (id, name string) { return i.ID, i.Name })
+	return Find("identity", list, idOrName, func(i Identity) (id, name string) { return i.ID, i.Name })
 }

@@ -1,4 +1,4 @@
-package iam
+package pulltoken
 
 import (
 	"slices"
@@ -20,12 +20,12 @@ func TestParseTTL(t *testing.T) {
 		})
 	}
 	for text, why := range map[string]string{
-		"0": "too short", "-1": "not understood", "-1h": "too short", "59s": "too short", "1ns": "too short", "0d": "too short",
+		"0": "too short", "-1": "not a duration", "-1h": "too short", "59s": "too short", "1ns": "too short", "0d": "too short",
 		"8761h": "too long", "8760h0m1s": "too long", "366d": "too long", "2y": "too long", "1y1h": "too long", "1y365d": "too long", "365d8760h": "too long",
 		"99999999999999999999d": "too long", "18446744073709551615y": "too long", "106751d23h": "too long", "2562047h": "too long",
-		"1 week": "not understood", "9e99h": "not understood", "": "not understood", " ": "not understood", "720": "not understood", "d": "not understood",
-		"y": "not understood", "1d1y": "not understood", "1y1y": "not understood", "30d-1h": "not understood", "-30d": "not understood", "+30d": "not understood",
-		"1.5d": "not understood", "30D": "not understood", "30 d": "not understood", "٣d": "not understood", "1h\x1b[2J": "not understood", "9999999999999999999h": "not understood",
+		"1 week": "not a duration", "9e99h": "not a duration", "": "not a duration", " ": "not a duration", "720": "not a duration", "d": "not a duration",
+		"y": "not a duration", "1d1y": "not a duration", "1y1y": "not a duration", "30d-1h": "not a duration", "-30d": "not a duration", "+30d": "not a duration",
+		"1.5d": "not a duration", "30D": "not a duration", "30 d": "not a duration", "٣d": "not a duration", "1h\x1b[2J": "not a duration", "9999999999999999999h": "not a duration",
 	} {
 		t.Run("I73 "+text, func(t *testing.T) {
 			got, err := ParseTTL(text)
@@ -54,24 +54,6 @@ func FuzzParseTTL(f *testing.F) {
 	})
 }
 
-func TestParseExpiration(t *testing.T) {
-	now := time.Date(2026, 1, 31, 23, 30, 0, 0, time.FixedZone("", -3600)) // the 1st of February, 00:30 UTC
-	for text, want := range map[string]string{
-		"": "2026-03-03T00:30:00Z", "2026-02-02": "2026-02-02T00:00:00Z", "2026-03-03": "2026-03-03T00:00:00Z",
-	} {
-		if got, err := ParseExpiration(text, now); err != nil || got.Format(time.RFC3339) != want {
-			t.Errorf("%q: got %s, %v, want %s", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"2026-02-01", "2020-01-01", "2026-03-04", "9999-12-31", "2026-02-30", "30d", "2026-02-02T00:00:00Z", "2026-02-02\n", "02/02/2026"} {
-		_, err := ParseExpiration(text, now)
-		oneLine(t, err)
-		if !strings.Contains(err.Error(), "from 2026-02-02 to 2026-03-03") {
-			t.Errorf("%q: got %q, want the days that could be", text, err)
-		}
-	}
-}
-
 func TestParseRepositories(t *testing.T) {
 	for text, want := range map[string][]Repository{
 		"oci": {OCI}, "oci,apk": {OCI, APK}, " java , python": {Java, Python}, "apk,apk,oci": {APK, OCI},
@@ -89,10 +71,26 @@ func TestParseRepositories(t *testing.T) {
 		}
 	}
 	var roles []string
-	for _, r := range Repositories() {
+	for _, r := range Repositories {
 		roles = append(roles, r.Role())
 	}
 	if want := []string{"registry.pull", "apk.pull", "libraries.java.pull", "libraries.python.pull", "libraries.javascript.pull"}; !slices.Equal(roles, want) {
 		t.Errorf("got the roles %q, want %q", roles, want)
+	}
+}
+
+func TestDaysLeft(t *testing.T) {
+	now := time.Date(2026, 11, 1, 9, 0, 0, 0, time.UTC)
+	for left, want := range map[time.Duration]int{
+		30*24*time.Hour - time.Minute: 30,
+		25 * time.Hour:                1,
+		23 * time.Hour:                0,
+		time.Minute:                   0,
+		-time.Minute:                  -1,
+		-25 * time.Hour:               -2,
+	} {
+		if got := (Info{Expires: now.Add(left)}).DaysLeft(now); got == nil || *got != want {
+			t.Errorf("%v: got %v, want %d", left, got, want)
+		}
 	}
 }

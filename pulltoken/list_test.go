@@ -1,4 +1,4 @@
-package iam
+package pulltoken
 
 import (
 	"errors"
@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"docker-credential-cgr/hint"
+	"docker-credential-cgr/iam"
 )
 
 // pull is an identity of a pull token in a list. end may be empty.
@@ -15,7 +18,7 @@ func pull(id, name, end string) string {
 	if end != "" {
 		end = fmt.Sprintf(`,"expiration":%q`, end)
 	}
-	return fmt.Sprintf(`{"id":%q,"name":%q,"description":"d","createdAt":"2026-09-01T00:00:00Z","lastSeen":"2026-09-30T00:00:00Z","static":{"issuer":%q,"subject":"s"%s}}`, id, name, PullTokenIssuer, end)
+	return fmt.Sprintf(`{"id":%q,"name":%q,"description":"d","createdAt":"2026-09-01T00:00:00Z","lastSeen":"2026-09-30T00:00:00Z","static":{"issuer":%q,"subject":"s"%s}}`, id, name, iam.PullTokenIssuer, end)
 }
 
 func bound(identity, role string) string {
@@ -45,7 +48,7 @@ func listing(t *testing.T) *api {
 
 func TestPullTokens(t *testing.T) {
 	a := listing(t)
-	got, err := a.PullTokens(t.Context(), PullTokenFilter{Parent: org, Roles: true})
+	got, err := List(t.Context(), a.Client, Filter{Parent: org, Roles: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,25 +80,25 @@ func TestPullTokens(t *testing.T) {
 	}
 }
 
-func TestPullTokenFilter(t *testing.T) {
+func TestFilter(t *testing.T) {
 	now := time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
 	const day = 24 * time.Hour
 	for _, test := range []struct {
 		name   string
-		filter PullTokenFilter
+		filter Filter
 		want   []string
 	}{
-		{"repository", PullTokenFilter{Repository: OCI}, []string{id(2), id(1)}},
-		{"another", PullTokenFilter{Repository: Java}, []string{id(4)}},
-		{"expired", PullTokenFilter{Expired: true}, []string{id(2)}},
-		{"within 4 days, to the second", PullTokenFilter{ExpiresWithin: 4 * day}, []string{id(1), deepPID}},
-		{"a second less", PullTokenFilter{ExpiresWithin: 4*day - time.Second}, nil},
-		{"either", PullTokenFilter{Expired: true, ExpiresWithin: 30 * day}, []string{id(2), id(1), deepPID, other + "/0000000000000001"}},
-		{"all at once", PullTokenFilter{Repository: APK, ExpiresWithin: 30 * day}, []string{id(1)}},
+		{"repository", Filter{Repository: OCI}, []string{id(2), id(1)}},
+		{"another", Filter{Repository: Java}, []string{id(4)}},
+		{"expired", Filter{Expired: true}, []string{id(2)}},
+		{"within 4 days, to the second", Filter{ExpiresWithin: 4 * day}, []string{id(1), deepPID}},
+		{"a second less", Filter{ExpiresWithin: 4*day - time.Second}, nil},
+		{"either", Filter{Expired: true, ExpiresWithin: 30 * day}, []string{id(2), id(1), deepPID, other + "/0000000000000001"}},
+		{"all at once", Filter{Repository: APK, ExpiresWithin: 30 * day}, []string{id(1)}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.filter.Now = now
-			got, err := listing(t).PullTokens(t.Context(), test.filter)
+			got, err := List(t.Context(), listing(t).Client, test.filter)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -123,29 +126,29 @@ func TestPullTokensWithoutTheirRoles(t *testing.T) {
 			"GET /auth/v1/ok":          `{"subject":"` + deepPID + `","capabilities":[` + strings.Join(capabilities, ",") + `]}`,
 		})
 	}
-	for name, filter := range map[string]PullTokenFilter{
+	for name, filter := range map[string]Filter{
 		"for a repository": {Repository: OCI, ExpiresWithin: 7 * day, Now: now},
 		"with their roles": {Roles: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := blind(mayList(org, CapabilityListIdentities))
-			got, err := a.PullTokens(t.Context(), filter)
-			var missing *CapabilityError
-			if !errors.As(err, &missing) || missing.Capability != CapabilityListBindings || got != nil {
-				t.Errorf("got %+v, %v, want an error that names %s", got, err, CapabilityListBindings)
+			a := blind(mayList(org, iam.CapabilityListIdentities))
+			got, err := List(t.Context(), a.Client, filter)
+			var missing *iam.CapabilityError
+			if !errors.As(err, &missing) || missing.Capability != iam.CapabilityListBindings || got != nil {
+				t.Errorf("got %+v, %v, want an error that names %s", got, err, iam.CapabilityListBindings)
 			}
 			if asked := a.queries("/auth/v1/ok"); len(asked) != 1 {
 				t.Errorf("got the question who calls %d times, want it once", len(asked))
 			}
-			_, err = blind(mayList(org, CapabilityListIdentities, CapabilityListBindings), mayList(other, CapabilityListIdentities)).PullTokens(t.Context(), filter)
-			if !isPartial(err) || !strings.Contains(err.Error(), "role bindings") {
+			_, err = List(t.Context(), blind(mayList(org, iam.CapabilityListIdentities, iam.CapabilityListBindings), mayList(other, iam.CapabilityListIdentities)).Client, filter)
+			if !iam.IsPartial(err) || !strings.Contains(err.Error(), "role bindings") {
 				t.Errorf("got %v, want that the role bindings are not complete", err)
 			}
 		})
 	}
 	t.Run("without their roles", func(t *testing.T) {
-		a := blind(mayList(org, CapabilityListIdentities))
-		got, err := a.PullTokens(t.Context(), PullTokenFilter{ExpiresWithin: 7 * day, Now: now})
+		a := blind(mayList(org, iam.CapabilityListIdentities))
+		got, err := List(t.Context(), a.Client, Filter{ExpiresWithin: 7 * day, Now: now})
 		if err != nil || len(got) != 1 {
 			t.Errorf("got %+v, %v, want the one", got, err)
 		}
@@ -155,77 +158,54 @@ func TestPullTokensWithoutTheirRoles(t *testing.T) {
 	})
 }
 
-func TestExpired(t *testing.T) {
-	end := time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
-	for _, test := range []struct {
-		token PullTokenInfo
-		now   time.Time
-		want  bool
-	}{
-		{PullTokenInfo{Expires: end}, end.Add(-time.Second), false},
-		{PullTokenInfo{Expires: end}, end, true},
-		{PullTokenInfo{}, end, false},
-	} {
-		if got := test.token.Expired(test.now); got != test.want {
-			t.Errorf("%s at %s: got %v, want %v", test.token.Expires, test.now, got, test.want)
-		}
-	}
-}
-
-func TestMatchPullToken(t *testing.T) {
-	list := []PullTokenInfo{{ID: id(1), Name: "ci"}, {ID: id(2), Name: "ci"}, {ID: id(3), Name: "laptop"}, {ID: id(4), Name: "\x1b[31m"}, {ID: id(5), Name: id(1)}}
+func TestFind(t *testing.T) {
+	list := []Info{{ID: id(1), Name: "ci"}, {ID: id(2), Name: "ci"}, {ID: id(3), Name: "laptop"}, {ID: id(4), Name: "\x1b[31m"}, {ID: id(5), Name: id(1)}}
 	for _, test := range []struct{ given, want string }{{id(2), id(2)}, {"laptop", id(3)}, {id(1), id(1)}} {
-		if got, err := MatchPullToken(list, test.given); err != nil || got.ID != test.want {
+		if got, err := Find(list, test.given, test.given); err != nil || len(got) != 1 || got[0].ID != test.want {
 			t.Errorf("%q: got %+v, %v, want %s", test.given, got, err, test.want)
 		}
 	}
 	t.Run("several", func(t *testing.T) {
-		_, err := MatchPullToken(list, "ci")
+		_, err := Find(list, "ci")
 		oneLine(t, err)
-		var ambiguous *AmbiguousError
+		var ambiguous *iam.AmbiguousError
 		if !errors.As(err, &ambiguous) || !slices.Equal(ambiguous.IDs, []string{id(1), id(2)}) || !strings.Contains(err.Error(), id(2)) {
 			t.Errorf("got %#v, want both", err)
 		}
 	})
 	t.Run("none", func(t *testing.T) {
-		_, err := MatchPullToken(list, "labtop")
+		_, err := Find(list, "labtop")
 		oneLine(t, err)
-		var none *NotFoundError
+		var none *iam.NotFoundError
 		if !errors.As(err, &none) || none.What != "pull token" || none.Near[0] != "laptop" {
 			t.Errorf("got %#v, want the near one", err)
 		}
 	})
 	t.Run("10 KB", func(t *testing.T) {
-		_, err := MatchPullToken(list, strings.Repeat("x", 10<<10))
+		_, err := Find(list, strings.Repeat("x", 10<<10))
 		oneLine(t, err)
 		if len(err.Error()) > 900 {
 			t.Errorf("got an error of %d bytes, want a short one", len(err.Error()))
-		}
-	})
-	t.Run("an identity of another type", func(t *testing.T) {
-		got, err := MatchIdentity([]Identity{{ID: id(1), Name: "a"}, {ID: id(2), Name: "b"}}, "b")
-		if err != nil || got.ID != id(2) {
-			t.Errorf("got %+v, %v, want the second", got, err)
 		}
 	})
 }
 
 func TestRevoke(t *testing.T) {
 	a := answering(t, map[string]string{"GET /iam/v1/identities": items(pull(pullID, "ci", "")), "DELETE /iam/v1/identities/" + pullID: `{}`})
-	if err := a.Revoke(t.Context(), pullID); err != nil || len(a.asked) != 2 {
+	if err := Revoke(t.Context(), a.Client, pullID); err != nil || len(a.asked) != 2 {
 		t.Errorf("got %v after %d requests, want it deleted", err, len(a.asked))
 	}
 	t.Run("an identity of another type", func(t *testing.T) {
 		a := answering(t, map[string]string{"GET /iam/v1/identities": items(`{"id":"` + pullID + `","name":"ci","claimMatch":{}}`)})
-		err := a.Revoke(t.Context(), pullID)
+		err := Revoke(t.Context(), a.Client, pullID)
 		oneLine(t, err)
-		if !strings.Contains(err.Error(), "docker-credential-cgr identities delete "+pullID) {
-			t.Errorf("got %q, want what deletes it", err)
+		if !slices.Contains(hint.Of(err), hint.Do(hint.DeleteIdentity, pullID)) {
+			t.Errorf("got %v, want the command that deletes it", hint.Of(err))
 		}
 	})
 	t.Run("gone", func(t *testing.T) {
-		err := answering(t, map[string]string{"GET /iam/v1/identities": items()}).Revoke(t.Context(), pullID)
-		var none *NotFoundError
+		err := Revoke(t.Context(), answering(t, map[string]string{"GET /iam/v1/identities": items()}).Client, pullID)
+		var none *iam.NotFoundError
 		if !errors.As(err, &none) {
 			t.Errorf("got %v, want that there is none", err)
 		}
@@ -238,8 +218,8 @@ func TestRevoke(t *testing.T) {
 			}
 			writeJSON(w, http.StatusForbidden, `{"code":7,"message":"no"}`)
 		})
-		err := a.Revoke(t.Context(), pullID)
-		var missing *CapabilityError
+		err := Revoke(t.Context(), a.Client, pullID)
+		var missing *iam.CapabilityError
 		if !errors.As(err, &missing) || missing.Role() != "owner" {
 			t.Errorf("got %v, want the role that may", err)
 		}
