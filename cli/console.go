@@ -20,15 +20,15 @@ import (
 	"docker-credential-cgr/token"
 )
 
-// The times that console can wait for.
+// The limits of --idle.
 const (
 	minIdle     = time.Second
 	defaultIdle = 15 * time.Minute
 	maxIdle     = 24 * time.Hour
 )
 
-// openLimit is how long a browser may take to show the page before the person is told
-// what to do.
+// openLimit is how long a browser may take to show the page before the user is told what
+// to do.
 const openLimit = 10 * time.Second
 
 func (a *app) newConsole() *cobra.Command {
@@ -57,7 +57,7 @@ while. Its URL works once, in one browser.`,
 	return c
 }
 
-// opensPage says whether a browser can show somebody a page here by itself.
+// opensPage reports whether a browser can be opened for the user.
 func (a *app) opensPage() bool {
 	return a.cfg.Mode == config.ModeBrowser || a.personThere() && signin.Usable(os.Getenv, os.Geteuid())
 }
@@ -75,29 +75,29 @@ func (a *app) console(ctx context.Context, parent string, idle time.Duration, op
 	if len(page.Organizations) == 1 {
 		tokens.parent = page.Organizations[0].ID
 	}
-	// Who it is is for the page to show; without, it works too.
+	// The page shows the account if it is known.
 	if kept, err := s.Kept(); err == nil && kept.Account.Subject != "" {
 		page.Account = kept.Account.String()
 	}
 	closePage := func() {}
 	err = page.Serve(ctx, func(address string, used <-chan struct{}) {
 		a.warn("the page is at %s", address)
-		a.warn("the address works once; Ctrl-C ends the page")
+		a.warn("the address works once; press Ctrl-C to end the page")
 		if opens {
 			closePage = a.openPage(address, used)
 		}
 	})
 	closePage()
 	if errors.Is(err, console.ErrIdle) {
-		a.warn("nobody has used the page for %s: it has ended", idle)
+		a.warn("the page has ended: it was not used for %s", idle)
 		return nil
 	}
 	return err
 }
 
-// openPage opens a browser on the page, whose address holds a key that no other user of
-// the machine is to see. closePage removes what the browser was opened on, and has to be
-// called at the end.
+// openPage opens a browser on the page. Its address contains a key that other users of the
+// machine must not see. closePage removes the file that the browser was opened on, and
+// must be called at the end.
 func (a *app) openPage(address string, used <-chan struct{}) (closePage func()) {
 	failed := make(chan struct{})
 	remove, err := signin.OpenPrivately(address, a.cfg.IdentityTokenEnv, func() { close(failed) })
@@ -118,9 +118,9 @@ func (a *app) openPage(address string, used <-chan struct{}) (closePage func()) 
 	}
 }
 
-// awaitBrowser waits until the key of the page was used, no browser could be opened,
-// or the page is over. Where the browser does not come, which may not be allowed to
-// read what it was opened on, the person is told, and it may still come.
+// awaitBrowser waits until the key of the page was used, no browser could be opened, or the
+// page has ended. It tells the user if the browser takes long: it may not be allowed to
+// read the file that it was opened on.
 func (a *app) awaitBrowser(used, failed, over <-chan struct{}) {
 	late := time.After(openLimit)
 	for {
@@ -130,10 +130,10 @@ func (a *app) awaitBrowser(used, failed, over <-chan struct{}) {
 		case <-over:
 			return
 		case <-failed:
-			a.warn("no browser could be opened: open the address above yourself")
+			a.warn("cannot open a browser: open the address above yourself")
 			return
 		case <-late:
-			a.warn("no browser has shown the page for %s: open the address above yourself", openLimit)
+			a.warn("no browser has shown the page within %s: open the address above yourself", openLimit)
 		}
 	}
 }
@@ -152,7 +152,7 @@ func (a *app) consoleOrganizations(ctx context.Context, client *iam.Client, pare
 	return []iam.Group{group}, err
 }
 
-// consoleTokens are the pull tokens of the page.
+// consoleTokens manages the pull tokens for the page.
 type consoleTokens struct {
 	client  *iam.Client
 	session *token.Session
@@ -182,8 +182,8 @@ func (t *consoleTokens) Create(ctx context.Context, parent iam.Group, r pulltoke
 	return created, snippets, nil
 }
 
-// consoleSnippets are the ways to use a new pull token, as pull-token create prints
-// them. Those of container clients are left out where it is not for images.
+// consoleSnippets returns the ways to use a new pull token, as pull-token create prints
+// them, without those for container clients if it is not for images.
 func consoleSnippets(host string, t pulltoken.Credential, repositories []pulltoken.Repository) ([]console.Snippet, error) {
 	env := console.Snippet{Title: "Environment", Text: envScript(t, repositories)}
 	if !slices.Contains(repositories, pulltoken.OCI) {
@@ -210,7 +210,7 @@ func (t *consoleTokens) Revoke(ctx context.Context, id string) error {
 func (t *consoleTokens) Saved() (id string, err error) {
 	kept, err := t.session.Kept()
 	if err != nil {
-		return "", fmt.Errorf("cannot tell which pull token is saved here: %w", err)
+		return "", fmt.Errorf("cannot tell which pull token is saved on this machine: %w", err)
 	}
 	for _, k := range kept.Tokens {
 		if k.Stored && k.Host == t.session.Registry {

@@ -77,7 +77,7 @@ func TestConsoleLogin(t *testing.T) {
 }
 
 func TestAwaitBrowser(t *testing.T) {
-	const late, failed = "no browser has shown the page for 10s", "no browser could be opened"
+	const late, failed = "no browser has shown the page within 10s", "cannot open a browser"
 	for _, test := range []struct {
 		name string
 		ends string        // which channel is closed

@@ -96,7 +96,7 @@ func (a *app) givenToken(c *cobra.Command, f *signInFlags) (*idtoken.Source, err
 	if f.identityToken == "-" && term.IsTerminal(int(a.Stdin.Fd())) {
 		a.warn("paste the ID token, then Enter and Ctrl-D")
 	}
-	source, err := idtoken.Given(f.identityToken, a.Stdin)
+	source, err := idtoken.FromFlag(f.identityToken, a.Stdin)
 	if err != nil {
 		return nil, misuse("--identity-token: %w", err)
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -66,7 +67,7 @@ func (a *app) token(ctx context.Context, ask platform.Ask) error {
 func (p Program) mask(secret string) {
 	// The runner of GitHub Actions looks for commands in both streams. Standard output may
 	// be captured in a variable.
-	if command := workload.ThisHost().Mask(); command != "" {
+	if command := (workload.Host{Getenv: os.Getenv}).Mask(); command != "" {
 		fmt.Fprintf(p.Stderr, "%s%s\n", command, secret)
 	}
 }

@@ -1,5 +1,5 @@
-// Package console serves a page, on this machine alone, on which a person sees, makes
-// and revokes pull tokens. It does not know how that person signed in.
+// Package console serves a web page for this machine alone that lists, creates and revokes
+// pull tokens. It does not sign the user in.
 package console
 
 import (
@@ -42,28 +42,28 @@ type Token struct {
 // Snippet is a way to use a pull token, ready to be copied.
 type Snippet struct {
 	Title string `json:"title"`
-	Text  string `json:"text"` // holds the pull token
+	Text  string `json:"text"` // contains the pull token
 }
 
-// Console is the page of one person.
+// Console is the page of one user.
 type Console struct {
 	PullTokens    PullTokens
-	Organizations []iam.Group   // that new pull tokens can be for, at least one
-	Account       string        // who is signed in, for the page to show; may be empty
+	Organizations []iam.Group   // for new pull tokens; at least one
+	Account       string        // of the user, to show; may be empty
 	Registry      string        // host that the pull tokens are for
 	Idle          time.Duration // without a request, after which the page ends
 }
 
-// ErrIdle says that the page ended because nobody used it.
-var ErrIdle = errors.New("nobody has used the page")
+// ErrIdle reports that the page ended because it was not used.
+var ErrIdle = errors.New("the page was not used")
 
-// stopLimit is how long the end waits for what is being done: a pull token that is
-// half made is taken back.
+// stopLimit is how long Serve waits for running requests when it ends, so that an
+// incomplete pull token is deleted.
 const stopLimit = 20 * time.Second
 
-// Serve serves the page until ctx ends, whose cause it gives, or until nobody has used
-// it for c.Idle, which is ErrIdle. ready is called once with the page's address, which
-// holds a key that lets in whoever uses it first, and with a channel that is closed then.
+// Serve serves the page until ctx ends, and returns its cause, or until the page was not
+// used for c.Idle, and returns ErrIdle. It calls ready once with the page's address, which
+// contains a key for one browser, and a channel that is closed when the key is used.
 func (c *Console) Serve(ctx context.Context, ready func(address string, used <-chan struct{})) error {
 	sockets, err := signin.ListenLocalhost()
 	if err != nil {
@@ -78,7 +78,7 @@ func (c *Console) Serve(ctx context.Context, ready func(address string, used <-c
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		BaseContext:       func(net.Listener) context.Context { return requests },
-		ErrorLog:          log.New(io.Discard, "", 0), // others on this machine can make it speak
+		ErrorLog:          log.New(io.Discard, "", 0), // other programs on this machine can cause errors
 	}
 	for _, socket := range sockets {
 		go func() { _ = web.Serve(socket) }() // ends with Shutdown
@@ -95,7 +95,7 @@ func (c *Console) Serve(ctx context.Context, ready func(address string, used <-c
 	return err
 }
 
-// await waits for the end of the page, and gives its reason.
+// await waits until the page ends, and returns the reason.
 func (s *server) await(ctx context.Context) error {
 	select {
 	case <-ctx.Done():

@@ -70,7 +70,7 @@ func ValidID(text string) bool {
 // checkID returns an error for what is not an id, so that it gets into no request's path.
 func checkID(what, id string) error {
 	if !ValidID(id) {
-		return fmt.Errorf("%s is not the id of %s, which has 40 hex digits, and / and 16 more for each level below", quote(id), what)
+		return fmt.Errorf("%s is not the id of %s: 40 hex digits, and / and 16 more for each level below", quote(id), what)
 	}
 	return nil
 }

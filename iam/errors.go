@@ -11,7 +11,7 @@ import (
 	"docker-credential-cgr/platform"
 )
 
-// The capabilities that the calls of a Client take, as roles list them.
+// The capabilities that the methods of a Client require.
 const (
 	CapabilityListGroups       = "groups.list"
 	CapabilityListRoles        = "roles.list"
@@ -124,7 +124,7 @@ type ManyError struct {
 }
 
 func (e *ManyError) Error() string {
-	const most = 10 // of them, named in the error
+	const most = 10 // in the text
 	names := make([]string, 0, most)
 	for _, g := range e.Groups[:min(most, len(e.Groups))] {
 		names = append(names, fmt.Sprintf("%s (%s)", quote(g.Name), platform.Printable(g.ID)))
@@ -134,7 +134,7 @@ func (e *ManyError) Error() string {
 	}
 	text := fmt.Sprintf("you are in %d organizations: name one", len(e.Groups))
 	if e.Name != "" {
-		text = fmt.Sprintf("%d organizations are called %s: give the id of one", len(e.Groups), quote(e.Name))
+		text = fmt.Sprintf("%d organizations have the name %s: give the id of one", len(e.Groups), quote(e.Name))
 	}
 	return text + ": " + strings.Join(names, ", ")
 }

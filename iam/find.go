@@ -8,7 +8,7 @@ import (
 	"docker-credential-cgr/spelling"
 )
 
-// AmbiguousError says that several things have the name that was given.
+// AmbiguousError reports that several things have a name.
 type AmbiguousError struct {
 	What string   // such as "pull token"
 	Name string   // that all of them have
@@ -16,7 +16,7 @@ type AmbiguousError struct {
 }
 
 func (e *AmbiguousError) Error() string {
-	const most = 10 // of them, named in the error
+	const most = 10 // in the text
 	ids := make([]string, 0, most)
 	for _, id := range e.IDs[:min(most, len(e.IDs))] {
 		ids = append(ids, platform.Printable(id))
@@ -24,7 +24,7 @@ func (e *AmbiguousError) Error() string {
 	if len(e.IDs) > most {
 		ids = append(ids, "…")
 	}
-	return fmt.Sprintf("there are %d of the name %s: give the id of the %s that you mean: %s", len(e.IDs), quote(e.Name), e.What, strings.Join(ids, ", "))
+	return fmt.Sprintf("%d have the name %s: give the id of the %s: %s", len(e.IDs), quote(e.Name), e.What, strings.Join(ids, ", "))
 }
 
 // Find returns the one item of list that has an id or a name. A name that several have is
@@ -53,8 +53,7 @@ func Find[T any](what string, list []T, idOrName string, key func(T) (id, name s
 	return none, &AmbiguousError{What: what, Name: idOrName, IDs: ids}
 }
 
-// MatchIdentity finds the one identity in list that has an id or a name. It gives an
-// *AmbiguousError where several have the name, and a *NotFoundError where none has.
+// MatchIdentity returns the one identity of list that has an id or a name, as Find does.
 func MatchIdentity(list []Identity, idOrName string) (Identity, error) {
 	return Find("identity", list, idOrName, func(i Identity) (id, name string) { return i.ID, i.Name })
 }

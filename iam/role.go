@@ -22,10 +22,10 @@ type Role struct {
 	Capabilities []string `json:"capabilities,omitempty"`
 }
 
-// builtIn says whether the role is the platform's own: its id is a root one.
+// builtIn reports whether the platform defines the role: its id is not in a group.
 func (r Role) builtIn() bool { return !strings.Contains(r.ID, "/") }
 
-// Roles lists the roles that the caller may see, those called name where that is not
+// Roles lists the roles that the caller may see, or only those with a name if it is not
 // empty.
 func (c *Client) Roles(ctx context.Context, name string) ([]Role, error) {
 	return list[Role](ctx, c, rolesCall(name))
@@ -89,10 +89,10 @@ func pickRole(roles []Role, name string) (Role, error) {
 	case 1:
 		return roles[0], nil
 	}
-	return Role{}, fmt.Errorf("%d organizations have a role called %s: it cannot be told which is meant", len(roles), quote(name))
+	return Role{}, fmt.Errorf("%d organizations have a role with the name %s", len(roles), quote(name))
 }
 
-// RoleBinding is a role that an identity has in a group and all that is below it.
+// RoleBinding is a role that an identity has in a group and everything below it.
 type RoleBinding struct {
 	ID                string `json:"id"`
 	Group             Group  `json:"group"`
@@ -105,10 +105,9 @@ type RoleBinding struct {
 	CreatedAt         Time   `json:"createdAt,omitzero"`
 }
 
-// RoleBindings lists the role bindings that the caller may see in the organization of
-// a group's id, since what is in a folder may have its roles in the organization; with
-// an empty id, in all. Its errors are those of Identities: a *CapabilityError or a
-// *PartialError says that the caller may not list those in the group.
+// RoleBindings lists the role bindings that the caller may see in the organization of the
+// group with an id, or in all if it is empty: an identity in a folder may have its roles in
+// the organization. Its errors are those of Identities.
 func (c *Client) RoleBindings(ctx context.Context, group string) ([]RoleBinding, error) {
 	return listAllowed[RoleBinding](ctx, c, bindingsCall(group), group, c.startWhoAmI(ctx))
 }
@@ -121,7 +120,7 @@ func bindingsCall(group string) call {
 	}
 }
 
-// Bind gives an identity a role in a group; all three are ids. It gives the id of the
+// Bind gives an identity a role in a group; all three are ids. It returns the id of the
 // role binding.
 func (c *Client) Bind(ctx context.Context, group, identity, role string) (string, error) {
 	for _, id := range []struct{ what, id string }{{"a group", group}, {"an identity", identity}, {"a role", role}} {

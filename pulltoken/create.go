@@ -158,19 +158,19 @@ func (p *Preparation) checkCapabilities(parent iam.Group) error {
 	return nil
 }
 
-// generateKey creates a key. Creating one cannot be interrupted: if ctx ends first, it goes
-// on in the background.
-func (p *Preparation) generateKey(ctx context.Context) (key *rsa.PrivateKey, err error) {
+// generateKey creates a key. If ctx ends first it returns, and the creation, which cannot
+// be interrupted, goes on in the background.
+func (p *Preparation) generateKey(ctx context.Context) (*rsa.PrivateKey, error) {
+	var key *rsa.PrivateKey
+	var err error
 	done := make(chan struct{})
-	var created *rsa.PrivateKey
-	var failed error
 	go func() {
-		created, failed = p.newKey()
-		close(done)
+		defer close(done)
+		key, err = p.newKey()
 	}()
 	select {
 	case <-done:
-		return created, failed
+		return key, err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

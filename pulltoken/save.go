@@ -35,10 +35,7 @@ type Machine struct {
 // CheckSave returns what would prevent a pull token from being saved, before there is one.
 func (m Machine) CheckSave(place Place) error {
 	if place == Keychain {
-		if err := m.Session.Keychain.Probe(); err != nil {
-			return fmt.Errorf("cannot save a pull token: %w", err)
-		}
-		return nil
+		return saveError(m.Session.Keychain.Probe())
 	}
 	file, err := m.DockerConfig()
 	if err != nil {
@@ -52,38 +49,35 @@ func (m Machine) CheckSave(place Place) error {
 
 // Save saves a pull token for hosts, for all of them or none.
 func (m Machine) Save(ctx context.Context, place Place, hosts []string, c Credential) error {
-	save := m.saveInKeychain
 	if place == DockerConfig {
-		save = m.saveInDockerConfig
-	}
-	if err := save(ctx, hosts, c); err != nil {
-		return fmt.Errorf("cannot save the pull token: %w", err)
-	}
-	return nil
-}
-
-func (m Machine) saveInKeychain(ctx context.Context, hosts []string, c Credential) error {
-	for _, host := range hosts {
-		if err := m.Session.Store(ctx, host, c.Identity.ID, c.Token); err != nil {
-			for _, host := range hosts {
-				_, undo := m.Session.ForgetStored(ctx, host, c.Identity.ID)
-				err = errors.Join(err, undo)
-			}
-			return err
+		file, err := m.DockerConfig()
+		if err == nil {
+			_, err = file.SetLogin(m.Session.Registry, c.Identity.ID, c.Token)
 		}
+		if err == nil {
+			err = file.Save()
+		}
+		return saveError(err)
+	}
+	for _, host := range hosts {
+		err := m.Session.Store(ctx, host, c.Identity.ID, c.Token)
+		if err == nil {
+			continue
+		}
+		for _, host := range hosts {
+			_, undo := m.Session.ForgetStored(ctx, host, c.Identity.ID)
+			err = errors.Join(err, undo)
+		}
+		return saveError(err)
 	}
 	return nil
 }
 
-func (m Machine) saveInDockerConfig(_ context.Context, _ []string, c Credential) error {
-	file, err := m.DockerConfig()
+func saveError(err error) error {
 	if err == nil {
-		_, err = file.SetLogin(m.Session.Registry, c.Identity.ID, c.Token)
+		return nil
 	}
-	if err == nil {
-		err = file.Save()
-	}
-	return err
+	return fmt.Errorf("cannot save the pull token: %w", err)
 }
 
 // List returns the credentials that are saved on this machine. If Docker's configuration

@@ -44,11 +44,9 @@ func checkTTL(ttl time.Duration) error {
 	return nil
 }
 
-var yearsAndDays = regexp.MustCompile(`^(?:(\d+)y)?(?:(\d+)d)?(.*)$`)
-
 // parseDuration returns at most three times MaxTTL, so that nothing overflows.
 func parseDuration(text string) (sum time.Duration, err error) {
-	parts := yearsAndDays.FindStringSubmatch(text)
+	parts := regexp.MustCompile(`^(?:(\d+)y)?(?:(\d+)d)?(.*)$`).FindStringSubmatch(text)
 	if text == "" || parts == nil {
 		return 0, errNoDuration
 	}

@@ -58,7 +58,7 @@ type awsPrincipal struct {
 	id        string // unique; empty for any principal with this name, now or later
 }
 
-// matchAWSRole accepts whoever has assumed a role, by the role's answer to GetCallerIdentity
+// matchAWSRole accepts sessions of a role, by the role's answer to GetCallerIdentity
 // (https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html).
 func matchAWSRole(p awsPrincipal) (iam.AWSIdentity, error) {
 	id := regexp.QuoteMeta(p.id)

@@ -134,8 +134,8 @@ func isLoopback(host string) bool {
 // Subjects are repo:ORG/REPO:ref:REF. Since July 15, 2026, those of new repositories, and
 // of repositories that opted in, have the numeric IDs of both:
 // repo:ORG@ID/REPO@ID:ref:REF (https://docs.github.com/actions/reference/security/oidc).
-// A repository without IDs is accepted in either form. One with IDs is pinned: whoever
-// takes over an abandoned name is not accepted.
+// A repository without IDs is accepted in either form. One with IDs is pinned: another
+// repository that takes over an abandoned name is not accepted.
 func matchGitHub(repo, ref, audience string) (iam.ClaimMatch, error) {
 	org, name, _ := strings.Cut(repo, "/")
 	orgPattern, orgPinned := gitHubName(org, "_-")
@@ -208,27 +208,23 @@ them, and therefore any repository that gets these names later. To pin it to thi
   gh api repos/%[1]s --jq '"\(.owner.login)@\(.owner.id)/\(.name)@\(.id)"'`, repo)
 }
 
-var (
-	gitHubPullRequest = regexp.MustCompile(`^repo:[^/:]+/[^:]+:pull_request$`)
-	gitHubNames       = regexp.MustCompile(`^repo:([^/:]+)/([^:]+)(.*)$`)
-)
-
 // reviewGitHub warns of subjects that match pull requests, and of those that match a
 // repository only as long as its subjects have no numeric IDs.
 func reviewGitHub(m iam.ClaimMatch, subject pattern) (r Review) {
-	if text := subject.find(gitHubPullRequest, "", "x", "pull_request", ":pull_request", "x:pull_request", "x/x:pull_request"); text != "" {
+	pullRequest := regexp.MustCompile(`^repo:[^/:]+/[^:]+:pull_request$`)
+	if text := subject.find(pullRequest, "", "x", "pull_request", ":pull_request", "x:pull_request", "x/x:pull_request"); text != "" {
 		r.accept("%s matches pull requests, such as %s: code that nobody has reviewed then has this identity, "+
 			"and code from forks if the repository gives their jobs write tokens", subject.name, quote(text))
 	}
 	if m.Issuer != gitHubIssuer {
 		return r
 	}
-	with := ""
+	names, with := regexp.MustCompile(`^repo:([^/:]+)/([^:]+)(.*)$`), ""
 	for text := range subject.samples("x") {
-		if !gitHubNames.MatchString(text) {
+		if !names.MatchString(text) {
 			continue
 		}
-		with = gitHubNames.ReplaceAllString(text, "repo:${1}@123/${2}@456$3")
+		with = names.ReplaceAllString(text, "repo:${1}@123/${2}@456$3")
 		if strings.Contains(text, "@") || subject.re.MatchString(with) {
 			return r
 		}

@@ -99,11 +99,10 @@ func matchGitLab(projectPath, refType, ref string) (iam.ClaimMatch, error) {
 
 const gitLabIssuer = "https://gitlab.com"
 
-var anyGitLabBranch = regexp.MustCompile(`^project_path:.*:ref_type:branch:ref:anyone-s$`)
-
 // reviewGitLab warns of subjects that match every branch of a project.
 func reviewGitLab(_ iam.ClaimMatch, subject pattern) (r Review) {
-	if text := subject.find(anyGitLabBranch, "anyone-s"); text != "" {
+	anyBranch := regexp.MustCompile(`^project_path:.*:ref_type:branch:ref:anyone-s$`)
+	if text := subject.find(anyBranch, "anyone-s"); text != "" {
 		r.accept("%s matches every branch, such as %s: also those of merge requests that nobody has reviewed, "+
 			"and before GitLab 18.2.2 those from forks", subject.name, quote(text))
 	}

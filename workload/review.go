@@ -73,10 +73,6 @@ func (r *Review) issuer(m iam.ClaimMatch) {
 	}
 }
 
-// repeatedByStar matches a character with a * behind, as people write for "anything" who
-// think of file names.
-var repeatedByStar = regexp.MustCompile(`(^|[^\\])([\w/:-])\*`)
-
 func (r *Review) subject(m iam.ClaimMatch, subject pattern) {
 	isPattern := m.SubjectPattern != ""
 	if isPattern && subject.matchesAll() {
@@ -85,10 +81,11 @@ func (r *Review) subject(m iam.ClaimMatch, subject pattern) {
 	}
 	if isPattern {
 		r.anchors(subject)
-		meant := subject
-		if star := repeatedByStar.FindStringSubmatch(subject.text); star != nil {
-			r.reject("%s has a * that repeats the %q in front of it: for anything, write .*", subject.name, star[2])
-			meant, _ = parsePattern("subject", repeatedByStar.ReplaceAllString(subject.text, "$1$2.*"))
+		// Who writes x* probably means the * of file names.
+		star, meant := regexp.MustCompile(`(^|[^\\])([\w/:-])\*`), subject
+		if repeated := star.FindStringSubmatch(subject.text); repeated != nil {
+			r.reject("%s has a * that repeats the %q in front of it: for anything, write .*", subject.name, repeated[2])
+			meant, _ = parsePattern("subject", star.ReplaceAllString(subject.text, "$1$2.*"))
 		}
 		if text := meant.findStranger(); text != "" {
 			r.accept("%s matches names of other people, such as %s: write names in full, with the / or : that follows them", subject.name, quote(text))
@@ -187,25 +184,20 @@ func (p pattern) find(wanted *regexp.Regexp, fills ...string) string {
 	return ""
 }
 
-var (
-	// strangeNames matches OWNER/REPOSITORY of a stranger.
-	strangeNames = regexp.MustCompile(`^([^/]*\w-)?evil|^[^/]+/[^/]*\w-evil$`)
-	// strangeName matches a name that a stranger has made longer.
-	strangeName = regexp.MustCompile(`\w-evil`)
-)
-
 // findStranger returns a subject that p matches and that has the name of a stranger, or
 // one of yours made longer; "" if there is none.
 func (p pattern) findStranger() string {
 	if p.re == nil || strings.Contains(p.text, "evil") {
 		return ""
 	}
+	longerName := regexp.MustCompile(`\w-evil`)
+	ownerOrRepository := regexp.MustCompile(`^([^/]*\w-)?evil|^[^/]+/[^/]*\w-evil$`)
 	for text := range p.samples("-evil/x", "-evil", "evil/x", "evil") {
-		names, strange := text, strangeName
+		names, strange := text, longerName
 		for _, system := range Systems {
 			if rest, ok := strings.CutPrefix(text, system.SubjectPrefix); ok && system.NamesOwner {
 				names, _, _ = strings.Cut(rest, ":")
-				strange = strangeNames
+				strange = ownerOrRepository
 			}
 		}
 		if strange.MatchString(names) {

@@ -1,11 +1,8 @@
-// Package workload holds what the program knows about CI systems and clouds: how it
-// detects one, where a job's ID token comes from, which identity accepts that token, and
-// what to write into the job. Everything that varies by system is in the system's own
-// file; Systems lists them.
+// Package workload knows CI systems and clouds: how to detect one, where a job's ID token
+// comes from, which identity accepts that token, and what to write into the job.
+// Everything that varies by system is in the system's own file; Systems lists them.
 //
-// An ID token proves to the issuer which job, pod or virtual machine presents it. It is
-// opaque here: it is passed on without being parsed, and rejected only if an HTTP header
-// could not carry it. No error contains one.
+// An ID token proves to the issuer which job, pod or virtual machine presents it.
 package workload
 
 import (
@@ -30,7 +27,7 @@ type System struct {
 	// one. It may look at variables, PATH and files. It must not make a request or start
 	// a program: the source does that.
 	Find func(h Host, audience string) (idtoken.Source, bool)
-	// Hint says what to do where Variable is set and Find finds nothing.
+	// Hint is what to do if Variable is set and Find finds nothing.
 	Hint string
 	// Secrets are the names of the environment variables that hold credentials.
 	Secrets []string
@@ -120,8 +117,8 @@ func (h Host) system() System {
 	return System{}
 }
 
-// Hint returns what to do where Ambient finds nothing although the system that runs the
-// job is known, else "".
+// Hint returns what to do if Ambient finds nothing although the system that runs the job is
+// known, else "".
 func (h Host) Hint() string { return h.system().Hint }
 
 // Mask returns what to print in front of a secret so that the log of this job does not
@@ -142,7 +139,7 @@ func IsSecret(variable string) bool {
 }
 
 // systemOf returns the system whose ID tokens an identity accepts, or the zero System if
-// the issuer and the subject do not tell.
+// neither the issuer nor the subject is one of a known system.
 func systemOf(i iam.Identity) System {
 	var issuer, subject string
 	switch {

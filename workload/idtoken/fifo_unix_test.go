@@ -26,7 +26,7 @@ func fifo(t *testing.T) string {
 func TestPipes(t *testing.T) {
 	t.Run("given, it is read once", func(t *testing.T) {
 		path := fifo(t)
-		source, err := Given(path, nil)
+		source, err := FromFlag(path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,7 +51,7 @@ func TestPipes(t *testing.T) {
 		defer r.Close()
 		fmt.Fprintln(w, jwt)
 		w.Close()
-		source, err := Given(fmt.Sprintf("/dev/fd/%d", r.Fd()), nil)
+		source, err := FromFlag(fmt.Sprintf("/dev/fd/%d", r.Fd()), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,14 +67,14 @@ func TestPipes(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		source, err := Given(fmt.Sprintf("/dev/fd/%d", f.Fd()), nil)
+		source, err := FromFlag(fmt.Sprintf("/dev/fd/%d", f.Fd()), nil)
 		if err != nil || source.Path != "" {
 			t.Errorf("got path %q and error %v, want neither", source.Path, err)
 		}
 	})
 	t.Run("nobody writes", func(t *testing.T) {
 		path := fifo(t)
-		source, err := Given(path, nil)
+		source, err := FromFlag(path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -99,8 +99,8 @@ func isVariableName(name string) bool {
 	})
 }
 
-// Value returns the source of a token, which it checks.
-func Value(token string) (Source, error) {
+// literal returns the source of a token, which it checks.
+func literal(token string) (Source, error) {
 	const name = "the ID token that was given"
 	token, err := Check(name, token)
 	if err != nil {

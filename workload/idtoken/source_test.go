@@ -133,10 +133,10 @@ func TestVariable(t *testing.T) {
 	}
 }
 
-func TestValue(t *testing.T) {
+func TestLiteral(t *testing.T) {
 	for _, test := range texts {
 		t.Run(test.name, func(t *testing.T) {
-			source, err := Value(test.text)
+			source, err := literal(test.text)
 			wants(t, "", err, "", test.err)
 			if err == nil {
 				token, err := source.Token(t.Context())

@@ -14,7 +14,7 @@ import (
 	"docker-credential-cgr/pulltoken"
 )
 
-// printPullToken prints a new pull token by --output.
+// printPullToken prints a new pull token in the format of --output.
 func (a *app) printPullToken(t pulltoken.Credential, group iam.Group, repositories []pulltoken.Repository) error {
 	if a.output != "kubernetes" {
 		a.mask(t.Token)
@@ -22,7 +22,7 @@ func (a *app) printPullToken(t pulltoken.Credential, group iam.Group, repositori
 	switch a.output {
 	case "docker":
 		if term.IsTerminal(int(a.Stdout.Fd())) {
-			a.warn("pasted into a shell this goes into its history; it is made for a pipe: … -o docker | ssh HOST sh")
+			a.warn("if you paste this into a shell, the token gets into its history; use a pipe: … -o docker | ssh HOST sh")
 		}
 		return a.answer("%s", dockerScript(a.cfg.Registry.Host, t))
 	case "env":
@@ -45,15 +45,14 @@ func (a *app) printPullToken(t pulltoken.Credential, group iam.Group, repositori
 	return a.answer("%s", pullTokenText(a.cfg.Registry.Host, t, group, repositories))
 }
 
-// dockerScript signs Docker in where it is run, with the token in no argument.
-// Shells that keep no line in their history that begins with a space do not keep
-// this one.
+// dockerScript returns a script that logs Docker in, without the token as an argument. It
+// begins with a space because many shells leave such lines out of their history.
 func dockerScript(host string, t pulltoken.Credential) string {
 	return fmt.Sprintf(" docker login %s --username %s --password-stdin <<'EOF'\n%s\nEOF\n", shellQuote(host), shellQuote(t.Identity.ID), t.Token)
 }
 
-// envScript sets the variables that chainctl's users know, for `eval`. Libraries
-// have variables of their own each; images and packages share theirs.
+// envScript returns a script for eval that sets the same variables as chainctl. Each type of
+// library has its own; images and packages share theirs.
 func envScript(t pulltoken.Credential, repositories []pulltoken.Repository) string {
 	var prefixes []string
 	for _, r := range repositories {
@@ -72,7 +71,7 @@ func envScript(t pulltoken.Credential, repositories []pulltoken.Repository) stri
 	return b.String()
 }
 
-// pullTokenText is what chainctl prints, which scripts take apart.
+// pullTokenText returns what chainctl prints, which scripts parse.
 func pullTokenText(host string, t pulltoken.Credential, group iam.Group, repositories []pulltoken.Repository) string {
 	var b strings.Builder
 	if slices.Contains(repositories, pulltoken.OCI) {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestGiven(t *testing.T) {
+func TestFromFlag(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	write(t, "token", jwt+"\n")
@@ -62,7 +62,7 @@ func TestGiven(t *testing.T) {
 		{name: "I49 200 KB", arg: strings.Repeat(jwt, 2000), err: "over 64 KiB"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			source, err := Given(test.arg, strings.NewReader("from-stdin\n"))
+			source, err := FromFlag(test.arg, strings.NewReader("from-stdin\n"))
 			if test.err != "" {
 				wants(t, "", err, "", test.err)
 				if source.Token != nil {

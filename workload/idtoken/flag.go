@@ -12,12 +12,12 @@ import (
 	"docker-credential-cgr/platform"
 )
 
-// Given returns the source for the value of --identity-token: "-" for standard input, the
+// FromFlag returns the source for the value of --identity-token: "-" for standard input, the
 // path of a file or a pipe, or the token itself. A value that names something that exists
 // is a path. Of the others, those that look like a path are an error, so that a mistyped
 // path is not sent to the issuer. An error quotes the value only if it begins as only
 // paths do.
-func Given(arg string, stdin io.Reader) (Source, error) {
+func FromFlag(arg string, stdin io.Reader) (Source, error) {
 	switch arg {
 	case "":
 		return Source{}, hint.With(errors.New("the ID token is empty"), hint.Text("check that the variable with the token is set"))
@@ -29,7 +29,7 @@ func Given(arg string, stdin io.Reader) (Source, error) {
 		if err := mistyped(arg, err); err != nil {
 			return Source{}, err
 		}
-		source, err := Value(arg)
+		source, err := literal(arg)
 		source.Exposed = err == nil
 		return source, err
 	}
