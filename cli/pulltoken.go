@@ -164,7 +164,9 @@ func (a *app) createPullToken(ctx context.Context, f *pullTokenFlags, formatChos
 
 // makePullToken creates a pull token, saves it if the flags say so, and prints it if it is
 // not saved or print is set. It deletes a pull token that it could neither save nor print.
-func (a *app) makePullToken(ctx context.Context, client *iam.Client, s *token.Session, f *pullTokenFlags, r pulltoken.Request, print bool) error {
+func (a *app) makePullToken(
+	ctx context.Context, client *iam.Client, s *token.Session, f *pullTokenFlags, r pulltoken.Request, print bool,
+) error {
 	place, machine := pulltoken.Place(f.save), savesOn(s)
 	hosts := pulltoken.Hosts(a.cfg.Registry.Host, r.Repositories)
 	var replaced []string
@@ -205,7 +207,9 @@ func (a *app) makePullToken(ctx context.Context, client *iam.Client, s *token.Se
 }
 
 // createIn creates a pull token in the organization or folder that --parent names.
-func (a *app) createIn(ctx context.Context, client *iam.Client, parent string, r pulltoken.Request) (pulltoken.Credential, iam.Group, error) {
+func (a *app) createIn(
+	ctx context.Context, client *iam.Client, parent string, r pulltoken.Request,
+) (pulltoken.Credential, iam.Group, error) {
 	preparation := pulltoken.Prepare(ctx, client, r)
 	group, err := a.organization(ctx, client, parent)
 	if err != nil {

@@ -129,7 +129,8 @@ func (a *app) revokeReplaced(ctx context.Context, client *iam.Client, id string)
 		a.warn("it replaces %s, which no longer exists", id)
 		return nil
 	case err != nil:
-		return hint.With(fmt.Errorf("the new pull token is saved, but %s, which it replaces, is not revoked: %w", id, err), hint.Do(hint.RevokePullToken, id))
+		err = fmt.Errorf("the new pull token is saved, but %s, which it replaces, is not revoked: %w", id, err)
+		return hint.With(err, hint.Do(hint.RevokePullToken, id))
 	}
 	a.warn("revoked %s, which it replaces", id)
 	return nil

@@ -93,14 +93,14 @@ func TestRolesByNameUnknown(t *testing.T) {
 	}
 }
 
-func TestCreateIdentityWithRolesChecksFirst(t *testing.T) {
+func TestCreateIdentityChecksFirst(t *testing.T) {
 	a := answering(t, nil)
 	a.Tokens = nil // would panic
 	_, err := a.CreateIdentityWithRoles(t.Context(), org, Identity{Name: "ci", ClaimMatch: &ClaimMatch{Issuer: "https://ci.example", SubjectPattern: "*"}}, nil)
 	oneLine(t, err)
 }
 
-// An interrupt after the identity was made does not leave it without its roles.
+// An interrupt after the creation leaves no identity without roles.
 func TestCreateIdentityWithRolesInterrupt(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	s := newService(t, nil)
@@ -116,7 +116,7 @@ func TestCreateIdentityWithRolesInterrupt(t *testing.T) {
 	}
 }
 
-func TestCreateIdentityWithRolesoutAnswer(t *testing.T) {
+func TestCreateIdentityUnanswered(t *testing.T) {
 	s := newService(t, nil)
 	s.before = func(method, _ string) {
 		if method == http.MethodPost {

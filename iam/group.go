@@ -21,10 +21,8 @@ type Group struct {
 
 // GroupFilter limits a list of groups; empty fields do not.
 type GroupFilter struct {
-	ID            string // exactly
-	Name          string // exactly
-	InRoot        bool   // organizations only
-	DescendantsOf string // id of a group above them
+	ID     string // exactly
+	InRoot bool   // organizations only
 }
 
 // Groups lists the groups that the caller may see.
@@ -36,7 +34,7 @@ func (c *Client) Groups(ctx context.Context, f GroupFilter) ([]Group, error) {
 	return list[Group](ctx, c, call{
 		doing: "list organizations and folders", capability: CapabilityListGroups,
 		path:  "/iam/v1/groups",
-		query: filter("id", f.ID, "name", f.Name, "uidp.inRoot", inRoot, "uidp.descendantsOf", f.DescendantsOf),
+		query: filter("id", f.ID, "uidp.inRoot", inRoot),
 	})
 }
 
@@ -66,7 +64,8 @@ func (c *Client) Organization(ctx context.Context, nameOrID string) (Group, erro
 	}
 	switch len(matching) {
 	case 0:
-		return Group{}, &NotFoundError{What: "organization", Name: nameOrID, Near: spelling.Near(nameOrID, namesOf(organizations, func(g Group) string { return g.Name }))}
+		names := namesOf(organizations, func(g Group) string { return g.Name })
+		return Group{}, &NotFoundError{What: "organization", Name: nameOrID, Near: spelling.Near(nameOrID, names)}
 	case 1:
 		return matching[0], nil
 	}

@@ -120,7 +120,8 @@ func (i Identity) check() error {
 		}
 	}
 	if kinds != 1 {
-		return fmt.Errorf("the identity %s has %d of claimMatch, static, awsIdentity and servicePrincipal: it must have exactly one", quote(i.Name), kinds)
+		return fmt.Errorf("the identity %s has %d of claimMatch, static, awsIdentity and servicePrincipal: it must have exactly one",
+			quote(i.Name), kinds)
 	}
 	return nil
 }

@@ -85,13 +85,15 @@ func checkNames(n *yaml.Node, what string, t reflect.Type) error {
 		field, known := fields[name]
 		switch {
 		case !known:
-			return lineError(key, "unknown name %s in %s (known: %s)", quote(key.Value), what, strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
+			names := strings.Join(slices.Sorted(maps.Keys(fields)), ", ")
+			return lineError(key, "unknown name %s in %s (known: %s)", quote(key.Value), what, names)
 		case value.Kind == yaml.AliasNode:
 			return lineError(value, "%s is an alias (*): write the value itself, in quotes if it begins with *", name)
 		}
 		key.Value = strings.ToLower(field.Name)
-		if child := field.Type; child.Kind() == reflect.Pointer && child.Elem().Kind() == reflect.Struct && value.ShortTag() != "!!null" {
-			if err := checkNames(value, name, child.Elem()); err != nil {
+		isStruct := field.Type.Kind() == reflect.Pointer && field.Type.Elem().Kind() == reflect.Struct
+		if isStruct && value.ShortTag() != "!!null" {
+			if err := checkNames(value, name, field.Type.Elem()); err != nil {
 				return err
 			}
 		}

@@ -78,7 +78,10 @@ type Preparation struct {
 // Prepare checks a request, and starts to ask the platform, all at once, who the caller is
 // and for the roles of the pull token. The caller can choose an organization meanwhile.
 func Prepare(ctx context.Context, client *iam.Client, r Request) *Preparation {
-	p := &Preparation{client: client, request: r, newKey: newKey, ready: make(chan struct{}), roles: make([]iam.Role, len(r.Repositories))}
+	p := &Preparation{
+		client: client, request: r, newKey: newKey,
+		ready: make(chan struct{}), roles: make([]iam.Role, len(r.Repositories)),
+	}
 	if p.err = r.Check(); p.err != nil {
 		close(p.ready)
 		return p

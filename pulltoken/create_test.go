@@ -41,7 +41,7 @@ func (s *service) create(ctx context.Context, r Request) (Credential, error) {
 	return s.prepareAndCreate(ctx, r, func() time.Time { return today.Add(-time.Hour) }, testKey)
 }
 
-func TestCreatePullToken(t *testing.T) {
+func TestCreate(t *testing.T) {
 	s := newService(t, nil)
 	r := request
 	r.Repositories = []Repository{OCI, APK, Java}
@@ -164,7 +164,7 @@ func verifyByHand(t *testing.T, token string, static *iam.Static) {
 	}
 }
 
-func TestPullTokenClock(t *testing.T) {
+func TestCreateClock(t *testing.T) {
 	for name, test := range map[string]struct {
 		hasDate bool
 		want    time.Time

@@ -20,7 +20,7 @@ import (
 	"docker-credential-cgr/platform"
 )
 
-func TestPullTokenFaults(t *testing.T) {
+func TestCreateFaults(t *testing.T) {
 	const roleList, creation, binding, deletion = "GET /iam/v1/roles", "POST /iam/v1/identities/", "POST /iam/v1/rolebindings/", "DELETE /iam/v1/identities/"
 	first := org + "/0000000000000001"
 	both := request
@@ -83,7 +83,7 @@ func TestPullTokenFaults(t *testing.T) {
 
 // A role that the caller may not give is known before there is an identity that they
 // could not delete.
-func TestPullTokenNotToGive(t *testing.T) {
+func TestCreateWithoutCapability(t *testing.T) {
 	account := func(group string, capabilities ...string) string {
 		text, _ := json.Marshal(iam.Account{Subject: other, Capabilities: []iam.Capability{{Group: iam.Group{ID: group}, Role: iam.Role{Name: "r", Capabilities: capabilities}}}})
 		return string(text)
@@ -128,7 +128,7 @@ func endWith(ctx context.Context, a *api) {
 	})
 }
 
-func TestPullTokenInterrupted(t *testing.T) {
+func TestCreateInterrupted(t *testing.T) {
 	for name, test := range map[string]struct {
 		at      string // the request that Ctrl-C falls into
 		changes int
@@ -178,7 +178,7 @@ func TestPullTokenInterrupted(t *testing.T) {
 }
 
 // The network goes away with the answer to the creation.
-func TestPullTokenUnanswered(t *testing.T) {
+func TestCreateUnanswered(t *testing.T) {
 	s := newService(t, nil)
 	s.Transport = lostAnswer{s.Transport}
 	_, err := s.create(t.Context(), request)
@@ -200,7 +200,7 @@ func (l lostAnswer) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // Two at once have nothing in common.
-func TestTwoPullTokens(t *testing.T) {
+func TestSignTwice(t *testing.T) {
 	var tokens [2]string
 	var statics [2]*iam.Static
 	var both sync.WaitGroup

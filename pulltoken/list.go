@@ -163,7 +163,8 @@ func Revoke(ctx context.Context, client *iam.Client, id string) error {
 		return err
 	}
 	if identity.Type() != "pull_token" {
-		return hint.With(fmt.Errorf("the identity %s (%s) is not a pull token", id, quote(identity.Name)), hint.Do(hint.DeleteIdentity, id))
+		err := fmt.Errorf("the identity %s (%s) is not a pull token", id, quote(identity.Name))
+		return hint.With(err, hint.Do(hint.DeleteIdentity, id))
 	}
 	return client.DeleteIdentity(ctx, id)
 }

@@ -46,7 +46,7 @@ func listing(t *testing.T) *api {
 	})
 }
 
-func TestPullTokens(t *testing.T) {
+func TestList(t *testing.T) {
 	a := listing(t)
 	got, err := List(t.Context(), a.Client, Filter{Parent: org, Roles: true})
 	if err != nil {
@@ -115,7 +115,7 @@ func TestFilter(t *testing.T) {
 
 // Whoever may list identities but no role bindings gets an empty list of the latter,
 // which must not pass for pull tokens without roles.
-func TestPullTokensWithoutTheirRoles(t *testing.T) {
+func TestListWithoutRoles(t *testing.T) {
 	const day = 24 * time.Hour
 	now := time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
 	blind := func(capabilities ...string) *api {

@@ -37,23 +37,26 @@ func (m Machine) CheckSave(place Place) error {
 	if place == Keychain {
 		return saveError(m.Session.Keychain.Probe())
 	}
-	file, err := m.DockerConfig()
+	file, err := m.withLogin("user", "secret")
 	if err != nil {
-		return err
-	}
-	if _, err := file.SetLogin(m.Session.Registry, "user", "secret"); err != nil {
 		return err
 	}
 	return file.Check()
 }
 
+// withLogin returns Docker's configuration with a credential, not yet written.
+func (m Machine) withLogin(username, secret string) (*dockerconfig.File, error) {
+	file, err := m.DockerConfig()
+	if err == nil {
+		_, err = file.SetLogin(m.Session.Registry, username, secret)
+	}
+	return file, err
+}
+
 // Save saves a pull token for hosts, for all of them or none.
 func (m Machine) Save(ctx context.Context, place Place, hosts []string, c Credential) error {
 	if place == DockerConfig {
-		file, err := m.DockerConfig()
-		if err == nil {
-			_, err = file.SetLogin(m.Session.Registry, c.Identity.ID, c.Token)
-		}
+		file, err := m.withLogin(c.Identity.ID, c.Token)
 		if err == nil {
 			err = file.Save()
 		}

@@ -14,9 +14,10 @@ var circleCI = System{
 	Name:     "CircleCI",
 	Variable: "CIRCLECI",
 	Find:     findCircleCI,
-	Hint:     "neither the command circleci nor CIRCLE_OIDC_TOKEN_V2 is here, as under sudo: hand the token over: --identity-token -",
-	Secrets:  circleCITokens,
-	Issuer:   "https://oidc.circleci.com/",
+	Hint: "neither the command circleci nor CIRCLE_OIDC_TOKEN_V2 is here, as under sudo: " +
+		"hand the token over: --identity-token -",
+	Secrets: circleCITokens,
+	Issuer:  "https://oidc.circleci.com/",
 	Job: func(j Job) string {
 		configure := "docker-credential-cgr configure-docker --identity {identity}"
 		if j.CustomAudience { // which only the job's own token can have

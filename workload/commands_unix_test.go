@@ -15,8 +15,8 @@ import (
 	"docker-credential-cgr/hint"
 )
 
-// fakes puts a program of that name first in PATH, and gives the machine on which
-// it is the system's own.
+// fakes puts a program with a name first in PATH, and returns the machine of the system
+// that has that program.
 func fakes(t *testing.T, name, script string) Host {
 	t.Helper()
 	dir := t.TempDir()
@@ -144,8 +144,8 @@ func TestCommandFailures(t *testing.T) {
 	})
 }
 
-// TestSlowCommands: a program that hangs is killed with the context, also when a
-// child of its own holds its output open.
+// TestSlowCommands checks that a program that hangs is killed with the context, even if a
+// child of it keeps its output open.
 func TestSlowCommands(t *testing.T) {
 	for _, test := range []struct{ name, script string }{
 		{"F15 it hangs", `echo > "$STARTED"; exec sleep 600`},

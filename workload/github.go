@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/iam"
@@ -24,10 +25,11 @@ const (
 // gitHub: a job with the permission id-token: write can request a token of any audience
 // (GitHub, "OpenID Connect reference").
 var gitHub = System{
-	Name:          "GitHub Actions",
-	Variable:      "GITHUB_ACTIONS",
-	Find:          findGitHub,
-	Hint:          "GitHub gives this job no ID token: add to the workflow: permissions: id-token: write (pull requests from forks get none)",
+	Name:     "GitHub Actions",
+	Variable: "GITHUB_ACTIONS",
+	Find:     findGitHub,
+	Hint: "GitHub gives this job no ID token: add to the workflow: permissions: id-token: write " +
+		"(pull requests from forks get none)",
 	Secrets:       []string{gitHubAddress, gitHubBearer},
 	Mask:          "::add-mask::",
 	Issuer:        gitHubIssuer,
@@ -112,7 +114,7 @@ func findGitHub(h Host, audience string) (idtoken.Source, bool) {
 // token is sent there, so it must be https, or the loopback interface.
 func gitHubURL(address, audience string) (*url.URL, error) {
 	u, err := url.Parse(address)
-	if err != nil || u.User != nil || u.Hostname() == "" || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
+	if err != nil || u.User != nil || u.Hostname() == "" || u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) {
 		return nil, fmt.Errorf("no ID token from GitHub Actions: %s is not an https URL", gitHubAddress)
 	}
 	if u.RawQuery != "" {
@@ -141,7 +143,8 @@ func matchGitHub(repo, ref, audience string) (iam.ClaimMatch, error) {
 	orgPattern, orgPinned := gitHubName(org, "_-")
 	namePattern, namePinned := gitHubName(name, "_.-")
 	if orgPattern == "" || namePattern == "" {
-		return iam.ClaimMatch{}, fmt.Errorf("%s is not a GitHub repository, such as ORG/REPO, or ORG@ID/REPO@ID with the numeric IDs", quote(repo))
+		return iam.ClaimMatch{}, fmt.Errorf("%s is not a GitHub repository, such as ORG/REPO, or ORG@ID/REPO@ID with the numeric IDs",
+			quote(repo))
 	}
 	m := iam.ClaimMatch{Issuer: gitHubIssuer, Audience: audience}
 	refPattern := "refs/(?:heads|tags)/.+"
@@ -192,7 +195,7 @@ func checkGitHubRef(ref string) error {
 // isRefName reports whether Git accepts text as the name of a branch or a tag, by the
 // rules of git-check-ref-format that matter here.
 func isRefName(text string) bool {
-	return text != "" && !strings.ContainsAny(text, " ~^:?*[\\") && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f })
+	return text != "" && !strings.ContainsAny(text, " ~^:?*[\\") && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
 // gitHubNote explains what a repository's IDs are for, and how to find them. repo has
@@ -212,7 +215,8 @@ them, and therefore any repository that gets these names later. To pin it to thi
 // repository only as long as its subjects have no numeric IDs.
 func reviewGitHub(m iam.ClaimMatch, subject pattern) (r Review) {
 	pullRequest := regexp.MustCompile(`^repo:[^/:]+/[^:]+:pull_request$`)
-	if text := subject.find(pullRequest, "", "x", "pull_request", ":pull_request", "x:pull_request", "x/x:pull_request"); text != "" {
+	text := subject.find(pullRequest, "", "x", "pull_request", ":pull_request", "x:pull_request", "x/x:pull_request")
+	if text != "" {
 		r.accept("%s matches pull requests, such as %s: code that nobody has reviewed then has this identity, "+
 			"and code from forks if the repository gives their jobs write tokens", subject.name, quote(text))
 	}
@@ -230,8 +234,9 @@ func reviewGitHub(m iam.ClaimMatch, subject pattern) (r Review) {
 		}
 	}
 	if with != "" {
-		r.reject("%s does not match repositories created since July 15, 2026, nor others that opted in: their subjects have numeric IDs, "+
-			"such as %s; identities created for GitHub with the name of the repository match both forms", subject.name, quote(with))
+		r.reject("%s does not match repositories created since July 15, 2026, nor others that opted in: "+
+			"their subjects have numeric IDs, such as %s; identities created for GitHub with the name of the repository match both forms",
+			subject.name, quote(with))
 	}
 	return r
 }

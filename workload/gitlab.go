@@ -84,7 +84,8 @@ func matchGitLab(projectPath, refType, ref string) (iam.ClaimMatch, error) {
 	case ref == "" || ref == "*":
 		refPattern, isPattern = ".+", true
 	case !isRefName(ref):
-		return none, hint.With(fmt.Errorf("%s is not the name of a %s", quote(ref), refType), hint.Text("for a pattern, use --subject-pattern"))
+		return none, hint.With(fmt.Errorf("%s is not the name of a %s", quote(ref), refType),
+			hint.Text("for a pattern, use --subject-pattern"))
 	case strings.HasPrefix(ref, "refs/"):
 		return none, fmt.Errorf("%s is a full ref: GitLab's subjects have the name of the %s alone, such as main", quote(ref), refType)
 	}

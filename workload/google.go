@@ -100,7 +100,8 @@ func requestGoogleToken(ctx context.Context, target *url.URL) (string, error) {
 	}
 	defer resp.Body.Close()
 	if resp.Header.Get(flavor) != "Google" {
-		return "", fmt.Errorf("%s is not Google's metadata server: its response (status %d) has no header %s: Google", target.Host, resp.StatusCode, flavor)
+		return "", fmt.Errorf("%s is not Google's metadata server: its response (status %d) has no header %s: Google",
+			target.Host, resp.StatusCode, flavor)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, platform.MaxToken+3))
 	if err != nil {

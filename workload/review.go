@@ -64,7 +64,8 @@ func (r *Review) issuer(m iam.ClaimMatch) {
 	const stranger = "evil.example"
 	for text := range p.samples(stranger+"/", stranger, "."+stranger) {
 		if u, err := url.Parse(text); err == nil && strings.HasSuffix(u.Hostname(), stranger) {
-			r.accept("%s matches issuers on other people's hosts, such as %s: write the host in full, or [^/]+ in front of a dot of yours", p.name, quote(text))
+			r.accept("%s matches issuers on other people's hosts, such as %s: write the host in full, or [^/]+ in front of a dot of yours",
+				p.name, quote(text))
 			break
 		}
 	}
@@ -88,7 +89,8 @@ func (r *Review) subject(m iam.ClaimMatch, subject pattern) {
 			meant, _ = parsePattern("subject", star.ReplaceAllString(subject.text, "$1$2.*"))
 		}
 		if text := meant.findStranger(); text != "" {
-			r.accept("%s matches names of other people, such as %s: write names in full, with the / or : that follows them", subject.name, quote(text))
+			r.accept("%s matches names of other people, such as %s: write names in full, with the / or : that follows them",
+				subject.name, quote(text))
 		}
 	}
 	for _, system := range Systems {
@@ -103,7 +105,15 @@ func (r *Review) subject(m iam.ClaimMatch, subject pattern) {
 // anchors warns of a pattern that does not say where the value begins and ends.
 func (r *Review) anchors(p pattern) {
 	begins, ends := isAnchored(p.tree, syntax.OpBeginText), isAnchored(p.tree, syntax.OpEndText)
-	missing := map[[2]bool]string{{false, false}: "^ in front and $ behind", {false, true}: "^ in front", {true, false}: "$ behind"}[[2]bool{begins, ends}]
+	missing := ""
+	switch {
+	case !begins && !ends:
+		missing = "^ in front and $ behind"
+	case !begins:
+		missing = "^ in front"
+	case !ends:
+		missing = "$ behind"
+	}
 	if missing != "" {
 		r.accept("%s has no %s: any value that contains a match may be accepted; write %s", p.name, missing, quote("^(?:"+p.text+")$"))
 	}

@@ -15,9 +15,9 @@ import (
 	"docker-credential-cgr/workload/idtoken"
 )
 
-const bearer = "c2VjcmV0LWJlYXJlci1vZi10aGUtam9i" // what only GitHub may see
+const bearer = "c2VjcmV0LWJlYXJlci1vZi10aGUtam9i" // for GitHub alone
 
-// serves starts a server that ends with the test.
+// serves starts a server for the test.
 func serves(t *testing.T, handler http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	s := httptest.NewServer(handler)
@@ -49,8 +49,8 @@ func googleAt(t *testing.T, server *httptest.Server) idtoken.Source {
 	return source
 }
 
-// forbidden is a transport that the metadata server must not be asked through: it
-// may lead through a proxy.
+// forbidden is a transport that must not be used for the metadata server: it may lead
+// through a proxy.
 type forbidden struct{ t *testing.T }
 
 func (f forbidden) RoundTrip(*http.Request) (*http.Response, error) {
@@ -99,7 +99,7 @@ func TestGitHub(t *testing.T) {
 	})
 }
 
-// reply is an answer that a server gives.
+// reply returns a handler with one response.
 func reply(status int, kind, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", kind)
@@ -181,7 +181,7 @@ func TestGitHubAnswers(t *testing.T) {
 	})
 }
 
-// TestRedirects: whatever the status, nobody else sees the bearer or is asked.
+// TestRedirects checks that no redirect is followed, and the bearer token goes nowhere else.
 func TestRedirects(t *testing.T) {
 	elsewhere := serves(t, func(_ http.ResponseWriter, r *http.Request) {
 		t.Errorf("the second server was asked, with Authorization %q", r.Header.Get("Authorization"))
@@ -207,7 +207,7 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
-// TestSlow: a service that does not answer is given up with the context, once.
+// TestSlow checks that a request to a service that does not respond ends with the context.
 func TestSlow(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -319,8 +319,8 @@ type roundTrip func(*http.Request) *http.Response
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r), nil }
 
-// FuzzGitHubAnswer: whatever the answer, what comes of it is an error of one line
-// without the bearer, or a token that a header can carry.
+// FuzzGitHubAnswer checks that any response leads to an error of one line without the
+// bearer token, or to a token that a header can carry.
 func FuzzGitHubAnswer(f *testing.F) {
 	f.Add(200, `{"value":"`+jwt+`"}`, "application/json")
 	f.Add(200, `{"value":"a\nb"}`, "application/json; charset=utf-8")

@@ -2,6 +2,8 @@
 // comes from, which identity accepts that token, and what to write into the job.
 // Everything that varies by system is in the system's own file; Systems lists them.
 //
+// A new system is a new file, an entry in Systems, and a page in docs/ci.
+//
 // An ID token proves to the issuer which job, pod or virtual machine presents it.
 package workload
 
@@ -151,7 +153,8 @@ func systemOf(i iam.Identity) System {
 		subject = i.Static.Subject
 	}
 	for _, system := range Systems {
-		if system.Issuer != "" && (issuer == system.Issuer || strings.HasSuffix(system.Issuer, "/") && strings.HasPrefix(issuer, system.Issuer)) {
+		isPrefix := strings.HasSuffix(system.Issuer, "/") && strings.HasPrefix(issuer, system.Issuer)
+		if system.Issuer != "" && (issuer == system.Issuer || isPrefix) {
 			return system
 		}
 	}

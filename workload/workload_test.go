@@ -13,7 +13,7 @@ import (
 
 const audience = "issuer.enforce.dev"
 
-// bare is a machine of which nothing is known.
+// bare returns a machine without any system.
 func bare(t *testing.T) Host {
 	t.Helper()
 	return Host{
@@ -24,7 +24,7 @@ func bare(t *testing.T) Host {
 	}
 }
 
-// place puts a file below the machine's root.
+// place writes a file below the machine's root.
 func (h Host) place(t *testing.T, path, text string) {
 	t.Helper()
 	path = filepath.Join(h.Root, path)
@@ -34,8 +34,8 @@ func (h Host) place(t *testing.T, path, text string) {
 	write(t, path, text)
 }
 
-// TestOrder takes one system away after the other: what belongs to the job answers
-// before what belongs to the machine. Nobody is asked anything.
+// TestOrder removes one system after the other: those of the job come before those of the
+// machine. No request is made.
 func TestOrder(t *testing.T) {
 	var asked atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
@@ -93,14 +93,14 @@ func TestOrder(t *testing.T) {
 		step.leave()
 	}
 	if source, ok := h.Ambient(audience); ok {
-		t.Errorf("got %q, want no source on a machine that says nothing", source.Name)
+		t.Errorf("got %q, want no source on a machine without a system", source.Name)
 	}
 	if n := asked.Load(); n != 0 {
-		t.Errorf("requests: got %d, want none before a token is asked for", n)
+		t.Errorf("requests: got %d, want none before a token is requested", n)
 	}
 }
 
-// TestNotAmbient: half a sign is none.
+// TestNotAmbient has machines with a part of what a system provides.
 func TestNotAmbient(t *testing.T) {
 	for _, test := range []struct {
 		name string

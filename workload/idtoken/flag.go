@@ -62,7 +62,8 @@ const (
 func mistyped(arg string, missing error) error {
 	if rest, ok := strings.CutPrefix(arg, "$"); ok {
 		if name := strings.Trim(rest, "{}"); isVariableName(name) {
-			return hint.With(fmt.Errorf("the ID token is $%s, which no shell has replaced", name), hint.Text("to read the variable, use --identity-token-env %s", name))
+			return hint.With(fmt.Errorf("the ID token is $%s, which no shell has replaced", name),
+				hint.Text("to read the variable, use --identity-token-env %s", name))
 		}
 	}
 	beginsAsPath := beginsAsPath(arg)

@@ -70,7 +70,7 @@ func FileOf(system, path string) Source {
 // instead of the name of its variable.
 func Variable(name string, getenv func(string) string) (Source, error) {
 	if !isVariableName(name) {
-		return Source{}, errors.New("this is not the name of a variable: it must be the name alone, such as ID_TOKEN, without $ and without the value")
+		return Source{}, errors.New("not the name of a variable: it must be the name alone, such as ID_TOKEN, without $ and the value")
 	}
 	return VariableOf("the variable "+name, name, getenv), nil
 }
