@@ -60,15 +60,6 @@ func answering(t *testing.T, answers map[string]string) *api {
 	})
 }
 
-// refusing starts an API that answers everything with an error.
-func refusing(t *testing.T, status, code int, message string) *api {
-	t.Helper()
-	return handledBy(t, func(w http.ResponseWriter, _ *http.Request) {
-		text, _ := json.Marshal(map[string]any{"code": code, "message": message, "details": []any{}})
-		writeJSON(w, status, string(text))
-	})
-}
-
 func handledBy(t *testing.T, handler http.HandlerFunc) *api {
 	t.Helper()
 	a := &api{}
