@@ -14,9 +14,9 @@ import (
 	"docker-credential-cgr/token"
 )
 
-// forgetElsewhere clears the stores other than the one that session uses: what
-// lies there is of an earlier one, and would come back as soon as the choice of
-// store falls on it, as in a cron job that has no session bus.
+// forgetElsewhere clears the stores that the session does not use. They may contain an
+// earlier session, which would be used again when the choice falls on its store, as in a
+// cron job without a session bus.
 func (p Program) forgetElsewhere(ctx context.Context, session token.Session) {
 	used := session.Keychain.String()
 	for _, kind := range keychain.Kinds() {
@@ -27,24 +27,24 @@ func (p Program) forgetElsewhere(ctx context.Context, session token.Session) {
 		session.Keychain = other
 		var failed *keychain.Error
 		if err := session.ForgetElsewhere(ctx); err != nil && !(errors.As(err, &failed) && failed.Absent) {
-			p.warn("the %s, which is not in use, could not be cleared: %v", other, err)
+			p.warn("cannot clear the %s, which is not in use: %v", other, err)
 		}
 	}
 }
 
-// confirmPatience is how long the question about another account waits.
-const confirmPatience = time.Minute
+// confirmTimeout is how long the question about another account may take.
+const confirmTimeout = time.Minute
 
-// confirmAccount asks at a terminal whether another account than the last one is
-// meant; a script that signs in as another means it.
+// confirmAccount asks at a terminal whether the user means to change the account. A script
+// that signs in with another account does.
 func (p Program) confirmAccount(ctx context.Context, last, now token.Account) bool {
 	if !term.IsTerminal(int(p.Stdin.Fd())) || inCI() {
-		p.warn("signed in as %s, where %s was before", now, last)
+		p.warn("signed in as %s, replacing %s", now, last)
 		return true
 	}
-	fmt.Fprintf(p.Stderr, "%s: %s signed in in the browser, and %s is signed in here. Change to %s? [y/N] ", name, now, last, now)
+	fmt.Fprintf(p.Stderr, "%s: the browser signed in %s, but this program has the session of %s. Change to %s? [y/N] ", name, now, last, now)
 	typed := make(chan string, 1)
-	go func() { // left behind, reading, when nobody answers
+	go func() { // goes on reading if there is no answer
 		answer, _ := bufio.NewReader(p.Stdin).ReadString('\n')
 		typed <- strings.ToLower(strings.TrimSpace(answer))
 	}()
@@ -52,7 +52,7 @@ func (p Program) confirmAccount(ctx context.Context, last, now token.Account) bo
 	case answer := <-typed:
 		return answer == "y" || answer == "yes"
 	case <-ctx.Done():
-	case <-time.After(confirmPatience):
+	case <-time.After(confirmTimeout):
 	}
 	fmt.Fprintln(p.Stderr)
 	return false

@@ -122,6 +122,11 @@ func (p Program) warn(format string, args ...any) {
 	p.print("warning: ", warning(format, args...))
 }
 
+// warnHint prints a warning with a hint.
+func (p Program) warnHint(h hint.Hint, format string, args ...any) {
+	p.warnError(hint.With(warning(format, args...), h))
+}
+
 // warnError prints an error that does not stop the command.
 func (p Program) warnError(err error) { p.print("warning: ", err) }
 

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"docker-credential-cgr/doctor"
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/pulltoken"
 	"docker-credential-cgr/token"
 )
 
@@ -155,7 +155,7 @@ func (a *app) configurePullToken(ctx context.Context, c *cobra.Command, f *confi
 		return err
 	}
 	var files []*dockerconfig.File
-	if f.token.save == saveKeychain {
+	if f.token.save == string(pulltoken.Keychain) {
 		if files, err = a.clientFiles(f); err != nil {
 			return err
 		}
@@ -318,7 +318,7 @@ func (a *app) checkPodman() {
 		files = append(files, file)
 	}
 	if path, obstacle, found := dockerconfig.Shadow(files, a.cfg.Registry.Host, helperName); found {
-		a.warnError(hint.With(fmt.Errorf("%s:%d: %s; Podman looks there first", path, obstacle.Line, obstacle.Text), hint.Text("%s doctor", name)))
+		a.warnHint(hint.Text("%s doctor", name), "%s:%d: %s; Podman looks there first", path, obstacle.Line, obstacle.Text)
 	}
 }
 
@@ -337,7 +337,7 @@ func (a *app) signInOnce(ctx context.Context, c *cobra.Command, s *token.Session
 		case !errors.As(err, &nobody):
 			return err
 		case !f.givesToken(a.cfg) && !a.isInteractive() && a.cfg.AutoLogin != config.AutoLoginAlways:
-			a.warnError(hint.With(errors.New("not signed in: no terminal to sign in at"), hint.Do(hint.SignIn)))
+			a.warnHint(hint.Do(hint.SignIn), "not signed in: no terminal to sign in at")
 			return a.remember(c)
 		}
 	}

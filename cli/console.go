@@ -15,19 +15,20 @@ import (
 	"docker-credential-cgr/console"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/kubernetes"
+	"docker-credential-cgr/pulltoken"
 	"docker-credential-cgr/signin/openurl"
 	"docker-credential-cgr/token"
 )
 
-// The times that console can wait for.
+// The limits of --idle.
 const (
 	minIdle     = time.Second
 	defaultIdle = 15 * time.Minute
 	maxIdle     = 24 * time.Hour
 )
 
-// openLimit is how long a browser may take to show the page before the person is told
-// what to do.
+// openLimit is how long a browser may take to show the page before the user is told what
+// to do.
 const openLimit = 10 * time.Second
 
 func (a *app) newConsole() *cobra.Command {
@@ -56,7 +57,7 @@ while. Its URL works once, in one browser.`,
 	return c
 }
 
-// opensPage says whether a browser can show somebody a page here by itself.
+// opensPage reports whether a browser can be opened for the user.
 func (a *app) opensPage() bool {
 	return a.cfg.Mode == config.ModeBrowser || a.isInteractive() && openurl.Usable(os.Getenv, os.Geteuid())
 }
@@ -74,29 +75,29 @@ func (a *app) console(ctx context.Context, parent string, idle time.Duration, op
 	if len(page.Organizations) == 1 {
 		tokens.parent = page.Organizations[0].ID
 	}
-	// Who it is is for the page to show; without, it works too.
+	// The page shows the account if it is known.
 	if kept, err := s.Kept(); err == nil && kept.Account.Subject != "" {
 		page.Account = kept.Account.String()
 	}
 	closePage := func() {}
 	err = page.Serve(ctx, func(address string, used <-chan struct{}) {
 		a.note("the page is at %s", address)
-		a.note("the address works once; Ctrl-C ends the page")
+		a.note("the address works once; press Ctrl-C to end the page")
 		if opens {
 			closePage = a.openPage(address, used)
 		}
 	})
 	closePage()
 	if errors.Is(err, console.ErrIdle) {
-		a.note("nobody has used the page for %s: it has ended", idle)
+		a.note("the page has ended: it was not used for %s", idle)
 		return nil
 	}
 	return err
 }
 
-// openPage opens a browser on the page, whose address holds a key that no other user of
-// the machine is to see. closePage removes what the browser was opened on, and has to be
-// called at the end.
+// openPage opens a browser on the page. Its address contains a key that other users of the
+// machine must not see. closePage removes the file that the browser was opened on, and
+// must be called at the end.
 func (a *app) openPage(address string, used <-chan struct{}) (closePage func()) {
 	failed := make(chan struct{})
 	remove, err := openurl.StartPrivately(address, a.cfg.IdentityTokenEnv, func() { close(failed) })
@@ -117,9 +118,9 @@ func (a *app) openPage(address string, used <-chan struct{}) (closePage func()) 
 	}
 }
 
-// awaitBrowser waits until the key of the page was used, no browser could be opened,
-// or the page is over. Where the browser does not come, which may not be allowed to
-// read what it was opened on, the person is told, and it may still come.
+// awaitBrowser waits until the key of the page was used, no browser could be opened, or the
+// page has ended. It tells the user if the browser takes long: it may not be allowed to
+// read the file that it was opened on.
 func (a *app) awaitBrowser(used, failed, over <-chan struct{}) {
 	late := time.After(openLimit)
 	for {
@@ -129,10 +130,10 @@ func (a *app) awaitBrowser(used, failed, over <-chan struct{}) {
 		case <-over:
 			return
 		case <-failed:
-			a.note("no browser could be opened: open the address above yourself")
+			a.note("cannot open a browser: open the address above yourself")
 			return
 		case <-late:
-			a.note("no browser has shown the page for %s: open the address above yourself", openLimit)
+			a.note("no browser has shown the page within %s: open the address above yourself", openLimit)
 		}
 	}
 }
@@ -151,7 +152,7 @@ func (a *app) consoleOrganizations(ctx context.Context, client *iam.Client, pare
 	return []iam.Group{group}, err
 }
 
-// consoleTokens are the pull tokens of the page.
+// consoleTokens manages the pull tokens for the page.
 type consoleTokens struct {
 	client  *iam.Client
 	session *token.Session
@@ -159,37 +160,33 @@ type consoleTokens struct {
 }
 
 func (t *consoleTokens) List(ctx context.Context) ([]console.Token, error) {
-	infos, err := t.client.PullTokens(ctx, iam.PullTokenFilter{Parent: t.parent})
+	infos, err := pulltoken.List(ctx, t.client, pulltoken.Filter{Parent: t.parent})
 	now := wallClock()
 	tokens := make([]console.Token, len(infos))
 	for i, info := range infos {
-		days := daysLeft(info.Expires, now) // as pull-token list counts them
-		tokens[i] = console.Token{PullTokenInfo: info, DaysLeft: days, Soon: days != nil && *days < soon}
+		days := info.DaysLeft(now)
+		tokens[i] = console.Token{Info: info, DaysLeft: days, Soon: days != nil && *days < pulltoken.ExpiresSoon}
 	}
 	return tokens, err
 }
 
-func (t *consoleTokens) Create(ctx context.Context, r iam.PullTokenRequest) (iam.PullToken, []console.Snippet, error) {
-	p, err := t.client.PreparePullToken(ctx, r.Repositories)
+func (t *consoleTokens) Create(ctx context.Context, parent iam.Group, r pulltoken.Request) (pulltoken.Credential, []console.Snippet, error) {
+	created, err := pulltoken.Prepare(ctx, t.client, r).Create(ctx, parent, t.session.Issuer, wallClock)
 	if err != nil {
-		return iam.PullToken{}, nil, err
+		return created, nil, err
 	}
-	made, err := t.client.CreatePullToken(ctx, r, p, t.session.Issuer, wallClock)
+	snippets, err := consoleSnippets(t.session.Registry, created, r.Repositories)
 	if err != nil {
-		return made, nil, err
+		return created, nil, t.client.UndoCreate(ctx, created.Identity, err)
 	}
-	snippets, err := consoleSnippets(t.session.Registry, made, r.Repositories)
-	if err != nil {
-		return made, nil, discard(ctx, t.client, made.Identity.ID, err)
-	}
-	return made, snippets, nil
+	return created, snippets, nil
 }
 
-// consoleSnippets are the ways to use a new pull token, as pull-token create prints
-// them. Those of container clients are left out where it is not for images.
-func consoleSnippets(host string, t iam.PullToken, repositories []iam.Repository) ([]console.Snippet, error) {
+// consoleSnippets returns the ways to use a new pull token, as pull-token create prints
+// them, without those for container clients if it is not for images.
+func consoleSnippets(host string, t pulltoken.Credential, repositories []pulltoken.Repository) ([]console.Snippet, error) {
 	env := console.Snippet{Title: "Environment", Text: envScript(t, repositories)}
-	if !slices.Contains(repositories, iam.OCI) {
+	if !slices.Contains(repositories, pulltoken.OCI) {
 		return []console.Snippet{env}, nil
 	}
 	secret := kubernetes.Secret{
@@ -207,13 +204,13 @@ func consoleSnippets(host string, t iam.PullToken, repositories []iam.Repository
 }
 
 func (t *consoleTokens) Revoke(ctx context.Context, id string) error {
-	return t.client.Revoke(ctx, id)
+	return pulltoken.Revoke(ctx, t.client, id)
 }
 
 func (t *consoleTokens) Saved() (id string, err error) {
 	kept, err := t.session.Kept()
 	if err != nil {
-		return "", fmt.Errorf("cannot tell which pull token is saved here: %w", err)
+		return "", fmt.Errorf("cannot tell which pull token is saved on this machine: %w", err)
 	}
 	for _, k := range kept.Tokens {
 		if k.Stored && k.Host == t.session.Registry {

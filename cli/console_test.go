@@ -11,21 +11,22 @@ import (
 	"time"
 
 	"docker-credential-cgr/iam"
+	"docker-credential-cgr/pulltoken"
 )
 
 func TestConsoleSnippets(t *testing.T) {
-	made := iam.PullToken{
+	made := pulltoken.Credential{
 		Identity: iam.Identity{ID: "aa/bb", Name: "my builds"}, Token: "eyJ.eyJ.c2ln",
 		Expires: time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC),
 	}
 	images := []string{"docker login", "Environment", "Kubernetes"}
 	for _, test := range []struct {
-		repositories []iam.Repository
+		repositories []pulltoken.Repository
 		want         []string
 	}{
-		{[]iam.Repository{iam.OCI}, images},
-		{[]iam.Repository{iam.APK, iam.OCI}, images},
-		{[]iam.Repository{iam.Java, iam.APK}, []string{"Environment"}},
+		{[]pulltoken.Repository{pulltoken.OCI}, images},
+		{[]pulltoken.Repository{pulltoken.APK, pulltoken.OCI}, images},
+		{[]pulltoken.Repository{pulltoken.Java, pulltoken.APK}, []string{"Environment"}},
 	} {
 		snippets, err := consoleSnippets("cgr.dev", made, test.repositories)
 		if err != nil {
@@ -44,7 +45,7 @@ func TestConsoleSnippets(t *testing.T) {
 	}
 	for name, want := range map[string]string{"builds": "  name: \"builds\"\n", "my builds": "  name: \"chainguard-pull\"\n", "my_builds": "  name: \"chainguard-pull\"\n"} {
 		made.Identity.Name = name
-		snippets, err := consoleSnippets("cgr.dev", made, []iam.Repository{iam.OCI})
+		snippets, err := consoleSnippets("cgr.dev", made, []pulltoken.Repository{pulltoken.OCI})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +54,7 @@ func TestConsoleSnippets(t *testing.T) {
 		}
 	}
 	made.Token = ""
-	if _, err := consoleSnippets("cgr.dev", made, []iam.Repository{iam.OCI}); err == nil {
+	if _, err := consoleSnippets("cgr.dev", made, []pulltoken.Repository{pulltoken.OCI}); err == nil {
 		t.Error("got no error for a pull token that no secret can hold, want one")
 	}
 }
@@ -64,8 +65,8 @@ func TestConsoleLogin(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no sh here")
 	}
-	made := iam.PullToken{Identity: iam.Identity{ID: "aa/bb", Name: "ci"}, Token: `it's; $(echo harm) %s`}
-	snippets, err := consoleSnippets("cgr.dev", made, []iam.Repository{iam.OCI})
+	made := pulltoken.Credential{Identity: iam.Identity{ID: "aa/bb", Name: "ci"}, Token: `it's; $(echo harm) %s`}
+	snippets, err := consoleSnippets("cgr.dev", made, []pulltoken.Repository{pulltoken.OCI})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,7 @@ func TestConsoleLogin(t *testing.T) {
 }
 
 func TestAwaitBrowser(t *testing.T) {
-	const late, failed = "no browser has shown the page for 10s", "no browser could be opened"
+	const late, failed = "no browser has shown the page within 10s", "cannot open a browser"
 	for _, test := range []struct {
 		name string
 		ends string        // which channel is closed

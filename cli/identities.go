@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
 )
@@ -32,17 +33,17 @@ allowed to do. Pull tokens are identities too.`,
 	return c
 }
 
-// identityView is an identity as commands show it.
+// identityView is an identity as commands print it.
 type identityView struct {
 	iam.Identity
 	Type     string     `json:"type,omitempty"`
-	Roles    []roleView `json:"roles,omitzero"` // nil where they are not known
+	Roles    []roleView `json:"roles,omitzero"` // nil if unknown
 	Warnings []string   `json:"warnings,omitempty"`
 }
 
-// roleView is a role that an identity has in a group and all that is below it.
+// roleView is a role that an identity has in a group and everything below it.
 type roleView struct {
-	ID    string    `json:"id,omitempty"` // empty where only its name is known
+	ID    string    `json:"id,omitempty"` // empty if unknown
 	Name  string    `json:"name"`
 	Group iam.Group `json:"group"`
 }
@@ -54,7 +55,7 @@ func (r roleView) String() string {
 	return r.Group.Name + ": " + r.Name // as chainctl has it
 }
 
-// withRoles gives identities with what bindings say of them, by name.
+// withRoles returns identities with their roles, sorted by name.
 func withRoles(identities []iam.Identity, bindings []iam.RoleBinding) []identityView {
 	roles := map[string][]roleView{}
 	for _, b := range bindings {
@@ -62,8 +63,7 @@ func withRoles(identities []iam.Identity, bindings []iam.RoleBinding) []identity
 	}
 	views := make([]identityView, len(identities))
 	for i, identity := range identities {
-		views[i] = identityView{Identity: identity, Type: identity.Type(), Roles: []roleView{}}
-		views[i].Roles = append(views[i].Roles, roles[identity.ID]...)
+		views[i] = identityView{Identity: identity, Type: identity.Type(), Roles: append([]roleView{}, roles[identity.ID]...)}
 		slices.SortStableFunc(views[i].Roles, func(a, b roleView) int { return strings.Compare(a.String(), b.String()) })
 	}
 	slices.SortStableFunc(views, func(a, b identityView) int {
@@ -80,7 +80,7 @@ func (v identityView) roleTexts() []string {
 	return texts
 }
 
-// issuer is whose tokens v takes; empty where it takes none.
+// issuer returns the issuer of the tokens that v accepts, or "".
 func (v identityView) issuer() string {
 	switch {
 	case v.ClaimMatch != nil:
@@ -91,7 +91,7 @@ func (v identityView) issuer() string {
 	return ""
 }
 
-// expires is when the keys of an identity end; zero where it has none.
+// expires returns when the keys of an identity expire; the zero time if it has none.
 func expires(i iam.Identity) time.Time {
 	if i.Static == nil {
 		return time.Time{}
@@ -107,7 +107,7 @@ func expired(i iam.Identity, now time.Time) bool {
 // identityTypes are the values of --type, in chainctl's words.
 var identityTypes = []string{"aws", "claim_match", "pull_token", "service_principal", "static"}
 
-// identityFilter is what the flags of list say.
+// identityFilter are the flags of list.
 type identityFilter struct {
 	parent, name       string
 	types              []string
@@ -154,30 +154,30 @@ func (f identityFilter) check(c *cobra.Command) error {
 	return checkParent(c, f.parent)
 }
 
-// checkParent refuses what cannot be the name or id of an organization. An empty one
-// is a variable of a script that was not set, and must not widen what is done.
+// checkParent refuses values of --parent that cannot be an organization. An empty one is
+// probably a variable of a script that is not set, and must not mean all organizations.
 func checkParent(c *cobra.Command, parent string) error {
-	const most = 300 // bytes; ids of some depth have less
+	const most = 300 // bytes; ids in nested folders are shorter
 	switch {
 	case !anyChanged(c, "parent", "group"):
 		return nil
 	case strings.TrimSpace(parent) == "":
-		return misuse("--parent is empty: give the name or the id of an organization")
+		return misuse("--parent is empty")
 	case len(parent) > most || platform.HasControl(parent):
-		return misuse("--parent %s is no name and no id of an organization", quoted(parent[:min(most, len(parent))]))
+		return misuse("--parent %s is neither a name nor an id of an organization", quoted(parent[:min(most, len(parent))]))
 	}
 	return nil
 }
 
-// anyChanged says whether any of these flags was given.
+// anyChanged reports whether any of these flags was given.
 func anyChanged(c *cobra.Command, flags ...string) bool {
 	return slices.ContainsFunc(flags, c.Flags().Changed)
 }
 
-// quoted shows a text of others among our words.
+// quoted quotes a text for a message, with what could control a terminal escaped.
 func quoted(text string) string { return `"` + platform.Printable(text) + `"` }
 
-func (f identityFilter) takes(i iam.Identity, parent string, now time.Time) bool {
+func (f identityFilter) matches(i iam.Identity, parent string, now time.Time) bool {
 	switch {
 	case f.name != "" && i.Name != f.name:
 	case len(f.types) > 0 && !slices.Contains(f.types, i.Type()):
@@ -189,24 +189,24 @@ func (f identityFilter) takes(i iam.Identity, parent string, now time.Time) bool
 	return false
 }
 
-// isChild says whether what has an id is directly in the group of another, or with an
-// empty one in any organization.
+// isChild reports whether an id is directly in the group parent, or in any organization if
+// that is empty.
 func isChild(id, parent string) bool {
 	if parent == "" {
-		return !strings.Contains(above(id), "/")
+		return !strings.Contains(groupOf(id), "/")
 	}
-	return above(id) == parent
+	return groupOf(id) == parent
 }
 
-// above returns the id of the group that what has an id is directly in.
-func above(id string) string { return id[:max(0, strings.LastIndexByte(id, '/'))] }
+// groupOf returns the id of the group that contains an id.
+func groupOf(id string) string { return id[:max(0, strings.LastIndexByte(id, '/'))] }
 
 func (a *app) listIdentities(ctx context.Context, f identityFilter) error {
 	client, _, err := a.api(ctx)
 	if err != nil {
 		return err
 	}
-	parent, err := a.within(ctx, client, f.parent)
+	parent, err := a.parentID(ctx, client, f.parent)
 	if err != nil {
 		return err
 	}
@@ -218,17 +218,16 @@ func (a *app) listIdentities(ctx context.Context, f identityFilter) error {
 	} else {
 		identities, bindings, incomplete = client.IdentitiesAndBindings(ctx, parent)
 	}
-	var partial *iam.PartialError
-	if incomplete != nil && !errors.As(incomplete, &partial) {
+	if incomplete != nil && !iam.IsPartial(incomplete) {
 		return incomplete
 	}
-	identities = slices.DeleteFunc(identities, func(i iam.Identity) bool { return !f.takes(i, parent, wallClock()) })
-	return errors.Join(a.showIdentities(withRoles(identities, bindings)), incomplete)
+	identities = slices.DeleteFunc(identities, func(i iam.Identity) bool { return !f.matches(i, parent, wallClock()) })
+	return errors.Join(a.printIdentities(withRoles(identities, bindings)), incomplete)
 }
 
-// within gives the id of the organization or folder that a command looks in, which
-// --parent or default.group names; empty for all that the caller can see.
-func (a *app) within(ctx context.Context, client *iam.Client, parent string) (string, error) {
+// parentID returns the id of the organization or folder that --parent or default.group
+// names, or "" for all that the caller can see.
+func (a *app) parentID(ctx context.Context, client *iam.Client, parent string) (string, error) {
 	if parent = cmp.Or(parent, a.cfg.Group); parent == "" {
 		return "", nil
 	}
@@ -236,7 +235,7 @@ func (a *app) within(ctx context.Context, client *iam.Client, parent string) (st
 	return group.ID, err
 }
 
-func (a *app) showIdentities(views []identityView) error {
+func (a *app) printIdentities(views []identityView) error {
 	switch a.output {
 	case "json":
 		return a.answerItems(views)
@@ -261,7 +260,7 @@ func (a *app) showIdentities(views []identityView) error {
 	return a.table([]string{"ID", "NAME", "TYPE", "DESCRIPTION", "ROLES", "ISSUER", "EXPIRES"}, rows)
 }
 
-// findIdentities finds the identities that args name, by id or by name, each once.
+// findIdentities returns the identities with these ids or names, each once.
 func (a *app) findIdentities(ctx context.Context, client *iam.Client, parent string, args []string) ([]iam.Identity, error) {
 	var found, all []iam.Identity
 	for _, arg := range args {
@@ -288,32 +287,38 @@ func (a *app) findIdentities(ctx context.Context, client *iam.Client, parent str
 }
 
 func (a *app) allIdentities(ctx context.Context, client *iam.Client, parent string) ([]iam.Identity, error) {
-	id, err := a.within(ctx, client, parent)
+	id, err := a.parentID(ctx, client, parent)
 	if err != nil {
 		return nil, err
 	}
 	return client.Identities(ctx, iam.IdentityFilter{DescendantsOf: id})
 }
 
-// identityArguments takes ids and names of identities, from least to most of them.
-func identityArguments(least, most int) cobra.PositionalArgs {
+// identityArguments checks that there are at least one and at most so many ids or names of
+// identities.
+func identityArguments(most int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		if len(args) < least {
-			return misuse("the ID or NAME of an identity is missing; run: %s --help", c.CommandPath())
+		if len(args) == 0 {
+			return seeHelp(c, "the ID or NAME of an identity is missing")
 		}
 		if len(args) > most {
-			return misuse("%s takes one ID or NAME, and was given %d; run: %s --help", c.Name(), len(args), c.CommandPath())
+			return seeHelp(c, "%s takes one ID or NAME, and was given %d", c.Name(), len(args))
 		}
 		for _, arg := range args {
 			if err := iam.CheckName(arg); err != nil && !iam.ValidID(arg) {
-				return misuse("this is the id of no identity, nor its name: %w", err)
+				return misuse("this is neither the id nor the name of an identity: %w", err)
 			}
 		}
 		return nil
 	}
 }
 
-// named shows which identity is meant.
+// seeHelp returns a usage error with a hint to a command's help.
+func seeHelp(c *cobra.Command, format string, args ...any) error {
+	return hint.With(misuse(format, args...), hint.Text("%s --help", c.CommandPath()))
+}
+
+// named returns the name and the id of an identity.
 func named(i iam.Identity) string {
 	return fmt.Sprintf("%s (%s)", quoted(i.Name), platform.Printable(i.ID))
 }

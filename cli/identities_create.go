@@ -10,9 +10,10 @@ import (
 
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/workload"
 )
 
-// creation is what the flags say that all ways to make an identity have.
+// creation are the flags of all commands that create an identity.
 type creation struct {
 	description, parent string
 	roles               []string
@@ -49,13 +50,12 @@ before the identity is created. If it would let strangers in, you are warned.`,
 	f.add(flags)
 	flags.StringVar(&principal, "service-principal", "", "Chainguard `SERVICE` that can assume it, instead of ID tokens")
 	flags.StringVarP(&file, "filename", "f", "", "read the identity from `FILE`, as YAML or JSON; - for standard input")
-	c.AddCommand(a.newCreateGitHub(), a.newCreateGitLab(), a.newCreateAWS())
+	a.addSystems(c)
 	return c
 }
 
-// creating adds to c what all commands have that make an identity. build fills in who
-// may take it on, and may give a note for the person. Its errors are of the command
-// line.
+// creating adds the flags and the function to a command that creates an identity. build
+// sets who may assume it, and may return a note for the user. Its errors are usage errors.
 func (a *app) creating(c *cobra.Command, build func(*cobra.Command, *iam.Identity) (note string, err error)) *cobra.Command {
 	var f creation
 	flags := c.Flags()
@@ -65,7 +65,7 @@ func (a *app) creating(c *cobra.Command, build func(*cobra.Command, *iam.Identit
 	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask for confirmation after warnings")
 	c.Args = func(c *cobra.Command, args []string) error {
 		if len(args) > 1 {
-			return misuse("%s takes one NAME, and was given %d; run: %s --help", c.Name(), len(args), c.CommandPath())
+			return seeHelp(c, "%s takes one NAME, and was given %d", c.Name(), len(args))
 		}
 		return nil
 	}
@@ -90,7 +90,7 @@ func (a *app) creating(c *cobra.Command, build func(*cobra.Command, *iam.Identit
 
 func (f *creation) check(c *cobra.Command, i iam.Identity) error {
 	if i.Name == "" {
-		return misuse("the NAME of the identity is missing; run: %s --help", c.CommandPath())
+		return seeHelp(c, "the NAME of the identity is missing")
 	}
 	if err := i.Check(); err != nil {
 		return misuse("%w", err)
@@ -106,7 +106,7 @@ func (f *creation) check(c *cobra.Command, i iam.Identity) error {
 	return checkParent(c, f.parent)
 }
 
-// roleNames are the values of --role, each once.
+// roleNames returns the roles in the values of --role, each once.
 func roleNames(values []string) ([]string, error) {
 	const most = 255 // bytes
 	var names []string
@@ -114,7 +114,7 @@ func roleNames(values []string) ([]string, error) {
 		for role := range strings.SplitSeq(value, ",") {
 			role = strings.TrimSpace(role)
 			if role == "" || len(role) > most || !utf8.ValidString(role) || platform.HasControl(role) {
-				return nil, misuse("--role %s is no name of a role: give one such as registry.pull, several joined by commas", quoted(role))
+				return nil, misuse("--role %s is not the name of a role, such as registry.pull", quoted(role))
 			}
 			if !slices.Contains(names, role) {
 				names = append(names, role)
@@ -124,24 +124,29 @@ func roleNames(values []string) ([]string, error) {
 	return names, nil
 }
 
-// build fills in whom i lets in, by ID tokens or by keys of its own.
-func (f *matchFlags) build(c *cobra.Command, i *iam.Identity) (err error) {
-	if !c.Flags().Changed("issuer-keys") {
+// build sets which ID tokens i accepts, by their claims or by keys.
+func (f *matchFlags) build(c *cobra.Command, i *iam.Identity) error {
+	if !anyChanged(c, "issuer-keys") {
 		if err := without(c, "an identity without --issuer-keys", "expiration"); err != nil {
 			return err
 		}
-		i.ClaimMatch, err = f.claimMatch()
-		return err
+		i.ClaimMatch = &iam.ClaimMatch{}
+		return f.setClaims(c, i.ClaimMatch)
 	}
 	if err := without(c, "--issuer-keys", patternFlags...); err != nil {
 		return err
 	}
-	i.Static, err = f.static(wallClock())
-	return err
+	now := wallClock()
+	end, err := iam.ParseExpiration("", now) // the default
+	if err != nil {
+		return err
+	}
+	i.Static = &iam.Static{Expiration: iam.Time{Time: end}}
+	return f.setStatic(c, i.Static, now)
 }
 
-// readIdentity reads an identity from a file. What the command line says of its name
-// and its description goes before the file.
+// readIdentity reads an identity from a file. A name or a description on the command line
+// takes precedence.
 func (a *app) readIdentity(path string, i *iam.Identity) error {
 	text, err := readLimited(path, a.Stdin)
 	if err != nil {
@@ -163,17 +168,17 @@ func (a *app) readIdentity(path string, i *iam.Identity) error {
 
 func checkPrincipal(c *cobra.Command, principal string) error {
 	if principal == "" || len(principal) > 100 || strings.Trim(principal, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") != "" {
-		return misuse("--service-principal %s is none: they are in capital letters, such as COSIGNED", quoted(principal))
+		return misuse("--service-principal %s is not a service in capital letters, such as COSIGNED", quoted(principal))
 	}
 	return without(c, "--service-principal", allMatch...)
 }
 
 func (a *app) createIdentity(ctx context.Context, f *creation, identity iam.Identity, note string) error {
-	if err := a.heedWarnings(ctx, identity, f.yes, "make it all the same?"); err != nil {
+	if err := a.confirmReview(ctx, identity, f.yes, "create it anyway?"); err != nil {
 		return err
 	}
 	if len(f.roles) == 0 {
-		a.warn("no --role: the identity may do nothing until somebody gives it a role")
+		a.warn("no --role: the identity has no permissions until it is given a role")
 	}
 	client, _, err := a.api(ctx)
 	if err != nil {
@@ -183,16 +188,24 @@ func (a *app) createIdentity(ctx context.Context, f *creation, identity iam.Iden
 	if err != nil {
 		return err
 	}
-	created, err := client.CreateIdentityWith(ctx, group.ID, identity, f.roles)
+	granted, err := client.RolesByName(ctx, f.roles)
 	if err != nil {
 		return err
 	}
-	a.note("made the identity %s in %s%s", named(created), platform.Printable(group.Name), withRolesText(f.roles))
-	roles := []roleView{}
-	for _, role := range f.roles {
-		roles = append(roles, roleView{Name: role, Group: group})
+	created, err := client.CreateIdentityWithRoles(ctx, group.ID, identity, granted)
+	if err != nil {
+		return err
 	}
-	if err := a.showMade(identityView{Identity: created, Type: created.Type(), Roles: roles}, created.ID); err != nil {
+	text := ""
+	if len(f.roles) > 0 {
+		text = " with the roles " + platform.Printable(strings.Join(f.roles, ", "))
+	}
+	a.note("Created the identity %s in %s%s", named(created), platform.Printable(group.Name), text)
+	roles := []roleView{}
+	for _, role := range granted {
+		roles = append(roles, roleView{ID: role.ID, Name: role.Name, Group: group})
+	}
+	if err := a.printChanged(identityView{Identity: created, Type: created.Type(), Roles: roles}, created.ID); err != nil {
 		return err
 	}
 	if a.output == "text" {
@@ -201,20 +214,14 @@ func (a *app) createIdentity(ctx context.Context, f *creation, identity iam.Iden
 	return nil
 }
 
-func withRolesText(roles []string) string {
-	if len(roles) == 0 {
-		return ""
-	}
-	return ", which has " + platform.Printable(strings.Join(roles, ", ")) + " there"
-}
-
-// heedWarnings warns of subjects that an identity admits or rejects, probably by mistake.
-// What lets strangers in needs --yes, or a person who says so.
-func (a *app) heedWarnings(ctx context.Context, i iam.Identity, yes bool, question string) error {
+// confirmReview warns of ID tokens that an identity accepts or rejects, probably by mistake,
+// and asks for confirmation. To accept those of strangers, a script must give --yes.
+func (a *app) confirmReview(ctx context.Context, i iam.Identity, yes bool, question string) error {
 	if i.ClaimMatch == nil {
 		return nil
 	}
-	warnings := i.ClaimMatch.Warnings()
+	review := workload.ReviewClaims(*i.ClaimMatch)
+	warnings := slices.Concat(review.Accepts, review.Rejects)
 	for _, warning := range warnings {
 		a.warn("%s", warning)
 	}
@@ -223,14 +230,14 @@ func (a *app) heedWarnings(ctx context.Context, i iam.Identity, yes bool, questi
 		return nil
 	case a.canAsk():
 		return a.confirm(ctx, false, question)
-	case len(i.ClaimMatch.LetsIn()) > 0:
-		return misuse("refusing to let in more than was probably meant without confirmation (not a terminal); add --yes")
+	case len(review.Accepts) > 0:
+		return misuse("refusing to accept more ID tokens than probably intended without confirmation (not a terminal); add --yes")
 	}
 	return nil
 }
 
-// showMade prints an identity that was made or changed. Its id is what goes on.
-func (a *app) showMade(v identityView, id string) error {
+// printChanged prints a new or changed identity, in text its id alone.
+func (a *app) printChanged(v identityView, id string) error {
 	if a.output == "json" {
 		return a.answerJSON(v)
 	}

@@ -13,7 +13,7 @@ import (
 	"docker-credential-cgr/platform"
 )
 
-// deletion is what the flags of delete say.
+// deletion are the flags of delete.
 type deletion struct {
 	parent       string
 	expired, yes bool
@@ -32,10 +32,10 @@ the identity of a pull token revokes the pull token.`,
   ` + name + ` identities delete --expired --parent ORGANIZATION --yes`,
 		Args: func(c *cobra.Command, args []string) error {
 			if !f.expired {
-				return identityArguments(1, math.MaxInt)(c, args)
+				return identityArguments(math.MaxInt)(c, args)
 			}
 			if len(args) > 0 {
-				return misuse("--expired chooses by itself: leave %q out", args[0])
+				return misuse("--expired chooses the identities: leave out %q", args[0])
 			}
 			return nil
 		},
@@ -61,40 +61,40 @@ func (a *app) deleteIdentities(ctx context.Context, f deletion, args []string) e
 	if err != nil {
 		return err
 	}
-	var doomed []iam.Identity
+	var chosen []iam.Identity
 	if f.expired {
-		doomed, err = a.expiredIdentities(ctx, client, f.parent)
+		chosen, err = a.expiredIdentities(ctx, client, f.parent)
 	} else {
-		doomed, err = a.findIdentities(ctx, client, f.parent, args)
+		chosen, err = a.findIdentities(ctx, client, f.parent, args)
 	}
 	if err != nil {
 		return err
 	}
-	if len(doomed) == 0 {
-		a.note("no identity has expired")
+	if len(chosen) == 0 {
+		a.note("No identity has expired.")
 	} else if !f.yes {
 		question := "delete this identity?"
-		if len(doomed) > 1 {
-			question = fmt.Sprintf("delete these %d identities?", len(doomed))
+		if len(chosen) > 1 {
+			question = fmt.Sprintf("delete these %d identities?", len(chosen))
 		}
-		for _, i := range doomed {
+		for _, i := range chosen {
 			fmt.Fprintf(a.Stderr, "  %s, %s\n", named(i), i.Type())
 		}
 		if err := a.confirm(ctx, false, question); err != nil {
 			return err
 		}
 	}
-	deleted, failed := deleteAll(ctx, client, doomed)
+	deleted, failed := deleteAll(ctx, client, chosen)
 	for _, i := range deleted {
 		if i.Type() == "pull_token" {
 			failed = errors.Join(failed, a.forgetSaved(ctx, s, i.ID))
 		}
 	}
-	return errors.Join(a.showDeleted(deleted), failed)
+	return errors.Join(a.printDeleted(deleted), failed)
 }
 
-// expiredIdentities are those of one organization: what --expired deletes unasked must
-// not reach further than somebody thought of.
+// expiredIdentities returns those of one organization: --expired must not delete more than
+// the user has in mind.
 func (a *app) expiredIdentities(ctx context.Context, client *iam.Client, parent string) ([]iam.Identity, error) {
 	group, err := a.organization(ctx, client, parent)
 	if err != nil {
@@ -104,9 +104,9 @@ func (a *app) expiredIdentities(ctx context.Context, client *iam.Client, parent 
 	return slices.DeleteFunc(all, func(i iam.Identity) bool { return !expired(i, wallClock()) }), err
 }
 
-// deleteAll deletes what it can. What somebody else has deleted meanwhile is deleted.
-func deleteAll(ctx context.Context, client *iam.Client, doomed []iam.Identity) (deleted []iam.Identity, failed error) {
-	for _, i := range doomed {
+// deleteAll deletes what it can. An identity that no longer exists counts as deleted.
+func deleteAll(ctx context.Context, client *iam.Client, chosen []iam.Identity) (deleted []iam.Identity, failed error) {
+	for _, i := range chosen {
 		err := client.DeleteIdentity(ctx, i.ID)
 		var gone *iam.NotFoundError
 		if err != nil && !errors.As(err, &gone) {
@@ -121,7 +121,7 @@ func deleteAll(ctx context.Context, client *iam.Client, doomed []iam.Identity) (
 	return deleted, failed
 }
 
-func (a *app) showDeleted(deleted []iam.Identity) error {
+func (a *app) printDeleted(deleted []iam.Identity) error {
 	type item struct {
 		ID   string `json:"id"`
 		Name string `json:"name"`

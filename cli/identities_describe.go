@@ -15,6 +15,7 @@ import (
 
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/workload"
 )
 
 func (a *app) newIdentitiesDescribe() *cobra.Command {
@@ -23,7 +24,7 @@ func (a *app) newIdentitiesDescribe() *cobra.Command {
 		Use:     "describe ID|NAME",
 		Short:   "Show an identity: which ID tokens it accepts, and its roles",
 		Example: `  ` + name + ` identities describe my-workflow`,
-		Args:    identityArguments(1, 1),
+		Args:    identityArguments(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := checkParent(c, parent); err != nil {
 				return err
@@ -44,14 +45,14 @@ func (a *app) describeIdentity(ctx context.Context, parent, idOrName string) err
 	if err != nil {
 		return err
 	}
-	bindings, incomplete := client.RoleBindings(ctx, above(found[0].ID))
-	var partial *iam.PartialError
-	if incomplete != nil && !errors.As(incomplete, &partial) {
+	bindings, incomplete := client.RoleBindings(ctx, groupOf(found[0].ID))
+	if incomplete != nil && !iam.IsPartial(incomplete) {
 		return incomplete
 	}
 	v := withRoles(found, bindings)[0]
 	if v.ClaimMatch != nil {
-		v.Warnings = v.ClaimMatch.Warnings()
+		review := workload.ReviewClaims(*v.ClaimMatch)
+		v.Warnings = slices.Concat(review.Accepts, review.Rejects)
 	}
 	if a.output == "json" {
 		return errors.Join(a.answerJSON(v), incomplete)
@@ -59,30 +60,29 @@ func (a *app) describeIdentity(ctx context.Context, parent, idOrName string) err
 	return errors.Join(a.answer("%s", describe(v, wallClock())), incomplete)
 }
 
-// description is lines of a name and a value.
+// description consists of lines of a name and a value.
 type description struct{ strings.Builder }
 
-// line adds a line where there is a value, which may come from others.
+// line adds a line if there is a value, which may contain anything.
 func (d *description) line(name, value string) {
 	if value != "" {
 		fmt.Fprintf(d, "%s\t%s\n", platform.Printable(name), printableAll(value))
 	}
 }
 
-// printableAll is platform.Printable for a text that must not be cut short: what a
-// pattern lets in may stand at its end.
+// printableAll is platform.Printable without a limit: the end of a pattern matters too.
 func printableAll(text string) string {
-	const piece = 100 // runes, well below where Printable cuts
+	const piece = 100 // runes, well below the limit of Printable
 	var b strings.Builder
 	for part := range slices.Chunk([]rune(text), piece) {
-		// Printable trims what it shows, which is a piece here.
+		// Printable trims spaces, which belong to the text here.
 		shown := platform.Printable("<" + string(part) + ">")
 		b.WriteString(shown[1 : len(shown)-1])
 	}
 	return b.String()
 }
 
-// describe writes all about an identity for people.
+// describe returns everything about an identity as text.
 func describe(v identityView, now time.Time) string {
 	var d description
 	d.line("id", v.ID)
@@ -110,14 +110,14 @@ func describe(v identityView, now time.Time) string {
 		d.line("role", role)
 	}
 	if len(v.Roles) == 0 {
-		d.line("role", "none: it may do nothing")
+		d.line("role", "none: it has no permissions")
 	}
 	for _, warning := range v.Warnings {
 		d.line("warning", warning)
 	}
 	var aligned strings.Builder
 	w := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, d.String()) // a strings.Builder takes everything
+	fmt.Fprint(w, d.String()) // writing to a strings.Builder cannot fail
 	_ = w.Flush()
 	return aligned.String()
 }
@@ -150,7 +150,7 @@ func (d *description) static(s iam.Static, over bool) {
 			Algorithm string `json:"alg"`
 		} `json:"keys"`
 	}
-	_ = json.Unmarshal([]byte(s.IssuerKeys), &set) // what is no JWKS has no keys to show
+	_ = json.Unmarshal([]byte(s.IssuerKeys), &set) // other text has no keys to print
 	for _, key := range set.Keys {
 		d.line("key", strings.TrimSpace(key.Type+" "+key.Algorithm+" "+key.ID))
 	}

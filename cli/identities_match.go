@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +17,7 @@ import (
 	"docker-credential-cgr/platform"
 )
 
-// matchFlags say whom an identity lets in.
+// matchFlags are the flags for which tokens an identity accepts.
 type matchFlags struct {
 	issuer, issuerPattern     string
 	subject, subjectPattern   string
@@ -27,8 +26,8 @@ type matchFlags struct {
 	issuerKeys, expiration    string
 }
 
-// Of a claim-match identity's flags, and of a static one's beside issuer, subject and
-// audience.
+// The flags of identities that accept claims, and of those with keys, apart from issuer,
+// subject and audience, which both have.
 var (
 	patternFlags = []string{"identity-issuer-pattern", "subject-pattern", "audience-pattern", "claim-pattern"}
 	keyFlags     = []string{"issuer-keys", "expiration"}
@@ -47,7 +46,7 @@ func (f *matchFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.expiration, "expiration", "", "date `YYYY-MM-DD` when these keys expire (default and max: in 30 days)")
 }
 
-// without refuses flags that do not go with what.
+// without returns an error if one of the flags, which do not go with what, was given.
 func without(c *cobra.Command, what string, flags ...string) error {
 	for _, flag := range flags {
 		if c.Flags().Changed(flag) {
@@ -57,42 +56,69 @@ func without(c *cobra.Command, what string, flags ...string) error {
 	return nil
 }
 
-// claimMatch is what f says of ID tokens of an issuer that the platform can reach.
-func (f *matchFlags) claimMatch() (*iam.ClaimMatch, error) {
-	patterns, err := iam.ParseClaimPatterns(f.claimPatterns)
-	if err != nil {
-		return nil, misuse("--claim-pattern: %w", err)
+// setClaims sets the claims whose flags were given. A claim replaces its pattern, and a
+// pattern its claim.
+func (f *matchFlags) setClaims(c *cobra.Command, m *iam.ClaimMatch) error {
+	if anyChanged(c, "identity-issuer", "identity-issuer-pattern") {
+		m.Issuer, m.IssuerPattern = f.issuer, f.issuerPattern
 	}
-	return &iam.ClaimMatch{
-		Issuer: f.issuer, IssuerPattern: f.issuerPattern, Subject: f.subject, SubjectPattern: f.subjectPattern,
-		Audience: f.audience, AudiencePattern: f.audiencePattern, ClaimPatterns: patterns,
-	}, nil
+	if anyChanged(c, "subject", "subject-pattern") {
+		m.Subject, m.SubjectPattern = f.subject, f.subjectPattern
+	}
+	if anyChanged(c, "audience", "audience-pattern") {
+		m.Audience, m.AudiencePattern = f.audience, f.audiencePattern
+	}
+	if anyChanged(c, "claim-pattern") {
+		patterns, err := iam.ParseClaimPatterns(f.claimPatterns)
+		if err != nil {
+			return misuse("--claim-pattern: %w", err)
+		}
+		m.ClaimPatterns = patterns
+		for claim := range patterns {
+			delete(m.Claims, claim)
+		}
+	}
+	return nil
 }
 
-// static is what f says of tokens that a key of --issuer-keys has signed.
-func (f *matchFlags) static(now time.Time) (*iam.Static, error) {
-	keys, err := f.keys()
-	if err != nil {
-		return nil, err
+// setStatic sets what flags were given for of an identity with keys.
+func (f *matchFlags) setStatic(c *cobra.Command, s *iam.Static, now time.Time) error {
+	if anyChanged(c, "identity-issuer") {
+		s.Issuer = f.issuer
 	}
-	end, err := iam.ParseExpiration(f.expiration, now)
-	if err != nil {
-		return nil, misuse("--expiration: %w", err)
+	if anyChanged(c, "subject") {
+		s.Subject = f.subject
 	}
-	s := &iam.Static{Issuer: f.issuer, Subject: f.subject, IssuerKeys: keys, Expiration: iam.Time{Time: end}}
-	if f.audience != "" {
-		s.Audiences = []string{f.audience}
+	if anyChanged(c, "audience") {
+		s.Audiences = nil
+		if f.audience != "" {
+			s.Audiences = []string{f.audience}
+		}
 	}
-	return s, nil
+	if anyChanged(c, "issuer-keys") {
+		keys, err := f.keys()
+		if err != nil {
+			return err
+		}
+		s.IssuerKeys = keys
+	}
+	if anyChanged(c, "expiration") {
+		end, err := iam.ParseExpiration(f.expiration, now)
+		if err != nil {
+			return misuse("--expiration: %w", err)
+		}
+		s.Expiration = iam.Time{Time: end}
+	}
+	return nil
 }
 
-// keys gives the text of --issuer-keys, or of the file that it names.
+// keys returns the text of --issuer-keys, or of the file that it names.
 func (f *matchFlags) keys() (string, error) {
 	text := f.issuerKeys
 	if !strings.HasPrefix(strings.TrimSpace(text), "{") {
 		data, err := readLimited(text, nil)
 		if err != nil {
-			return "", misuse("--issuer-keys is no JWKS, and its file %w", err)
+			return "", misuse("--issuer-keys is not a JWKS, and as a file %w", err)
 		}
 		text = string(data)
 	}
@@ -102,9 +128,9 @@ func (f *matchFlags) keys() (string, error) {
 	return text, nil
 }
 
-// readLimited reads a small file, or stdin where that is not nil and the path is "-".
+// readLimited reads a small file, or stdin if that is not nil and the path is "-".
 func readLimited(path string, stdin *os.File) ([]byte, error) {
-	const most = 1 << 20 // bytes, well above what any such text may have
+	const most = 1 << 20 // bytes, well above the limit of any such text
 	file := stdin
 	if stdin == nil || path != "-" {
 		var err error
@@ -123,8 +149,8 @@ func readLimited(path string, stdin *os.File) ([]byte, error) {
 	return data, nil
 }
 
-// unreadable says why a file cannot be read. It does not repeat a path that may be a
-// key, given in the place of its file.
+// unreadable returns the error for a file that cannot be read. It does not contain a path
+// that may be a key instead of its file.
 func unreadable(path string, err error) error {
 	var why *fs.PathError
 	if errors.As(err, &why) {
@@ -136,112 +162,35 @@ func unreadable(path string, err error) error {
 	return fmt.Errorf("%s cannot be read: %w", quoted(path), err)
 }
 
-// check says what is wrong with f by itself, where the identity that it changes is not
-// known yet.
-func (f *matchFlags) check(now time.Time) error {
-	m, err := f.claimMatch()
-	if err != nil {
-		return err
-	}
-	if m.Issuer == "" && m.IssuerPattern == "" {
-		m.Issuer = "https://as.it.is"
-	}
-	if m.Subject == "" && m.SubjectPattern == "" {
-		m.Subject = "as it is"
-	}
-	if err := m.Check(); err != nil {
-		return misuse("%w", err)
-	}
-	if f.issuerKeys != "" {
-		if _, err := f.keys(); err != nil {
-			return err
-		}
-	}
-	if _, err := iam.ParseExpiration(f.expiration, now); err != nil {
-		return misuse("--expiration: %w", err)
-	}
-	return nil
-}
-
-// change changes whom an identity lets in, as far as flags of c were given.
-func (f *matchFlags) change(c *cobra.Command, i *iam.Identity, now time.Time) error {
-	if !anyChanged(c, allMatch...) {
-		return nil
-	}
-	what := fmt.Sprintf("the identity %s, which is of the type %s", named(*i), cmp.Or(i.Type(), "unknown"))
+// change changes which tokens an identity accepts, by the flags that were given. what is
+// what to call the identity.
+func (f *matchFlags) change(c *cobra.Command, i *iam.Identity, what string, now time.Time) error {
 	switch i.Type() {
 	case "claim_match":
 		if err := without(c, what, keyFlags...); err != nil {
 			return err
 		}
-		return f.changeClaimMatch(c, i.ClaimMatch)
+		if err := f.setClaims(c, i.ClaimMatch); err != nil {
+			return err
+		}
+		if err := i.ClaimMatch.Check(); err != nil {
+			return misuse("%w", err)
+		}
+		return nil
 	case "static":
 		if err := without(c, what, patternFlags...); err != nil {
 			return err
 		}
-		return f.changeStatic(c, i.Static, now)
+		return f.setStatic(c, i.Static, now)
 	}
 	return without(c, what, allMatch...)
 }
 
-// changeClaimMatch sets the claims of the flags that were given. One takes the place
-// of its own pattern, and a pattern of its claim.
-func (f *matchFlags) changeClaimMatch(c *cobra.Command, m *iam.ClaimMatch) error {
-	given, err := f.claimMatch()
-	if err != nil {
-		return err
+// check returns what is wrong with the flags alone, before the identity is known that they
+// change.
+func (f *matchFlags) check(c *cobra.Command, now time.Time) error {
+	if anyChanged(c, keyFlags...) {
+		return f.change(c, &iam.Identity{Static: &iam.Static{}}, "--issuer-keys and --expiration", now)
 	}
-	changed := c.Flags().Changed
-	if changed("identity-issuer") || changed("identity-issuer-pattern") {
-		m.Issuer, m.IssuerPattern = given.Issuer, given.IssuerPattern
-	}
-	if changed("subject") || changed("subject-pattern") {
-		m.Subject, m.SubjectPattern = given.Subject, given.SubjectPattern
-	}
-	if changed("audience") || changed("audience-pattern") {
-		m.Audience, m.AudiencePattern = given.Audience, given.AudiencePattern
-	}
-	if changed("claim-pattern") {
-		m.ClaimPatterns = given.ClaimPatterns
-		for claim := range m.ClaimPatterns {
-			delete(m.Claims, claim)
-		}
-	}
-	if err := m.Check(); err != nil {
-		return misuse("%w", err)
-	}
-	return nil
-}
-
-func (f *matchFlags) changeStatic(c *cobra.Command, s *iam.Static, now time.Time) error {
-	given := *s
-	changed := c.Flags().Changed
-	if changed("identity-issuer") {
-		given.Issuer = f.issuer
-	}
-	if changed("subject") {
-		given.Subject = f.subject
-	}
-	if changed("audience") {
-		given.Audiences = nil
-		if f.audience != "" {
-			given.Audiences = []string{f.audience}
-		}
-	}
-	if changed("issuer-keys") {
-		keys, err := f.keys()
-		if err != nil {
-			return err
-		}
-		given.IssuerKeys = keys
-	}
-	if changed("expiration") {
-		end, err := iam.ParseExpiration(f.expiration, now)
-		if err != nil {
-			return misuse("--expiration: %w", err)
-		}
-		given.Expiration = iam.Time{Time: end}
-	}
-	*s = given
-	return nil
+	return f.change(c, &iam.Identity{ClaimMatch: &iam.ClaimMatch{Issuer: "https://unchanged.example", Subject: "unchanged"}}, "", now)
 }

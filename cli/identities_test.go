@@ -4,9 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"go.yaml.in/yaml/v3"
-
 	"docker-credential-cgr/iam"
+	"docker-credential-cgr/workload"
 )
 
 func TestPrintableAll(t *testing.T) {
@@ -58,36 +57,24 @@ func TestImageOwner(t *testing.T) {
 	}
 }
 
-// What is to be pasted is YAML that means what the identity says, whatever that holds.
-func TestJobIsYAML(t *testing.T) {
-	for name, audience := range map[string]string{
-		"plain": "issuer.example", "I75 quotes": `a "b" 'c'`, "I75 a comment": "a # b: {c}", "I75 no text": "null", "another script": "аудитория 😀",
+// A system that is only in the list of package workload has its command, with its flags.
+func TestNewSystem(t *testing.T) {
+	old := workload.Systems
+	t.Cleanup(func() { workload.Systems = old })
+	workload.Systems = append(old[:len(old):len(old)], workload.System{Name: "Acme CI", Templates: []workload.Template{
+		{Name: "acme", Short: "Create an identity for Acme CI", Flags: []workload.Flag{{Name: "acme-project", Usage: "`PROJECT`"}}},
+		{Name: "acme-cloud role", Short: "Create an identity for a role", Flags: []workload.Flag{{Name: "role-name", Default: "any", Usage: "`NAME`"}}},
+	}})
+	for _, test := range []struct {
+		command []string
+		flag    string
+	}{
+		{[]string{"identities", "create", "acme"}, "acme-project"},
+		{[]string{"iam", "identities", "create", "acme-cloud", "role"}, "role-name"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			j := job{identity: "aa/bb", image: "cgr.dev/example.com/python:latest", audience: audience, special: true}
-			for system, text := range map[string]string{
-				"GitHub": j.gitHub(), "GitLab": j.gitLab(), "CircleCI": j.circleCI(), "Kubernetes": j.kubernetes(),
-			} {
-				_, body, _ := strings.Cut(text, "\n\n")
-				var parsed map[string]any
-				if err := yaml.Unmarshal([]byte(body), &parsed); err != nil {
-					t.Errorf("got %v for %s, want YAML:\n%s", err, system, body)
-				}
-				if !strings.Contains(body, "aa/bb") || !strings.Contains(body, j.image) {
-					t.Errorf("got %s for %s, want the identity and the image in it", body, system)
-				}
-			}
-			var pipeline struct {
-				Pull struct {
-					IDTokens struct {
-						Token struct{ Aud string } `yaml:"ID_TOKEN"`
-					} `yaml:"id_tokens"`
-				}
-			}
-			_, body, _ := strings.Cut(j.gitLab(), "\n\n")
-			if err := yaml.Unmarshal([]byte(body), &pipeline); err != nil || pipeline.Pull.IDTokens.Token.Aud != audience {
-				t.Errorf("got the audience %q, %v, want %q", pipeline.Pull.IDTokens.Token.Aud, err, audience)
-			}
-		})
+		c, rest, err := newRoot(&app{}).Find(test.command)
+		if err != nil || len(rest) > 0 || c.Flags().Lookup(test.flag) == nil || c.Flags().Lookup("role") == nil {
+			t.Errorf("got %q, %q, %v, want the command %q with its flags", c.CommandPath(), rest, err, test.command)
+		}
 	}
 }

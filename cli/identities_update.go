@@ -1,14 +1,16 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"docker-credential-cgr/iam"
 )
 
-// update is what the flags of update say.
+// update are the flags of update.
 type update struct {
 	matchFlags
 	name, description, parent string
@@ -24,7 +26,7 @@ func (a *app) newIdentitiesUpdate() *cobra.Command {
 patterns for other claims. The keys of a pull token cannot be changed.`,
 		Example: `  ` + name + ` identities update my-workflow --description "pulls for the shop"
   ` + name + ` identities update my-workflow --subject repo:my-org/my-repo:ref:refs/heads/main`,
-		Args: identityArguments(1, 1),
+		Args: identityArguments(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := f.check(c); err != nil {
 				return err
@@ -44,7 +46,7 @@ patterns for other claims. The keys of a pull token cannot be changed.`,
 func (f *update) check(c *cobra.Command) error {
 	flags := c.Flags()
 	if !anyChanged(c, allMatch...) && !anyChanged(c, "name", "description") {
-		return misuse("there is nothing to change: name it, such as --description; run: %s --help", c.CommandPath())
+		return seeHelp(c, "nothing to change: give a flag such as --description")
 	}
 	if flags.Changed("name") {
 		if err := iam.CheckName(f.name); err != nil {
@@ -53,13 +55,13 @@ func (f *update) check(c *cobra.Command) error {
 	}
 	for _, flag := range []string{"identity-issuer", "identity-issuer-pattern", "subject", "subject-pattern", "issuer-keys"} {
 		if flags.Changed(flag) && flags.Lookup(flag).Value.String() == "" {
-			return misuse("--%s is empty: an identity cannot do without", flag)
+			return misuse("--%s is empty, but required", flag)
 		}
 	}
 	if err := iam.CheckDescription(f.description); err != nil {
 		return misuse("--description: %w", err)
 	}
-	if err := f.matchFlags.check(wallClock()); err != nil {
+	if err := f.matchFlags.check(c, wallClock()); err != nil {
 		return err
 	}
 	return checkParent(c, f.parent)
@@ -81,11 +83,12 @@ func (a *app) updateIdentity(ctx context.Context, c *cobra.Command, f *update, i
 	if c.Flags().Changed("description") {
 		identity.Description = f.description
 	}
-	if err := f.change(c, &identity, wallClock()); err != nil {
-		return err
-	}
 	if anyChanged(c, allMatch...) {
-		if err := a.heedWarnings(ctx, identity, f.yes, "change it all the same?"); err != nil {
+		what := fmt.Sprintf("the identity %s of the type %s", named(identity), cmp.Or(identity.Type(), "unknown"))
+		if err := f.change(c, &identity, what, wallClock()); err != nil {
+			return err
+		}
+		if err := a.confirmReview(ctx, identity, f.yes, "change it anyway?"); err != nil {
 			return err
 		}
 	}
@@ -93,6 +96,6 @@ func (a *app) updateIdentity(ctx context.Context, c *cobra.Command, f *update, i
 	if err != nil {
 		return err
 	}
-	a.note("updated the identity %s", named(identity))
-	return a.showMade(identityView{Identity: updated, Type: updated.Type()}, identity.ID)
+	a.note("Updated the identity %s.", named(identity))
+	return a.printChanged(identityView{Identity: updated, Type: updated.Type()}, identity.ID)
 }

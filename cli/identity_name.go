@@ -12,21 +12,20 @@ import (
 	"docker-credential-cgr/token"
 )
 
-// isIdentityName reports whether the value of --identity is the name of an identity.
-// The setting holds an id.
+// isIdentityName reports whether the value of --identity is the name of an identity. The
+// setting is an id.
 func isIdentityName(value string) bool {
 	return !config.ValidUIDP(value) && iam.CheckName(value) == nil
 }
 
-// findIdentity sets the identity to the one that --identity names, if that is a name.
-// It asks the platform with the session of a person who is signed in, or a stored
-// token, and signs nobody in.
+// findIdentity looks up the id of the identity if --identity is a name. It uses the user's
+// session, or a stored token, and does not sign in.
 func (a *app) findIdentity(ctx context.Context) error {
 	if a.identityName == "" {
 		return nil
 	}
 	cfg := a.cfg
-	cfg.Identity = "" // the person's session, and not that of an identity
+	cfg.Identity = "" // the user's session, not an identity's
 	s, err := a.session(cfg)
 	if err != nil {
 		return err
@@ -35,12 +34,12 @@ func (a *app) findIdentity(ctx context.Context) error {
 	list := "docker-credential-cgr identities list --name " + shellQuote(a.identityName)
 	s.NoSignIn = hint.With(fmt.Errorf("only a session can look up the identity %s by name", quoted(a.identityName)), hint.Text("%s", list))
 	identities, err := a.allIdentities(ctx, a.client(ctx, s), "")
-	var nobody *token.NotSignedInError
+	var notSignedIn *token.NotSignedInError
 	switch {
-	case errors.As(err, &nobody):
+	case errors.As(err, &notSignedIn):
 		return err
 	case err != nil:
-		return fmt.Errorf("cannot look up the identity %s, whose id would do as well: %w", quoted(a.identityName), err)
+		return hint.With(fmt.Errorf("cannot look up the identity %s: %w", quoted(a.identityName), err), hint.Text("use --identity with its id"))
 	}
 	identities = slices.DeleteFunc(identities, func(i iam.Identity) bool { return i.Type() == "pull_token" })
 	found, err := iam.MatchIdentity(identities, a.identityName)
@@ -52,7 +51,7 @@ func (a *app) findIdentity(ctx context.Context) error {
 		return fmt.Errorf("--identity: %w", err)
 	}
 	if !config.ValidUIDP(found.ID) {
-		return fmt.Errorf("--identity: the platform answered with %s, which is not the id of an identity", quoted(found.ID))
+		return fmt.Errorf("--identity: the platform returned %s, which is not the id of an identity", quoted(found.ID))
 	}
 	a.cfg.Identity = found.ID
 	a.debug(a.cfg, "the identity %s is %s", quoted(a.identityName), found.ID)

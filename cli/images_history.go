@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -94,7 +93,7 @@ func (a *app) imagesHistory(ctx context.Context, image string, f *historyFlags) 
 		return err
 	}
 	if len(moves) == 0 {
-		a.warnError(hint.With(fmt.Errorf("%s did not change in that time", a.shownImage(ref)), hint.Text("%s images digest %s --at TIME", name, a.shownImage(ref))))
+		a.warnHint(hint.Text("%s images digest %s --at TIME", name, a.shownImage(ref)), "%s did not change in that time", a.shownImage(ref))
 	}
 	if history.Incomplete != "" {
 		a.warn("the history is incomplete: %s", history.Incomplete)

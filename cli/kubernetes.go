@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/kubernetes"
 	"docker-credential-cgr/platform"
 )
@@ -24,7 +25,7 @@ func (a *app) newKubernetes() *cobra.Command {
 	return c
 }
 
-// secretFlags say what goes into a pull secret.
+// secretFlags are the flags of kubernetes secret.
 type secretFlags struct {
 	namespace, parent, ttl string
 	fromStored             bool
@@ -43,7 +44,7 @@ base64: pipe it to kubectl, and do not commit it.`,
 		Args: arguments("NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if f.fromStored && (f.parent != "" || c.Flags().Changed("ttl")) {
-				return misuse("--from-stored takes what is stored: --parent and --ttl are for a new pull token")
+				return misuse("--from-stored does not go with --parent and --ttl, which are for a new pull token")
 			}
 			return a.kubernetesSecret(c.Context(), args[0], &f)
 		},
@@ -63,7 +64,7 @@ func (a *app) kubernetesSecret(ctx context.Context, secretName string, f *secret
 	secret := kubernetes.Secret{Name: secretName, Namespace: f.namespace, Registry: a.cfg.Registry.Host}
 	if f.fromStored {
 		var err error
-		if secret.Username, secret.Password, secret.Expires, err = a.storedPair(ctx); err != nil {
+		if secret.Username, secret.Password, secret.Expires, err = a.storedCredential(ctx); err != nil {
 			return err
 		}
 		return a.showSecret(secret, a.output)
@@ -80,21 +81,21 @@ func (a *app) kubernetesSecret(ctx context.Context, secretName string, f *secret
 	if err != nil {
 		return err
 	}
-	t, _, err := a.mintPullToken(ctx, client, f.parent, r, nil)
+	t, _, err := a.createIn(ctx, client, f.parent, r)
 	if err != nil {
 		return err
 	}
 	secret.Username, secret.Password, secret.Expires = t.Identity.ID, t.Token, t.Expires
 	if err := a.showSecret(secret, a.output); err != nil {
-		return discard(ctx, client, t.Identity.ID, err)
+		return client.UndoCreate(ctx, t.Identity, err)
 	}
-	a.note("the pull token %s (%s) in it is good%s", platform.Printable(t.Identity.Name), t.Identity.ID, until(t.Expires))
+	a.note("The pull token %s (%s) in it is valid%s", platform.Printable(t.Identity.Name), t.Identity.ID, until(t.Expires))
 	return nil
 }
 
-// storedPair gives the credential that somebody gave us for good: what `get`
-// answers with before it asks anybody.
-func (a *app) storedPair(ctx context.Context) (username, secret string, expires time.Time, err error) {
+// storedCredential returns the credential that the user has given to this program, which
+// get returns before any other.
+func (a *app) storedCredential(ctx context.Context) (username, secret string, expires time.Time, err error) {
 	if a.cfg.IdentityID != "" {
 		if c, err := platform.ParseClaims(a.cfg.Token); err == nil {
 			expires = c.Expires
@@ -105,7 +106,7 @@ func (a *app) storedPair(ctx context.Context) (username, secret string, expires 
 	if err != nil {
 		return "", "", expires, err
 	}
-	none := fmt.Errorf("no pair is stored here for %s; to make one, run: %s pull-token create --save", s.Registry, name)
+	create := hint.Text("%s pull-token create --save", name)
 	kept, err := s.Kept()
 	if err != nil {
 		return "", "", expires, err
@@ -114,16 +115,16 @@ func (a *app) storedPair(ctx context.Context) (username, secret string, expires 
 		switch {
 		case t.Host != s.Registry || !t.Stored:
 		case !t.Expires.IsZero() && !t.Expires.After(s.Now()):
-			return "", "", expires, fmt.Errorf("the credential stored here for %s expired at %s; to replace it, run: %s pull-token create --save", s.Registry, t.Expires.Local().Format(dayAndTime), name)
+			return "", "", expires, hint.With(fmt.Errorf("the credential stored for %s expired at %s", s.Registry, t.Expires.Local().Format(dayAndTime)), create)
 		default:
 			c, err := s.Credential(ctx, s.Registry, true)
 			if err == nil && !c.Stored {
-				err = errors.New("it was removed meanwhile; run this again")
+				err = errors.New("the stored credential was just removed")
 			}
 			return c.Username, c.Secret, c.Expires, err
 		}
 	}
-	return "", "", expires, none
+	return "", "", expires, hint.With(fmt.Errorf("no credential is stored for %s", s.Registry), create)
 }
 
 // showSecret prints a pull secret, in yaml or json.
@@ -141,8 +142,7 @@ func (a *app) showSecret(secret kubernetes.Secret, format string) error {
 	return a.answer("%s", text)
 }
 
-// dataOf gives what a secret holds, as it stands in its text: the longest word, by
-// far.
+// dataOf returns the data in the text of a secret: by far the longest word.
 func dataOf(text string) string {
 	data := ""
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == '"' || r == ' ' || r == '\n' }) {

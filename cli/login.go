@@ -69,7 +69,7 @@ func (a *app) login(ctx context.Context, c *cobra.Command, f *signInFlags) (*tok
 // what it did last.
 func (a *app) signIn(ctx context.Context, c *cobra.Command, s *token.Session) (token.Account, error) {
 	if a.cfg.IdentityID != "" {
-		a.warnError(hint.With(errors.New("get answers with CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN, not with this sign-in"), unsetPair))
+		a.warnHint(unsetPair, "get answers with CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN, not with this sign-in")
 	}
 	account, err := s.Login(ctx)
 	if err != nil {
@@ -100,7 +100,7 @@ func (a *app) saySignedIn(s *token.Session, account token.Account) error {
 	}
 	if s.IDToken != nil && s.Identity == "" {
 		if kept, err := s.Kept(); err == nil && kept.Account.Valid(s.Now()) {
-			a.warnError(hint.With(fmt.Errorf("get answers as %s, who is signed in on this machine, not as the identity of this job", kept.Account), hint.Text("%s login --identity %s", name, account.Subject)))
+			a.warnHint(hint.Text("%s login --identity %s", name, account.Subject), "get answers as %s, who is signed in on this machine, not as the identity of this job", kept.Account)
 			return nil
 		}
 		a.note("Nothing is stored because no identity was named: each request exchanges an ID token.")
@@ -112,7 +112,7 @@ func (a *app) saySignedIn(s *token.Session, account token.Account) error {
 	}
 	a.note("Storage: %s%s", s.Keychain, why)
 	if s.Keychain.Volatile() {
-		a.warnError(hint.With(errors.New("a restart of this machine removes the session"), hint.Text("%s config set keychain file", name)))
+		a.warnHint(hint.Text("%s config set keychain file", name), "a restart of this machine removes the session")
 	}
 	a.note("Next: docker pull %s/ORGANIZATION/IMAGE", a.cfg.Registry.Host)
 	return nil

@@ -11,6 +11,7 @@ import (
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/pulltoken"
 	"docker-credential-cgr/token"
 )
 
@@ -76,7 +77,7 @@ func (a *app) logout(ctx context.Context, audiences []string, revoke bool) error
 		}
 	}
 	if a.cfg.IdentityID != "" {
-		a.warnError(hint.With(errors.New("get still answers with CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN"), unsetPair))
+		a.warnHint(unsetPair, "get still answers with CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN")
 	}
 	return nil
 }
@@ -92,15 +93,15 @@ func (a *app) revokeSaved(ctx context.Context, s *token.Session) error {
 	client := a.client(ctx, s)
 	revoked := map[string]bool{}
 	for _, t := range saved {
-		if !iam.ValidID(t.username) || revoked[t.username] {
+		if !iam.ValidID(t.Username) || revoked[t.Username] {
 			continue
 		}
-		if err := client.Revoke(ctx, t.username); err != nil {
+		if err := pulltoken.Revoke(ctx, client, t.Username); err != nil {
 			return fmt.Errorf("nothing was removed: %w", err)
 		}
-		revoked[t.username] = true
-		a.note("Revoked the pull token %s.", t.username)
-		if err := a.forgetSaved(ctx, s, t.username); err != nil {
+		revoked[t.Username] = true
+		a.note("Revoked the pull token %s.", t.Username)
+		if err := a.forgetSaved(ctx, s, t.Username); err != nil {
 			return err
 		}
 	}
@@ -115,6 +116,6 @@ func (a *app) warnStillSaved() {
 		return // nothing is known of it
 	}
 	if username, ok := file.Login(a.cfg.Registry.Host); ok {
-		a.warnError(hint.With(fmt.Errorf("%s still has a credential for %s (user %s)", file.Path, a.cfg.Registry.Host, platform.Printable(username)), hint.Text("docker logout %s", a.cfg.Registry.Host)))
+		a.warnHint(hint.Text("docker logout %s", a.cfg.Registry.Host), "%s still has a credential for %s (user %s)", file.Path, a.cfg.Registry.Host, platform.Printable(username))
 	}
 }

@@ -37,19 +37,3 @@ func TestProgress(t *testing.T) {
 		t.Errorf("got %q, want one line", said)
 	}
 }
-
-func TestDaysLeft(t *testing.T) {
-	now := time.Date(2026, 11, 1, 9, 0, 0, 0, time.UTC)
-	for left, want := range map[time.Duration]int{
-		30*24*time.Hour - time.Minute: 30,
-		25 * time.Hour:                1,
-		23 * time.Hour:                0,
-		time.Minute:                   0,
-		-time.Minute:                  -1,
-		-25 * time.Hour:               -2,
-	} {
-		if got := daysLeft(now.Add(left), now); got == nil || *got != want {
-			t.Errorf("%v: got %v, want %d", left, got, want)
-		}
-	}
-}

@@ -3,10 +3,8 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -15,6 +13,7 @@ import (
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/kubernetes"
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/pulltoken"
 	"docker-credential-cgr/token"
 )
 
@@ -32,8 +31,8 @@ as a cluster or a mirror.`,
 	return c
 }
 
-// newAuthPullToken is pull-token by chainctl's name, below auth: without a command it
-// creates one.
+// newAuthPullToken returns chainctl's command below auth, which creates a pull token if it
+// is given no subcommand.
 func (a *app) newAuthPullToken() *cobra.Command {
 	c := a.newPullTokenCreate()
 	c.Use, c.Aliases = "pull-token", []string{"pull-tokens"}
@@ -49,21 +48,21 @@ func (a *app) newAuthPullToken() *cobra.Command {
 	return c
 }
 
-// pullTokenFlags say what pull token to make, and where to save it.
+// pullTokenFlags are the flags that describe a pull token, and where to save it.
 type pullTokenFlags struct {
 	parent, name, description, ttl string
 	repositories                   []string
-	save                           string // "", saveKeychain or saveDockerConfig
+	save                           string // a pulltoken.Place, or ""
 	revokeOld                      bool
 }
 
-// add adds the flags that configure-docker has, too: sharedPullTokenFlags.
+// add adds the flags that configure-docker has too: sharedPullTokenFlags.
 func (f *pullTokenFlags) add(flags *pflag.FlagSet) {
 	addParent(flags, &f.parent, "`ORGANIZATION` or folder to create the pull token in (name or ID)")
 	flags.StringVar(&f.name, "name", "pull-token", "`NAME` of the pull token")
 	addTTL(flags, &f.ttl)
 	flags.StringVar(&f.save, "save", "", "store it in `PLACE` instead of printing it: keychain, or docker-config (base64 in Docker's config.json)")
-	flags.Lookup("save").NoOptDefVal = saveKeychain
+	flags.Lookup("save").NoOptDefVal = string(pulltoken.Keychain)
 	flags.BoolVar(&f.revokeOld, "revoke-old", false, "revoke the stored pull token that --save replaces")
 }
 
@@ -79,29 +78,28 @@ func addTTL(flags *pflag.FlagSet, ttl *string) {
 	flags.StringVar(ttl, "ttl", "720h", "how long the token is valid, a `DURATION` such as 24h, 30d (max 365d)")
 }
 
-// request is the pull token that the flags describe, without the organization,
-// which has to be found. What is wrong in them is an error of usage.
-func (f *pullTokenFlags) request() (r iam.PullTokenRequest, err error) {
+// request returns the pull token that the flags describe.
+func (f *pullTokenFlags) request() (r pulltoken.Request, err error) {
 	r.Name, r.Description = f.name, f.description
-	if r.TTL, err = iam.ParseTTL(f.ttl); err != nil {
+	if r.TTL, err = pulltoken.ParseTTL(f.ttl); err != nil {
 		return r, misuse("--ttl: %w", err)
 	}
-	r.Repositories = []iam.Repository{iam.OCI}
+	r.Repositories = []pulltoken.Repository{pulltoken.OCI}
 	if len(f.repositories) > 0 {
-		if r.Repositories, err = iam.ParseRepositories(strings.Join(f.repositories, ",")); err != nil {
+		if r.Repositories, err = pulltoken.ParseRepositories(strings.Join(f.repositories, ",")); err != nil {
 			return r, misuse("--repository: %w", err)
 		}
 	}
 	if err := r.Check(); err != nil {
 		return r, misuse("%w", err)
 	}
-	switch {
-	case f.save != "" && f.save != saveKeychain && f.save != saveDockerConfig:
-		return r, misuse("--save=%s: it is saved in %s or %s", platform.Printable(f.save), saveKeychain, saveDockerConfig)
-	case f.save == saveDockerConfig && !slices.Equal(r.Repositories, []iam.Repository{iam.OCI}):
-		return r, misuse("--save=%s is for images alone: give --repository oci", saveDockerConfig)
-	case f.revokeOld && f.save == "":
-		return r, misuse("--revoke-old is for --save, which takes the place of an old pull token")
+	switch place := pulltoken.Place(f.save); {
+	case place != "" && place != pulltoken.Keychain && place != pulltoken.DockerConfig:
+		return r, misuse("--save=%s is neither %s nor %s", platform.Printable(f.save), pulltoken.Keychain, pulltoken.DockerConfig)
+	case place == pulltoken.DockerConfig && !slices.Equal(r.Repositories, []pulltoken.Repository{pulltoken.OCI}):
+		return r, misuse("--save=%s requires --repository oci", place)
+	case f.revokeOld && place == "":
+		return r, misuse("--revoke-old requires --save")
 	}
 	return r, nil
 }
@@ -134,151 +132,96 @@ registry.pull_token_creator.`,
 	return c
 }
 
-// createPullToken is the command. A format that somebody chose is printed also
-// where the pull token is saved.
-func (a *app) createPullToken(ctx context.Context, f *pullTokenFlags, chosen bool) error {
+// createPullToken runs pull-token create. A saved pull token is printed too if the user
+// has chosen a format.
+func (a *app) createPullToken(ctx context.Context, f *pullTokenFlags, formatChosen bool) error {
 	r, err := f.request()
 	if err != nil {
 		return err
 	}
-	if err := a.checkShown(r); err != nil {
-		return err
-	}
-	client, s, err := a.api(ctx)
-	if err != nil {
-		return err
-	}
-	if err := a.makePullToken(ctx, client, s, f, r, chosen); err != nil {
-		return err
-	}
-	if f.save == saveKeychain && slices.Contains(r.Repositories, iam.OCI) {
-		a.sayUnregistered()
-	}
-	return nil
-}
-
-// makePullToken makes a pull token, saves it where that is asked for, and prints it
-// where it is not saved, or shown says so. One that nobody gets is deleted again.
-func (a *app) makePullToken(ctx context.Context, client *iam.Client, s *token.Session, f *pullTokenFlags, r iam.PullTokenRequest, shown bool) error {
-	hosts := a.hostsOf(r.Repositories)
-	var replaced []string
-	if f.save != "" {
-		if err := checkSave(s, f.save); err != nil {
-			return err
+	if a.output == "docker" || a.output == "kubernetes" {
+		if !slices.Contains(r.Repositories, pulltoken.OCI) {
+			return misuse("--output %s requires --repository oci", a.output)
 		}
-		var err error
-		if replaced, err = a.savedFor(s, f.save, hosts); err != nil {
-			return err
-		}
-	}
-	var revokes []string // that --revoke-old is about
-	if f.revokeOld {
-		revokes = replaced
-	}
-	t, group, err := a.mintPullToken(ctx, client, f.parent, r, revokes)
-	if err != nil {
-		return err
-	}
-	var saving, showing error
-	got := false
-	if f.save != "" {
-		saving = a.save(ctx, s, f.save, hosts, t)
-		got = saving == nil
-	}
-	if f.save == "" || shown {
-		showing = a.showPullToken(t, group, r.Repositories)
-		got = got || showing == nil
-	}
-	switch err := errors.Join(saving, showing); {
-	case !got:
-		return discard(ctx, client, t.Identity.ID, err)
-	case f.save == "" || saving != nil:
-		a.note("the pull token %s (%s) is good%s, and cannot be shown again", platform.Printable(t.Identity.Name), t.Identity.ID, until(t.Expires))
-		return err
-	}
-	return errors.Join(
-		showing,
-		a.saySaved(s, f.save, hosts, t, shown),
-		a.retire(ctx, client, s, replaced, f.revokeOld))
-}
-
-// client is the platform's API for whoever a session is of.
-func (a *app) client(ctx context.Context, s *token.Session) *iam.Client {
-	// Several requests may go out at once, which one goroutine asks for a token for.
-	tokens := oauth2.ReuseTokenSource(nil, s.TokenSource(ctx, s.API))
-	return &iam.Client{URL: a.cfg.API.String(), Transport: a.transport(), Tokens: tokens}
-}
-
-// mintPullToken makes a pull token in the organization that parent names, once it is
-// known that the caller may, and may revoke the ones given afterwards.
-func (a *app) mintPullToken(ctx context.Context, client *iam.Client, parent string, r iam.PullTokenRequest, revokes []string) (iam.PullToken, iam.Group, error) {
-	type prepared struct {
-		p   iam.Preparation
-		err error
-	}
-	preparation := make(chan prepared, 1)
-	go func() {
-		p, err := client.PreparePullToken(ctx, r.Repositories)
-		preparation <- prepared{p, err}
-	}()
-	group, err := a.organization(ctx, client, parent)
-	if err != nil {
-		return iam.PullToken{}, group, err
-	}
-	known := <-preparation
-	if known.err == nil {
-		known.err = known.p.AccountErr
-	}
-	if known.err != nil {
-		return iam.PullToken{}, group, known.err
-	}
-	who := known.p.Account
-	// The service would say so, too, but the second perhaps only when the identity
-	// is there, which a lesser role cannot delete again.
-	for _, capability := range []string{iam.CapabilityCreateIdentities, iam.CapabilityCreateBindings} {
-		if !who.Can(capability, group.ID) {
-			return iam.PullToken{}, group, &iam.CapabilityError{Doing: "make a pull token in " + platform.Printable(group.Name), Capability: capability}
-		}
-	}
-	for _, id := range revokes {
-		if iam.ValidID(id) && !who.Can(iam.CapabilityDeleteIdentities, id) {
-			return iam.PullToken{}, group, &iam.CapabilityError{Doing: "revoke " + id + ", for --revoke-old", Capability: iam.CapabilityDeleteIdentities}
-		}
-	}
-	r.Parent = group.ID
-	t, err := client.CreatePullToken(ctx, r, known.p, a.cfg.Issuer.String(), wallClock)
-	return t, group, err
-}
-
-// discardLimit bounds the deletion of a pull token that nobody got.
-const discardLimit = 10 * time.Second
-
-// discard deletes a pull token that nobody got because of err, and gives the error
-// to report.
-func discard(ctx context.Context, client *iam.Client, id string, err error) error {
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), discardLimit)
-	defer stop()
-	deletion := client.DeleteIdentity(ctx, id)
-	var gone *iam.NotFoundError
-	if deletion != nil && !errors.As(deletion, &gone) {
-		return &iam.LeftOverError{ID: id, Err: err, Deletion: deletion}
-	}
-	return fmt.Errorf("%w; the pull token was deleted again", err)
-}
-
-// checkShown says whether a pull token for these repositories, and of this name,
-// can be printed as --output wants it.
-func (a *app) checkShown(r iam.PullTokenRequest) error {
-	if a.output != "docker" && a.output != "kubernetes" {
-		return nil
-	}
-	if !slices.Contains(r.Repositories, iam.OCI) {
-		return misuse("--output %s is for images, and --repository names no oci", a.output)
 	}
 	if a.output == "kubernetes" {
 		if err := kubernetes.CheckNames(r.Name, ""); err != nil {
 			return misuse("--name: %w", err)
 		}
 	}
+	client, s, err := a.api(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.makePullToken(ctx, client, s, f, r, formatChosen); err != nil {
+		return err
+	}
+	if f.save == string(pulltoken.Keychain) && slices.Contains(r.Repositories, pulltoken.OCI) {
+		a.warnUnregistered()
+	}
 	return nil
+}
+
+// makePullToken creates a pull token, saves it if the flags say so, and prints it if it is
+// not saved or print is set. It deletes a pull token that it could neither save nor print.
+func (a *app) makePullToken(
+	ctx context.Context, client *iam.Client, s *token.Session, f *pullTokenFlags, r pulltoken.Request, print bool,
+) error {
+	place, machine := pulltoken.Place(f.save), savesOn(s)
+	hosts := pulltoken.Hosts(a.cfg.Registry.Host, r.Repositories)
+	var replaced []string
+	if place != "" {
+		if err := machine.CheckSave(place); err != nil {
+			return err
+		}
+		var err error
+		if replaced, err = machine.Usernames(place, hosts); err != nil {
+			return err
+		}
+	}
+	if f.revokeOld {
+		r.Replaces = replaced
+	}
+	created, group, err := a.createIn(ctx, client, f.parent, r)
+	if err != nil {
+		return err
+	}
+	var saving, printing error
+	if place != "" {
+		saving = machine.Save(ctx, place, hosts, created)
+	}
+	if place == "" || print {
+		printing = a.printPullToken(created, group, r.Repositories)
+	}
+	isSaved, isPrinted := place != "" && saving == nil, (place == "" || print) && printing == nil
+	err = errors.Join(saving, printing)
+	switch {
+	case isSaved:
+		return errors.Join(err, a.reportSaved(s, place, hosts, created, print), a.retire(ctx, client, s, replaced, f.revokeOld))
+	case isPrinted:
+		a.note("The pull token %s (%s) is valid%s and cannot be shown again.",
+			platform.Printable(created.Identity.Name), created.Identity.ID, until(created.Expires))
+		return err
+	}
+	return client.UndoCreate(ctx, created.Identity, err)
+}
+
+// createIn creates a pull token in the organization or folder that --parent names.
+func (a *app) createIn(
+	ctx context.Context, client *iam.Client, parent string, r pulltoken.Request,
+) (pulltoken.Credential, iam.Group, error) {
+	preparation := pulltoken.Prepare(ctx, client, r)
+	group, err := a.organization(ctx, client, parent)
+	if err != nil {
+		return pulltoken.Credential{}, group, err
+	}
+	created, err := preparation.Create(ctx, group, a.cfg.Issuer.String(), wallClock)
+	return created, group, err
+}
+
+// client returns a client of the platform API with the token of a session.
+func (a *app) client(ctx context.Context, s *token.Session) *iam.Client {
+	// Of several requests at once, one gets the token.
+	tokens := oauth2.ReuseTokenSource(nil, s.TokenSource(ctx, s.API))
+	return &iam.Client{URL: a.cfg.API.String(), Transport: a.transport(), Tokens: tokens}
 }

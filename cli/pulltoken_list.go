@@ -1,9 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,9 +12,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"docker-credential-cgr/iam"
+	"docker-credential-cgr/pulltoken"
 )
 
-// pullTokenListFlags say which pull tokens to list.
+// pullTokenListFlags are the flags of pull-token list.
 type pullTokenListFlags struct {
 	parent, repository, within string
 	expired, exitCode          bool
@@ -44,36 +45,35 @@ enough.`,
 	return c
 }
 
-// filter is what the flags limit the list to, but for the organization. What is
-// wrong in them is an error of usage.
-func (f *pullTokenListFlags) filter(now time.Time) (filter iam.PullTokenFilter, err error) {
+// filter returns the filter that the flags describe, without the organization.
+func (f *pullTokenListFlags) filter(now time.Time) (filter pulltoken.Filter, err error) {
 	filter.Expired, filter.Now = f.expired, now
 	if f.within != "" {
-		if filter.ExpiresWithin, err = iam.ParseTTL(f.within); err != nil {
+		if filter.ExpiresWithin, err = pulltoken.ParseTTL(f.within); err != nil {
 			return filter, misuse("--expires-within: %w", err)
 		}
 	}
 	if f.repository != "" {
-		repositories, err := iam.ParseRepositories(f.repository)
+		repositories, err := pulltoken.ParseRepositories(f.repository)
 		switch {
 		case err != nil:
 			return filter, misuse("--repository: %w", err)
 		case len(repositories) > 1:
-			return filter, misuse("--repository: a list is of one type")
+			return filter, misuse("--repository takes one type here")
 		}
 		filter.Repository = repositories[0]
 	}
 	if f.exitCode && !f.expired && f.within == "" {
-		return filter, misuse("--exit-code is for --expires-within TIME or --expired")
+		return filter, misuse("--exit-code requires --expires-within or --expired")
 	}
 	return filter, nil
 }
 
 // listedToken is a pull token as the list shows it.
 type listedToken struct {
-	iam.PullTokenInfo
-	DaysLeft *int     `json:"daysLeft,omitempty"` // whole ones, below zero where it has ended; nil where it has no end
-	Saved    []string `json:"saved,omitempty"`    // where on this machine
+	pulltoken.Info
+	DaysLeft *int              `json:"daysLeft,omitempty"`
+	Saved    []pulltoken.Place `json:"saved,omitempty"` // on this machine
 }
 
 func (a *app) listPullTokens(ctx context.Context, f *pullTokenListFlags) error {
@@ -85,10 +85,9 @@ func (a *app) listPullTokens(ctx context.Context, f *pullTokenListFlags) error {
 	if err != nil {
 		return err
 	}
-	filter.Roles = a.output == "json" // which alone shows them
+	filter.Roles = a.output == "json" // the only format that shows them
 	infos, incomplete := a.pullTokens(ctx, client, f.parent, filter)
-	var partial *iam.PartialError
-	if incomplete != nil && !errors.As(incomplete, &partial) {
+	if incomplete != nil && !iam.IsPartial(incomplete) {
 		return incomplete
 	}
 	saved, err := a.savedTokens(s)
@@ -97,14 +96,14 @@ func (a *app) listPullTokens(ctx context.Context, f *pullTokenListFlags) error {
 	}
 	list := make([]listedToken, len(infos))
 	for i, info := range infos {
-		list[i] = listedToken{PullTokenInfo: info, DaysLeft: daysLeft(info.Expires, filter.Now)}
+		list[i] = listedToken{Info: info, DaysLeft: info.DaysLeft(filter.Now)}
 		for _, t := range saved {
-			if t.username == info.ID && !slices.Contains(list[i].Saved, t.where) {
-				list[i].Saved = append(list[i].Saved, t.where)
+			if t.Username == info.ID && !slices.Contains(list[i].Saved, t.Place) {
+				list[i].Saved = append(list[i].Saved, t.Place)
 			}
 		}
 	}
-	if err := a.showPullTokens(list); err != nil || incomplete != nil {
+	if err := a.printPullTokens(list); err != nil || incomplete != nil {
 		return errors.Join(err, incomplete)
 	}
 	if f.exitCode && len(list) > 0 {
@@ -113,9 +112,9 @@ func (a *app) listPullTokens(ctx context.Context, f *pullTokenListFlags) error {
 	return nil
 }
 
-// pullTokens lists the pull tokens of the organization that parent names, else of
-// the configured one, else of all.
-func (a *app) pullTokens(ctx context.Context, client *iam.Client, parent string, filter iam.PullTokenFilter) ([]iam.PullTokenInfo, error) {
+// pullTokens lists the pull tokens of the organization that --parent names, else of the
+// configured one, else of all.
+func (a *app) pullTokens(ctx context.Context, client *iam.Client, parent string, filter pulltoken.Filter) ([]pulltoken.Info, error) {
 	if parent != "" || a.cfg.Group != "" {
 		group, err := a.organization(ctx, client, parent)
 		if err != nil {
@@ -123,28 +122,10 @@ func (a *app) pullTokens(ctx context.Context, client *iam.Client, parent string,
 		}
 		filter.Parent = group.ID
 	}
-	return client.PullTokens(ctx, filter)
+	return pulltoken.List(ctx, client, filter)
 }
 
-// daysLeft returns the days from now to end, rounded as the page of console rounds
-// them: a new token of 30 days has 30, one with less than a day has none. It returns nil
-// without an end.
-func daysLeft(end, now time.Time) *int {
-	if end.IsZero() {
-		return nil
-	}
-	left := end.Sub(now).Hours() / 24
-	days := int(math.Round(left))
-	if left < 1 {
-		days = int(math.Floor(left))
-	}
-	return &days
-}
-
-// soon is below how many days a pull token asks for somebody's attention.
-const soon = 7
-
-func (a *app) showPullTokens(list []listedToken) error {
+func (a *app) printPullTokens(list []listedToken) error {
 	switch a.output {
 	case "json":
 		return a.answerItems(list)
@@ -158,16 +139,18 @@ func (a *app) showPullTokens(list []listedToken) error {
 	header := []string{"NAME", "DESCRIPTION", "ORGANIZATION", "CREATED", "DAYS LEFT", "LAST SEEN", "SAVED", "ID"}
 	var rows [][]string
 	for _, t := range list {
-		organization, days := t.Organization.Name, none
-		if organization == "" {
-			organization = t.Organization.ID
-		}
+		days, places := none, make([]string, len(t.Saved))
 		if t.DaysLeft != nil {
 			days = strconv.Itoa(*t.DaysLeft)
 		}
+		for i, place := range t.Saved {
+			places[i] = string(place)
+		}
 		rows = append(rows, []string{
-			t.Name, t.Description, organization, day(t.CreatedAt), days, day(t.LastSeen), strings.Join(t.Saved, ", "), t.ID,
+			t.Name, t.Description, cmp.Or(t.Organization.Name, t.Organization.ID), day(t.CreatedAt), days, day(t.LastSeen), strings.Join(places, ", "), t.ID,
 		})
 	}
-	return a.coloredTable(header, rows, "DAYS LEFT", func(row int) bool { return list[row].DaysLeft != nil && *list[row].DaysLeft < soon })
+	return a.coloredTable(header, rows, "DAYS LEFT", func(row int) bool {
+		return list[row].DaysLeft != nil && *list[row].DaysLeft < pulltoken.ExpiresSoon
+	})
 }

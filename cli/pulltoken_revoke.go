@@ -2,14 +2,15 @@ package cli
 
 import (
 	"context"
+	"docker-credential-cgr/hint"
 	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
 
-	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/pulltoken"
 	"docker-credential-cgr/token"
 )
 
@@ -27,7 +28,7 @@ confirmation. Also removes them from this machine's keychain.`,
 		Args: func(c *cobra.Command, args []string) error {
 			switch {
 			case expired && len(args) > 0:
-				return misuse("--expired says which to revoke; it was also given %q", args[0])
+				return misuse("--expired chooses the pull tokens: leave out %q", args[0])
 			case !expired && (len(args) == 0 || slices.Contains(args, "")):
 				return misuse("usage: %s ID|NAME... | --expired", c.CommandPath())
 			case !yes && !a.canAsk():
@@ -51,33 +52,32 @@ func (a *app) revokePullTokens(ctx context.Context, idsOrNames []string, parent 
 	if err != nil {
 		return err
 	}
-	list, err := a.pullTokens(ctx, client, parent, iam.PullTokenFilter{Expired: expired, Now: wallClock()})
+	list, err := a.pullTokens(ctx, client, parent, pulltoken.Filter{Expired: expired, Now: wallClock()})
 	if err != nil {
 		return err
 	}
-	doomed := list
 	if !expired {
-		if doomed, err = matchPullTokens(list, idsOrNames); err != nil {
+		if list, err = pulltoken.Find(list, idsOrNames...); err != nil {
 			return err
 		}
 	}
-	if len(doomed) == 0 {
-		a.note("no pull token has ended")
+	if len(list) == 0 {
+		a.note("No pull token has expired.")
 		return nil
 	}
-	for _, t := range doomed {
+	for _, t := range list {
 		a.note("%s", describePullToken(t))
 	}
 	question := "revoke this pull token?"
-	if len(doomed) > 1 {
-		question = fmt.Sprintf("revoke these %d pull tokens?", len(doomed))
+	if len(list) > 1 {
+		question = fmt.Sprintf("revoke these %d pull tokens?", len(list))
 	}
 	if err := a.confirm(ctx, yes, question); err != nil {
 		return err
 	}
 	var errs []error
-	for _, t := range doomed {
-		if err := client.Revoke(ctx, t.ID); err != nil {
+	for _, t := range list {
+		if err := pulltoken.Revoke(ctx, client, t.ID); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -86,24 +86,8 @@ func (a *app) revokePullTokens(ctx context.Context, idsOrNames []string, parent 
 	return errors.Join(errs...)
 }
 
-// matchPullTokens finds the pull tokens that are meant, each once. One that cannot
-// be found stops all.
-func matchPullTokens(list []iam.PullTokenInfo, idsOrNames []string) ([]iam.PullTokenInfo, error) {
-	var found []iam.PullTokenInfo
-	for _, idOrName := range idsOrNames {
-		t, err := iam.MatchPullToken(list, idOrName)
-		if err != nil {
-			return nil, err
-		}
-		if !slices.ContainsFunc(found, func(f iam.PullTokenInfo) bool { return f.ID == t.ID }) {
-			found = append(found, t)
-		}
-	}
-	return found, nil
-}
-
-// describePullToken says in one line which pull token it is.
-func describePullToken(t iam.PullTokenInfo) string {
+// describePullToken returns one line about a pull token.
+func describePullToken(t pulltoken.Info) string {
 	text := fmt.Sprintf("%s (%s)", platform.Printable(t.Name), t.ID)
 	if t.Description != "" {
 		text += ", " + platform.Printable(t.Description)
@@ -112,7 +96,7 @@ func describePullToken(t iam.PullTokenInfo) string {
 		text += ", of " + platform.Printable(organization)
 	}
 	if !t.Expires.IsZero() {
-		text += ", ends " + day(t.Expires)
+		text += ", expires " + day(t.Expires)
 	}
 	if t.LastSeen.IsZero() {
 		return text + ", never used"
@@ -120,24 +104,17 @@ func describePullToken(t iam.PullTokenInfo) string {
 	return text + ", last used " + day(t.LastSeen)
 }
 
-// forgetSaved forgets a pull token that was revoked, where it is saved here.
+// forgetSaved removes a revoked pull token from this machine's keychain.
 func (a *app) forgetSaved(ctx context.Context, s *token.Session, id string) error {
-	saved, err := a.savedTokens(s)
-	if err != nil {
-		return err
+	hosts, err := savesOn(s).Forget(ctx, id)
+	for _, host := range hosts {
+		a.note("Removed it from the keychain, where it was stored for %s.", host)
 	}
-	var errs []error
+	saved, listErr := a.savedTokens(s)
 	for _, t := range saved {
-		switch {
-		case t.username != id:
-		case t.where == saveDockerConfig:
-			a.warn("it is still in Docker's config; to take it out, run: docker logout %s", t.host)
-		default:
-			forgotten, err := s.ForgetStored(ctx, t.host, id)
-			if errs = append(errs, err); forgotten {
-				a.note("it was saved here for %s, and is forgotten", t.host)
-			}
+		if t.Username == id && t.Place == pulltoken.DockerConfig {
+			a.warnHint(hint.Text("docker logout %s", t.Host), "the pull token is still in Docker's config")
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(err, listErr)
 }

@@ -8,35 +8,12 @@ import (
 	"strings"
 
 	"docker-credential-cgr/dockerconfig"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/pulltoken"
 	"docker-credential-cgr/token"
 )
-
-// Where a pull token is saved on this machine, in the words of --save.
-const (
-	saveKeychain     = "keychain"
-	saveDockerConfig = "docker-config"
-)
-
-// hostsOf gives the hosts that repositories are at.
-func (a *app) hostsOf(repositories []iam.Repository) []string {
-	var hosts []string
-	for _, r := range repositories {
-		host := a.cfg.Registry.Host
-		switch r {
-		case iam.OCI:
-		case iam.APK:
-			host = "apk." + host
-		default:
-			host = "libraries." + host
-		}
-		if !slices.Contains(hosts, host) {
-			hosts = append(hosts, host)
-		}
-	}
-	return hosts
-}
 
 // dockerFile reads Docker's config.
 func dockerFile() (*dockerconfig.File, error) {
@@ -47,149 +24,81 @@ func dockerFile() (*dockerconfig.File, error) {
 	return dockerconfig.Load(path)
 }
 
-// checkSave says what would keep a pull token from being saved, before there is one.
-func checkSave(s *token.Session, where string) error {
-	if where == saveKeychain {
-		if err := s.Keychain.Probe(); err != nil {
-			return fmt.Errorf("a pull token could not be saved: %w", err)
-		}
-		return nil
-	}
-	file, err := dockerFile()
-	if err != nil {
-		return err
-	}
-	if _, err := file.SetLogin(s.Registry, "user", "secret"); err != nil {
-		return err
-	}
-	return file.Check()
+// savesOn returns what saves pull tokens on this machine.
+func savesOn(s *token.Session) pulltoken.Machine {
+	return pulltoken.Machine{Session: s, DockerConfig: dockerFile}
 }
 
-// save saves a pull token for hosts, for all of them or none.
-func (a *app) save(ctx context.Context, s *token.Session, where string, hosts []string, t iam.PullToken) (err error) {
-	if where == saveKeychain {
-		for _, host := range hosts {
-			if err = s.Store(ctx, host, t.Identity.ID, t.Token); err != nil {
-				break
-			}
-		}
-		if err == nil {
-			return nil
-		}
-		for _, host := range hosts {
-			_, forgetting := s.ForgetStored(ctx, host, t.Identity.ID)
-			err = errors.Join(err, forgetting)
-		}
-		return fmt.Errorf("the pull token could not be saved: %w", err)
+// savedTokens returns the credentials that are saved on this machine, without those in
+// Docker's config if that cannot be read.
+func (a *app) savedTokens(s *token.Session) ([]pulltoken.Saved, error) {
+	saved, unread, err := savesOn(s).List()
+	if unread != nil {
+		a.debug(a.cfg, "cannot read Docker's config: %v", unread)
 	}
-	file, err := dockerFile()
-	if err == nil {
-		_, err = file.SetLogin(s.Registry, t.Identity.ID, t.Token)
-	}
-	if err == nil {
-		err = file.Save()
-	}
-	if err != nil {
-		return fmt.Errorf("the pull token could not be saved: %w", err)
-	}
-	return nil
+	return saved, err
 }
 
-// savedToken is a credential that was saved on this machine, but for its secret.
-type savedToken struct{ where, host, username string }
-
-// savedTokens gives what is saved here: in the keychain, and in Docker's config.
-func (a *app) savedTokens(s *token.Session) ([]savedToken, error) {
-	kept, err := s.Kept()
-	if err != nil {
-		return nil, err
-	}
-	var saved []savedToken
-	for _, t := range kept.Tokens {
-		if t.Stored {
-			saved = append(saved, savedToken{saveKeychain, t.Host, t.Username})
-		}
-	}
-	file, err := dockerFile()
-	if err != nil {
-		a.debug(a.cfg, "no look at Docker's config: %v", err)
-		return saved, nil
-	}
-	if username, ok := file.Login(s.Registry); ok {
-		saved = append(saved, savedToken{saveDockerConfig, s.Registry, username})
-	}
-	return saved, nil
-}
-
-// savedFor gives the user names that are saved for any of hosts, each once.
-func (a *app) savedFor(s *token.Session, where string, hosts []string) ([]string, error) {
-	saved, err := a.savedTokens(s)
-	var usernames []string
-	for _, t := range saved {
-		if t.where == where && slices.Contains(hosts, t.host) && !slices.Contains(usernames, t.username) {
-			usernames = append(usernames, t.username)
-		}
-	}
-	return usernames, err
-}
-
-// saySaved answers where a pull token went; on standard error where the answer is
-// the pull token itself.
-func (a *app) saySaved(s *token.Session, where string, hosts []string, t iam.PullToken, shown bool) error {
-	place := fmt.Sprintf("the %s", s.Keychain)
-	if where == saveDockerConfig {
+// reportSaved prints where a pull token is saved: on standard error if the pull token
+// itself is on standard output.
+func (a *app) reportSaved(s *token.Session, place pulltoken.Place, hosts []string, created pulltoken.Credential, printed bool) error {
+	where := s.Keychain.String()
+	if place == pulltoken.DockerConfig {
 		file, err := dockerFile()
 		if err != nil {
 			return err
 		}
-		place = file.Path
-		a.warn("%s holds the pull token in base64, for everybody to read who can read that file; without =%s it goes into the keychain", file.Path, saveDockerConfig)
-		a.sayPassedOver(file)
+		where = file.Path
+		a.warn("everyone who can read %s can read the pull token in it; --save without =%s stores it in the keychain", file.Path, place)
+		a.warnNotUsed(file)
+	} else {
+		where = "the " + where
+		if a.cfg.IdentityID != "" {
+			a.warnHint(unsetPair, "get answers with CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN, not with the saved pull token")
+		}
 	}
-	text := fmt.Sprintf("saved the pull token %s (%s) for %s in %s%s", platform.Printable(t.Identity.Name), t.Identity.ID, strings.Join(hosts, " and "), place, until(t.Expires))
-	if a.cfg.IdentityID != "" && where == saveKeychain {
-		a.warn("CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN are set and answer first: unset them to use what is saved")
-	}
-	if shown {
-		a.warn("%s", text)
+	text := fmt.Sprintf("Saved the pull token %s (%s) for %s in %s%s.",
+		platform.Printable(created.Identity.Name), created.Identity.ID, strings.Join(hosts, " and "), where, until(created.Expires))
+	if printed {
+		a.note("%s", text)
 		return nil
 	}
-	return a.answer("S%s\n", strings.TrimPrefix(text, "s"))
+	return a.answer("%s\n", text)
 }
 
-// sayPassedOver warns where Docker does not look at the credential in its file.
-func (a *app) sayPassedOver(file *dockerconfig.File) {
+// warnNotUsed warns if Docker does not use the credential in its config.
+func (a *app) warnNotUsed(file *dockerconfig.File) {
 	host := a.cfg.Registry.Host
-	switch helper, ok := file.Helper(host); {
-	case ok && helper == helperName:
-		a.warn("Docker asks us for %s and does not look there; to have it look, run: %s configure-docker --remove", host, name)
-		return
-	case ok:
-		a.warn("Docker asks the helper %q for %s and does not look there: take it out of %s", helper, host, file.Path)
+	if helper, ok := file.Helper(host); ok {
+		if helper == helperName {
+			a.warnHint(hint.Text("%s configure-docker --remove", name), "Docker asks this program for %s and does not use the file", host)
+		} else {
+			a.warnHint(hint.Text("remove the helper from %s", file.Path), "Docker asks the helper %q for %s and does not use the file", helper, host)
+		}
 		return
 	}
 	for _, finding := range file.Findings(host, helperName) {
 		if finding.Kind == dockerconfig.Store {
-			a.warn("Docker asks its store %q for %s and does not look there; --save alone and %s configure-docker work beside it", finding.Helper, host, name)
+			a.warnHint(hint.Text("use --save alone, then run: %s configure-docker", name), "Docker asks its store %q for %s and does not use the file", finding.Helper, host)
 		}
 	}
 }
 
-// sayUnregistered warns where Docker does not ask us for what is saved here.
-func (a *app) sayUnregistered() {
+// warnUnregistered warns if Docker does not ask this program for what is saved.
+func (a *app) warnUnregistered() {
 	host := a.cfg.Registry.Host
 	file, err := dockerFile()
 	if err != nil {
-		a.warn("whether Docker asks us for %s is not known: %v", host, err)
+		a.warn("cannot tell whether Docker asks this program for %s: %v", host, err)
 		return
 	}
 	if helper, ok := file.Helper(host); !ok || helper != helperName {
-		a.warn("Docker does not ask us for %s yet; run: %s configure-docker --no-login", host, name)
+		a.warnHint(hint.Text("%s configure-docker --no-login", name), "Docker does not ask this program for %s yet", host)
 	}
 }
 
-// retire names the identities whose place a saved pull token took, and revokes them
-// if revoke says so.
+// retire names the credentials that a saved pull token replaces, and revokes them if
+// revoke is set.
 func (a *app) retire(ctx context.Context, client *iam.Client, s *token.Session, ids []string, revoke bool) error {
 	saved, err := a.savedTokens(s)
 	if err != nil {
@@ -197,31 +106,32 @@ func (a *app) retire(ctx context.Context, client *iam.Client, s *token.Session, 
 	}
 	var errs []error
 	for _, id := range ids {
-		i := slices.IndexFunc(saved, func(t savedToken) bool { return t.username == id })
+		i := slices.IndexFunc(saved, func(t pulltoken.Saved) bool { return t.Username == id })
 		switch {
 		case !iam.ValidID(id):
-			a.warn("it takes the place of the login of %s", platform.Printable(id))
+			a.note("It replaces the login of %s.", platform.Printable(id))
 		case !revoke:
-			a.warn("it takes the place of %s, which stays good; to revoke that, run: %s pull-token revoke %s", id, name, id)
+			a.warnHint(hint.Do(hint.RevokePullToken, id), "it replaces %s, which remains valid", id)
 		case i >= 0:
-			a.warn("it takes the place of %s, which is not revoked: it is still saved for %s (%s)", id, saved[i].host, saved[i].where)
+			a.warn("it replaces %s, which is not revoked: it is still saved for %s (%s)", id, saved[i].Host, saved[i].Place)
 		default:
-			errs = append(errs, a.revokeOld(ctx, client, id))
+			errs = append(errs, a.revokeReplaced(ctx, client, id))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (a *app) revokeOld(ctx context.Context, client *iam.Client, id string) error {
-	err := client.Revoke(ctx, id)
+func (a *app) revokeReplaced(ctx context.Context, client *iam.Client, id string) error {
+	err := pulltoken.Revoke(ctx, client, id)
 	var gone *iam.NotFoundError
 	switch {
 	case errors.As(err, &gone):
-		a.note("it takes the place of %s, which is gone already", id)
+		a.note("It replaces %s, which no longer exists.", id)
 		return nil
 	case err != nil:
-		return fmt.Errorf("the new pull token is saved, but %s, whose place it takes, is not revoked: %w; to try again, run: %s pull-token revoke %s", id, err, name, id)
+		err = fmt.Errorf("the new pull token is saved, but %s, which it replaces, is not revoked: %w", id, err)
+		return hint.With(err, hint.Do(hint.RevokePullToken, id))
 	}
-	a.note("revoked %s, whose place it takes", id)
+	a.note("Revoked %s, which it replaces.", id)
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"docker-credential-cgr/signin/openurl"
 	"docker-credential-cgr/token"
 	"docker-credential-cgr/workload"
+	"docker-credential-cgr/workload/idtoken"
 )
 
 // signInFlags are those of the commands that sign in.
@@ -86,7 +87,7 @@ func (a *app) planSignIn(ctx context.Context, c *cobra.Command, f *signInFlags) 
 
 // givenToken gives the ID token of --identity-token, or nil. Its path counts as
 // the setting from then on.
-func (a *app) givenToken(c *cobra.Command, f *signInFlags) (*workload.Source, error) {
+func (a *app) givenToken(c *cobra.Command, f *signInFlags) (*idtoken.Source, error) {
 	if !c.Flags().Changed("identity-token") {
 		return nil, nil
 	}
@@ -96,12 +97,12 @@ func (a *app) givenToken(c *cobra.Command, f *signInFlags) (*workload.Source, er
 	if f.identityToken == "-" && term.IsTerminal(int(a.Stdin.Fd())) {
 		a.note("paste the ID token, then press Enter and Ctrl-D")
 	}
-	source, err := workload.Given(f.identityToken, a.Stdin)
+	source, err := idtoken.FromFlag(f.identityToken, a.Stdin)
 	if err != nil {
 		return nil, misuse("--identity-token: %w", err)
 	}
 	if source.Exposed {
-		a.warnError(hint.With(errors.New("other users of this machine can see the token in the list of processes"), hint.Text("give --identity-token a path or -, or use --identity-token-env NAME")))
+		a.warnHint(hint.Text("give --identity-token a path or -, or use --identity-token-env NAME"), "other users of this machine can see the token in the list of processes")
 	}
 	a.cfg.IdentityToken, a.cfg.IdentityTokenEnv = source.Path, ""
 	return &source, nil
@@ -124,17 +125,17 @@ func (a *app) remember(c *cobra.Command) error {
 
 // idToken finds where ID tokens come from: the configured place, or, for an
 // identity and in CI, what the machine itself offers.
-func (p Program) idToken(cfg config.Config) (workload.Source, bool) {
+func (p Program) idToken(cfg config.Config) (idtoken.Source, bool) {
 	switch {
 	case cfg.IdentityToken != "":
-		return workload.File(cfg.IdentityToken), true
+		return idtoken.File(cfg.IdentityToken), true
 	case cfg.IdentityTokenEnv != "":
-		source, err := workload.Variable(cfg.IdentityTokenEnv, os.Getenv)
+		source, err := idtoken.Variable(cfg.IdentityTokenEnv, os.Getenv)
 		return source, err == nil // its name was checked with the settings
 	case ofWorkload(cfg):
 		return workload.ThisHost().Ambient(cfg.Issuer.Host)
 	}
-	return workload.Source{}, false
+	return idtoken.Source{}, false
 }
 
 // checkOrganization asks the issuer whether the configured organization can be

@@ -149,7 +149,7 @@ func (a *app) status(ctx context.Context, quick bool) error {
 		return errSignedOut
 	}
 	if kept.Account.EndsSoon(s.Now()) && term.IsTerminal(int(a.Stderr.Fd())) {
-		a.warnError(hint.With(errors.New("the session ends within the hour"), hint.Do(hint.SignIn)))
+		a.warnHint(hint.Do(hint.SignIn), "the session ends within the hour")
 	}
 	return nil
 }

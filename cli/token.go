@@ -11,6 +11,7 @@ import (
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/workload"
 )
 
 func (a *app) newToken() *cobra.Command {
@@ -62,12 +63,12 @@ func (a *app) token(ctx context.Context, ask platform.Ask) error {
 	return a.answer("%s\n", t.AccessToken)
 }
 
-// mask has the runner of GitHub Actions hide a secret wherever the job's log would
-// show it, and does nothing elsewhere. It comes before the secret is printed.
+// mask has the CI system hide a secret wherever the job's log would show it, if the system
+// can. It must be called before the secret is printed.
 func (p Program) mask(secret string) {
-	// The runner looks for commands in both streams; standard output may be
-	// caught in a variable.
-	if os.Getenv("GITHUB_ACTIONS") == "true" {
-		fmt.Fprintf(p.Stderr, "::add-mask::%s\n", secret)
+	// The runner of GitHub Actions looks for commands in both streams. Standard output may
+	// be captured in a variable.
+	if command := (workload.Host{Getenv: os.Getenv}).Mask(); command != "" {
+		fmt.Fprintf(p.Stderr, "%s%s\n", command, secret)
 	}
 }

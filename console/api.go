@@ -14,9 +14,10 @@ import (
 	"time"
 
 	"docker-credential-cgr/iam"
+	"docker-credential-cgr/pulltoken"
 )
 
-// maxBody bounds what the page sends, in bytes.
+// maxBody is the maximum size of a request, in bytes.
 const maxBody = 16 << 10
 
 // listing is what the page shows.
@@ -70,30 +71,30 @@ func (s *server) listProblem(err error) string {
 	return err.Error()
 }
 
-// createRequest is the pull token that the page asks for.
+// createRequest is the pull token that the page requests.
 type createRequest struct {
-	Organization string           `json:"organization"` // its id
-	Name         string           `json:"name"`
-	Description  string           `json:"description"`
-	Seconds      int64            `json:"seconds"` // its lifetime
-	Repositories []iam.Repository `json:"repositories"`
+	Organization string                 `json:"organization"` // its id
+	Name         string                 `json:"name"`
+	Description  string                 `json:"description"`
+	Seconds      int64                  `json:"seconds"` // its lifetime
+	Repositories []pulltoken.Repository `json:"repositories"`
 }
 
-// request returns the pull token that v asks for, if it is allowed.
-func (s *server) request(v createRequest) (iam.PullTokenRequest, error) {
-	if !slices.ContainsFunc(s.Organizations, func(g iam.Group) bool { return g.ID == v.Organization }) {
-		return iam.PullTokenRequest{}, errors.New("choose an organization")
+// request returns the organization and the pull token of v, if they are allowed.
+func (s *server) request(v createRequest) (iam.Group, pulltoken.Request, error) {
+	i := slices.IndexFunc(s.Organizations, func(g iam.Group) bool { return g.ID == v.Organization })
+	if i < 0 {
+		return iam.Group{}, pulltoken.Request{}, errors.New("choose an organization")
 	}
-	// More would overflow time.Duration; the request's own check says what is wrong.
-	seconds := min(max(v.Seconds, 0), int64(2*iam.MaxTTL/time.Second))
-	request := iam.PullTokenRequest{
-		Parent: v.Organization, Name: v.Name, Description: v.Description,
-		TTL: time.Duration(seconds) * time.Second, Repositories: v.Repositories,
+	// More would overflow time.Duration. The request's own check returns the error.
+	seconds := min(max(v.Seconds, 0), int64(2*pulltoken.MaxTTL/time.Second))
+	request := pulltoken.Request{
+		Name: v.Name, Description: v.Description, TTL: time.Duration(seconds) * time.Second, Repositories: v.Repositories,
 	}
-	return request, request.Check()
+	return s.Organizations[i], request, request.Check()
 }
 
-// created is a new pull token. It is in this one answer and nowhere else.
+// created is a new pull token. It is in this one response and nowhere else.
 type created struct {
 	ID       string    `json:"id"` // the username, too
 	Password string    `json:"password"`
@@ -107,12 +108,12 @@ func (s *server) create(w http.ResponseWriter, r *http.Request) {
 	if !readJSON(w, r, &v) {
 		return
 	}
-	request, err := s.request(v)
+	organization, request, err := s.request(v)
 	if err != nil {
 		writeError(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	made, snippets, err := s.PullTokens.Create(r.Context(), request)
+	made, snippets, err := s.PullTokens.Create(r.Context(), organization, request)
 	switch {
 	case err != nil:
 		writeError(w, http.StatusBadGateway, err.Error())
@@ -125,13 +126,13 @@ func (s *server) create(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// takeBackLimit bounds taking back a pull token.
-const takeBackLimit = 10 * time.Second
+// takeBackTimeout is how long takeBack may take.
+const takeBackTimeout = 10 * time.Second
 
-// takeBack revokes a pull token that nobody got: the page went away before its answer.
-// Where that is refused, the list shows it.
+// takeBack revokes a pull token that was not received: the page was closed before the
+// response. If that fails, the list shows it.
 func (s *server) takeBack(id string) {
-	ctx, cancel := context.WithTimeout(context.Background(), takeBackLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), takeBackTimeout)
 	defer cancel()
 	_ = s.PullTokens.Revoke(ctx, id)
 }
@@ -154,8 +155,8 @@ func (s *server) revoke(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, struct{}{})
 }
 
-// readJSON reads a request's body into v. It answers the request where it cannot. A form
-// of another site could send any other type than JSON.
+// readJSON decodes a request's body into v, and responds if it cannot. A form of another
+// site could send any type but JSON.
 func readJSON(w http.ResponseWriter, r *http.Request, v any) bool {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		writeError(w, http.StatusUnsupportedMediaType, "the request is not JSON")
@@ -188,7 +189,7 @@ func decode(text io.Reader, v any) error {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // whoever asked may be gone
+	_ = json.NewEncoder(w).Encode(v) // the page may have been closed
 }
 
 func writeError(w http.ResponseWriter, status int, text string) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"docker-credential-cgr/iam"
+	"docker-credential-cgr/pulltoken"
 )
 
 func TestList(t *testing.T) {
@@ -77,7 +78,7 @@ func TestCreate(t *testing.T) {
 		t.Fatalf("got %d made, want 1", len(f.fake.made))
 	}
 	made := f.fake.made[0]
-	if made.Parent != org || made.Name != "ci" || made.Description != "builds" || made.TTL != 720*time.Hour || !slices.Equal(made.Repositories, []iam.Repository{iam.OCI}) {
+	if f.fake.parents[0] != org || made.Name != "ci" || made.Description != "builds" || made.TTL != 720*time.Hour || !slices.Equal(made.Repositories, []pulltoken.Repository{pulltoken.OCI}) {
 		t.Errorf("got %+v asked for, want what the page sent", made)
 	}
 	var c created
@@ -112,8 +113,8 @@ func TestSeveralOrganizations(t *testing.T) {
 	}
 	for _, id := range []string{other, org} {
 		f.wantStatus(f.request("POST", apiPath, strings.Replace(creation, org, id, 1)), 200)
-		if made := f.fake.made[len(f.fake.made)-1]; made.Parent != id {
-			t.Errorf("got one made in %s, want it in the chosen %s", made.Parent, id)
+		if parent := f.fake.parents[len(f.fake.parents)-1]; parent != id {
+			t.Errorf("got one made in %s, want it in the chosen %s", parent, id)
 		}
 	}
 	f.fake.made = nil
@@ -212,14 +213,14 @@ func FuzzCreateRequest(f *testing.F) {
 		if decode(strings.NewReader(text), &v) != nil {
 			return
 		}
-		r, err := s.request(v)
+		parent, r, err := s.request(v)
 		if err != nil {
 			if strings.ContainsAny(err.Error(), "\n\x00\x1b") {
 				t.Errorf("got the error %q, want one line", err)
 			}
 			return
 		}
-		if r.Parent != org || r.TTL < iam.MinTTL || r.TTL > iam.MaxTTL || r.TTL%time.Second != 0 || iam.CheckName(r.Name) != nil || len(r.Repositories) == 0 {
+		if parent.ID != org || r.TTL < pulltoken.MinTTL || r.TTL > pulltoken.MaxTTL || r.TTL%time.Second != 0 || iam.CheckName(r.Name) != nil || len(r.Repositories) == 0 {
 			t.Errorf("got %+v of %q, want it refused", r, text)
 		}
 		if again, _ := json.Marshal(v); decode(strings.NewReader(string(again)), new(createRequest)) != nil {

@@ -1,5 +1,5 @@
-// Package console serves a page, on this machine alone, on which a person sees, makes
-// and revokes pull tokens. It does not know how that person signed in.
+// Package console serves a web page for this machine alone that lists, creates and revokes
+// pull tokens. It does not sign the user in.
 package console
 
 import (
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"docker-credential-cgr/iam"
+	"docker-credential-cgr/pulltoken"
 	"docker-credential-cgr/signin/loopback"
 )
 
@@ -26,14 +27,14 @@ type PullTokens interface {
 	Saved() (id string, err error)
 	// Create creates a pull token from a request that has been checked, and returns the
 	// ways to use it. If it fails, no pull token is left behind.
-	Create(ctx context.Context, r iam.PullTokenRequest) (iam.PullToken, []Snippet, error)
+	Create(ctx context.Context, parent iam.Group, r pulltoken.Request) (pulltoken.Credential, []Snippet, error)
 	// Revoke revokes the pull token with an id.
 	Revoke(ctx context.Context, id string) error
 }
 
 // Token is a pull token in the list.
 type Token struct {
-	iam.PullTokenInfo
+	pulltoken.Info
 	DaysLeft *int `json:"daysLeft,omitempty"` // until it expires; negative once it has, nil if that is unknown
 	Soon     bool `json:"soon,omitempty"`     // expires soon, or has expired
 }
@@ -41,28 +42,28 @@ type Token struct {
 // Snippet is a way to use a pull token, ready to be copied.
 type Snippet struct {
 	Title string `json:"title"`
-	Text  string `json:"text"` // holds the pull token
+	Text  string `json:"text"` // contains the pull token
 }
 
-// Console is the page of one person.
+// Console is the page of one user.
 type Console struct {
 	PullTokens    PullTokens
-	Organizations []iam.Group   // that new pull tokens can be for, at least one
-	Account       string        // who is signed in, for the page to show; may be empty
+	Organizations []iam.Group   // for new pull tokens; at least one
+	Account       string        // of the user, to show; may be empty
 	Registry      string        // host that the pull tokens are for
 	Idle          time.Duration // without a request, after which the page ends
 }
 
-// ErrIdle says that the page ended because nobody used it.
-var ErrIdle = errors.New("nobody has used the page")
+// ErrIdle reports that the page ended because it was not used.
+var ErrIdle = errors.New("the page was not used")
 
-// stopLimit is how long the end waits for what is being done: a pull token that is
-// half made is taken back.
+// stopLimit is how long Serve waits for running requests when it ends, so that an
+// incomplete pull token is deleted.
 const stopLimit = 20 * time.Second
 
-// Serve serves the page until ctx ends, whose cause it gives, or until nobody has used
-// it for c.Idle, which is ErrIdle. ready is called once with the page's address, which
-// holds a key that lets in whoever uses it first, and with a channel that is closed then.
+// Serve serves the page until ctx ends, and returns its cause, or until the page was not
+// used for c.Idle, and returns ErrIdle. It calls ready once with the page's address, which
+// contains a key for one browser, and a channel that is closed when the key is used.
 func (c *Console) Serve(ctx context.Context, ready func(address string, used <-chan struct{})) error {
 	sockets, err := loopback.Listen(loopback.Localhost)
 	if err != nil {
@@ -78,7 +79,7 @@ func (c *Console) Serve(ctx context.Context, ready func(address string, used <-c
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		BaseContext:       func(net.Listener) context.Context { return requests },
-		ErrorLog:          log.New(io.Discard, "", 0), // others on this machine can make it speak
+		ErrorLog:          log.New(io.Discard, "", 0), // other programs on this machine can cause errors
 	}
 	for _, socket := range sockets {
 		go func() { _ = web.Serve(socket) }() // ends with Shutdown
@@ -95,7 +96,7 @@ func (c *Console) Serve(ctx context.Context, ready func(address string, used <-c
 	return err
 }
 
-// await waits for the end of the page, and gives its reason.
+// await waits until the page ends, and returns the reason.
 func (s *server) await(ctx context.Context) error {
 	select {
 	case <-ctx.Done():

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"docker-credential-cgr/iam"
+	"docker-credential-cgr/pulltoken"
 	"docker-credential-cgr/signin/loopback"
 )
 
@@ -26,7 +27,8 @@ const (
 type fake struct {
 	list    []Token
 	err     error
-	made    []iam.PullTokenRequest
+	made    []pulltoken.Request
+	parents []string // ids
 	revoked []string
 	during  func() // runs while a pull token is made
 }
@@ -35,15 +37,15 @@ func (f *fake) List(context.Context) ([]Token, error) { return f.list, f.err }
 
 func (f *fake) Saved() (string, error) { return pullID, nil }
 
-func (f *fake) Create(_ context.Context, r iam.PullTokenRequest) (iam.PullToken, []Snippet, error) {
+func (f *fake) Create(_ context.Context, parent iam.Group, r pulltoken.Request) (pulltoken.Credential, []Snippet, error) {
 	if f.err != nil {
-		return iam.PullToken{}, nil, f.err
+		return pulltoken.Credential{}, nil, f.err
 	}
-	f.made = append(f.made, r)
+	f.made, f.parents = append(f.made, r), append(f.parents, parent.ID)
 	if f.during != nil {
 		f.during()
 	}
-	return iam.PullToken{
+	return pulltoken.Credential{
 		Identity: iam.Identity{ID: pullID, Name: r.Name}, Token: secret,
 		Expires: time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC),
 	}, []Snippet{{"docker login", secret}}, nil
@@ -66,7 +68,7 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	f := &fake{list: []Token{{PullTokenInfo: iam.PullTokenInfo{ID: pullID, Name: "ci", Organization: iam.Group{ID: org, Name: "example.com"}}}}}
+	f := &fake{list: []Token{{Info: pulltoken.Info{ID: pullID, Name: "ci", Organization: iam.Group{ID: org, Name: "example.com"}}}}}
 	s := newServer(&Console{
 		PullTokens: f, Organizations: []iam.Group{{ID: org, Name: "example.com"}},
 		Account: "ada@example.com", Registry: "cgr.dev", Idle: time.Minute,

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// idle tells when nothing has been done for a while.
+// idle measures how long nothing has been done.
 type idle struct {
 	limit time.Duration
 
 	mu     sync.Mutex
-	active int // what is being done
+	active int // requests
 	timer  *time.Timer
 }
 
@@ -18,10 +18,10 @@ func newIdle(limit time.Duration) *idle {
 	return &idle{limit: limit, timer: time.NewTimer(limit)}
 }
 
-// over is ready once nothing has been done for the limit.
+// over receives when nothing has been done for the limit.
 func (i *idle) over() <-chan time.Time { return i.timer.C }
 
-// begin says that something is being done, until done is called.
+// begin records that something is being done until done is called.
 func (i *idle) begin() (done func()) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

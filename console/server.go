@@ -16,7 +16,7 @@ import (
 	"docker-credential-cgr/signin/loopback"
 )
 
-// files is the page. Nothing of it is a secret, and nothing of it is made while it runs.
+// files are the page. They contain no secret, and are not templates.
 //
 //go:embed page.html entered.html refused.html console.css console.js
 var files embed.FS
@@ -27,12 +27,12 @@ const (
 	alivePath  = "api/alive"
 	keyName    = "key"
 	cookieName = "cgr-console"
-	// header comes with every request of the page's script. No other site's page can
-	// send it without a preflight, and none is granted.
+	// header is on every request of the page's script. Pages of other sites cannot send it
+	// without a preflight, which is never granted.
 	header = "Cgr-Console"
 )
 
-// server answers the requests to the page.
+// server handles the requests of the page.
 type server struct {
 	*Console
 	port    string
@@ -53,14 +53,14 @@ func newServer(c *Console, port int) *server {
 	}
 }
 
-// random is a secret of n bytes, for an URL or a cookie.
+// random returns a secret of n bytes for a URL or a cookie.
 func random(n int) string {
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // never fails
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// address is where a browser has to be sent first.
+// address returns the URL to open first.
 func (s *server) address() string {
 	return fmt.Sprintf("http://localhost:%s%s?%s=%s", s.port, s.base, keyName, s.key)
 }
@@ -86,11 +86,11 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // policy lets the page use its own files and nothing else.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// servePage lets in whoever has the key, and shows the page to those who are in.
+// servePage exchanges the key for a cookie, and serves the page to browsers with the cookie.
 //
-// Whoever has been let in gets a page that goes on to the address without the key. It
-// is no redirect: the browser may come from a file, which is another site to it, and
-// would not send its new cookie along a redirect that began there.
+// After the exchange it serves a page that opens the address without the key. A redirect
+// would not work: the browser may come from a file, which is another site, and would not
+// send its new cookie along a redirect that began there.
 func (s *server) servePage(w http.ResponseWriter, r *http.Request) {
 	if !loopback.Allow(w, r, http.MethodGet) {
 		return
@@ -108,8 +108,8 @@ func (s *server) servePage(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// letIn exchanges the key for a cookie, once. Cookies know no port (RFC 6265, section
-// 8.5): its path keeps it from whatever else is at localhost, another console too.
+// letIn exchanges the key for a cookie, once. Cookies are not isolated by port (RFC 6265,
+// section 8.5), so the cookie's path separates it from other servers on localhost.
 func (s *server) letIn(w http.ResponseWriter, r *http.Request, key string) bool {
 	if !loopback.IsNavigation(r) {
 		return false
@@ -127,8 +127,8 @@ func (s *server) letIn(w http.ResponseWriter, r *http.Request, key string) bool 
 	return true
 }
 
-// isIn says whether a request has the cookie. Another program on this machine may have
-// set one of the same name beside it.
+// isIn reports whether a request has the cookie. Another server on localhost may have set
+// one with the same name too.
 func (s *server) isIn(r *http.Request) bool {
 	return slices.ContainsFunc(r.CookiesNamed(cookieName), func(c *http.Cookie) bool {
 		return subtle.ConstantTimeCompare([]byte(c.Value), []byte(s.session)) == 1
@@ -149,7 +149,7 @@ func writeFile(w http.ResponseWriter, status int, name, kind string) {
 	}
 	w.Header().Set("Content-Type", kind)
 	w.WriteHeader(status)
-	// A page that went out in part is of no consequence.
+	// An incomplete page does no harm.
 	_, _ = w.Write(text)
 }
 
@@ -163,7 +163,7 @@ func (s *server) serveAPI(w http.ResponseWriter, r *http.Request, path string) {
 		return
 	}
 	if !s.isIn(r) {
-		writeError(w, http.StatusForbidden, "this page is not signed in: start the console again in the terminal")
+		writeError(w, http.StatusForbidden, "this page has no session: start the console again")
 		return
 	}
 	if !fromPage(r) {
@@ -185,9 +185,9 @@ func (s *server) serveAPI(w http.ResponseWriter, r *http.Request, path string) {
 	}
 }
 
-// fromPage says whether a request comes from the page's own script. Browsers name the
-// origin of whatever can change something; what has none comes from no browser. The
-// cookie alone is not enough: to browsers all ports of localhost are one site.
+// fromPage reports whether a request comes from the page's own script. Browsers send the
+// origin of every request that can change something. The cookie alone is not enough: to
+// browsers, all ports of localhost are one site.
 func fromPage(r *http.Request) bool {
 	origins := r.Header.Values("Origin")
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" {
@@ -202,12 +202,12 @@ func fromPage(r *http.Request) bool {
 	return len(origins) == 1 && origins[0] == "http://"+r.Host
 }
 
-// alive is an answer that ends when the page does, so that the page can say so. Waiting
-// for it is no use of the page.
+// alive sends a response that ends when the page does, so that the page can tell the user.
+// Waiting for it does not count as using the page.
 func (s *server) alive(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(http.StatusOK)
-	_ = http.NewResponseController(w).Flush() // it goes out at the end at the latest
+	_ = http.NewResponseController(w).Flush() // otherwise sent at the end
 	select {
 	case <-s.ended:
 		_, _ = io.WriteString(w, "ended\n")

@@ -10,7 +10,7 @@ import (
 func (f *fixture) wantRefused(r *http.Request) {
 	f.t.Helper()
 	w := f.wantStatus(r, http.StatusForbidden)
-	if !strings.Contains(strings.ToLower(w.Body.String()), "start") {
+	if !strings.Contains(w.Body.String(), "console") {
 		f.t.Errorf("got %s, want what to do", w.Body)
 	}
 	if w.Header().Get("Set-Cookie") != "" || w.Header().Get("Location") != "" {

@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"docker-credential-cgr/hint"
 )
 
-// Account is who calls: what the service reads from the access token, and what it
-// lets them do.
+// Account is the caller: what the platform reads from the access token, and what it
+// allows.
 type Account struct {
 	Issuer       string       `json:"issuer"`
 	Subject      string       `json:"subject"` // id of the identity
@@ -21,12 +23,12 @@ type Account struct {
 	Capabilities []Capability `json:"capabilities"`
 }
 
-// Capability is what an account may do in a group and everything below it: a role or,
-// where the token's capabilities match no known role, the capabilities themselves.
+// Capability is what an account may do in a group and everything below it: a role, or the
+// capabilities themselves if they are those of no known role.
 type Capability struct {
 	Group        Group    `json:"group"`
-	Role         Role     `json:"role"`         // zero where the service says null
-	Capabilities []string `json:"capabilities"` // set only where there is no role
+	Role         Role     `json:"role"`         // zero if the platform sends null
+	Capabilities []string `json:"capabilities"` // set only without a role
 }
 
 // Names returns the names of the capabilities, of the role or of c itself.
@@ -37,30 +39,30 @@ func (c Capability) Names() []string {
 	return c.Capabilities
 }
 
-// WhoAmI asks the service who calls.
+// WhoAmI returns the account of the caller.
 func (c *Client) WhoAmI(ctx context.Context) (Account, error) {
 	var account Account
 	err := c.do(ctx, call{
-		doing: "ask who is signed in", method: http.MethodGet, path: "/auth/v1/ok",
-		limit: maxList, // somebody may be in many groups
+		doing: "find out who is signed in", method: http.MethodGet, path: "/auth/v1/ok",
+		limit: maxList, // an account may be in many groups
 	}, &account)
 	if err == nil && account.Subject == "" {
-		err = fmt.Errorf("cannot ask who is signed in: %s answered without saying who", c.URL)
+		err = fmt.Errorf("cannot find out who is signed in: the response of %s has no subject", c.URL)
 	}
 	return account, err
 }
 
-// startWhoAmI starts WhoAmI, and returns what waits for its answer, which several may
-// call.
+// startWhoAmI starts WhoAmI, and returns a function that waits for its result. Several
+// goroutines may call it.
 func (c *Client) startWhoAmI(ctx context.Context) (account func() (Account, error)) {
 	account = sync.OnceValues(func() (Account, error) { return c.WhoAmI(ctx) })
 	go func() { _, _ = account() }()
 	return account
 }
 
-// listAllowed reads a list of what is in the group of an id, or everywhere where that
-// is empty, and returns checkList's error for it: with a *PartialError the list, with
-// any other error none.
+// listAllowed returns a list of what is in the group with an id, or in all groups if it is
+// empty, and checkList's error. It returns a list with a *PartialError, but with no other
+// error.
 func listAllowed[T any](ctx context.Context, c *Client, call call, group string, account func() (Account, error)) ([]T, error) {
 	items, err := list[T](ctx, c, call)
 	if err != nil {
@@ -70,14 +72,14 @@ func listAllowed[T any](ctx context.Context, c *Client, call call, group string,
 	if err != nil {
 		return nil, err
 	}
-	if err = a.checkList(call.capability, call.doing, group); err != nil && !isPartial(err) {
+	if err = a.checkList(call.capability, call.doing, group); err != nil && !IsPartial(err) {
 		return nil, err
 	}
 	return items, err
 }
 
-// Can reports whether a has a capability in the group of an id. An entry for which
-// the service names no capabilities counts as having it: the service decides.
+// Can reports whether a has a capability in the group with an id. A role without a list of
+// capabilities counts as having it: then the platform decides.
 func (a Account) Can(capability, group string) bool {
 	return slices.ContainsFunc(a.Capabilities, func(c Capability) bool {
 		within := group == c.Group.ID || strings.HasPrefix(group, c.Group.ID+"/")
@@ -85,16 +87,16 @@ func (a Account) Can(capability, group string) bool {
 	})
 }
 
-// checkList returns a *CapabilityError where the account has a capability nowhere in
-// the group of an id, or in no group at all where that is empty, and a *PartialError
-// where it has it in a part of them.
+// checkList returns a *CapabilityError if the account has a capability nowhere in the group
+// with an id, or in no group at all if it is empty, and a *PartialError if it has the
+// capability in a part of them.
 func (a Account) checkList(capability, doing, group string) error {
 	var without []Group
 	somewhere := false
 	for _, c := range a.Capabilities {
 		below := group == "" || c.Group.ID == group || strings.HasPrefix(c.Group.ID, group+"/")
 		if group != "" && strings.HasPrefix(group, c.Group.ID+"/") {
-			below = true // what holds above holds here
+			below = true // a capability above includes this group
 		}
 		switch {
 		case !below:
@@ -106,13 +108,17 @@ func (a Account) checkList(capability, doing, group string) error {
 	}
 	switch {
 	case !somewhere:
-		return &CapabilityError{Doing: doing, Capability: capability}
+		return MissingCapability(doing, capability, "")
 	case group != "" && a.Can(capability, group):
 		return nil
 	case group != "":
-		return &PartialError{Doing: doing, Capability: capability, Groups: []Group{{ID: group}}}
+		return incomplete(&PartialError{Doing: doing, Capability: capability, Groups: []Group{{ID: group}}})
 	case len(without) > 0:
-		return &PartialError{Doing: doing, Capability: capability, Groups: without}
+		return incomplete(&PartialError{Doing: doing, Capability: capability, Groups: without})
 	}
 	return nil
+}
+
+func incomplete(err error) error {
+	return hint.With(err, hint.Text("to leave them out, name an organization with --parent"))
 }

@@ -1,17 +1,22 @@
 package iam
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
-// maxName is how long a name may be, in bytes. The service's own limit is not
-// known; longer than this is a mistake.
-const maxName = 255
+// The platform's own limits are not documented. Longer values are mistakes.
+const (
+	maxName        = 255  // bytes
+	maxDescription = 1000 // bytes
+)
 
-// CheckName says what is wrong with the name of an identity, which has lower-case
-// letters, digits, spaces, dots, hyphens and underscores, at least one that is no
-// space.
+// CheckName returns what is wrong with the name of an identity, which consists of
+// lower-case letters, digits, spaces, dots, hyphens and underscores, and not of spaces
+// alone.
 func CheckName(name string) error {
 	if len(name) > maxName {
 		return fmt.Errorf("a name of %d bytes is too long: at most %d", len(name), maxName)
@@ -21,7 +26,7 @@ func CheckName(name string) error {
 	}
 	for _, r := range name {
 		if !isNameRune(r) {
-			return fmt.Errorf("the name %q cannot be taken because of %q: use a to z, 0 to 9, space, dot, hyphen and underscore", name, r)
+			return fmt.Errorf("the name %q contains %q: allowed are a to z, 0 to 9, space, dot, hyphen and underscore", name, r)
 		}
 	}
 	return nil
@@ -31,7 +36,23 @@ func isNameRune(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune(" ._-", r)
 }
 
-// ValidID says whether text is a UIDP, the id of a group, a role or an identity:
+// CheckDescription returns what is wrong with the description of an identity: it is one
+// line of text, at most 1,000 bytes, without control characters.
+func CheckDescription(text string) error {
+	switch {
+	case len(text) > maxDescription:
+		return fmt.Errorf("a description of %d bytes is too long: at most %d", len(text), maxDescription)
+	case !utf8.ValidString(text):
+		return errors.New("the description is not UTF-8")
+	}
+	if i := strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
+		r, _ := utf8.DecodeRuneInString(text[i:])
+		return fmt.Errorf("the description contains %q: it must be one line of printable text", r)
+	}
+	return nil
+}
+
+// ValidID reports whether text is a UIDP, the id of a group, a role or an identity:
 // 40 lower-case hex digits, and "/" and 16 more for each level below.
 func ValidID(text string) bool {
 	for i, segment := range strings.Split(text, "/") {
@@ -46,10 +67,10 @@ func ValidID(text string) bool {
 	return true
 }
 
-// checkID keeps what is no id out of a request's path.
+// checkID returns an error for what is not an id, so that it gets into no request's path.
 func checkID(what, id string) error {
 	if !ValidID(id) {
-		return fmt.Errorf("%s is not the id of %s, which has 40 hex digits, and / and 16 more for each level below", quote(id), what)
+		return fmt.Errorf("%s is not the id of %s: 40 hex digits, and / and 16 more for each level below", quote(id), what)
 	}
 	return nil
 }

@@ -1,76 +1,80 @@
 package iam
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
+	"golang.org/x/oauth2"
+
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
-	"docker-credential-cgr/spelling"
 )
 
-// CreateIdentityWith makes an identity in the group of an id, as CreateIdentity does,
-// and gives it roles there, by their names. Nothing is made before all of them have
-// been found; a *NotFoundError names those that come near.
-//
-// Where the identity cannot be given a role it is deleted again, also when ctx has
-// ended. The error says so, or else the command by which an owner deletes it.
-func (c *Client) CreateIdentityWith(ctx context.Context, parent string, identity Identity, names []string) (Identity, error) {
-	if err := identity.Check(); err != nil {
+const (
+	// creationGrace is how long CreateIdentityWithRoles waits, after an interrupt, for the
+	// response with the identity's id: it cannot delete the identity without.
+	creationGrace = 5 * time.Second
+	// deletionTimeout is how long UndoCreate may take.
+	deletionTimeout = 10 * time.Second
+)
+
+// CreateIdentityWithRoles creates an identity in the group with an id and gives it roles
+// there. If it cannot give them all it deletes the identity again, even if ctx has ended.
+func (c *Client) CreateIdentityWithRoles(ctx context.Context, parent string, identity Identity, roles []Role) (Identity, error) {
+	if err := cmp.Or(identity.Check(), ctx.Err()); err != nil {
 		return Identity{}, err
 	}
-	c, err := c.withOneToken()
+	// The same token for all requests: a session that ends in between must not prevent the
+	// deletion of what was created.
+	token, err := c.Tokens.Token()
 	if err != nil {
 		return Identity{}, err
 	}
-	var waits []func(context.Context) (Role, error)
-	for _, name := range names {
-		waits = append(waits, begin(func() (Role, error) { return c.roleOrNear(ctx, name) }))
-	}
-	roles := make([]Role, len(names))
-	for i, wait := range waits {
-		if roles[i], err = wait(ctx); err != nil {
-			return Identity{}, err
-		}
-	}
-	if err := ctx.Err(); err != nil {
-		return Identity{}, err
-	}
-	creation, stop := outlasting(ctx, creationGrace)
+	c = &Client{URL: c.URL, Transport: c.Transport, Tokens: oauth2.StaticTokenSource(token)}
+	creation, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(creationGrace, stop) })()
 	created, err := c.CreateIdentity(creation, parent, identity)
 	if err != nil {
 		if platform.Unanswered(err) || creation.Err() != nil {
-			err = fmt.Errorf("%w (whether it was made is not known; it has no role; to see: docker-credential-cgr identities list)", err)
+			list := hint.ListIdentities
+			if identity.Type() == "pull_token" {
+				list = hint.ListPullTokens
+			}
+			err = hint.With(fmt.Errorf("%w (it may have been created, without roles)", err), hint.Do(list))
 		}
 		return Identity{}, err
 	}
-	if err := c.bindAll(ctx, parent, created.ID, roles); err != nil {
-		return Identity{}, forOwner(c.takeBack(ctx, created.ID, err))
+	errs := make([]error, len(roles))
+	var all sync.WaitGroup
+	for i, role := range roles {
+		all.Go(func() { _, errs[i] = c.Bind(ctx, parent, created.ID, role.ID) })
+	}
+	all.Wait() // an identity that is deleted must not be given a role afterwards
+	if err := cmp.Or(errs...); err != nil {
+		return Identity{}, c.UndoCreate(ctx, created, err)
 	}
 	return created, nil
 }
 
-// roleOrNear is Role, but that its *NotFoundError names the roles that come near.
-func (c *Client) roleOrNear(ctx context.Context, name string) (Role, error) {
-	role, err := c.Role(ctx, name)
-	var missing *NotFoundError
-	if !errors.As(err, &missing) {
-		return role, err
+// UndoCreate deletes an identity that is of no use because of err, even if ctx has ended.
+// It returns err with the outcome.
+func (c *Client) UndoCreate(ctx context.Context, identity Identity, err error) error {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), deletionTimeout)
+	defer stop()
+	deletion := c.DeleteIdentity(ctx, identity.ID)
+	var gone *NotFoundError
+	if deletion == nil || errors.As(deletion, &gone) {
+		return fmt.Errorf("%w; the identity was deleted again", err)
 	}
-	if all, err := c.Roles(ctx, ""); err == nil { // else it goes without
-		missing.Near = spelling.Near(name, roleNames(all))
+	remove := hint.DeleteIdentity
+	if identity.Type() == "pull_token" {
+		remove = hint.RevokePullToken
 	}
-	return Role{}, missing
-}
-
-// forOwner names the command that deletes an identity which is left over: the one in
-// a *LeftOverError is for pull tokens alone.
-func forOwner(err error) error {
-	var left *LeftOverError
-	if !errors.As(err, &left) {
-		return err
-	}
-	return fmt.Errorf("%w; the identity %s is left over, because the deletion failed too: %w; for an owner to run: docker-credential-cgr identities delete %s",
-		left.Err, left.ID, left.Deletion, left.ID)
+	return hint.With(fmt.Errorf("%w; the identity %s is left over, because its deletion failed too: %w", err, identity.ID, deletion),
+		hint.Do(remove, identity.ID))
 }

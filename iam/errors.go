@@ -7,10 +7,11 @@ import (
 	"net/http"
 	"strings"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 )
 
-// The capabilities that the calls of a Client take, as roles list them.
+// The capabilities that the methods of a Client require.
 const (
 	CapabilityListGroups       = "groups.list"
 	CapabilityListRoles        = "roles.list"
@@ -22,15 +23,16 @@ const (
 	CapabilityCreateBindings   = "role_bindings.create"
 )
 
-// pullTokenCreator is the built-in role that has all it takes to make a pull token.
-const pullTokenCreator = "registry.pull_token_creator"
+// PullTokenCreator is the built-in role with all capabilities that creating a pull token
+// requires.
+const PullTokenCreator = "registry.pull_token_creator"
 
-// leastRole is the built-in role with the fewest rights of those that have a
-// capability, after the vendor's own table (chainguard.dev/sdk, proto/capabilities).
+// leastRole returns the built-in role with the fewest capabilities of those that have this
+// one, by the vendor's own table (chainguard.dev/sdk, proto/capabilities).
 func leastRole(capability string) string {
 	switch capability {
 	case CapabilityCreateIdentities, CapabilityCreateBindings:
-		return pullTokenCreator
+		return PullTokenCreator
 	case CapabilityUpdateIdentities, CapabilityDeleteIdentities:
 		return "owner"
 	case CapabilityListGroups:
@@ -39,22 +41,30 @@ func leastRole(capability string) string {
 	return "viewer"
 }
 
-// CapabilityError says that the caller lacks a capability.
+// CapabilityError reports that the caller lacks a capability.
 type CapabilityError struct {
-	Doing      string // what they may not do, to follow "cannot"
+	Doing      string // what the caller cannot do, to follow "cannot"
 	Capability string // one of the Capability constants
-	Err        error  // the service's answer; nil where it was not asked
-
-	role string // that has this capability and what comes after it; empty for leastRole
+	NeedsRole  string // a role that has it, and what later steps require; empty for the least one
+	Err        error  // the platform's response; nil if it was not asked
 }
 
-// Role is the built-in role with the fewest rights of those that have the capability.
-func (e *CapabilityError) Role() string { return cmp.Or(e.role, leastRole(e.Capability)) }
+// MissingCapability returns a *CapabilityError with a hint. role may be empty.
+func MissingCapability(doing, capability, role string) error {
+	return needsRole(&CapabilityError{Doing: doing, Capability: capability, NeedsRole: role})
+}
+
+func needsRole(err error) error {
+	return hint.With(err, hint.Text("ask an owner of the organization for the role"))
+}
+
+// Role returns the built-in role with the fewest capabilities of those that are enough.
+func (e *CapabilityError) Role() string { return cmp.Or(e.NeedsRole, leastRole(e.Capability)) }
 
 func (e *CapabilityError) Error() string {
-	text := fmt.Sprintf("cannot %s: that takes the capability %s, which the role %s has; ask an owner of the organization for it", e.Doing, e.Capability, e.Role())
+	text := fmt.Sprintf("cannot %s: requires the capability %s, which the role %s has", e.Doing, e.Capability, e.Role())
 	if e.Capability == CapabilityCreateBindings {
-		text += " (nobody can give a role that may do more than they may themselves)"
+		text += " (you cannot give a role with more capabilities than you have)"
 	}
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
@@ -64,45 +74,33 @@ func (e *CapabilityError) Error() string {
 
 func (e *CapabilityError) Unwrap() error { return e.Err }
 
-// PartialError says that the caller lacks a capability in some groups, so that a list
-// is not complete.
+// PartialError reports that the caller lacks a capability in some groups, so that a list
+// is incomplete.
 type PartialError struct {
-	Doing      string // what they may not do there, to follow "cannot"
+	Doing      string // what the caller cannot do there, to follow "cannot"
 	Capability string
 	Groups     []Group
 }
 
 func (e *PartialError) Error() string {
-	var names []string
-	for _, g := range e.Groups {
-		names = append(names, quote(cmp.Or(g.Name, g.ID)))
-	}
-	return fmt.Sprintf("cannot %s in %s: that takes the capability %s, which the role %s has; to leave them out, name an organization with --parent",
+	names := namesOf(e.Groups, func(g Group) string { return quote(cmp.Or(g.Name, g.ID)) })
+	return fmt.Sprintf("cannot %s in %s: requires the capability %s, which the role %s has",
 		e.Doing, strings.Join(names, ", "), e.Capability, leastRole(e.Capability))
 }
 
-func isPartial(err error) bool {
+// IsPartial reports whether err is only a *PartialError.
+func IsPartial(err error) bool {
 	var partial *PartialError
 	return errors.As(err, &partial)
 }
 
-// whileListing says of an error that identities cannot be listed what they are listed
-// for.
-func whileListing(err error, doing string) error {
-	var missing *CapabilityError
-	if errors.As(err, &missing) && missing.Capability == CapabilityListIdentities {
-		missing.Doing = doing
-	}
-	return err
-}
-
-// NotFoundError says that there is nothing of a name or an id, or that the caller
-// may not see it, which the service does not tell apart.
+// NotFoundError reports that nothing has a name or an id, or that the caller may not see
+// it: the platform does not distinguish these.
 type NotFoundError struct {
 	What string   // such as "organization"
-	Name string   // the name or id that was asked for; empty where any would have done
-	Near []string // names that come near it, the nearest first
-	Err  error    // the service's answer; nil where that was an empty list
+	Name string   // the requested name or id; empty if there is none at all
+	Near []string // similar names, the nearest first
+	Err  error    // the platform's response; nil if that was an empty list
 }
 
 func (e *NotFoundError) Error() string {
@@ -112,21 +110,21 @@ func (e *NotFoundError) Error() string {
 	}
 	text += " that you can see"
 	if len(e.Near) > 0 {
-		text += "; the nearest: " + strings.Join(quoteAll(e.Near), ", ")
+		text += "; the nearest: " + strings.Join(namesOf(e.Near, quote), ", ")
 	}
 	return text
 }
 
 func (e *NotFoundError) Unwrap() error { return e.Err }
 
-// ManyError says that several groups fit, so that somebody has to choose.
+// ManyError reports that several groups are possible, so that the user must choose.
 type ManyError struct {
-	Name   string  // that all of them have; empty where none was given
+	Name   string  // that all of them have; empty if none was given
 	Groups []Group // at least two
 }
 
 func (e *ManyError) Error() string {
-	const most = 10 // of them, named in the error
+	const most = 10 // in the text
 	names := make([]string, 0, most)
 	for _, g := range e.Groups[:min(most, len(e.Groups))] {
 		names = append(names, fmt.Sprintf("%s (%s)", quote(g.Name), platform.Printable(g.ID)))
@@ -136,23 +134,15 @@ func (e *ManyError) Error() string {
 	}
 	text := fmt.Sprintf("you are in %d organizations: name one", len(e.Groups))
 	if e.Name != "" {
-		text = fmt.Sprintf("%d organizations are called %s: give the id of one", len(e.Groups), quote(e.Name))
+		text = fmt.Sprintf("%d organizations have the name %s: give the id of one", len(e.Groups), quote(e.Name))
 	}
 	return text + ": " + strings.Join(names, ", ")
 }
 
-// quote shows a name, with what could drive a terminal escaped.
+// quote quotes a name for a message, with what could control a terminal escaped.
 func quote(name string) string { return `"` + platform.Printable(name) + `"` }
 
-func quoteAll(names []string) []string {
-	quoted := make([]string, len(names))
-	for i, name := range names {
-		quoted[i] = quote(name)
-	}
-	return quoted
-}
-
-// explain says of a call that failed what could not be done, and what to do.
+// explain returns the error of a call with what it could not do, and a hint.
 func (call call) explain(err error) error {
 	var answer *platform.AnswerError
 	if !errors.As(err, &answer) {
@@ -163,13 +153,13 @@ func (call call) explain(err error) error {
 	}
 	switch {
 	case answer.Code == platform.CodePermissionDenied && call.capability != "":
-		return &CapabilityError{Doing: call.doing, Capability: call.capability, Err: err}
+		return needsRole(&CapabilityError{Doing: call.doing, Capability: call.capability, Err: err})
 	case answer.Code == platform.CodeNotFound && call.what != "":
 		return &NotFoundError{What: call.what, Name: call.name, Err: err}
 	case answer.Status == http.StatusUnauthorized:
-		return fmt.Errorf("cannot %s: %w; run: docker-credential-cgr login", call.doing, err)
+		return hint.With(fmt.Errorf("cannot %s: %w", call.doing, err), hint.Do(hint.SignIn))
 	case answer.Code == 0:
-		return fmt.Errorf("cannot %s: %w (not in the words of the platform API: a proxy may have answered)", call.doing, err)
+		return fmt.Errorf("cannot %s: %w (not a response of the platform API: a proxy may have sent it)", call.doing, err)
 	}
 	return fmt.Errorf("cannot %s: %w", call.doing, err)
 }

@@ -14,17 +14,15 @@ type Group struct {
 	ID          string `json:"id"`
 	Name        string `json:"name"`
 	Description string `json:"description,omitempty"`
-	Verified    bool   `json:"verified,omitempty"` // the name is a domain that the organization has proved
+	Verified    bool   `json:"verified,omitempty"` // the name is a domain that the organization has proven to own
 	Kind        string `json:"kind,omitempty"`     // newer deployments only
 	Status      string `json:"status,omitempty"`   // newer deployments only
 }
 
-// GroupFilter limits a list of groups; what is empty does not.
+// GroupFilter limits a list of groups; empty fields do not.
 type GroupFilter struct {
-	ID            string // exactly
-	Name          string // exactly
-	InRoot        bool   // organizations only
-	DescendantsOf string // id of the group that they are below of
+	ID     string // exactly
+	InRoot bool   // organizations only
 }
 
 // Groups lists the groups that the caller may see.
@@ -36,7 +34,7 @@ func (c *Client) Groups(ctx context.Context, f GroupFilter) ([]Group, error) {
 	return list[Group](ctx, c, call{
 		doing: "list organizations and folders", capability: CapabilityListGroups,
 		path:  "/iam/v1/groups",
-		query: filter("id", f.ID, "name", f.Name, "uidp.inRoot", inRoot, "uidp.descendantsOf", f.DescendantsOf),
+		query: filter("id", f.ID, "uidp.inRoot", inRoot),
 	})
 }
 
@@ -46,10 +44,9 @@ func (c *Client) Organizations(ctx context.Context) ([]Group, error) {
 	return slices.DeleteFunc(groups, func(g Group) bool { return strings.Contains(g.ID, "/") }), err
 }
 
-// Organization finds an organization by what somebody typed: its name, its id (a
-// folder's will do), or nothing where there is only one. A *NotFoundError names the
-// organizations that come near; a *ManyError has those that fit, for somebody to
-// choose from.
+// Organization returns the organization with a name, the organization or folder with an
+// id, or the only organization for "". A *NotFoundError has similar names; a *ManyError
+// has those to choose from.
 func (c *Client) Organization(ctx context.Context, nameOrID string) (Group, error) {
 	if len(nameOrID) > maxName && !ValidID(nameOrID) {
 		return Group{}, fmt.Errorf("an organization's name of %d bytes is too long: at most %d", len(nameOrID), maxName)
@@ -61,17 +58,18 @@ func (c *Client) Organization(ctx context.Context, nameOrID string) (Group, erro
 	if err != nil {
 		return Group{}, err
 	}
-	fit := organizations
+	matching := organizations
 	if nameOrID != "" {
-		fit = slices.DeleteFunc(slices.Clone(organizations), func(g Group) bool { return g.Name != nameOrID })
+		matching = slices.DeleteFunc(slices.Clone(organizations), func(g Group) bool { return g.Name != nameOrID })
 	}
-	switch len(fit) {
+	switch len(matching) {
 	case 0:
-		return Group{}, &NotFoundError{What: "organization", Name: nameOrID, Near: spelling.Near(nameOrID, groupNames(organizations))}
+		names := namesOf(organizations, func(g Group) string { return g.Name })
+		return Group{}, &NotFoundError{What: "organization", Name: nameOrID, Near: spelling.Near(nameOrID, names)}
 	case 1:
-		return fit[0], nil
+		return matching[0], nil
 	}
-	return Group{}, &ManyError{Name: nameOrID, Groups: fit}
+	return Group{}, &ManyError{Name: nameOrID, Groups: matching}
 }
 
 func (c *Client) groupByID(ctx context.Context, id string) (Group, error) {
@@ -87,10 +85,11 @@ func (c *Client) groupByID(ctx context.Context, id string) (Group, error) {
 	return Group{}, &NotFoundError{What: "organization", Name: id}
 }
 
-func groupNames(groups []Group) []string {
-	names := make([]string, len(groups))
-	for i, g := range groups {
-		names[i] = g.Name
+// namesOf returns the name of each item.
+func namesOf[T any](items []T, name func(T) string) []string {
+	names := make([]string, len(items))
+	for i, item := range items {
+		names[i] = name(item)
 	}
 	return names
 }

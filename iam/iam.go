@@ -1,5 +1,5 @@
-// Package iam is a client of the platform API: who somebody is, and the
-// organizations, roles, identities and role bindings that they may see and change.
+// Package iam is a client of the platform API for accounts, organizations, roles,
+// identities and role bindings.
 package iam
 
 import (
@@ -13,39 +13,37 @@ import (
 	"docker-credential-cgr/platform"
 )
 
-// Client calls the platform API. What it gives is as the service wrote it: names
-// and descriptions may hold anything, and are for platform.Printable before they
-// are shown.
+// Client calls the platform API. It returns names and descriptions as the platform sends
+// them: they may contain anything, so callers must print them with platform.Printable.
 //
-// Its errors say in one printable line what could not be done. They wrap the
-// service's answer, a *platform.AnswerError, where there was one; a missing
-// capability is a *CapabilityError, what is not there a *NotFoundError. An error of
-// Tokens comes back as it is.
+// Its errors are one printable line. They wrap the platform's response, a
+// *platform.AnswerError, if there is one. A missing capability is a *CapabilityError, and
+// something that does not exist a *NotFoundError. Errors of Tokens are returned unchanged.
 type Client struct {
 	URL       string // of the API, without a trailing slash
 	Transport http.RoundTripper
 	Tokens    oauth2.TokenSource // of access tokens for the API's audience
 }
 
-// maxList bounds the answer to a list, in bytes. Lists come whole, and an identity
-// with its keys takes 1 to 2 KB.
+// maxList is the maximum size of a list, in bytes. Lists are not paged, and an identity
+// with its keys has 1 to 2 KB.
 const maxList = 64 << 20
 
-// call is one request to the API, and the words for what goes wrong with it.
+// call is one request to the API, and what its errors say.
 type call struct {
-	doing      string // what is tried, to follow "cannot"
-	capability string // that it takes; empty where everybody may
-	what, name string // what a "not found" did not find; empty where it is in the answer's own words
+	doing      string // what it does, to follow "cannot"
+	capability string // that it requires; may be empty
+	what, name string // what a response "not found" is about; may be empty
 
 	method string
 	path   string
 	query  url.Values
 	body   any
-	limit  int64      // of the answer, in bytes; 0 for the usual
-	date   *time.Time // where the service's clock goes, if it says; nil for nowhere
+	limit  int64      // of the response, in bytes; 0 for the default
+	date   *time.Time // set to the platform's clock if the response has it; may be nil
 }
 
-// do makes the call and reads what came back into answer.
+// do sends the request and decodes the response into answer.
 func (c *Client) do(ctx context.Context, call call, answer any) error {
 	token, err := c.Tokens.Token()
 	if err != nil {
@@ -64,7 +62,7 @@ func (c *Client) do(ctx context.Context, call call, answer any) error {
 	return call.explain(err)
 }
 
-// list reads a list of the API.
+// list returns a list of the API.
 func list[T any](ctx context.Context, c *Client, call call) ([]T, error) {
 	call.method, call.limit = http.MethodGet, maxList
 	var answer struct {
@@ -76,8 +74,8 @@ func list[T any](ctx context.Context, c *Client, call call) ([]T, error) {
 	return answer.Items, nil
 }
 
-// filter makes the query of a list from pairs of a name and a value, without those
-// that have no value.
+// filter returns the query of a list from pairs of a name and a value, without those that
+// have no value.
 func filter(pairs ...string) url.Values {
 	query := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {

@@ -2,7 +2,6 @@ package iam
 
 import (
 	"context"
-	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,10 +12,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/oauth2"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 )
 
@@ -104,15 +103,6 @@ func (a *api) one(t *testing.T) asked {
 	return a.asked[0]
 }
 
-// prepareAndCreate makes a pull token from nothing.
-func (c *Client) prepareAndCreate(ctx context.Context, r PullTokenRequest, now func() time.Time, newKey func() (*rsa.PrivateKey, error)) (PullToken, error) {
-	p, err := c.PreparePullToken(ctx, r.Repositories)
-	if err != nil {
-		return PullToken{}, err
-	}
-	return c.createPullToken(ctx, r, p, issuer, now, newKey)
-}
-
 // oneLine checks what every error has to be.
 func oneLine(t *testing.T, err error) {
 	t.Helper()
@@ -147,12 +137,6 @@ var calls = map[string]func(context.Context, *Client) error{
 		return err
 	},
 	"DeleteIdentity": func(ctx context.Context, c *Client) error { return c.DeleteIdentity(ctx, pullID) },
-	"CreatePullToken": func(ctx context.Context, c *Client) error {
-		_, err := c.prepareAndCreate(ctx, request, time.Now, testKey)
-		return err
-	},
-	"PullTokens": func(ctx context.Context, c *Client) error { _, err := c.PullTokens(ctx, PullTokenFilter{}); return err },
-	"Revoke":     func(ctx context.Context, c *Client) error { return c.Revoke(ctx, pullID) },
 }
 
 // publicKeys is a JWKS, whose key is that of RFC 8037, appendix A.2.
@@ -228,8 +212,8 @@ func TestMissingCapability(t *testing.T) {
 
 func TestSignInAgain(t *testing.T) {
 	_, err := refusing(t, 401, 16, "token is expired").WhoAmI(t.Context())
-	if want := "run: docker-credential-cgr login"; err == nil || !strings.HasSuffix(err.Error(), want) {
-		t.Errorf("got %v, want it to end with %q", err, want)
+	if !slices.Contains(hint.Of(err), hint.Do(hint.SignIn)) {
+		t.Errorf("got %v with the hints %v, want a sign-in", err, hint.Of(err))
 	}
 }
 

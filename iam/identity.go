@@ -6,14 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
-// Time is a time as the API writes it (RFC 3339). Nothing, null and "" are the zero
-// time.
+// Time is a time of the API (RFC 3339). A missing one, null and "" are the zero time.
 type Time struct{ time.Time }
 
-// UnmarshalJSON reads a time of the API.
+// UnmarshalJSON parses a time of the API.
 func (t *Time) UnmarshalJSON(data []byte) error {
 	if string(data) == `""` {
 		t.Time = time.Time{}
@@ -22,8 +22,8 @@ func (t *Time) UnmarshalJSON(data []byte) error {
 	return t.Time.UnmarshalJSON(data)
 }
 
-// Identity is somebody or something that can have roles. One of ClaimMatch, Static,
-// AWSIdentity and ServicePrincipal says who may assume it.
+// Identity is a person or a workload that can have roles. One of ClaimMatch, Static,
+// AWSIdentity and ServicePrincipal defines who may assume it.
 type Identity struct {
 	ID          string `json:"id,omitempty"`
 	Name        string `json:"name"`
@@ -38,9 +38,9 @@ type Identity struct {
 	ServicePrincipal *string      `json:"servicePrincipal,omitempty"` // a service of the vendor's
 }
 
-// ClaimMatch lets in whoever has an ID token with these claims. Of a claim and its
-// pattern (a regular expression, RE2) one is set at most; issuer and subject are
-// required. Without an audience the token's has to be the issuer's host.
+// ClaimMatch accepts ID tokens with these claims. At most one of a claim and its pattern (a
+// regular expression, RE2) is set. Issuer and subject are required. Without an audience,
+// the token's must be the host of the platform's issuer.
 type ClaimMatch struct {
 	Issuer          string            `json:"issuer,omitempty"`
 	IssuerPattern   string            `json:"issuerPattern,omitempty"`
@@ -52,7 +52,7 @@ type ClaimMatch struct {
 	ClaimPatterns   map[string]string `json:"claimPatterns,omitempty"`
 }
 
-// Static lets in whoever has a token that one of these keys signed.
+// Static accepts ID tokens that one of these keys has signed.
 type Static struct {
 	Issuer     string   `json:"issuer,omitempty"`
 	Subject    string   `json:"subject,omitempty"`
@@ -61,8 +61,7 @@ type Static struct {
 	Expiration Time     `json:"expiration,omitzero"`  // of the keys
 }
 
-// AWSIdentity lets in a user or a role of AWS. Of an attribute and its pattern one is
-// set.
+// AWSIdentity accepts a user or a role of AWS. One of an attribute and its pattern is set.
 type AWSIdentity struct {
 	Account       string `json:"awsAccount,omitempty"`
 	ARN           string `json:"arn,omitempty"`
@@ -71,12 +70,12 @@ type AWSIdentity struct {
 	UserIDPattern string `json:"userIdPattern,omitempty"`
 }
 
-// PullTokenIssuer is what pull tokens name as their issuer. There is no such server:
-// a client signs the token itself, and leaves the key with an identity.
+// PullTokenIssuer is the issuer of pull tokens. There is no such server: a client signs
+// the token itself, and stores the public key in an identity.
 const PullTokenIssuer = "https://pulltoken.issuer.chainguard.dev"
 
-// Type is the kind of identity, in chainctl's words: claim_match, static, pull_token,
-// aws or service_principal; empty for one that this program does not know.
+// Type returns the type of identity, in chainctl's words: claim_match, static, pull_token,
+// aws or service_principal; "" for one that this program does not know.
 func (i Identity) Type() string {
 	switch {
 	case i.Static != nil && i.Static.Issuer == PullTokenIssuer:
@@ -93,8 +92,8 @@ func (i Identity) Type() string {
 	return ""
 }
 
-// Check says what is wrong with an identity that is to be made, without asking the
-// service.
+// Check returns what is wrong with an identity that is about to be created, without a
+// request.
 func (i Identity) Check() error {
 	if err := i.check(); err != nil {
 		return err
@@ -108,9 +107,8 @@ func (i Identity) Check() error {
 	return nil
 }
 
-// check says what is wrong with an identity in all that it does not leave to the
-// service to know better: one that is there already may hold what is newer than this
-// program.
+// check returns what is wrong with an identity, new or not. One that exists may contain
+// what is newer than this program, so that the platform checks the rest.
 func (i Identity) check() error {
 	if err := CheckName(i.Name); err != nil {
 		return err
@@ -122,15 +120,16 @@ func (i Identity) check() error {
 		}
 	}
 	if kinds != 1 {
-		return fmt.Errorf("the identity %s has %d of claimMatch, static, awsIdentity and servicePrincipal: exactly one says who may assume it", quote(i.Name), kinds)
+		return fmt.Errorf("the identity %s has %d of claimMatch, static, awsIdentity and servicePrincipal: it must have exactly one",
+			quote(i.Name), kinds)
 	}
 	return nil
 }
 
-// IdentityFilter limits a list of identities; what is empty does not.
+// IdentityFilter limits a list of identities; empty fields do not.
 type IdentityFilter struct {
 	ID            string // exactly
-	DescendantsOf string // id of the group that they are below of
+	DescendantsOf string // id of a group above them
 }
 
 func (f IdentityFilter) call() call {
@@ -140,36 +139,36 @@ func (f IdentityFilter) call() call {
 	}
 }
 
-// Identities lists the identities that the caller may see. The service answers an
-// empty list to a caller who may see none, so who calls is asked at the same time: a
-// *CapabilityError says that they may list none, and a *PartialError, beside the list,
-// that they may not list all.
+// Identities lists the identities that the caller may see. The platform returns an empty
+// list to a caller who may see none, so this asks for the caller's capabilities at the same
+// time: a *CapabilityError reports that the caller may list none, and a *PartialError,
+// which comes with a list, that the caller may not list all.
 func (c *Client) Identities(ctx context.Context, f IdentityFilter) ([]Identity, error) {
 	if f.ID != "" {
-		return list[Identity](ctx, c, f.call()) // what is not found is an error of the caller's
+		return list[Identity](ctx, c, f.call()) // the caller reports what is missing
 	}
 	return listAllowed[Identity](ctx, c, f.call(), f.DescendantsOf, c.startWhoAmI(ctx))
 }
 
-// IdentitiesAndBindings is Identities for the group of an id and RoleBindings for it,
-// at the same time. With a *PartialError, either list may be incomplete.
+// IdentitiesAndBindings calls Identities and RoleBindings for the group with an id, at the
+// same time. With a *PartialError, either list may be incomplete.
 func (c *Client) IdentitiesAndBindings(ctx context.Context, group string) ([]Identity, []RoleBinding, error) {
 	account := c.startWhoAmI(ctx)
-	bindingsOf := begin(func() ([]RoleBinding, error) {
-		return listAllowed[RoleBinding](ctx, c, bindingsCall(group), group, account)
-	})
+	var bindings []RoleBinding
+	var bindingsErr error
+	var listing sync.WaitGroup
+	listing.Go(func() { bindings, bindingsErr = listAllowed[RoleBinding](ctx, c, bindingsCall(group), group, account) })
 	identities, err := listAllowed[Identity](ctx, c, IdentityFilter{DescendantsOf: group}.call(), group, account)
-	if err != nil && !isPartial(err) {
-		return nil, nil, err
-	}
-	bindings, bindingsErr := bindingsOf(ctx)
-	if bindingsErr != nil && !isPartial(bindingsErr) {
-		return nil, nil, bindingsErr
+	listing.Wait()
+	for _, err := range []error{err, bindingsErr} {
+		if err != nil && !IsPartial(err) {
+			return nil, nil, err
+		}
 	}
 	return identities, bindings, cmp.Or(err, bindingsErr)
 }
 
-// Identity gives the identity of an id.
+// Identity returns the identity with an id.
 func (c *Client) Identity(ctx context.Context, id string) (Identity, error) {
 	if err := checkID("an identity", id); err != nil {
 		return Identity{}, err
@@ -186,8 +185,8 @@ func (c *Client) Identity(ctx context.Context, id string) (Identity, error) {
 	return Identity{}, &NotFoundError{What: "identity", Name: id}
 }
 
-// CreateIdentity makes an identity in the group of an id, and gives it as the service
-// keeps it, with its id. The id and the times of identity are not looked at.
+// CreateIdentity creates an identity in the group with an id, and returns it as the
+// platform stores it. It ignores the id and the times of identity.
 func (c *Client) CreateIdentity(ctx context.Context, parent string, identity Identity) (Identity, error) {
 	if err := checkID("an organization or a folder", parent); err != nil {
 		return Identity{}, err
@@ -205,15 +204,15 @@ func (c *Client) CreateIdentity(ctx context.Context, parent string, identity Ide
 	if err != nil {
 		return Identity{}, err
 	}
-	// Its id is half of a pull token, and what it is deleted by.
+	// The id is the username of a pull token, and needed to delete it.
 	if !ValidID(created.ID) || !strings.HasPrefix(created.ID, parent+"/") {
-		return Identity{}, fmt.Errorf("cannot %s: %s answered with the id %s, which is none below it", doing, c.URL, quote(created.ID))
+		return Identity{}, fmt.Errorf("cannot %s: %s returned the id %s, which is not below it", doing, c.URL, quote(created.ID))
 	}
 	return created, nil
 }
 
-// DeleteIdentity deletes the identity of an id, and with it every credential that is
-// one: this revokes a pull token. It gives a *NotFoundError where there is none.
+// DeleteIdentity deletes the identity with an id, which revokes a pull token. It returns a
+// *NotFoundError if there is none.
 func (c *Client) DeleteIdentity(ctx context.Context, id string) error {
 	if err := checkID("an identity", id); err != nil {
 		return err

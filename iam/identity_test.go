@@ -93,7 +93,7 @@ func TestIdentitiesWithoutTheRight(t *testing.T) {
 		partial                   bool
 	}{
 		{"everywhere", may, "", "", false},
-		{"nowhere", mayNot, "", "takes the capability identity.list, which the role viewer has", false},
+		{"nowhere", mayNot, "", "requires the capability identity.list, which the role viewer has", false},
 		{"in no organization", "", "", "identity.list", false},
 		{"in one of two", may + "," + mayNot, "", `cannot list identities in "example.net"`, true},
 		{"in the one that is meant", may + "," + mayNot, org, "", false},

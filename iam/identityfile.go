@@ -12,145 +12,88 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"docker-credential-cgr/platform"
 )
 
-// maxIdentityFile bounds the text of an identity, in bytes.
+// maxIdentityFile is the maximum size of a file with an identity, in bytes.
 const maxIdentityFile = 256 << 10
 
-// ParseIdentityFile reads an identity from YAML or JSON, under the names that Identity
-// has in JSON or the same with underscores (claimMatch or claim_match). Values are
-// taken as they are written: a subject may look like a number. A time may be a day, as
-// yyyy-mm-dd. Errors begin with the line.
+// ParseIdentityFile parses an identity from YAML or JSON. It has the names of Identity in
+// JSON, or the same with underscores (claimMatch or claim_match). Values are strings as
+// written: a subject may look like a number. A time may be a day as yyyy-mm-dd. Errors
+// begin with the line.
 //
-// What has been read is still for Check, once it has a name.
-func ParseIdentityFile(text []byte) (Identity, error) {
+// The caller must check the identity with Check.
+func ParseIdentityFile(text []byte) (identity Identity, err error) {
 	if len(text) > maxIdentityFile {
-		return Identity{}, fmt.Errorf("holds %d bytes, which is too long for an identity: at most %d", len(text), maxIdentityFile)
+		return Identity{}, fmt.Errorf("has %d bytes, which is too long for an identity: at most %d", len(text), maxIdentityFile)
 	}
-	root, err := readYAML(text)
-	if err != nil {
-		return Identity{}, err
-	}
-	var identity Identity
-	if err := decodeNode(root, "the identity", reflect.ValueOf(&identity).Elem()); err != nil {
-		return Identity{}, err
-	}
-	return identity, nil
-}
-
-// readYAML gives the root of the one document in text.
-func readYAML(text []byte) (root *yaml.Node, err error) {
-	// The YAML library reports what it finds with panics of its own, and some of its
-	// inner checks get through.
+	// Some internal checks of the YAML library panic.
 	defer func() {
 		if recover() != nil {
-			root, err = nil, errors.New("is not understood as YAML or JSON")
+			identity, err = Identity{}, errors.New("is not valid YAML or JSON")
 		}
 	}()
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var document, next yaml.Node
 	switch err := decoder.Decode(&document); {
 	case errors.Is(err, io.EOF):
-		return nil, errors.New("is empty")
+		return Identity{}, errors.New("is empty")
 	case err != nil:
-		return nil, notYAML(err)
+		return Identity{}, syntaxError(err)
 	}
 	switch err := decoder.Decode(&next); {
 	case err == nil:
-		return nil, errors.New("holds more than one document (---): an identity is one")
+		return Identity{}, errors.New("contains more than one document (---)")
 	case !errors.Is(err, io.EOF):
-		return nil, notYAML(err)
+		return Identity{}, syntaxError(err)
 	}
-	return document.Content[0], nil
-}
-
-func notYAML(err error) error {
-	return fmt.Errorf("is not understood as YAML or JSON: %s", strings.Trim(quote(strings.TrimPrefix(err.Error(), "yaml: ")), `"`))
-}
-
-// decodeNode reads a node of a kind that Identity has into a value. what is the key
-// that it stands under.
-func decodeNode(n *yaml.Node, what string, v reflect.Value) error {
-	switch {
-	case n.Kind == yaml.AliasNode:
-		return lineError(n, "%s is an alias (*): write the value itself, in quotes if it begins with *", what)
-	case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null":
-		return nil
-	case n.Style&yaml.TaggedStyle != 0:
-		return lineError(n, "%s has a tag (!): write the value alone", what)
+	root := document.Content[0]
+	if err := checkNames(root, "the identity", reflect.TypeFor[Identity]()); err != nil {
+		return Identity{}, err
 	}
-	if t, ok := v.Addr().Interface().(*Time); ok {
-		return decodeTime(n, what, t)
-	}
-	switch v.Kind() {
-	case reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
-		return decodeNode(n, what, v.Elem())
-	case reflect.Struct:
-		return decodeStruct(n, what, v)
-	case reflect.Map:
-		return decodeMap(n, what, v)
-	case reflect.Slice:
-		return decodeList(n, what, v)
-	}
-	if n.Kind != yaml.ScalarNode {
-		return lineError(n, "%s has to be one value", what)
-	}
-	v.SetString(n.Value)
-	return nil
-}
-
-func decodeTime(n *yaml.Node, what string, t *Time) error {
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if parsed, err := time.Parse(layout, n.Value); err == nil && n.Kind == yaml.ScalarNode {
-			t.Time = parsed
-			return nil
+	if err := root.Decode(&identity); err != nil {
+		text := err.Error()
+		var values *yaml.TypeError
+		if errors.As(err, &values) {
+			text = values.Errors[0]
 		}
+		return Identity{}, errors.New(platform.Printable(text))
 	}
-	return lineError(n, "%s is no time: write it as 2026-01-02T03:04:05Z or 2026-01-02", what)
+	return identity, nil
 }
 
-// pairs gives the keys and values of a mapping. Its keys are those of known, and come
-// as they are spelled there; any where known is nil.
-func pairs(n *yaml.Node, what string, known []string) (map[string]*yaml.Node, error) {
+func syntaxError(err error) error {
+	return fmt.Errorf("is not valid YAML or JSON: %s", platform.Printable(strings.TrimPrefix(err.Error(), "yaml: ")))
+}
+
+// checkNames returns an error if a mapping has a name that the struct type t does not
+// have. It replaces the other names by those that the YAML library expects.
+func checkNames(n *yaml.Node, what string, t reflect.Type) error {
 	if n.Kind != yaml.MappingNode {
-		return nil, lineError(n, `%s has to hold names and values, each as "name: value"`, what)
+		return lineError(n, `%s must consist of names and values, each as "name: value"`, what)
 	}
-	values := make(map[string]*yaml.Node, len(n.Content)/2)
+	fields := map[string]reflect.StructField{}
+	for field := range t.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		fields[name] = field
+	}
 	for pair := range slices.Chunk(n.Content, 2) {
-		if pair[0].Kind != yaml.ScalarNode {
-			return nil, lineError(pair[0], "a name in %s has to be a word", what)
-		}
-		key := pair[0].Value
-		i := slices.IndexFunc(known, func(name string) bool { return key == name || key == underscored(name) })
+		key, value := pair[0], pair[1]
+		name := camelCase(key.Value)
+		field, known := fields[name]
 		switch {
-		case i >= 0:
-			key = known[i]
-		case known != nil:
-			return nil, lineError(pair[0], "unknown name %s in %s (known: %s)", quote(key), what, strings.Join(known, ", "))
+		case !known:
+			names := strings.Join(slices.Sorted(maps.Keys(fields)), ", ")
+			return lineError(key, "unknown name %s in %s (known: %s)", quote(key.Value), what, names)
+		case value.Kind == yaml.AliasNode:
+			return lineError(value, "%s is an alias (*): write the value itself, in quotes if it begins with *", name)
 		}
-		if values[key] != nil {
-			return nil, lineError(pair[0], "%s is there twice in %s", quote(pair[0].Value), what)
-		}
-		values[key] = pair[1]
-	}
-	return values, nil
-}
-
-func decodeStruct(n *yaml.Node, what string, v reflect.Value) error {
-	fields := map[string]reflect.Value{}
-	for i := range v.NumField() {
-		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
-		fields[name] = v.Field(i)
-	}
-	names := slices.Sorted(maps.Keys(fields))
-	values, err := pairs(n, what, names)
-	if err != nil {
-		return err
-	}
-	for _, name := range names { // in order, so that errors are the same each time
-		if value := values[name]; value != nil {
-			if err := decodeNode(value, name, fields[name]); err != nil {
+		key.Value = strings.ToLower(field.Name)
+		isStruct := field.Type.Kind() == reflect.Pointer && field.Type.Elem().Kind() == reflect.Struct
+		if isStruct && value.ShortTag() != "!!null" {
+			if err := checkNames(value, name, field.Type.Elem()); err != nil {
 				return err
 			}
 		}
@@ -158,46 +101,26 @@ func decodeStruct(n *yaml.Node, what string, v reflect.Value) error {
 	return nil
 }
 
-// underscored writes a name as protocol buffers have it: claim_match for claimMatch.
-func underscored(name string) string {
-	var b strings.Builder
-	for _, r := range name {
-		if r >= 'A' && r <= 'Z' {
-			b.WriteByte('_')
-			r += 'a' - 'A'
+// camelCase turns a name of protocol buffers into one of JSON: claim_match into claimMatch.
+func camelCase(name string) string {
+	words := strings.Split(name, "_")
+	for i, word := range words[1:] {
+		if word != "" {
+			words[i+1] = strings.ToUpper(word[:1]) + word[1:]
 		}
-		b.WriteRune(r)
 	}
-	return b.String()
+	return strings.Join(words, "")
 }
 
-func decodeMap(n *yaml.Node, what string, v reflect.Value) error {
-	values, err := pairs(n, what, nil)
-	if err != nil {
-		return err
-	}
-	v.Set(reflect.MakeMapWithSize(v.Type(), len(values)))
-	for _, key := range slices.Sorted(maps.Keys(values)) {
-		value := reflect.New(v.Type().Elem()).Elem()
-		if err := decodeNode(values[key], quote(key), value); err != nil {
-			return err
-		}
-		v.SetMapIndex(reflect.ValueOf(key), value)
-	}
-	return nil
-}
-
-func decodeList(n *yaml.Node, what string, v reflect.Value) error {
-	if n.Kind != yaml.SequenceNode {
-		return lineError(n, "%s has to be a list", what)
-	}
-	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
-	for i, item := range n.Content {
-		if err := decodeNode(item, what, v.Index(i)); err != nil {
-			return err
+// UnmarshalYAML reads a time as RFC 3339 has it, or a day.
+func (t *Time) UnmarshalYAML(n *yaml.Node) error {
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if parsed, err := time.Parse(layout, n.Value); err == nil {
+			t.Time = parsed
+			return nil
 		}
 	}
-	return nil
+	return lineError(n, "this is not a time such as 2026-01-02T03:04:05Z or 2026-01-02")
 }
 
 func lineError(n *yaml.Node, format string, args ...any) error {

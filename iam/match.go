@@ -13,13 +13,13 @@ import (
 	"docker-credential-cgr/platform"
 )
 
-// maxClaim bounds a claim or its pattern, in bytes. The service's own limit is not
-// known; longer than this is a mistake.
+// maxClaim is the maximum length of a claim or its pattern, in bytes. The platform's own
+// limit is not documented; longer values are mistakes.
 const maxClaim = 2000
 
-// Check says what is wrong with m, without asking the service: of issuer and subject
-// the claim or its pattern is needed, of each claim one of the two at most, and
-// patterns have to be regular expressions (RE2).
+// Check returns what is wrong with m, without a request. It needs an issuer and a subject,
+// or patterns for them. A claim may not have both a value and a pattern, and patterns must
+// be regular expressions (RE2).
 func (m ClaimMatch) Check() error {
 	for _, claim := range []struct {
 		name, value, pattern string
@@ -30,14 +30,14 @@ func (m ClaimMatch) Check() error {
 		{"audience", m.Audience, m.AudiencePattern, false},
 	} {
 		if claim.needed && claim.value == "" && claim.pattern == "" {
-			return fmt.Errorf("the %s is missing: an identity says whose tokens it takes by an issuer and a subject, or patterns for them", claim.name)
+			return fmt.Errorf("the %s is missing: an identity needs an issuer and a subject, or patterns for them", claim.name)
 		}
 		if err := checkClaim(claim.name, claim.value, claim.pattern); err != nil {
 			return err
 		}
 	}
 	if m.Issuer != "" && !strings.HasPrefix(m.Issuer, "https://") && !strings.HasPrefix(m.Issuer, "http://") {
-		return fmt.Errorf("the issuer %s is no URL: it begins with https://, as in the iss of the tokens", quote(m.Issuer))
+		return fmt.Errorf("the issuer %s is not a URL that begins with https://, as in the iss of the tokens", quote(m.Issuer))
 	}
 	names := slices.AppendSeq(slices.Collect(maps.Keys(m.Claims)), maps.Keys(m.ClaimPatterns))
 	slices.Sort(names)
@@ -64,33 +64,33 @@ func checkClaim(name, value, pattern string) error {
 		case len(text) > maxClaim:
 			return fmt.Errorf("the %s has %d bytes, which is too long: at most %d", name, len(text), maxClaim)
 		case !utf8.ValidString(text), platform.HasControl(text):
-			return fmt.Errorf("the %s %s holds control characters, such as a line end, or is not UTF-8", name, quote(text))
+			return fmt.Errorf("the %s %s contains control characters, such as a line break, or is not UTF-8", name, quote(text))
 		}
 	}
 	_, err := compile(name, pattern)
 	return err
 }
 
-// compile reads the pattern of what name says.
+// compile compiles the pattern for a claim.
 func compile(name, pattern string) (*regexp.Regexp, error) {
 	re, err := regexp.Compile(pattern)
 	if err == nil {
 		return re, nil
 	}
-	text := fmt.Sprintf("the %s pattern %s is no regular expression (RE2)", name, quote(pattern))
+	text := fmt.Sprintf("the %s pattern %s is not a regular expression (RE2)", name, quote(pattern))
 	var wrong *syntax.Error
 	if errors.As(err, &wrong) {
 		text += fmt.Sprintf(": %s: %s", wrong.Code, quote(wrong.Expr))
 		if wrong.Code == syntax.ErrMissingRepeatArgument {
-			text += " (for anything write .*)"
+			text += " (for anything, write .*)"
 		}
 	}
 	return nil, errors.New(text)
 }
 
-// ParseClaimPatterns reads pairs of a claim and its pattern, as in
-// "repository_owner:^my-org$", several of them joined by commas. A comma that is not
-// followed by a claim and a colon belongs to the pattern.
+// ParseClaimPatterns parses pairs of a claim and its pattern, such as
+// "repository_owner:^my-org$", separated by commas. A comma that is not followed by a
+// claim and a colon belongs to the pattern.
 func ParseClaimPatterns(texts []string) (map[string]string, error) {
 	patterns := map[string]string{}
 	for _, text := range texts {
@@ -98,10 +98,10 @@ func ParseClaimPatterns(texts []string) (map[string]string, error) {
 			claim, pattern, _ := strings.Cut(pair, ":")
 			claim = strings.TrimSpace(claim)
 			switch _, twice := patterns[claim]; {
-			case !isClaim(claim) || pattern == "":
-				return nil, fmt.Errorf("%s is no claim and pattern: write claim:pattern, as in repository_owner:^my-org$", quote(pair))
+			case !isClaimName(claim) || pattern == "":
+				return nil, fmt.Errorf("%s is not CLAIM:PATTERN, such as repository_owner:^my-org$", quote(pair))
 			case strings.HasPrefix(pattern, "//"):
-				return nil, fmt.Errorf("%s: a claim whose name holds a colon can only be given in a file, with -f", quote(pair))
+				return nil, fmt.Errorf("%s: a claim with a colon in its name must be in a file, with -f", quote(pair))
 			case twice:
 				return nil, fmt.Errorf("the claim %s has two patterns: use one", quote(claim))
 			}
@@ -119,7 +119,7 @@ func splitPairs(text string) []string {
 	var pairs []string
 	for part := range strings.SplitSeq(text, ",") {
 		claim, _, found := strings.Cut(part, ":")
-		if len(pairs) > 0 && !(found && isClaim(strings.TrimSpace(claim))) {
+		if len(pairs) > 0 && !(found && isClaimName(strings.TrimSpace(claim))) {
 			pairs[len(pairs)-1] += "," + part
 			continue
 		}
@@ -128,15 +128,9 @@ func splitPairs(text string) []string {
 	return pairs
 }
 
-func isClaim(text string) bool {
-	return text != "" && onlyOf(text, "_.-/")
-}
-
-// onlyOf says whether text holds nothing but ASCII letters, digits and others.
-func onlyOf(text, others string) bool {
-	return !strings.ContainsFunc(text, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune(others, r) })
-}
-
-func isAlphanumeric(r rune) bool {
-	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+func isClaimName(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+		return !letter && (r < '0' || r > '9') && !strings.ContainsRune("_.-/", r)
+	})
 }

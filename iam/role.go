@@ -1,13 +1,17 @@
 package iam
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"docker-credential-cgr/spelling"
 )
 
 // Role is a set of capabilities. The built-in ones belong to no organization.
@@ -18,10 +22,10 @@ type Role struct {
 	Capabilities []string `json:"capabilities,omitempty"`
 }
 
-// builtIn says whether the role is the platform's own: its id is a root one.
+// builtIn reports whether the platform defines the role: its id is not in a group.
 func (r Role) builtIn() bool { return !strings.Contains(r.ID, "/") }
 
-// Roles lists the roles that the caller may see, those called name where that is not
+// Roles lists the roles that the caller may see, or only those with a name if it is not
 // empty.
 func (c *Client) Roles(ctx context.Context, name string) ([]Role, error) {
 	return list[Role](ctx, c, rolesCall(name))
@@ -34,16 +38,33 @@ func rolesCall(name string) call {
 	}
 }
 
-// Role finds a role by its name. A built-in one comes before an organization's own of
-// that name, which somebody else may have made.
+// Role returns the role with a name. A built-in role comes before one of an organization
+// with the same name, which anyone may have created. A *NotFoundError has similar names.
 func (c *Client) Role(ctx context.Context, name string) (Role, error) {
-	role, _, err := c.roleAndDate(ctx, name)
+	role, _, err := c.RoleAndDate(ctx, name)
+	var missing *NotFoundError
+	if errors.As(err, &missing) {
+		if all, err := c.Roles(ctx, ""); err == nil { // otherwise there are no suggestions
+			missing.Near = spelling.Near(name, namesOf(all, func(r Role) string { return r.Name }))
+		}
+	}
 	return role, err
 }
 
-// roleAndDate is Role, and gives the service's clock, or the zero time where it did
-// not say.
-func (c *Client) roleAndDate(ctx context.Context, name string) (role Role, date time.Time, err error) {
+// RolesByName returns the roles with these names, which it requests all at once.
+func (c *Client) RolesByName(ctx context.Context, names []string) ([]Role, error) {
+	roles, errs := make([]Role, len(names)), make([]error, len(names))
+	var all sync.WaitGroup
+	for i, name := range names {
+		all.Go(func() { roles[i], errs[i] = c.Role(ctx, name) })
+	}
+	all.Wait()
+	return roles, cmp.Or(errs...)
+}
+
+// RoleAndDate returns the role with a name, and the platform's clock, or the zero time if
+// it is unknown.
+func (c *Client) RoleAndDate(ctx context.Context, name string) (role Role, date time.Time, err error) {
 	if name == "" {
 		return Role{}, date, errors.New("the name of a role is empty")
 	}
@@ -68,10 +89,10 @@ func pickRole(roles []Role, name string) (Role, error) {
 	case 1:
 		return roles[0], nil
 	}
-	return Role{}, fmt.Errorf("%d organizations have a role called %s: it cannot be told which is meant", len(roles), quote(name))
+	return Role{}, fmt.Errorf("%d organizations have a role with the name %s", len(roles), quote(name))
 }
 
-// RoleBinding is a role that an identity has in a group and all that is below it.
+// RoleBinding is a role that an identity has in a group and everything below it.
 type RoleBinding struct {
 	ID                string `json:"id"`
 	Group             Group  `json:"group"`
@@ -84,10 +105,9 @@ type RoleBinding struct {
 	CreatedAt         Time   `json:"createdAt,omitzero"`
 }
 
-// RoleBindings lists the role bindings that the caller may see in the organization of
-// a group's id, since what is in a folder may have its roles in the organization; with
-// an empty id, in all. Its errors are those of Identities: a *CapabilityError or a
-// *PartialError says that the caller may not list those in the group.
+// RoleBindings lists the role bindings that the caller may see in the organization of the
+// group with an id, or in all if it is empty: an identity in a folder may have its roles in
+// the organization. Its errors are those of Identities.
 func (c *Client) RoleBindings(ctx context.Context, group string) ([]RoleBinding, error) {
 	return listAllowed[RoleBinding](ctx, c, bindingsCall(group), group, c.startWhoAmI(ctx))
 }
@@ -100,7 +120,7 @@ func bindingsCall(group string) call {
 	}
 }
 
-// Bind gives an identity a role in a group; all three are ids. It gives the id of the
+// Bind gives an identity a role in a group; all three are ids. It returns the id of the
 // role binding.
 func (c *Client) Bind(ctx context.Context, group, identity, role string) (string, error) {
 	for _, id := range []struct{ what, id string }{{"a group", group}, {"an identity", identity}, {"a role", role}} {

@@ -10,10 +10,9 @@ import (
 	"strings"
 )
 
-// UpdateIdentity changes the identity of identity.ID into identity, and gives it as
-// the service keeps it. Whatever the service has under names that Identity has no
-// field for stays as it is: an update replaces the whole identity, and a name that is
-// newer than this program may be a limit to who is let in.
+// UpdateIdentity replaces the identity with identity.ID, and returns it as the platform
+// stores it. Fields that Identity does not have stay as they are: an update replaces the
+// whole identity, and a field that is newer than this program may restrict who is accepted.
 func (c *Client) UpdateIdentity(ctx context.Context, identity Identity) (Identity, error) {
 	if err := checkID("an identity", identity.ID); err != nil {
 		return Identity{}, err
@@ -21,7 +20,7 @@ func (c *Client) UpdateIdentity(ctx context.Context, identity Identity) (Identit
 	if err := identity.check(); err != nil {
 		return Identity{}, err
 	}
-	had, err := c.identityObject(ctx, identity.ID)
+	stored, err := c.identityObject(ctx, identity.ID)
 	if err != nil {
 		return Identity{}, err
 	}
@@ -29,7 +28,7 @@ func (c *Client) UpdateIdentity(ctx context.Context, identity Identity) (Identit
 	if err != nil {
 		return Identity{}, fmt.Errorf("cannot update the identity %s: %w", identity.ID, err)
 	}
-	carry(body, had, reflect.TypeFor[Identity]())
+	copyUnknown(body, stored, reflect.TypeFor[Identity]())
 	var updated Identity
 	err = c.do(ctx, call{
 		doing: "update the identity " + identity.ID, capability: CapabilityUpdateIdentities, what: "identity", name: identity.ID,
@@ -38,7 +37,7 @@ func (c *Client) UpdateIdentity(ctx context.Context, identity Identity) (Identit
 	return updated, err
 }
 
-// identityObject gives the identity of an id with all the service says of it.
+// identityObject returns the identity with an id, with all its fields.
 func (c *Client) identityObject(ctx context.Context, id string) (map[string]any, error) {
 	identities, err := list[json.RawMessage](ctx, c, IdentityFilter{ID: id}.call())
 	if err != nil {
@@ -52,7 +51,7 @@ func (c *Client) identityObject(ctx context.Context, id string) (map[string]any,
 	return nil, &NotFoundError{What: "identity", Name: id}
 }
 
-// object gives the JSON object of v, its numbers as they were written.
+// object returns v as a JSON object, with its numbers as written.
 func object(v any) (map[string]any, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -65,24 +64,24 @@ func object(v any) (map[string]any, error) {
 	return o, err
 }
 
-// carry adds to the object sent what is in the object had under names for which the
-// struct type t has no field, and does the same for the objects in both.
-func carry(sent, had map[string]any, t reflect.Type) {
+// copyUnknown copies the fields of the object stored that the struct type t does not have
+// to the object sent, and does the same for the objects in both.
+func copyUnknown(sent, stored map[string]any, t reflect.Type) {
 	known := map[string]reflect.Type{}
 	for i := range t.NumField() {
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 		known[name] = t.Field(i).Type
 	}
-	for name, value := range had {
+	for name, value := range stored {
 		kind, isKnown := known[name]
 		if !isKnown {
 			sent[name] = value
 			continue
 		}
 		inSent, _ := sent[name].(map[string]any)
-		inHad, _ := value.(map[string]any)
-		if kind.Kind() == reflect.Pointer && inSent != nil && inHad != nil {
-			carry(inSent, inHad, kind.Elem())
+		inStored, _ := value.(map[string]any)
+		if kind.Kind() == reflect.Pointer && inSent != nil && inStored != nil {
+			copyUnknown(inSent, inStored, kind.Elem())
 		}
 	}
 }

@@ -1,9 +1,11 @@
 package workload
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -12,41 +14,47 @@ import (
 	"strings"
 
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/workload/idtoken"
 )
 
-// google: the metadata server gives tokens of any audience for the machine's
-// service account (Google Cloud, "Verify the identity of a VM").
-func (h Host) google(audience string) (Source, bool) {
+const gceHost = "GCE_METADATA_HOST"
+
+// google: the metadata server gives tokens of any audience for the service account of the
+// machine (Google Cloud, "Verify the identity of a VM").
+var google = System{
+	Name:   "Google Cloud",
+	Find:   findGoogle,
+	Issuer: "https://accounts.google.com",
+}
+
+func findGoogle(h Host, audience string) (idtoken.Source, bool) {
 	const name = "Google Cloud"
 	if !h.isGoogle() {
-		return Source{}, false
+		return idtoken.Source{}, false
 	}
-	host := h.Getenv("GCE_METADATA_HOST")
-	if host == "" {
-		host = "metadata.google.internal"
-	}
-	return Source{Name: name, Token: func(ctx context.Context) (string, error) {
+	host := cmp.Or(h.Getenv(gceHost), "metadata.google.internal")
+	return idtoken.Source{Name: name, Token: func(ctx context.Context) (string, error) {
 		target, err := googleURL(host, audience)
 		if err != nil {
 			return "", err
 		}
 		var text string
 		err = retry(ctx, name, host, func(ctx context.Context) error {
-			text, err = askGoogle(ctx, target)
+			text, err = requestGoogleToken(ctx, target)
 			return err
 		})
 		if err != nil {
 			return "", err
 		}
-		return checked(name, text)
+		return idtoken.Check(name, text)
 	}}, true
 }
 
-// isGoogle says whether the machine says of itself that it is Google's: a service
-// or job of Cloud Run, a virtual machine by its firmware (whose name is compared
-// whole: a Chromebook is Google's too), or a user who says so.
+// isGoogle reports whether the machine is Google's: a service or job of Cloud Run, a
+// virtual machine by its firmware, or by the user's setting. The firmware's name is
+// compared whole, since Chromebooks are Google's too.
 func (h Host) isGoogle() bool {
-	for _, name := range []string{"GCE_METADATA_HOST", "K_SERVICE", "CLOUD_RUN_JOB"} {
+	for _, name := range []string{gceHost, "K_SERVICE", "CLOUD_RUN_JOB"} {
 		if h.Getenv(name) != "" {
 			return true
 		}
@@ -59,45 +67,45 @@ func (h Host) isGoogle() bool {
 func googleURL(host, audience string) (*url.URL, error) {
 	u, err := url.Parse("http://" + host)
 	if err != nil || u.Host != host || u.Hostname() == "" {
-		return nil, errors.New("no ID token from Google Cloud: GCE_METADATA_HOST is no host, such as metadata.google.internal")
+		return nil, fmt.Errorf("no ID token from Google Cloud: %s is not a host, such as metadata.google.internal", gceHost)
 	}
 	u.Path = "/computeMetadata/v1/instance/service-accounts/default/identity"
 	u.RawQuery = url.Values{"audience": {audience}, "format": {"full"}}.Encode()
 	return u, nil
 }
 
-// flavor is the header that keeps the metadata server's questions and answers apart
-// from everybody else's.
+// flavor is the header that marks requests to the metadata server, and its responses.
 const flavor = "Metadata-Flavor"
 
-// direct reaches the metadata server, which is on the machine's own link: a proxy
-// would answer for another machine.
+// direct returns a transport without a proxy: the metadata server is on the machine's own
+// link, and a proxy would reach that of another machine.
 func direct() *http.Transport {
 	return &http.Transport{MaxResponseHeaderBytes: 64 << 10, DisableCompression: true, DisableKeepAlives: true}
 }
 
-// askGoogle asks the metadata server once. The answer is the bare token, under
-// whatever content type: the flavor tells that it is no other server's. Nothing
+// requestGoogleToken requests a token from the metadata server. The response is the bare
+// token with any content type; the flavor proves that it comes from that server. Nothing
 // secret is sent.
-func askGoogle(ctx context.Context, target *url.URL) (string, error) {
+func requestGoogleToken(ctx context.Context, target *url.URL) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
-		return "", errors.New("its address cannot be asked")
+		return "", errors.New("its URL is invalid")
 	}
 	req.Header.Set(flavor, "Google")
 	req.Header.Set("User-Agent", "docker-credential-cgr")
 	// The transport, and not http.Client, which would follow redirects.
 	resp, err := direct().RoundTrip(req)
 	if err != nil {
-		return "", &unreachable{target.Host, err}
+		return "", &unreachableError{target.Host, err}
 	}
 	defer resp.Body.Close()
 	if resp.Header.Get(flavor) != "Google" {
-		return "", fmt.Errorf("%s is not Google's metadata server: its answer (status %d) has no header %s: Google", target.Host, resp.StatusCode, flavor)
+		return "", fmt.Errorf("%s is not Google's metadata server: its response (status %d) has no header %s: Google",
+			target.Host, resp.StatusCode, flavor)
 	}
-	body, err := readAll(resp.Body)
+	body, err := io.ReadAll(io.LimitReader(resp.Body, platform.MaxToken+3))
 	if err != nil {
-		return "", &unreachable{target.Host, err}
+		return "", &unreachableError{target.Host, err}
 	}
 	if resp.StatusCode != http.StatusOK {
 		return "", &platform.AnswerError{Host: target.Host, Status: resp.StatusCode, Message: googleMessage(resp, body)}
@@ -105,7 +113,7 @@ func askGoogle(ctx context.Context, target *url.URL) (string, error) {
 	return string(body), nil
 }
 
-// googleMessage finds what to say of an answer that is an error.
+// googleMessage returns the message of a response that is an error, or "".
 func googleMessage(resp *http.Response, body []byte) string {
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	to, err := resp.Location()
@@ -113,19 +121,19 @@ func googleMessage(resp *http.Response, body []byte) string {
 	case err == nil:
 		return "it redirects to " + platform.Printable(to.Host) + ", which is not followed"
 	case resp.StatusCode == http.StatusNotFound:
-		return "has this machine a service account?"
+		return "the machine may have no service account"
 	case kind == "text/plain":
 		return platform.Printable(string(body))
 	}
-	return "" // a page for browsers
+	return "" // a web page
 }
 
-// unreachable is a request to the metadata server that got no whole answer.
-type unreachable struct {
+// unreachableError is a request to the metadata server without a complete response.
+type unreachableError struct {
 	host string
 	err  error
 }
 
-func (e *unreachable) Error() string {
+func (e *unreachableError) Error() string {
 	return fmt.Sprintf("cannot reach %s: %s", e.host, platform.Printable(e.err.Error()))
 }

@@ -11,42 +11,44 @@ import (
 )
 
 const (
-	// tries is how often a service is asked that cannot answer just now. GitHub's
-	// own client asks ten times.
+	// tries is how often a request is sent to a service that fails temporarily. GitHub's
+	// own client sends it ten times.
 	tries = 3
-	// pause is how long to wait before the next try.
+	// pause is the time between two tries.
 	pause = 200 * time.Millisecond
+	// timeout is how long all tries may take.
+	timeout = 10 * time.Second
 )
 
-// retry lets ask ask the service at host, again where that may help, until the
-// context or this package's patience ends.
-func retry(ctx context.Context, name, host string, ask func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// retry calls send until it succeeds, fails for good, or has failed too often, and until
+// the context or this package's timeout ends.
+func retry(ctx context.Context, name, host string, send func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errors.New("it timed out"))
 	defer cancel()
 	for try := 1; ; try++ {
-		err := ask(ctx)
+		err := send(ctx)
 		switch {
 		case err == nil:
 			return nil
 		case ctx.Err() != nil:
-			return unfinished(name+" at "+host, ctx.Err())
-		case try == tries || !passing(err):
+			return fmt.Errorf("no ID token from %s at %s: %w", name, host, context.Cause(ctx))
+		case try == tries || !isTemporary(err):
 			return fmt.Errorf("no ID token from %s: %w", name, err)
 		}
 		select {
 		case <-ctx.Done():
-			return unfinished(name+" at "+host, ctx.Err())
+			return fmt.Errorf("no ID token from %s at %s: %w", name, host, context.Cause(ctx))
 		case <-time.After(pause):
 		}
 	}
 }
 
-// passing says whether err may be gone in a moment.
-func passing(err error) bool {
-	var refused *platform.AnswerError
-	if errors.As(err, &refused) {
-		return refused.Status >= 500 || refused.Status == http.StatusTooManyRequests
+// isTemporary reports whether the same request may succeed in a moment.
+func isTemporary(err error) bool {
+	var answer *platform.AnswerError
+	if errors.As(err, &answer) {
+		return answer.Status >= 500 || answer.Status == http.StatusTooManyRequests
 	}
-	var missing *unreachable
-	return platform.Unanswered(err) || errors.As(err, &missing)
+	var unreachable *unreachableError
+	return platform.Unanswered(err) || errors.As(err, &unreachable)
 }

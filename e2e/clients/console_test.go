@@ -548,7 +548,7 @@ func TestConsoleIdle(t *testing.T) {
 	c := p.startConsole("--no-browser", "--idle", "2s")
 	tab.enters(c.address)
 	tab.until(`document.querySelector('#ended').textContent.includes('docker-credential-cgr console')`)
-	if said := c.wait(0); !strings.Contains(said, "nobody has used the page for 2s") {
+	if said := c.wait(0); !strings.Contains(said, "it was not used for 2s") {
 		t.Errorf("the console does not say why it ended:\n%s", said)
 	}
 	if _, err := http.Get(c.page()); !errors.Is(err, syscall.ECONNREFUSED) {

@@ -17,6 +17,8 @@ import (
 	"strings"
 
 	"github.com/pkg/browser"
+
+	"docker-credential-cgr/workload"
 )
 
 // Verb is the argument with which this program is started to open an address.
@@ -47,10 +49,8 @@ func Start(address, secret string, failed func()) error {
 // variable named secret is.
 func isSecret(entry, secret string) bool {
 	name, _, _ := strings.Cut(strings.ToUpper(entry), "=")
-	for _, prefix := range []string{"CHAINGUARD_", "ACTIONS_ID_TOKEN_", "CIRCLE_OIDC_TOKEN", "BITBUCKET_STEP_OIDC_TOKEN", "BUILDKITE_AGENT_ACCESS_TOKEN"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
+	if strings.HasPrefix(name, "CHAINGUARD_") || workload.IsSecret(name) {
+		return true
 	}
 	return name != "" && name == strings.ToUpper(secret)
 }
