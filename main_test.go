@@ -50,6 +50,9 @@ func TestDependencies(t *testing.T) {
 // TestTemplatesAreDropped looks for text/template's executor in the binary: once it
 // is reachable the linker keeps every exported method, 2.3 MB of them.
 func TestTemplatesAreDropped(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
 	binary := filepath.Join(t.TempDir(), "program")
 	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
