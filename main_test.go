@@ -18,7 +18,7 @@ var banned = map[string]string{
 	"testing":                          "tests do not belong into the program",
 	"google.golang.org/protobuf/proto": "2.4 times an empty program's start",
 	"google.golang.org/grpc":           "as protobuf; the token service speaks forms and JSON",
-	"chainguard.dev/sdk/sts":           "pulls grpc; the stand-in of the tests is built on it instead",
+	"chainguard.dev/sdk/sts":           "pulls grpc; the fake platform of the tests is built on it instead",
 	"k8s.io/api/core/v1":               "2.4 times an empty program's start",
 	"github.com/moby/buildkit":         "as k8s.io/api",
 	"github.com/google/go-containerregistry/pkg": "as k8s.io/api",

@@ -3,7 +3,7 @@ package e2e
 import (
 	"os"
 
-	"docker-credential-cgr/e2e/standin"
+	"docker-credential-cgr/e2e/fakeplatform"
 )
 
 // What the real systems say.
@@ -90,13 +90,13 @@ var ciJobs = []ciJob{
 	},
 	{
 		name: "Google Cloud, a virtual machine", page: "google-cloud.md", blocks: []int{1}, read: readShell,
-		issuer: "https://accounts.google.com", subject: standin.GoogleSubject,
+		issuer: "https://accounts.google.com", subject: fakeplatform.GoogleSubject,
 		system:   func(m *machine, _ ciJob, _ pipeline) []string { return m.platform.GoogleEnviron() },
 		onDemand: true,
 	},
 	{
 		name: "Cloud Build", page: "google-cloud.md", blocks: []int{2}, read: readCloudBuild, installs: true,
-		issuer: "https://accounts.google.com", subject: standin.GoogleSubject,
+		issuer: "https://accounts.google.com", subject: fakeplatform.GoogleSubject,
 		system:   func(*machine, ciJob, pipeline) []string { return nil }, // the pipeline says where to ask
 		onDemand: true,
 	},

@@ -14,14 +14,14 @@ import (
 	"testing"
 	"time"
 
+	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
-	"docker-credential-cgr/e2e/standin"
 )
 
 // machine is where one CI job runs: with homes, programs and a platform of its own.
 type machine struct {
 	t        *testing.T
-	platform *standin.Platform
+	platform *fakeplatform.Platform
 	built    string   // the folder of the program, which is not in PATH
 	dir      string   // all else lies below
 	store    string   // where secrets may lie, below a home; empty: nowhere
@@ -32,7 +32,7 @@ type machine struct {
 // newMachine makes a machine without the program, which was built into a folder.
 func newMachine(t *testing.T, built string) *machine {
 	t.Helper()
-	platform, err := standin.Start()
+	platform, err := fakeplatform.Start()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func newMachine(t *testing.T, built string) *machine {
 		m.addTool(name, "exec ci-tool "+name+` "$@"`)
 	}
 	m.addTool("az", "echo "+clusterIssuer)
-	m.addTool("gcloud", "echo "+standin.GoogleSubject)
+	m.addTool("gcloud", "echo "+fakeplatform.GoogleSubject)
 	// As sudo does with env_reset, its default: root's home, and no variable of the job's.
 	m.addTool("sudo", `exec env -i SUDO_USER=ci USER=root HOME="`+m.path("root")+`" PATH="$PATH" `+strings.Join(settings, " ")+` "$@"`)
 	return m
@@ -218,6 +218,6 @@ func buildProgram(t *testing.T) (binDir string) {
 
 // digest is what the private image's tag points to.
 func (m *machine) digest() string {
-	records := m.platform.History(standin.Organization+"/python", "latest")
+	records := m.platform.History(fakeplatform.Organization+"/python", "latest")
 	return records[len(records)-1].Digest
 }

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
-	"docker-credential-cgr/e2e/standin"
 )
 
 // keepsFresh is what a pod runs beside programs that pull, as kubernetes.md has it.
@@ -27,7 +27,7 @@ func TestLoginRefresh(t *testing.T) {
 		t.Parallel()
 		const life = 5 * time.Second
 		m, r := newPod(t, bin)
-		m.platform.Change(func(b *standin.Behaviour) { b.AccessLifetime, b.IDTokenLifetime = life, life })
+		m.platform.Change(func(b *fakeplatform.Behavior) { b.AccessLifetime, b.IDTokenLifetime = life, life })
 		k := m.keepFresh(r.variables())
 		began, mounted := time.Now(), time.Now()
 		await(t, "two lives are over", func() bool {
@@ -66,7 +66,7 @@ func TestLoginRefresh(t *testing.T) {
 		t.Parallel()
 		m := newMachine(t, bin)
 		m.install()
-		m.platform.Change(func(b *standin.Behaviour) { b.AutoApprove, b.AccessLifetime = true, time.Second })
+		m.platform.Change(func(b *fakeplatform.Behavior) { b.AutoApprove, b.AccessLifetime = true, time.Second })
 		k := m.keepFresh([]string{"CI="})
 		await(t, "it keeps tokens fresh", func() bool { return k.said("Renewing the tokens") > 0 })
 		m.platform.RevokeSessions()
@@ -81,19 +81,19 @@ func TestLoginRefresh(t *testing.T) {
 
 	t.Run("C20 a person's session, beside many who ask", func(t *testing.T) {
 		t.Parallel()
-		const crowd = 20
+		const processes = 20
 		m := newMachine(t, bin)
 		m.install()
 		// No token serves those who come later, and a refresh token that is spent twice ends the session.
-		m.platform.Change(func(b *standin.Behaviour) {
-			b.AutoApprove, b.AccessLifetime, b.Reuse = true, time.Second, standin.ReuseRevokes
+		m.platform.Change(func(b *fakeplatform.Behavior) {
+			b.AutoApprove, b.AccessLifetime, b.Reuse = true, time.Second, fakeplatform.ReuseRevokes
 		})
 		k := m.keepFresh([]string{"CI=", "CHAINGUARD_DEBUG=1"})
 		await(t, "it keeps tokens fresh", func() bool { return k.said("Renewing the tokens") > 0 })
 
 		refreshed := k.said("refreshing at")
 		await(t, "it refreshed beside those who ask", func() bool {
-			m.getAtOnce(crowd)
+			m.getAtOnce(processes)
 			return k.said("refreshing at") > refreshed
 		})
 		// Each brings a refresh token, as the sign-in did; one that was refused brings none.
@@ -104,9 +104,9 @@ func TestLoginRefresh(t *testing.T) {
 		// Now one token serves all: whoever comes first asks for it, and the rest find it.
 		had := m.refreshTokens()
 		await(t, "it refreshed again", func() bool { return m.refreshTokens() > had })
-		m.platform.Change(func(b *standin.Behaviour) { b.AccessLifetime = time.Hour })
+		m.platform.Change(func(b *fakeplatform.Behavior) { b.AccessLifetime = time.Hour })
 		before := m.platform.Count("sts.refresh")
-		if answers := m.getAtOnce(crowd); len(slices.Compact(answers)) != 1 {
+		if answers := m.getAtOnce(processes); len(slices.Compact(answers)) != 1 {
 			t.Error("those who asked at once got different answers")
 		}
 		// Its own turn comes within a second. It says nothing where that was meanwhile.

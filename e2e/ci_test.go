@@ -12,8 +12,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
+	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
-	"docker-credential-cgr/e2e/standin"
 )
 
 // TestPages runs the job of each page of docs/ci as it stands there, with the
@@ -45,7 +45,7 @@ func TestPagesPastTheHour(t *testing.T) {
 			t.Parallel()
 			const hour = 3 * time.Second
 			m := newMachine(t, bin)
-			m.platform.Change(func(b *standin.Behaviour) {
+			m.platform.Change(func(b *fakeplatform.Behavior) {
 				b.AccessLifetime = hour
 				if j.onDemand { // else it has to last until the job gets to it
 					b.IDTokenLifetime = hour
@@ -64,7 +64,7 @@ func TestPagesPastTheHour(t *testing.T) {
 			}
 
 			// The system has another ID token, where it was.
-			m.platform.Change(func(b *standin.Behaviour) { b.IDTokenLifetime = 0 })
+			m.platform.Change(func(b *fakeplatform.Behavior) { b.IDTokenLifetime = 0 })
 			environ := r.variables()
 			if !j.handedOver {
 				m.mustRun(environ, j.argument, r.pulls()...)
@@ -74,7 +74,7 @@ func TestPagesPastTheHour(t *testing.T) {
 			}
 
 			// It has one that is past its end, or no place for one.
-			m.platform.Change(func(b *standin.Behaviour) { b.IDTokenLifetime = -time.Minute })
+			m.platform.Change(func(b *fakeplatform.Behavior) { b.IDTokenLifetime = -time.Minute })
 			environ = r.variables()
 			want := "expired"
 			if j.handedOver {
@@ -147,7 +147,7 @@ func (m *machine) prepare(j ciJob) *ciRun {
 	}
 	inPlace := strings.NewReplacer(
 		"https://cgr.dev/", m.platform.Registry+"/", "cgr.dev/", m.platform.RegistryHost()+"/",
-		"ORGANIZATION", standin.Organization,
+		"ORGANIZATION", fakeplatform.Organization,
 		"YOUR_IDENTITY_ID", r.identity, "issuer.enforce.dev", m.platform.IssuerHost(),
 		"https://files.example.com", m.serveProgram(), "/usr/local/bin/", m.path("bin")+"/",
 		"GCE_METADATA_HOST=metadata.google.internal", m.platform.GoogleEnviron()[0])
@@ -188,13 +188,13 @@ func (r *ciRun) variables() []string {
 // look at what it lets in.
 func (m *machine) makeIdentity(j ciJob, command string) string {
 	m.t.Helper()
-	flags := m.identityFlags(strings.ReplaceAll(command, "ORGANIZATION", standin.Organization))
+	flags := m.identityFlags(strings.ReplaceAll(command, "ORGANIZATION", fakeplatform.Organization))
 	if strings.HasPrefix(flags["subcommand"], "iam identities create github ") {
 		flags["identity-issuer"] = githubIssuer
 		flags["subject"] = "repo:" + flags["github-repo"] + ":ref:" + flags["github-ref"]
 	}
 	for name, want := range map[string]string{
-		"identity-issuer": j.issuer, "role": "registry.pull", "parent": standin.Organization,
+		"identity-issuer": j.issuer, "role": "registry.pull", "parent": fakeplatform.Organization,
 	} {
 		if flags[name] != want {
 			m.t.Errorf("%s: the identity has %s %q, want %q", j.page, name, flags[name], want)
@@ -214,7 +214,7 @@ func (m *machine) makeIdentity(j ciJob, command string) string {
 	if !subjects.MatchString(j.subject) || subjects.MatchString(j.stranger) {
 		m.t.Errorf("%s: the identity is for %s: it has to let in %q and not %q", j.page, pattern, j.subject, j.stranger)
 	}
-	match := standin.Match{Subject: j.subject, Audience: flags["audience"]}
+	match := fakeplatform.Match{Subject: j.subject, Audience: flags["audience"]}
 	if j.audience != "" {
 		match.Audience = j.audience
 	}

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
-	"docker-credential-cgr/e2e/standin"
 )
 
 // corpus is testdata/pin: files as public repositories have them, which name images of
@@ -23,7 +23,7 @@ import (
 // what is left in it, if anything (NAME.left: "LINE: TEXT", or "all: not read"). A digest
 // stands there as sha256:{REPOSITORY:TAG}.
 type corpus struct {
-	platform *standin.Platform
+	platform *fakeplatform.Platform
 	binary   string
 	environ  []string
 	files    map[string]file   // by path
@@ -67,7 +67,7 @@ func newCorpus(t *testing.T) *corpus {
 	if err != nil {
 		t.Fatal(err)
 	}
-	platform, err := standin.Start()
+	platform, err := fakeplatform.Start()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func newCorpus(t *testing.T) *corpus {
 	return c
 }
 
-// load reads the corpus. The registry is the stand-in's.
+// load reads the corpus. The registry is the fake platform's.
 func (c *corpus) load(t *testing.T, root string) {
 	t.Helper()
 	read := func(path string, _ fs.DirEntry, err error) error {

@@ -1,4 +1,4 @@
-// Package e2e tests the program as its users run it, against the stand-in.
+// Package e2e tests the program as its users run it, against the fake platform.
 package e2e
 
 import (
@@ -16,21 +16,21 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"docker-credential-cgr/e2e/fakebrowser"
+	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
-	"docker-credential-cgr/e2e/standin"
-	"docker-credential-cgr/e2e/visitor"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		// $BROWSER of the scripts: signs in, or does whatever else people do.
-		"visit": visitor.Main,
+		"visit": fakebrowser.Main,
 		// The programs that CI jobs find on their machines.
 		"ci-tool": ciTool,
 	})
 }
 
-// platformKey is where a script's stand-in is kept in its environment.
+// platformKey is where a script's fake platform is kept in its environment.
 type platformKey struct{}
 
 // TestScripts runs testdata/script: the built program, each script with a HOME, a
@@ -67,7 +67,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup: func(env *testscript.Env) error {
-			platform, err := standin.Start(standin.WithAutoApprove())
+			platform, err := fakeplatform.Start(fakeplatform.WithAutoApprove())
 			if err != nil {
 				return err
 			}
@@ -119,8 +119,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-func platformOf(ts *testscript.TestScript) *standin.Platform {
-	return ts.Value(platformKey{}).(*standin.Platform)
+func platformOf(ts *testscript.TestScript) *fakeplatform.Platform {
+	return ts.Value(platformKey{}).(*fakeplatform.Platform)
 }
 
 func changePlatform(ts *testscript.TestScript, neg bool, args []string) {
@@ -135,54 +135,54 @@ func changePlatform(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	switch args[0] {
 	case "access-life":
-		platform.Change(func(b *standin.Behaviour) { b.AccessLifetime = duration() })
+		platform.Change(func(b *fakeplatform.Behavior) { b.AccessLifetime = duration() })
 	case "refresh-life":
-		platform.Change(func(b *standin.Behaviour) { b.RefreshLifetime = duration() })
+		platform.Change(func(b *fakeplatform.Behavior) { b.RefreshLifetime = duration() })
 	case "clock":
-		platform.Change(func(b *standin.Behaviour) { b.ClockSkew = duration() })
+		platform.Change(func(b *fakeplatform.Behavior) { b.ClockSkew = duration() })
 	case "page": // people sign in by hand
-		platform.Change(func(b *standin.Behaviour) { b.AutoApprove = false })
+		platform.Change(func(b *fakeplatform.Behavior) { b.AutoApprove = false })
 	case "person":
-		platform.Change(func(b *standin.Behaviour) { b.Person = value })
+		platform.Change(func(b *fakeplatform.Behavior) { b.Person = value })
 	case "id-token-life":
-		platform.Change(func(b *standin.Behaviour) { b.IDTokenLifetime = duration() })
+		platform.Change(func(b *fakeplatform.Behavior) { b.IDTokenLifetime = duration() })
 	case "single-audience": // as an older deployment
-		platform.Change(func(b *standin.Behaviour) { b.SingleAudience = true })
+		platform.Change(func(b *fakeplatform.Behavior) { b.SingleAudience = true })
 	case "no-refresh-token":
-		platform.Change(func(b *standin.Behaviour) { b.NoRefreshToken = true })
+		platform.Change(func(b *fakeplatform.Behavior) { b.NoRefreshToken = true })
 	case "refresh-token-every": // of the sign-ins from now on, the Nth brings one
 		n, err := strconv.Atoi(value)
 		ts.Check(err)
-		platform.Change(func(b *standin.Behaviour) { b.RefreshTokenEvery = n })
+		platform.Change(func(b *fakeplatform.Behavior) { b.RefreshTokenEvery = n })
 	case "single-sign-on": // on or off
-		platform.Change(func(b *standin.Behaviour) { b.SingleSignOn = value == "on" })
+		platform.Change(func(b *fakeplatform.Behavior) { b.SingleSignOn = value == "on" })
 	case "session-life":
-		platform.Change(func(b *standin.Behaviour) { b.SessionLifetime = duration() })
+		platform.Change(func(b *fakeplatform.Behavior) { b.SessionLifetime = duration() })
 	case "null-roles": // on or off
-		platform.Change(func(b *standin.Behaviour) { b.NullRoles = value == "on" })
+		platform.Change(func(b *fakeplatform.Behavior) { b.NullRoles = value == "on" })
 	case "no-rotation":
-		platform.Change(func(b *standin.Behaviour) { b.NoRotation = true })
+		platform.Change(func(b *fakeplatform.Behavior) { b.NoRotation = true })
 	case "revoke-sessions":
 		platform.RevokeSessions()
 	case "roles": // WHO ROLE...: all that somebody may do from now on
 		platform.SetRoles(args[1], args[2:]...)
 	case "fault":
-		platform.Change(func(b *standin.Behaviour) { b.Faults = append(b.Faults, fault(ts, args[1:])) })
+		platform.Change(func(b *fakeplatform.Behavior) { b.Faults = append(b.Faults, fault(ts, args[1:])) })
 	case "history": // REPOSITORY:TAG N: so many records, an hour apart, the last an hour ago
 		n, err := strconv.Atoi(args[2])
 		ts.Check(err)
 		repository, tag, _ := strings.Cut(args[1], ":")
-		platform.SetHistory(repository, tag, standin.Builds(time.Now().Add(-time.Duration(n)*time.Hour), n))
+		platform.SetHistory(repository, tag, fakeplatform.Builds(time.Now().Add(-time.Duration(n)*time.Hour), n))
 	case "well":
-		platform.Change(func(b *standin.Behaviour) { b.Faults = nil })
+		platform.Change(func(b *fakeplatform.Behavior) { b.Faults = nil })
 	default:
 		ts.Fatalf("platform has no property %q", args[0])
 	}
 }
 
 // fault reads NAME KEY=VALUE...
-func fault(ts *testscript.TestScript, args []string) standin.Fault {
-	f := standin.Fault{On: args[0]}
+func fault(ts *testscript.TestScript, args []string) fakeplatform.Fault {
+	f := fakeplatform.Fault{On: args[0]}
 	for _, arg := range args[1:] {
 		key, value, _ := strings.Cut(arg, "=")
 		var err error
@@ -365,7 +365,7 @@ func signIn(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: sign-in FILE")
 	}
-	_, _, err := visitor.Person{}.Visit(waitFor(ts, args[0], `^ +(http\S+headless_code=\S+)$`))
+	_, _, err := fakebrowser.Person{}.Visit(waitFor(ts, args[0], `^ +(http\S+headless_code=\S+)$`))
 	ts.Check(err)
 }
 

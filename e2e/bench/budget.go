@@ -57,7 +57,7 @@ func (r *report) burstsOf(store string, state state) (found []*burst) {
 const expiredLimit = 1.5
 
 func (r *report) expiredBudgets(store string) []budget {
-	prefix := fmt.Sprintf("%d at once, expired, %s: ", r.options.crowd, store)
+	prefix := fmt.Sprintf("%d at once, expired, %s: ", r.options.processes, store)
 	refreshes := budget{what: prefix + "refresh requests", limit: "1", measured: "not measured"}
 	wall := budget{
 		what:  fmt.Sprintf("%swall time less the issuer's %s, against warm", prefix, issuerDelay),
@@ -78,17 +78,17 @@ func (r *report) expiredBudgets(store string) []budget {
 }
 
 func (r *report) nobodyBudgets() []budget {
-	crowd := r.options.crowd
-	prefix := fmt.Sprintf("%d at once, nobody signed in: ", crowd)
+	processes := r.options.processes
+	prefix := fmt.Sprintf("%d at once, nobody signed in: ", processes)
 	windows := budget{what: prefix + "windows opened", limit: "1", measured: "not measured"}
-	served := budget{what: prefix + "processes served", limit: fmt.Sprintf("all %d", crowd), measured: "not measured"}
+	served := budget{what: prefix + "processes served", limit: fmt.Sprintf("all %d", processes), measured: "not measured"}
 	var opened, answered []int
 	for _, b := range r.burstsOf(nobodyStore, nobody) {
 		opened, answered = append(opened, b.windows...), append(answered, b.served...)
 	}
 	if opened != nil {
 		windows.measured, windows.met = extremes(opened), slices.Max(opened) == 1
-		served.measured, served.met = extremes(answered), slices.Min(answered) == crowd
+		served.measured, served.met = extremes(answered), slices.Min(answered) == processes
 	}
 	return []budget{windows, served}
 }

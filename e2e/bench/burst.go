@@ -15,7 +15,7 @@ import (
 	"time"
 	"unsafe"
 
-	"docker-credential-cgr/e2e/standin"
+	"docker-credential-cgr/e2e/fakeplatform"
 )
 
 // A state is how the program finds its store.
@@ -47,8 +47,8 @@ type burst struct {
 	state    state
 	clock    clock
 	get      *single
-	platform *standin.Platform
-	place    *place
+	platform *fakeplatform.Platform
+	place    *fixture
 	base     *burst // the same, warm; nil for itself
 
 	took                       []time.Duration // less what the issuer took on purpose
@@ -57,7 +57,7 @@ type burst struct {
 
 // bursts gives the bursts on every store that can be measured. Each store has a
 // platform of its own: a sign-in clears what other stores hold for it.
-func (p *place) bursts() ([]*burst, error) {
+func (p *fixture) bursts() ([]*burst, error) {
 	var all []*burst
 	for _, store := range p.stores {
 		platform, err := p.newPlatform()
@@ -101,7 +101,7 @@ func measureBursts(ctx context.Context, bursts []*burst, o options) error {
 	for range o.bursts {
 		for _, i := range rand.Perm(len(groups)) {
 			for _, b := range groups[i] {
-				if err := b.measure(ctx, o.crowd); err != nil {
+				if err := b.measure(ctx, o.processes); err != nil {
 					return fmt.Errorf("%s, %s: %w", b.store, b.state, err)
 				}
 			}
@@ -123,14 +123,14 @@ func (b *burst) measure(ctx context.Context, n int) error {
 			return err
 		}
 	}
-	b.platform.Change(func(to *standin.Behaviour) { to.Latency["sts.refresh"] = delay })
-	defer b.platform.Change(func(to *standin.Behaviour) { to.Latency["sts.refresh"] = 0 })
+	b.platform.Change(func(to *fakeplatform.Behavior) { to.Latency["sts.refresh"] = delay })
+	defer b.platform.Change(func(to *fakeplatform.Behavior) { to.Latency["sts.refresh"] = 0 })
 	if err := b.place.forgetWindows(); err != nil {
 		return err
 	}
 	b.platform.ResetCounts()
 
-	took, served, err := b.crowd(ctx, n)
+	took, served, err := b.processes(ctx, n)
 	if err != nil {
 		return err
 	}
@@ -148,8 +148,8 @@ func (b *burst) measure(ctx context.Context, n int) error {
 // expire has somebody sign in for an access token that is too short to be given
 // again, and the platform give usual ones from then on.
 func (b *burst) expire(ctx context.Context) error {
-	b.platform.Change(func(to *standin.Behaviour) { to.AccessLifetime = 30 * time.Second })
-	defer b.platform.Change(func(to *standin.Behaviour) { to.AccessLifetime = 0 })
+	b.platform.Change(func(to *fakeplatform.Behavior) { to.AccessLifetime = 30 * time.Second })
+	defer b.platform.Change(func(to *fakeplatform.Behavior) { to.AccessLifetime = 0 })
 	return b.run(ctx, "login")
 }
 
@@ -170,8 +170,8 @@ func (b *burst) run(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// crowd runs n processes at once, and says how many were served.
-func (b *burst) crowd(ctx context.Context, n int) (took time.Duration, served int, err error) {
+// processes runs n processes at once, and says how many were served.
+func (b *burst) processes(ctx context.Context, n int) (took time.Duration, served int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, processLimit)
 	defer cancel()
 	// One file for all: each writes its answer in one piece, to the end.
@@ -269,7 +269,7 @@ func awaitRead(ctx context.Context, pipe *os.File) error {
 }
 
 // windows is how many browser windows were opened since forgetWindows.
-func (p *place) windows() (int, error) {
+func (p *fixture) windows() (int, error) {
 	text, err := os.ReadFile(p.environ["WINDOWS"])
 	if errors.Is(err, os.ErrNotExist) {
 		return 0, nil
@@ -277,7 +277,7 @@ func (p *place) windows() (int, error) {
 	return bytes.Count(text, []byte("\n")), err
 }
 
-func (p *place) forgetWindows() error {
+func (p *fixture) forgetWindows() error {
 	if err := os.Remove(p.environ["WINDOWS"]); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
-	"docker-credential-cgr/e2e/standin"
 )
 
 // The tree of files that images are pinned in, and the history that is asked for.
@@ -51,7 +51,7 @@ const lookers = "registry.manifest"
 
 // measureImages runs the commands for images on a tree of their own, for so many
 // rounds.
-func (p *place) measureImages(ctx context.Context, rounds int) (*images, error) {
+func (p *fixture) measureImages(ctx context.Context, rounds int) (*images, error) {
 	platform, err := p.newPlatform()
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func (p *place) measureImages(ctx context.Context, rounds int) (*images, error) 
 		}
 		m.idle = append(m.idle, platform.Count(""))
 	}
-	platform.SetHistory(treeRepository(0), "latest", standin.Builds(time.Now().Add(-historyRecords*time.Hour), historyRecords))
+	platform.SetHistory(treeRepository(0), "latest", fakeplatform.Builds(time.Now().Add(-historyRecords*time.Hour), historyRecords))
 	for range rounds {
 		platform.ResetCounts()
 		history := command(oldHistory, "history", "-o", "id", treeRepository(0))
@@ -95,15 +95,15 @@ func (p *place) measureImages(ctx context.Context, rounds int) (*images, error) 
 
 // countPins counts what a pin asks. The registry answers nothing until so many images
 // are asked for at once, and then takes its time, so that more than these would show.
-func (m *images) countPins(ctx context.Context, platform *standin.Platform, pin *single) error {
-	platform.Change(func(b *standin.Behaviour) {
+func (m *images) countPins(ctx context.Context, platform *fakeplatform.Platform, pin *single) error {
+	platform.Change(func(b *fakeplatform.Behavior) {
 		b.Gather[lookers] = askedAtOnce
 		b.Latency[lookers] = 20 * time.Millisecond
 	})
 	platform.ResetCounts()
 	pin.wants = "@sha256:"
 	err := pin.verify(ctx)
-	platform.Change(func(b *standin.Behaviour) { clear(b.Gather); clear(b.Latency) })
+	platform.Change(func(b *fakeplatform.Behavior) { clear(b.Gather); clear(b.Latency) })
 	m.asked = append(m.asked, platform.Count(lookers))
 	m.atOnce = append(m.atOnce, platform.Peak("registry"))
 	return err
@@ -111,7 +111,7 @@ func (m *images) countPins(ctx context.Context, platform *standin.Platform, pin 
 
 // measureWalk measures how long it takes to find that everything is pinned, beside the
 // plainest search through the same files.
-func (p *place) measureWalk(ctx context.Context, m *images, platform *standin.Platform, tree string, rounds int) error {
+func (p *fixture) measureWalk(ctx context.Context, m *images, platform *fakeplatform.Platform, tree string, rounds int) error {
 	all := []*single{m.check}
 	if path, err := exec.LookPath("grep"); err != nil {
 		p.skip(grepFiles, "grep is not installed")
@@ -127,11 +127,11 @@ func (p *place) measureWalk(ctx context.Context, m *images, platform *standin.Pl
 
 // treeRepository is one of the tree's repositories, two images of which are named.
 func treeRepository(i int) string {
-	return fmt.Sprintf("%s/bench-%02d", standin.PublicOrganization, i%(treeImages/2))
+	return fmt.Sprintf("%s/bench-%02d", fakeplatform.PublicOrganization, i%(treeImages/2))
 }
 
 // plantTree writes the tree, and pushes the images that it names.
-func plantTree(ctx context.Context, tree string, platform *standin.Platform) error {
+func plantTree(ctx context.Context, tree string, platform *fakeplatform.Platform) error {
 	tags := []string{"latest", "latest-dev"} // what everybody may pull
 	for i := range treeImages {
 		repository, tag := treeRepository(i), tags[i/(treeImages/2)]

@@ -14,7 +14,7 @@ import (
 // machine; how long it takes is for the benchmark.
 func TestImages(t *testing.T) {
 	dir := t.TempDir()
-	p := &place{dir: dir, bin: dir, environ: map[string]string{
+	p := &fixture{dir: dir, bin: dir, environ: map[string]string{
 		"HOME": filepath.Join(dir, "home"), "PATH": os.Getenv("PATH"),
 		"GORACE": "atexit_sleep_ms=0", "GOCOVERDIR": os.Getenv("GOCOVERDIR"),
 	}}

@@ -22,8 +22,8 @@ import (
 	"syscall"
 	"time"
 
+	"docker-credential-cgr/e2e/fakebrowser"
 	"docker-credential-cgr/e2e/program"
-	"docker-credential-cgr/e2e/visitor"
 )
 
 // issuerDelay is how long the issuer takes for a refresh in the bursts with an
@@ -32,25 +32,25 @@ const issuerDelay = 200 * time.Millisecond
 
 // options are the command's flags.
 type options struct {
-	rounds, bursts, crowd int
-	check                 bool
-	date, out             string
+	rounds, bursts, processes int
+	check                     bool
+	date, out                 string
 }
 
 func main() {
-	if filepath.Base(os.Args[0]) == visitorName {
-		visitor.Main() // as $BROWSER
+	if filepath.Base(os.Args[0]) == browserName {
+		fakebrowser.Main() // as $BROWSER
 		return
 	}
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 200, "measure each single process that often")
 	flag.IntVar(&o.bursts, "bursts", 20, "measure each burst that often")
-	flag.IntVar(&o.crowd, "crowd", 100, "processes in a burst")
+	flag.IntVar(&o.processes, "processes", 100, "processes in a burst")
 	flag.BoolVar(&o.check, "check", false, "exit 1 unless every budget is met")
 	flag.StringVar(&o.date, "date", "", "date to put into the report")
 	flag.StringVar(&o.out, "o", filepath.Join(program.Root(), "docs", "benchmarks.md"), "file to write; empty for none")
 	flag.Parse()
-	if flag.NArg() > 0 || o.rounds < 1 || o.bursts < 1 || o.crowd < 1 {
+	if flag.NArg() > 0 || o.rounds < 1 || o.bursts < 1 || o.processes < 1 {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -70,7 +70,7 @@ func main() {
 
 // run measures everything, and says whether every budget is met.
 func run(ctx context.Context, o options) (met bool, err error) {
-	p, err := newPlace()
+	p, err := newFixture()
 	if err != nil {
 		return false, err
 	}
@@ -89,7 +89,7 @@ func run(ctx context.Context, o options) (met bool, err error) {
 	if err := p.measurePeaks(ctx, singles); err != nil {
 		return false, err
 	}
-	say("bursts of %d, %d rounds", o.crowd, o.bursts)
+	say("bursts of %d, %d rounds", o.processes, o.bursts)
 	bursts, err := p.bursts()
 	if err != nil {
 		return false, err

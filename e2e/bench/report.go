@@ -88,7 +88,7 @@ func (r *report) singleTable() table {
 }
 
 func (r *report) burstTable() table {
-	t := table{fmt.Sprintf("%d processes at once", r.options.crowd), [][]string{{
+	t := table{fmt.Sprintf("%d processes at once", r.options.processes), [][]string{{
 		"store", "token", "clock from", "median, ms", "quartiles, ms", "/ warm", "refreshes", "windows", "served",
 	}}}
 	for _, b := range r.bursts {
@@ -167,7 +167,7 @@ func (r *report) markdown() string {
 func (r *report) method() string {
 	return fmt.Sprintf(`Whole processes, from before they are started until they have exited, by the monotonic clock. The program and the two
 small Go programs beside it (one that does nothing, one that looks up the very record that a warm get reads) are built
-the same way: without cgo, trimmed and stripped. The secret is the same size everywhere, an access token of the stand-in
+the same way: without cgo, trimmed and stripped. The secret is the same size everywhere, an access token of the fake platform
 for the platform. Everything runs in one session of its own: a private D-Bus with an unlocked gnome-keyring, a home that
 is empty at first, an environment of a few variables. Each command is run once and its answer checked; then, in each of
 %[1]d rounds, each runs once with its input on a pipe and its output thrown away, in an order that is drawn anew, so that
@@ -180,5 +180,5 @@ second clock all are started, have read their input and wait for its end, which 
 from there, and nothing hides behind the start: every process looks its token up twice, once before and once after the
 refresh, where a warm one does it once. "Expired" has a refresh token and an access token past its end, at an issuer that
 takes %[4]s for a refresh. Peak memory is the kernel's ru_maxrss, of %[5]d runs.`,
-		r.options.rounds, r.options.crowd, r.options.bursts, issuerDelay, peakRounds)
+		r.options.rounds, r.options.processes, r.options.bursts, issuerDelay, peakRounds)
 }

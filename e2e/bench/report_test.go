@@ -16,7 +16,7 @@ func inBudget() *report {
 		}
 		return all
 	}
-	r := &report{options: options{rounds: 1, bursts: 1, crowd: 100}, command: "go run ./bench", singles: singles(map[string]time.Duration{
+	r := &report{options: options{rounds: 1, bursts: 1, processes: 100}, command: "go run ./bench", singles: singles(map[string]time.Duration{
 		getSecretService: 42, rivalLibsecret: 100, bareKeyring: 36, getKernel: 22, getFile: 22, getForeign: 20, emptyProgram: 10,
 	})}
 	for _, store := range []string{secretService, kernelKeyring, fileStore} {

@@ -13,13 +13,13 @@ import (
 )
 
 // libsecret gives docker-credential-secretservice with a secret, or nil.
-func (p *place) libsecret(ctx context.Context, host, secret string) *single {
+func (p *fixture) libsecret(ctx context.Context, host, secret string) *single {
 	return p.rival(ctx, rivalLibsecret, host, secret, p.bus())
 }
 
 // pass gives docker-credential-pass with a secret, or nil. Its key has no
 // passphrase, so that nothing asks.
-func (p *place) pass(ctx context.Context, host, secret string) *single {
+func (p *fixture) pass(ctx context.Context, host, secret string) *single {
 	settings := []string{"GNUPGHOME=" + p.path("gnupg"), "PASSWORD_STORE_DIR=" + p.path("pass")}
 	const id = "bench@example.com"
 	for _, args := range [][]string{
@@ -44,7 +44,7 @@ func (p *place) pass(ctx context.Context, host, secret string) *single {
 }
 
 // closeGnuPG ends the agents that gpg starts.
-func (p *place) closeGnuPG() error {
+func (p *fixture) closeGnuPG() error {
 	settings := []string{"GNUPGHOME=" + p.path("gnupg")}
 	if err := p.quiet(context.Background(), "", settings, "gpgconf", "--kill", "all"); err != nil {
 		return err
@@ -54,7 +54,7 @@ func (p *place) closeGnuPG() error {
 }
 
 // rival gives another helper that keeps a secret, or nil where it does not.
-func (p *place) rival(ctx context.Context, name, host, secret string, settings ...string) *single {
+func (p *fixture) rival(ctx context.Context, name, host, secret string, settings ...string) *single {
 	helper, verb, _ := strings.Cut(name, " ")
 	path, err := exec.LookPath(helper)
 	if err != nil {
@@ -74,7 +74,7 @@ func (p *place) rival(ctx context.Context, name, host, secret string, settings .
 }
 
 // quiet runs a command to its end, and tells of it only if it fails.
-func (p *place) quiet(ctx context.Context, input string, settings []string, args ...string) error {
+func (p *fixture) quiet(ctx context.Context, input string, settings []string, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, processLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)

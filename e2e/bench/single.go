@@ -15,8 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
-	"docker-credential-cgr/e2e/standin"
 )
 
 // Names of what is measured in single processes, as the report has them.
@@ -133,7 +133,7 @@ func measureSingles(ctx context.Context, singles []*single, rounds int) error {
 const peakRounds = 20
 
 // measurePeaks measures the memory of the program and of the least.
-func (p *place) measurePeaks(ctx context.Context, singles []*single) error {
+func (p *fixture) measurePeaks(ctx context.Context, singles []*single) error {
 	for range peakRounds {
 		for _, s := range singles {
 			if !strings.HasPrefix(s.path, p.bin) {
@@ -159,7 +159,7 @@ func (p *place) measurePeaks(ctx context.Context, singles []*single) error {
 }
 
 // get is the program's get, in an environment.
-func (p *place) get(name, secret string, platform *standin.Platform, settings ...string) *single {
+func (p *fixture) get(name, secret string, platform *fakeplatform.Platform, settings ...string) *single {
 	return &single{
 		name: name, path: p.program(), args: []string{"get"}, input: platform.RegistryHost() + "\n",
 		environ: p.with(platform.Environ(), settings), wants: `"` + secret + `"`,
@@ -167,7 +167,7 @@ func (p *place) get(name, secret string, platform *standin.Platform, settings ..
 }
 
 // singles signs in on every store, and gives all that is measured by itself.
-func (p *place) singles(ctx context.Context) ([]*single, error) {
+func (p *fixture) singles(ctx context.Context) ([]*single, error) {
 	platform, err := p.newPlatform()
 	if err != nil {
 		return nil, err
@@ -224,7 +224,7 @@ func (p *place) singles(ctx context.Context) ([]*single, error) {
 }
 
 // lastAccessToken is the token that was handed out last.
-func lastAccessToken(platform *standin.Platform) string {
+func lastAccessToken(platform *fakeplatform.Platform) string {
 	last := ""
 	for _, secret := range platform.Issued() {
 		if strings.Count(secret, ".") == 2 { // a refresh token is no JWT

@@ -41,7 +41,7 @@ func handOver() {
 
 // takesAddresses has the place's browser hand addresses to the test. next waits
 // for the next one.
-func (p *place) takesAddresses() (next func() string) {
+func (p *fixture) takesAddresses() (next func() string) {
 	p.t.Helper()
 	path := p.path("hand-over")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
@@ -70,7 +70,7 @@ func (p *place) takesAddresses() (next func() string) {
 
 // tab is a tab of a Chromium, and what was seen in it.
 type tab struct {
-	p   *place
+	p   *fixture
 	ctx context.Context
 
 	mu        sync.Mutex
@@ -80,7 +80,7 @@ type tab struct {
 }
 
 // openTab starts a Chromium without a window, with a profile of its own.
-func (p *place) openTab() *tab {
+func (p *fixture) openTab() *tab {
 	p.t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {

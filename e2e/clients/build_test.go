@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"docker-credential-cgr/e2e/visitor"
+	"docker-credential-cgr/e2e/fakebrowser"
 )
 
 // signInAddress is an address to sign in at, with what the terminal had to wrap in
@@ -37,7 +37,7 @@ func (s *terminal) address(columns int) string {
 
 // buildKit returns the docker that builds with BuildKit: the first one in PATH that
 // does, or Debian's beside another one. Without one the test fails.
-func (p *place) buildKit() string {
+func (p *fixture) buildKit() string {
 	p.t.Helper()
 	p.set("DOCKER_BUILDKIT=1")
 	for _, docker := range []string{"docker", "/usr/bin/docker"} {
@@ -51,7 +51,7 @@ func (p *place) buildKit() string {
 
 // buildContext writes a folder with a Dockerfile that takes a private image for
 // each of its stages, whose last one has a file of each.
-func (p *place) buildContext(stages int) string {
+func (p *fixture) buildContext(stages int) string {
 	p.t.Helper()
 	var text strings.Builder
 	for i := range stages - 1 {
@@ -116,7 +116,7 @@ func (s *terminal) keepsAddress(columns int, redrawn bool) (address string) {
 // signsIn has a person sign in at the address.
 func (s *terminal) signsIn(address string) {
 	s.p.t.Helper()
-	if _, page, err := (visitor.Person{}).Visit(address); err != nil {
+	if _, page, err := (fakebrowser.Person{}).Visit(address); err != nil {
 		s.p.t.Fatalf("%v: %s", err, page)
 	}
 }
@@ -147,7 +147,7 @@ func TestBuildAtTerminal(t *testing.T) {
 		{"no browser", 3, 80, 24, []string{"CHAINGUARD_AUTH_MODE=browser", "BROWSER=/bin/false"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := newPlace(t)
+			p := newFixture(t)
 			p.useDocker()
 			p.set(test.settings...)
 			docker, folder := p.buildKit(), p.buildContext(test.stages)
@@ -168,7 +168,7 @@ func TestBuildAtTerminal(t *testing.T) {
 func TestBuildAtTerminalNever(t *testing.T) {
 	for _, stages := range []int{1, 3} {
 		t.Run(fmt.Sprint(stages), func(t *testing.T) {
-			p := newPlace(t)
+			p := newFixture(t)
 			p.useDocker()
 			p.set("CHAINGUARD_AUTH_AUTO_LOGIN=never")
 			docker, folder := p.buildKit(), p.buildContext(stages)
@@ -208,7 +208,7 @@ func TestPullAtTerminalPrompt(t *testing.T) {
 		"browser":  {"CHAINGUARD_AUTH_MODE=browser", "VISIT=leave"},
 	} {
 		t.Run(mode, func(t *testing.T) {
-			p := newPlace(t)
+			p := newFixture(t)
 			p.useDocker()
 			p.set(settings...)
 			screen := p.openTerminalOf(80, 24)
@@ -225,7 +225,7 @@ func TestPullAtTerminalPrompt(t *testing.T) {
 // TestPullsAtTerminalPrompt has many pulls at one terminal: there is one prompt, and
 // what the others say does not take it away.
 func TestPullsAtTerminalPrompt(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	p.useDocker()
 	p.set("CHAINGUARD_AUTH_MODE=headless")
 	screen := p.openTerminalOf(80, 24)
@@ -251,12 +251,12 @@ func TestPullsAtTerminalPrompt(t *testing.T) {
 // TestPromptInterrupted: Ctrl-C takes the prompt away and leaves the terminal as it
 // was, as does a terminal that changes its size meanwhile.
 func TestPromptInterrupted(t *testing.T) {
-	for name, command := range map[string]func(p *place) string{
-		"pull":  func(p *place) string { return "docker pull " + p.host + "/" + privateImage },
-		"build": func(p *place) string { return p.buildKit() + " build --no-cache " + p.buildContext(1) },
+	for name, command := range map[string]func(p *fixture) string{
+		"pull":  func(p *fixture) string { return "docker pull " + p.host + "/" + privateImage },
+		"build": func(p *fixture) string { return p.buildKit() + " build --no-cache " + p.buildContext(1) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newPlace(t)
+			p := newFixture(t)
 			p.useDocker()
 			p.set("CHAINGUARD_AUTH_MODE=headless")
 			do := command(p)

@@ -10,24 +10,24 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/leaks"
-	"docker-credential-cgr/e2e/standin"
 )
 
 // TestChromium signs in with a real browser: the page at the end says who signed
 // in, and nothing that a look at the browser shows holds a secret.
 func TestChromium(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	nextAddress := p.takesAddresses()
 	tab := p.openTab()
 	login := p.start("", "docker-credential-cgr", "login")
 	tab.do(chromedp.Navigate(nextAddress()))
-	tab.signIn(standin.Ada, "lovelace")
-	if text := tab.text("main:has(.good)"); !strings.Contains(text, "signed in as "+standin.Ada) || !strings.Contains(text, "close this window") {
+	tab.signIn(fakeplatform.Ada, "lovelace")
+	if text := tab.text("main:has(.good)"); !strings.Contains(text, "signed in as "+fakeplatform.Ada) || !strings.Contains(text, "close this window") {
 		t.Errorf("the last page says %q", text)
 	}
 	r := login.wait()
-	if r.code != 0 || !strings.Contains(r.stdout, "Signed in as "+standin.Ada) {
+	if r.code != 0 || !strings.Contains(r.stdout, "Signed in as "+fakeplatform.Ada) {
 		t.Errorf("login: %s", r)
 	}
 	p.wantCounts("sign-in", map[string]int{"oauth": 1, "oauth.form": 1, "signin": 1, "sts.refresh": 1})
@@ -88,17 +88,17 @@ func (b *tab) showsNoSecret() *url.URL {
 
 // TestChromiumWrongPassword types a wrong password first.
 func TestChromiumWrongPassword(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	nextAddress := p.takesAddresses()
 	tab := p.openTab()
 	login := p.start("", "docker-credential-cgr", "login")
 	tab.do(chromedp.Navigate(nextAddress()))
-	tab.signIn(standin.Ada, "wrong")
+	tab.signIn(fakeplatform.Ada, "wrong")
 	if text := tab.text("#error"); !strings.Contains(text, "Wrong email or password") {
 		t.Errorf("the form says %q", text)
 	}
-	tab.signIn(standin.Ada, "lovelace")
-	if text := tab.text("main .good ~ p"); !strings.Contains(text, standin.Ada) {
+	tab.signIn(fakeplatform.Ada, "lovelace")
+	if text := tab.text("main .good ~ p"); !strings.Contains(text, fakeplatform.Ada) {
 		t.Errorf("the last page says %q", text)
 	}
 	if r := login.wait(); r.code != 0 {
@@ -110,7 +110,7 @@ func TestChromiumWrongPassword(t *testing.T) {
 // TestChromiumDeny refuses the sign-in. `login` has failed; for `get` there is no
 // credential, so that public images still come; both say why.
 func TestChromiumDeny(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	p.signsInAlone()
 	nextAddress := p.takesAddresses()
 	tab := p.openTab()

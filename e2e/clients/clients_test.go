@@ -16,13 +16,13 @@ import (
 	"strings"
 	"testing"
 
-	"docker-credential-cgr/e2e/standin"
+	"docker-credential-cgr/e2e/fakeplatform"
 )
 
 // The images that every platform has, and what their one file holds.
 const (
-	privateImage = standin.Organization + "/python:latest"
-	publicImage  = standin.PublicOrganization + "/python:latest"
+	privateImage = fakeplatform.Organization + "/python:latest"
+	publicImage  = fakeplatform.PublicOrganization + "/python:latest"
 )
 
 func helloFrom(image string) string { return "Hello from " + image + "\n" }
@@ -32,39 +32,39 @@ type client struct {
 	name string
 	// pull gives the command that pulls the image ref, to the path to where the
 	// client has no store of its own.
-	pull func(p *place, ref, to string) []string
+	pull func(p *fixture, ref, to string) []string
 	// export gives the command that writes a pulled image to the path to; nil
 	// where it lies there already.
-	export func(p *place, ref, to string) []string
+	export func(p *fixture, ref, to string) []string
 	// remove gives the command that removes a pulled image, so that the next pull
 	// fetches it again; nil where that one goes to another path.
-	remove func(p *place, ref string) []string
+	remove func(p *fixture, ref string) []string
 }
 
 var (
 	docker = client{
 		name:   "docker",
-		pull:   func(_ *place, ref, _ string) []string { return []string{"docker", "pull", ref} },
-		export: func(_ *place, ref, to string) []string { return []string{"docker", "save", "--output", to, ref} },
-		remove: func(_ *place, ref string) []string { return []string{"docker", "rmi", ref} },
+		pull:   func(_ *fixture, ref, _ string) []string { return []string{"docker", "pull", ref} },
+		export: func(_ *fixture, ref, to string) []string { return []string{"docker", "save", "--output", to, ref} },
+		remove: func(_ *fixture, ref string) []string { return []string{"docker", "rmi", ref} },
 	}
 	podman = client{
 		name: "podman",
-		pull: func(p *place, ref, _ string) []string {
+		pull: func(p *fixture, ref, _ string) []string {
 			return podmanCommand(p, "pull", "--tls-verify=false", ref)
 		},
-		export: func(p *place, ref, to string) []string { return podmanCommand(p, "save", "--output", to, ref) },
-		remove: func(p *place, ref string) []string { return podmanCommand(p, "rmi", ref) },
+		export: func(p *fixture, ref, to string) []string { return podmanCommand(p, "save", "--output", to, ref) },
+		remove: func(p *fixture, ref string) []string { return podmanCommand(p, "rmi", ref) },
 	}
 	skopeo = client{
 		name: "skopeo",
-		pull: func(_ *place, ref, to string) []string {
+		pull: func(_ *fixture, ref, to string) []string {
 			return []string{"skopeo", "copy", "--src-tls-verify=false", "docker://" + ref, "dir:" + to}
 		},
 	}
 	crane = client{
 		name: "crane",
-		pull: func(_ *place, ref, to string) []string {
+		pull: func(_ *fixture, ref, to string) []string {
 			return []string{"crane", "pull", "--platform", "linux/amd64", ref, to}
 		},
 	}
@@ -72,7 +72,7 @@ var (
 )
 
 // podmanCommand is podman with a store of its own.
-func podmanCommand(p *place, args ...string) []string {
+func podmanCommand(p *fixture, args ...string) []string {
 	return append([]string{
 		"podman", "--root", p.path("podman/root"), "--runroot", p.path("podman/run"), "--tmpdir", p.path("podman/tmp"),
 		"--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "none",
@@ -86,16 +86,16 @@ func eachOf(t *testing.T, clients []client, test func(t *testing.T, c client)) {
 	}
 }
 
-// newPlaceFor is newPlace for a client.
-func newPlaceFor(t *testing.T, c client, opts ...standin.Option) *place {
+// newPlaceFor is newFixture for a client.
+func newPlaceFor(t *testing.T, c client, opts ...fakeplatform.Option) *fixture {
 	t.Helper()
-	p := newPlace(t, opts...)
+	p := newFixture(t, opts...)
 	p.prepareFor(c)
 	return p
 }
 
 // prepareFor starts what the client needs.
-func (p *place) prepareFor(c client) {
+func (p *fixture) prepareFor(c client) {
 	p.t.Helper()
 	if c.name == docker.name {
 		p.useDocker()
@@ -103,7 +103,7 @@ func (p *place) prepareFor(c client) {
 }
 
 // tryPull pulls an image, and says how that went and where it went to.
-func (c client) tryPull(p *place, image string) (r result, to string) {
+func (c client) tryPull(p *fixture, image string) (r result, to string) {
 	p.t.Helper()
 	to = filepath.Join(p.environ["TMPDIR"], fmt.Sprintf("%s-%d", c.name, len(p.heard)))
 	return p.run(c.pull(p, p.host+"/"+image, to)...), to
@@ -111,7 +111,7 @@ func (c client) tryPull(p *place, image string) (r result, to string) {
 
 // pulls pulls an image, which has to work, sees whether it is the right one, and
 // removes it again.
-func (c client) pulls(p *place, image string) result {
+func (c client) pulls(p *fixture, image string) result {
 	p.t.Helper()
 	r, to := c.tryPull(p, image)
 	if r.code != 0 {
@@ -121,7 +121,7 @@ func (c client) pulls(p *place, image string) result {
 	return r
 }
 
-func (c client) arrived(p *place, image, to string) {
+func (c client) arrived(p *fixture, image, to string) {
 	p.t.Helper()
 	if c.export != nil {
 		p.must(c.export(p, p.host+"/"+image, to)...)

@@ -24,7 +24,7 @@ import (
 
 // TestConsoleRefuses has other people's addresses and pages at the console.
 func TestConsoleRefuses(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	tab := p.openTab()
 	c := p.startConsole("--no-browser", "--parent", "example.com")
 	tab.do(chromedp.Navigate(c.page() + "?key=wrong"))
@@ -110,7 +110,7 @@ func (b *tab) tries(c *console, script string) string {
 // TestConsoleOpens has the console open the browser itself: what everybody on the
 // machine can see of that does not let them in.
 func TestConsoleOpens(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	p.must("docker-credential-cgr", "login")
 	next := p.takesAddresses()
 	tab := p.openTab()

@@ -21,13 +21,13 @@ import (
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/chromedp"
 
+	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/leaks"
-	"docker-credential-cgr/e2e/standin"
 )
 
 // console is the console, as it runs.
 type console struct {
-	p       *place
+	p       *fixture
 	cmd     *exec.Cmd
 	address string // with the key
 	said    chan string
@@ -35,7 +35,7 @@ type console struct {
 
 // startConsole starts the console, which signs in where nobody is, and waits for its
 // address.
-func (p *place) startConsole(flags ...string) *console {
+func (p *fixture) startConsole(flags ...string) *console {
 	p.t.Helper()
 	p.signsInAlone()
 	ctx, stop := context.WithTimeout(p.t.Context(), 2*patience)
@@ -255,20 +255,20 @@ func TestConsole(t *testing.T) {
 }
 
 // listed has the platform list these pull tokens, which pullTokenOf makes.
-func (p *place) listed(tokens ...map[string]any) {
+func (p *fixture) listed(tokens ...map[string]any) {
 	p.t.Helper()
 	p.answers("api.identities.list", map[string]any{"items": tokens})
 }
 
 // answers has the platform answer requests of a name with v.
-func (p *place) answers(on string, v any) {
+func (p *fixture) answers(on string, v any) {
 	p.t.Helper()
 	body, err := json.Marshal(v)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.platform.Change(func(b *standin.Behaviour) {
-		b.Faults = append(b.Faults, standin.Fault{On: on, ContentType: "application/json", Body: string(body)})
+	p.platform.Change(func(b *fakeplatform.Behavior) {
+		b.Faults = append(b.Faults, fakeplatform.Fault{On: on, ContentType: "application/json", Body: string(body)})
 	})
 }
 
@@ -277,7 +277,7 @@ func pullTokenOf(id, name, description string, left time.Duration) map[string]an
 	now := time.Now()
 	return map[string]any{
 		"id": id, "name": name, "description": description, "createdAt": now.AddDate(0, 0, -20), "lastSeen": now.AddDate(0, 0, -1),
-		"static": map[string]any{"issuer": standin.PullTokenIssuer, "subject": name, "expiration": now.Add(left)},
+		"static": map[string]any{"issuer": fakeplatform.PullTokenIssuer, "subject": name, "expiration": now.Add(left)},
 	}
 }
 
@@ -301,12 +301,12 @@ const brokenWords = `(selector => {
 // TestConsoleList shows pull tokens that are hard to show: of one name, with long names,
 // with names that pretend to be others, in several organizations.
 func TestConsoleList(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	tab := p.openTab()
 	p.signsInAlone()
 	p.must("docker-credential-cgr", "pull-token", "create", "--name", "ci", "--save")
 	saved := strings.TrimSpace(p.must("docker-credential-cgr", "pull-token", "list", "-o", "id").stdout)
-	org, other := p.platform.OrganizationID(standin.Organization), p.platform.OrganizationID(standin.OtherOrganization)
+	org, other := p.platform.OrganizationID(fakeplatform.Organization), p.platform.OrganizationID(fakeplatform.OtherOrganization)
 	const day = 24 * time.Hour
 	long := "mirror of the registry for the production clusters in eu-west-1, ap-southeast-2 and us-east-1"
 	twins := []string{org + "/1111111111111111", org + "/2222222222222222"}
@@ -323,7 +323,7 @@ func TestConsoleList(t *testing.T) {
 		pullTokenOf(org+"/7777777777777777", strings.Repeat("x", 255), "", 90*day),
 	)
 	p.answers("api.groups.list", map[string]any{"items": []any{
-		map[string]any{"id": org, "name": standin.Organization}, map[string]any{"id": other, "name": "a-subsidiary-with-a-longer-name.example.net"},
+		map[string]any{"id": org, "name": fakeplatform.Organization}, map[string]any{"id": other, "name": "a-subsidiary-with-a-longer-name.example.net"},
 	}})
 	c := p.startConsole("--no-browser")
 	tab.enters(c.address)
@@ -354,7 +354,7 @@ func TestConsoleList(t *testing.T) {
 	ask(twins[0])
 	tab.wantFocus("the question", "revoke-cancel")
 	facts := tab.text("#revoke-facts")
-	for _, want := range []string{"builds", "GitHub Actions of the web team", twins[0], standin.Organization, "Created", "in 30 days", "Last seen"} {
+	for _, want := range []string{"builds", "GitHub Actions of the web team", twins[0], fakeplatform.Organization, "Created", "in 30 days", "Last seen"} {
 		if !strings.Contains(facts, want) {
 			t.Errorf("the question is about %q, without %q", facts, want)
 		}
@@ -382,7 +382,7 @@ func TestConsoleList(t *testing.T) {
 
 // agreesWithTable fails unless the rows of the page say the same of the days that are
 // left as pull-token list.
-func (p *place) agreesWithTable(rows []string) {
+func (p *fixture) agreesWithTable(rows []string) {
 	p.t.Helper()
 	var list struct {
 		Items []struct{ DaysLeft int }
@@ -411,17 +411,17 @@ func (p *place) agreesWithTable(rows []string) {
 
 // TestConsoleMayNotList has the page of somebody who may not list all pull tokens.
 func TestConsoleMayNotList(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	tab := p.openTab()
-	org, other := p.platform.OrganizationID(standin.Organization), p.platform.OrganizationID(standin.OtherOrganization)
+	org, other := p.platform.OrganizationID(fakeplatform.Organization), p.platform.OrganizationID(fakeplatform.OtherOrganization)
 	may := func(group, name string, capabilities ...string) any {
 		return map[string]any{"group": map[string]any{"id": group, "name": name}, "role": map[string]any{"name": "custom", "capabilities": capabilities}}
 	}
-	p.answers("api.ok", map[string]any{"subject": p.platform.PersonID(standin.Ada), "capabilities": []any{
-		may(org, standin.Organization, "identity.list"), may(other, standin.OtherOrganization, "groups.list"),
+	p.answers("api.ok", map[string]any{"subject": p.platform.PersonID(fakeplatform.Ada), "capabilities": []any{
+		may(org, fakeplatform.Organization, "identity.list"), may(other, fakeplatform.OtherOrganization, "groups.list"),
 	}})
 	p.answers("api.groups.list", map[string]any{"items": []any{
-		map[string]any{"id": org, "name": standin.Organization}, map[string]any{"id": other, "name": standin.OtherOrganization},
+		map[string]any{"id": org, "name": fakeplatform.Organization}, map[string]any{"id": other, "name": fakeplatform.OtherOrganization},
 	}})
 	c := p.startConsole("--no-browser")
 	tab.enters(c.address)
@@ -429,7 +429,7 @@ func TestConsoleMayNotList(t *testing.T) {
 	p.listed(pullTokenOf(org+"/1111111111111111", "builds", "", 720*time.Hour))
 	tab.do(chromedp.Reload())
 	tab.until(`document.querySelector('#status')?.textContent === '1 pull token'`)
-	if text := tab.text("#problem"); !strings.Contains(text, "may be incomplete") || !strings.Contains(text, "“"+standin.OtherOrganization+"”") || !strings.Contains(text, "role viewer") {
+	if text := tab.text("#problem"); !strings.Contains(text, "may be incomplete") || !strings.Contains(text, "“"+fakeplatform.OtherOrganization+"”") || !strings.Contains(text, "role viewer") {
 		t.Errorf("the page says %q, want what is missing", text)
 	}
 	if text := tab.text("#rows"); !strings.Contains(text, "builds") {
@@ -437,8 +437,8 @@ func TestConsoleMayNotList(t *testing.T) {
 	}
 	tab.screenshots("console-incomplete")
 
-	p.platform.Change(func(b *standin.Behaviour) { b.Faults = nil })
-	p.platform.SetRoles(standin.Ada, "registry.pull", "registry.pull_token_creator")
+	p.platform.Change(func(b *fakeplatform.Behavior) { b.Faults = nil })
+	p.platform.SetRoles(fakeplatform.Ada, "registry.pull", "registry.pull_token_creator")
 	tab.do(chromedp.Reload())
 	tab.until(`document.querySelector('#problem')?.textContent.includes('requires the role viewer')`)
 	if status := read(tab, chromedp.Evaluate[string]("document.querySelector('#status').textContent")); status != "" {
@@ -512,7 +512,7 @@ func kubernetesConfig(t *testing.T, text string) string {
 // TestConsoleNoClipboard copies where the browser keeps the clipboard from the page:
 // the older way does it, or the text is selected.
 func TestConsoleNoClipboard(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	tab := p.openTab()
 	tab.mayUseClipboard(browser.PermissionSettingDenied)
 	c := p.startConsole("--no-browser")
@@ -543,7 +543,7 @@ func TestConsoleNoClipboard(t *testing.T) {
 
 // TestConsoleIdle leaves the page alone.
 func TestConsoleIdle(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	tab := p.openTab()
 	c := p.startConsole("--no-browser", "--idle", "2s")
 	tab.enters(c.address)

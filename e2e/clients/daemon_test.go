@@ -33,7 +33,7 @@ var theDaemon = sync.OnceValues(startDaemon)
 var daemonStarted bool
 
 // useDocker has the place's docker talk to the tests' daemon.
-func (p *place) useDocker() {
+func (p *fixture) useDocker() {
 	p.t.Helper()
 	d, err := theDaemon()
 	if err != nil {
@@ -49,7 +49,7 @@ func (p *place) useDocker() {
 }
 
 // lendDocker is useDocker for a user who is not root.
-func (p *place) lendDocker(uid int) {
+func (p *fixture) lendDocker(uid int) {
 	p.t.Helper()
 	p.useDocker()
 	d, err := theDaemon()

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"docker-credential-cgr/e2e/standin"
+	"docker-credential-cgr/e2e/fakeplatform"
 )
 
 // TestBuildPinned pins a Dockerfile the way the registry's documentation does by hand,
@@ -21,11 +21,11 @@ import (
 func TestBuildPinned(t *testing.T) {
 	for _, test := range []struct {
 		name, image string
-		prepare     func(p *place)
+		prepare     func(p *fixture)
 		signIns     int
 	}{
-		{"public", publicImage, func(*place) {}, 0},
-		{"private", privateImage, (*place).signsInAlone, 1},
+		{"public", publicImage, func(*fixture) {}, 0},
+		{"private", privateImage, (*fixture).signsInAlone, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := newPlaceFor(t, docker)
@@ -56,7 +56,7 @@ func TestBuildPinned(t *testing.T) {
 }
 
 // pointsTo is the digest that a tag points to.
-func (p *place) pointsTo(repository, tag string) string {
+func (p *fixture) pointsTo(repository, tag string) string {
 	p.t.Helper()
 	history := p.platform.History(repository, tag)
 	if len(history) == 0 {
@@ -65,7 +65,7 @@ func (p *place) pointsTo(repository, tag string) string {
 	return history[len(history)-1].Digest
 }
 
-func (p *place) writes(path, text string) {
+func (p *fixture) writes(path, text string) {
 	p.t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		p.t.Fatal(err)
@@ -77,7 +77,7 @@ func (p *place) writes(path, text string) {
 
 // builds builds a folder, and gives the image's name. The builder is BuildKit where
 // this Docker has it, and else the one that Docker had before.
-func (p *place) builds(folder string) (image string) {
+func (p *fixture) builds(folder string) (image string) {
 	p.t.Helper()
 	image = "pinned-" + strings.ToLower(filepath.Base(p.dir))
 	builder, command := "the classic builder", []string{"docker", "build", "--tag", image, folder}
@@ -91,7 +91,7 @@ func (p *place) builds(folder string) (image string) {
 
 // isBuiltFrom sees whether a built image holds what the pinned one holds, layer by
 // layer, and removes both.
-func (p *place) isBuiltFrom(built, pinned, image string) {
+func (p *fixture) isBuiltFrom(built, pinned, image string) {
 	p.t.Helper()
 	p.must("docker", "pull", pinned) // BuildKit keeps what it builds from to itself
 	base, all := p.layers(pinned), p.layers(built)
@@ -107,7 +107,7 @@ func (p *place) isBuiltFrom(built, pinned, image string) {
 }
 
 // layers are the digests of what an image's layers hold, the lowest first.
-func (p *place) layers(image string) (digests []string) {
+func (p *fixture) layers(image string) (digests []string) {
 	p.t.Helper()
 	r := p.must("docker", "image", "inspect", "--format", "{{json .RootFS.Layers}}", image)
 	if err := json.Unmarshal([]byte(r.stdout), &digests); err != nil {
@@ -123,7 +123,7 @@ type record struct {
 }
 
 // history asks the program for a history.
-func (p *place) history(args ...string) (records []record) {
+func (p *fixture) history(args ...string) (records []record) {
 	p.t.Helper()
 	r := p.must(append([]string{"docker-credential-cgr", "images", "history", "-o", "json"}, args...)...)
 	if err := json.Unmarshal([]byte(r.stdout), &records); err != nil {
@@ -140,23 +140,23 @@ func TestHistoryByHand(t *testing.T) {
 	for _, test := range []struct {
 		name, repository, script string
 	}{
-		{"without a credential", standin.PublicOrganization + "/python",
+		{"without a credential", fakeplatform.PublicOrganization + "/python",
 			`tok=$(curl -sSf "http://$HOST/token?scope=repository:$IMAGE:pull" | jq -r .token)`},
-		{"with what get gives", standin.Organization + "/python",
+		{"with what get gives", fakeplatform.Organization + "/python",
 			`tok=$(curl -sSf -H "Authorization: Bearer $(echo "$HOST" | docker-credential-cgr get | jq -r .Secret)" \
 				"http://$HOST/token?scope=repository:$IMAGE:pull" | jq -r .token)`},
-		{"with a pull token", standin.Organization + "/python",
+		{"with a pull token", fakeplatform.Organization + "/python",
 			`read -r USERNAME PASSWORD
 			TOKEN=$(printf %s "$USERNAME:$PASSWORD" | base64 | tr -d '\n\r')
 			tok=$(curl -sSf -H "Authorization: Basic $TOKEN" "http://$HOST/token?scope=repository:$IMAGE:pull" | jq -r .token)`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := newPlace(t)
+			p := newFixture(t)
 			p.signsInAlone()
 			// The documentation's way has tokens in curl's arguments.
 			t.Cleanup(func() { p.watch.leaveOut("curl") })
 			before := p.platform.History(test.repository, "latest")
-			p.platform.SetHistory(test.repository, "latest", append(standin.Builds(before[0].Updated.Add(-time.Hour*1000), 40), before...))
+			p.platform.SetHistory(test.repository, "latest", append(fakeplatform.Builds(before[0].Updated.Add(-time.Hour*1000), 40), before...))
 			id, secret := p.platform.PullToken(time.Hour)
 
 			script := fmt.Sprintf("HOST=%s IMAGE=%s\n%s\n%s\n", p.host, test.repository, test.script, history)
@@ -188,11 +188,11 @@ func (w *watch) leaveOut(program string) {
 // TestLongHistory has a tag that was moved more often than the registry tells at once.
 func TestLongHistory(t *testing.T) {
 	const moves = 2500
-	p := newPlace(t)
+	p := newFixture(t)
 	first := time.Date(2024, time.February, 3, 4, 5, 6, 789e6, time.UTC)
-	builds := standin.Builds(first, moves)
-	p.platform.SetHistory(standin.PublicOrganization+"/python", "latest", builds)
-	got := p.history(standin.PublicOrganization + "/python")
+	builds := fakeplatform.Builds(first, moves)
+	p.platform.SetHistory(fakeplatform.PublicOrganization+"/python", "latest", builds)
+	got := p.history(fakeplatform.PublicOrganization + "/python")
 	p.wantCounts("history", map[string]int{"registry.token": 1, "registry.history": 3, "registry": 4, "issuer": 0, "windows": 0})
 
 	want := make([]record, moves)
@@ -202,7 +202,7 @@ func TestLongHistory(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %d records, want %d, the newest first:\n%v", len(got), moves, got)
 	}
-	r := p.must("docker-credential-cgr", "images", "history", "-o", "id", "--limit", "1", standin.PublicOrganization+"/python")
+	r := p.must("docker-credential-cgr", "images", "history", "-o", "id", "--limit", "1", fakeplatform.PublicOrganization+"/python")
 	if r.stdout != builds[moves-1].Digest+"\n" {
 		t.Errorf("the newest is %s, want %s", r, builds[moves-1].Digest)
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"docker-credential-cgr/e2e/standin"
+	"docker-credential-cgr/e2e/fakeplatform"
 )
 
 // TestJob is a job that has nothing but what GitHub Actions gives it: one command,
@@ -20,11 +20,11 @@ func TestJob(t *testing.T) {
 		p.set(p.platform.GitHubEnviron(subject)...)
 
 		const life = 3 * time.Second
-		p.platform.Change(func(b *standin.Behaviour) { b.AccessLifetime, b.IDTokenLifetime = life, life })
+		p.platform.Change(func(b *fakeplatform.Behavior) { b.AccessLifetime, b.IDTokenLifetime = life, life })
 		p.must("docker-credential-cgr", "configure-docker", "--identity", identity)
 		end := time.Now().Add(life)
 		p.wantCounts("configure-docker", map[string]int{"windows": 0, "ci.github": 1, "sts.exchange": 1})
-		p.platform.Change(func(b *standin.Behaviour) { b.AccessLifetime, b.IDTokenLifetime = 0, 0 })
+		p.platform.Change(func(b *fakeplatform.Behavior) { b.AccessLifetime, b.IDTokenLifetime = 0, 0 })
 		time.Sleep(time.Until(end))
 
 		c.pulls(p, privateImage)

@@ -52,7 +52,7 @@ func TestSecretService(t *testing.T) {
 }
 
 // answer is the secret that `get` gives.
-func (p *place) answer() string {
+func (p *fixture) answer() string {
 	p.t.Helper()
 	r := p.get()
 	var answer struct{ ServerURL, Username, Secret string }
@@ -67,13 +67,13 @@ func (p *place) answer() string {
 
 // inKeyring is all that the program keeps in the keyring, as another program
 // reads it.
-func (p *place) inKeyring() string {
+func (p *fixture) inKeyring() string {
 	p.t.Helper()
 	return p.asks("", "secret-tool", "search", "--all", "service", program.Name).stdout
 }
 
 // lastRefreshToken is the one refresh token that is good.
-func (p *place) lastRefreshToken() string {
+func (p *fixture) lastRefreshToken() string {
 	last := ""
 	for _, secret := range p.platform.Issued() {
 		if !strings.Contains(secret, ".") { // the others are JWTs
@@ -97,7 +97,7 @@ func TestLockedKeyring(t *testing.T) {
 	for _, prompt := range prompts {
 		for _, setting := range []string{"auto", "os"} {
 			t.Run(prompt.name+", "+setting, func(t *testing.T) {
-				p := newPlace(t)
+				p := newFixture(t)
 				p.set("CHAINGUARD_KEYCHAIN=" + setting)
 				p.signsInAlone()
 				bus := p.startBus()
@@ -128,7 +128,7 @@ func TestLockedKeyring(t *testing.T) {
 // TestNoBus has no session bus, as in ssh or cron. The program says so, and
 // starts none that would stay behind.
 func TestNoBus(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	p.set("CHAINGUARD_KEYCHAIN=os")
 	p.signsInAlone()
 	r := p.get()
@@ -144,7 +144,7 @@ func TestNoBus(t *testing.T) {
 
 // TestNoSecretService has a bus that nobody keeps secrets on.
 func TestNoSecretService(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	p.set("CHAINGUARD_KEYCHAIN=os")
 	p.signsInAlone()
 	p.startBus()
@@ -155,7 +155,7 @@ func TestNoSecretService(t *testing.T) {
 
 // wantKeychainError wants a failure in one line on standard output, where Docker's
 // protocol has it, that is not "not found" and holds these words.
-func (p *place) wantKeychainError(r result, words ...string) {
+func (p *fixture) wantKeychainError(r result, words ...string) {
 	p.t.Helper()
 	if r.code != 1 || strings.Count(r.stdout, "\n") != 1 || strings.Contains(r.stdout, "credentials not found") {
 		p.t.Errorf("no error of the keychain: %s", r)
@@ -168,7 +168,7 @@ func (p *place) wantKeychainError(r result, words ...string) {
 }
 
 // wantNoRecords looks for a file store that nobody asked for.
-func (p *place) wantNoRecords() {
+func (p *fixture) wantNoRecords() {
 	p.t.Helper()
 	records, err := filepath.Glob(filepath.Join(p.home, ".local", "state", program.Name, "*.json"))
 	if err != nil || records != nil {
@@ -179,7 +179,7 @@ func (p *place) wantNoRecords() {
 // TestKeychainContract runs the keychain's own tests, which every store has to
 // pass, with GNOME's keyring.
 func TestKeychainContract(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	test := p.path("keychain.test")
 	build := exec.Command("go", "test", "-c", "-o", test, "./keychain")
 	build.Dir = program.Root()

@@ -59,7 +59,7 @@ func TestKubernetesSecret(t *testing.T) {
 }
 
 // newSecretOwner is newOwner with Docker configured, for another registry, too.
-func newSecretOwner(t *testing.T) *place {
+func newSecretOwner(t *testing.T) *fixture {
 	t.Helper()
 	p := newOwner(t)
 	p.writeConfig(`{"auths": {"registry.example": {"auth": "eDp5"}}}`)
@@ -68,7 +68,7 @@ func newSecretOwner(t *testing.T) *place {
 }
 
 // makesPullSecret makes a pull secret, and decodes it as strictly as a cluster can.
-func (p *place) makesPullSecret(format string, flags ...string) *corev1.Secret {
+func (p *fixture) makesPullSecret(format string, flags ...string) *corev1.Secret {
 	p.t.Helper()
 	r := p.asks("", append([]string{"docker-credential-cgr", "kubernetes", "secret", "regcred"}, flags...)...)
 	if r.code != 0 {
@@ -107,7 +107,7 @@ func (p *place) makesPullSecret(format string, flags ...string) *corev1.Secret {
 
 // pullsWithSecret pulls with nothing but what a pull secret holds, and gives whose it
 // is.
-func (p *place) pullsWithSecret(secret *corev1.Secret) (id string) {
+func (p *fixture) pullsWithSecret(secret *corev1.Secret) (id string) {
 	p.t.Helper()
 	var config map[string]map[string]map[string]string
 	if err := json.Unmarshal(secret.Data[corev1.DockerConfigJsonKey], &config); err != nil {
@@ -131,7 +131,7 @@ func (p *place) pullsWithSecret(secret *corev1.Secret) (id string) {
 
 // skopeoWith is Skopeo with what a pull secret holds, in a file as a node of a cluster
 // has it, and with no other credential.
-func (p *place) skopeoWith(secret *corev1.Secret) client {
+func (p *fixture) skopeoWith(secret *corev1.Secret) client {
 	p.t.Helper()
 	file := filepath.Join(p.elsewhere().home, "config.json")
 	if err := os.WriteFile(file, secret.Data[corev1.DockerConfigJsonKey], 0o600); err != nil {
@@ -139,7 +139,7 @@ func (p *place) skopeoWith(secret *corev1.Secret) client {
 	}
 	p.t.Cleanup(func() { _ = os.Remove(file) }) // nothing else may hold a secret
 	c := skopeo
-	c.pull = func(p *place, ref, to string) []string {
+	c.pull = func(p *fixture, ref, to string) []string {
 		return append(skopeo.pull(p, ref, to), "--authfile", file)
 	}
 	return c

@@ -12,7 +12,7 @@ import (
 
 // searchSecrets looks for what the platform has issued in all that this place's
 // programs said and wrote, and in what they were started with.
-func (p *place) searchSecrets() {
+func (p *fixture) searchSecrets() {
 	p.t.Helper()
 	issued := p.platform.Issued()
 	secrets := leaks.Of(issued)
@@ -44,7 +44,7 @@ func (p *place) searchSecrets() {
 // mayHoldSecrets says of which files below the place's folder that is right: the
 // records of the file store, where that was chosen, and Chromium's profile, which
 // keeps the source of a redirect whatever the answer says.
-func (p *place) mayHoldSecrets(path string) bool {
+func (p *fixture) mayHoldSecrets(path string) bool {
 	if p.profile != "" && path == p.profile {
 		return true
 	}

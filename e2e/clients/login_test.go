@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"docker-credential-cgr/e2e/standin"
+	"docker-credential-cgr/e2e/fakeplatform"
 )
 
 // TestDockerLogin stores a pull token through the helper, and erases it again.
@@ -34,7 +34,7 @@ func TestDockerLogin(t *testing.T) {
 }
 
 // configHoldsNoSecret looks into Docker's configuration after a docker login.
-func (p *place) configHoldsNoSecret(user string) {
+func (p *fixture) configHoldsNoSecret(user string) {
 	p.t.Helper()
 	text, err := os.ReadFile(p.configFile())
 	if err != nil {
@@ -68,7 +68,7 @@ func TestDockerLoginSignsIn(t *testing.T) {
 func TestDockerLoginWithTheSession(t *testing.T) {
 	c, p := docker, newPlaceFor(t, docker)
 	p.signsInWithAShortToken(c)
-	p.platform.Change(func(b *standin.Behaviour) { b.AccessLifetime = 30 * time.Second })
+	p.platform.Change(func(b *fakeplatform.Behavior) { b.AccessLifetime = 30 * time.Second })
 	r := p.must("docker", "login", p.host)
 	if !strings.Contains(r.stdout, "Login Succeeded") {
 		t.Errorf("no success: %s", r)
@@ -76,7 +76,7 @@ func TestDockerLoginWithTheSession(t *testing.T) {
 	p.configHoldsNoSecret("_token")
 	p.wantCounts("docker login", map[string]int{"windows": 0, "signin": 0})
 
-	p.platform.Change(func(b *standin.Behaviour) { b.AccessLifetime = time.Hour })
+	p.platform.Change(func(b *fakeplatform.Behavior) { b.AccessLifetime = time.Hour })
 	c.pulls(p, privateImage)
 	p.wantCounts("pull after docker login", map[string]int{"windows": 0, "signin": 0, "sts.refresh": 1})
 

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"docker-credential-cgr/e2e/fakebrowser"
 	"docker-credential-cgr/e2e/program"
-	"docker-credential-cgr/e2e/visitor"
 )
 
 // bin is the folder of the programs that are made for the tests: ours, crane and
@@ -21,9 +21,9 @@ var bin string
 
 // otherNames are what this test does where it is run under another name.
 var otherNames = map[string]func(){
-	"visit":     visitor.Main, // $BROWSER: a person who fills in the page
-	"hand-over": handOver,     // $BROWSER: gives the address to the test
-	"isolate":   isolate,      // runs a program in a namespace of its own
+	"visit":     fakebrowser.Main, // $BROWSER: a person who fills in the page
+	"hand-over": handOver,         // $BROWSER: gives the address to the test
+	"isolate":   isolate,          // runs a program in a namespace of its own
 }
 
 func TestMain(m *testing.M) {

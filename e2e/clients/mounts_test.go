@@ -95,7 +95,7 @@ func TestRootReadOnlyHome(t *testing.T) {
 
 // mountsConfig has configuresInMounts mount a file with this text as Docker's
 // configuration.
-func (p *place) mountsConfig(text string) (file string) {
+func (p *fixture) mountsConfig(text string) (file string) {
 	p.t.Helper()
 	p.writeConfig("{}") // to mount on
 	file = p.path("mounted.json")
@@ -108,7 +108,7 @@ func (p *place) mountsConfig(text string) (file string) {
 
 // configuresInMounts runs configure-docker where the configuration is mounted,
 // after the shell's commands more, and gives what it then holds.
-func (p *place) configuresInMounts(more, flag string) (r result, text string) {
+func (p *fixture) configuresInMounts(more, flag string) (r result, text string) {
 	p.t.Helper()
 	r = p.run("sh", "-ec", fmt.Sprintf(`
 		mount --bind $FILE $CONFIG
@@ -126,7 +126,7 @@ func (p *place) configuresInMounts(more, flag string) (r result, text string) {
 
 // wantRefusal checks that the command fails with one error, with what to write by hand as
 // its hint, and does not sign in.
-func (p *place) wantRefusal(r result, why string) {
+func (p *fixture) wantRefusal(r result, why string) {
 	p.t.Helper()
 	if r.code != 1 || r.stdout != "" || strings.Count(r.stderr, "\n") != 2 {
 		p.t.Errorf("want an error and a hint, got %s", r)
@@ -140,7 +140,7 @@ func (p *place) wantRefusal(r result, why string) {
 }
 
 // wantConfigAlone wants no file of ours beside Docker's.
-func (p *place) wantConfigAlone() {
+func (p *fixture) wantConfigAlone() {
 	p.t.Helper()
 	found, err := filepath.Glob(filepath.Join(filepath.Dir(p.configFile()), "*"))
 	hidden, hiddenErr := filepath.Glob(filepath.Join(filepath.Dir(p.configFile()), ".*"))

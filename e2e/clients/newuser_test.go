@@ -10,7 +10,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"docker-credential-cgr/e2e/standin"
+	"docker-credential-cgr/e2e/fakeplatform"
 )
 
 // TestNewUser is somebody at their desktop, with nothing set up: one command, a
@@ -28,16 +28,16 @@ func TestNewUser(t *testing.T) {
 	address := nextAddress()
 	screen.shows(regexp.MustCompile(`sign in in your browser \(\d:\d\d left\)`))
 	tab.do(chromedp.Navigate(address))
-	tab.signIn(standin.Ada, "lovelace")
-	if text := tab.text("main:has(.good)"); !strings.Contains(text, "signed in as "+standin.Ada) {
+	tab.signIn(fakeplatform.Ada, "lovelace")
+	if text := tab.text("main:has(.good)"); !strings.Contains(text, "signed in as "+fakeplatform.Ada) {
 		t.Errorf("the last page says %q", text)
 	}
-	screen.succeeds("Updated auth config for "+p.host+" in "+p.configFile(), "Signed in as "+standin.Ada, "docker pull "+p.host)
+	screen.succeeds("Updated auth config for "+p.host+" in "+p.configFile(), "Signed in as "+fakeplatform.Ada, "docker pull "+p.host)
 	p.wantCounts("configure-docker", map[string]int{"oauth": 1, "signin": 1})
 
 	p.pullsInTerminal(screen, "docker pull ")
 	p.wantCounts("pull", map[string]int{"oauth": 0, "issuer": 0})
-	screen.runs("docker-credential-cgr status", standin.Ada, p.host)
+	screen.runs("docker-credential-cgr status", fakeplatform.Ada, p.host)
 	p.wantCounts("status", map[string]int{"oauth": 0, "signin": 0})
 	screen.runs("docker-credential-cgr configure-docker --remove")
 	if _, err := os.Lstat(p.configFile()); !os.IsNotExist(err) {
@@ -58,7 +58,7 @@ func TestNewUser(t *testing.T) {
 
 // pullsInTerminal types a command that pulls, with the private image behind it,
 // which has to arrive at the tests' daemon.
-func (p *place) pullsInTerminal(screen *terminal, command string) {
+func (p *fixture) pullsInTerminal(screen *terminal, command string) {
 	p.t.Helper()
 	screen.runs(command + p.host + "/" + privateImage)
 	to := p.path("tmp/image")

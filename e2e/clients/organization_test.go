@@ -10,15 +10,15 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"docker-credential-cgr/e2e/standin"
+	"docker-credential-cgr/e2e/fakeplatform"
 )
 
 // TestOrganizationProvider signs in on the page of the organization's own
 // provider, in a real browser: sent there by the issuer, or by the program itself.
 func TestOrganizationProvider(t *testing.T) {
 	t.Run("by the issuer", func(t *testing.T) {
-		p := newPlace(t)
-		tab := p.signsInAtProvider("docker-credential-cgr", "login", "--org-name", standin.Organization)
+		p := newFixture(t)
+		tab := p.signsInAtProvider("docker-credential-cgr", "login", "--org-name", fakeplatform.Organization)
 		p.wantCounts("login", map[string]int{
 			"orgcheck": 1, "oauth": 1, "oauth.form": 0, "oauth.callback": 1, "signin": 1,
 			"provider.authorize": 1, "provider.form": 1,
@@ -29,7 +29,7 @@ func TestOrganizationProvider(t *testing.T) {
 	})
 
 	t.Run("directly, with a code", func(t *testing.T) {
-		p := newPlace(t)
+		p := newFixture(t)
 		p.set(p.platform.ProviderEnviron()...)
 		tab := p.signsInAtProvider("docker-credential-cgr", "login")
 		p.wantCounts("login", map[string]int{
@@ -41,7 +41,7 @@ func TestOrganizationProvider(t *testing.T) {
 	})
 
 	t.Run("directly, with a device code", func(t *testing.T) {
-		p := newPlace(t)
+		p := newFixture(t)
 		p.set(p.platform.ProviderEnviron()...)
 		p.set("CHAINGUARD_AUTH_OIDC_FLOW=device")
 		tab := p.openTab()
@@ -58,9 +58,9 @@ func TestOrganizationProvider(t *testing.T) {
 		if shown := tab.text("strong#user_code"); shown != code {
 			t.Errorf("the page shows the code %q, the terminal %q", shown, code)
 		}
-		tab.signIn(standin.Ada, "lovelace")
+		tab.signIn(fakeplatform.Ada, "lovelace")
 		tab.text("#done")
-		screen.succeeds("Signed in as " + standin.Ada)
+		screen.succeeds("Signed in as " + fakeplatform.Ada)
 		tab.showsNoSecret()
 		p.wantCounts("login", map[string]int{"oauth": 0, "provider.authorize": 0, "provider.device": 1, "provider.form": 1})
 		skopeo.pulls(p, privateImage)
@@ -70,7 +70,7 @@ func TestOrganizationProvider(t *testing.T) {
 
 // signsInAtProvider runs a command that sends a browser to the provider's page,
 // and signs in there.
-func (p *place) signsInAtProvider(command ...string) *tab {
+func (p *fixture) signsInAtProvider(command ...string) *tab {
 	p.t.Helper()
 	nextAddress := p.takesAddresses()
 	tab := p.openTab()
@@ -81,9 +81,9 @@ func (p *place) signsInAtProvider(command ...string) *tab {
 	if err != nil || "http://"+at.Host != p.platform.Provider.Issuer {
 		p.t.Errorf("the browser is at %s, want it at the provider %s", at, p.platform.Provider.Issuer)
 	}
-	tab.signIn(standin.Ada, "lovelace")
+	tab.signIn(fakeplatform.Ada, "lovelace")
 	tab.text("main:has(.good)")
-	if r := login.wait(); r.code != 0 || !strings.Contains(r.stdout, "Signed in as "+standin.Ada) {
+	if r := login.wait(); r.code != 0 || !strings.Contains(r.stdout, "Signed in as "+fakeplatform.Ada) {
 		p.t.Errorf("no sign-in: %s", r)
 	}
 	return tab
@@ -92,7 +92,7 @@ func (p *place) signsInAtProvider(command ...string) *tab {
 // wantSignedIn looks at the last page.
 func (b *tab) wantSignedIn() {
 	b.p.t.Helper()
-	if text := b.text("main:has(.good)"); !strings.Contains(text, "signed in as "+standin.Ada) {
+	if text := b.text("main:has(.good)"); !strings.Contains(text, "signed in as "+fakeplatform.Ada) {
 		b.p.t.Errorf("the last page says %q", text)
 	}
 	if address := b.showsNoSecret(); address.RawQuery != "" || address.Fragment != "" {

@@ -11,10 +11,10 @@ import (
 )
 
 // loginCommands log in with a password from standard input, by client.
-var loginCommands = map[string]func(p *place, args ...string) []string{
-	"podman": func(p *place, args ...string) []string { return podmanCommand(p, args...) },
-	"skopeo": func(_ *place, args ...string) []string { return append([]string{"skopeo"}, args...) },
-	"buildah": func(p *place, args ...string) []string {
+var loginCommands = map[string]func(p *fixture, args ...string) []string{
+	"podman": func(p *fixture, args ...string) []string { return podmanCommand(p, args...) },
+	"skopeo": func(_ *fixture, args ...string) []string { return append([]string{"skopeo"}, args...) },
+	"buildah": func(p *fixture, args ...string) []string {
 		return append([]string{"buildah", "--root", p.path("podman/root"), "--runroot", p.path("podman/run"), "--storage-driver", "vfs"}, args...)
 	},
 }
@@ -44,7 +44,7 @@ func TestPodmanLogin(t *testing.T) {
 			}
 		})
 		t.Run(name+" with Docker's configuration", func(t *testing.T) {
-			p := newPlace(t)
+			p := newFixture(t)
 			p.set("DOCKER_CONFIG=")
 			p.signsInAlone()
 			user, token := p.platform.PullToken(time.Hour)

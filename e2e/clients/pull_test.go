@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"docker-credential-cgr/e2e/standin"
+	"docker-credential-cgr/e2e/fakeplatform"
 )
 
 // TestPull pulls a private image with nothing set up but the helper: one sign-in,
@@ -64,7 +64,7 @@ func TestPullAnonymously(t *testing.T) {
 
 // refusesPrivate pulls the private image, which must fail in the registry's words,
 // with the helper's word of what to do about it.
-func (p *place) refusesPrivate(c client) {
+func (p *fixture) refusesPrivate(c client) {
 	p.t.Helper()
 	r, _ := c.tryPull(p, privateImage)
 	if r.code == 0 {
@@ -105,13 +105,13 @@ func TestPullRefreshes(t *testing.T) {
 
 // signsInWithAShortToken leaves a session that goes on, with an access token that
 // is too close to its end to be given again.
-func (p *place) signsInWithAShortToken(c client) {
+func (p *fixture) signsInWithAShortToken(c client) {
 	p.t.Helper()
 	p.signsInAlone()
-	p.platform.Change(func(b *standin.Behaviour) { b.AccessLifetime = 30 * time.Second })
+	p.platform.Change(func(b *fakeplatform.Behavior) { b.AccessLifetime = 30 * time.Second })
 	c.pulls(p, privateImage)
 	p.wantCounts("sign-in", map[string]int{"windows": 1, "signin": 1})
-	p.platform.Change(func(b *standin.Behaviour) { b.AccessLifetime = time.Hour })
+	p.platform.Change(func(b *fakeplatform.Behavior) { b.AccessLifetime = time.Hour })
 }
 
 // TestPullAfterTheSession has a refresh token that is good for nothing any more:
@@ -119,12 +119,12 @@ func (p *place) signsInWithAShortToken(c client) {
 func TestPullAfterTheSession(t *testing.T) {
 	ends := []struct {
 		how string
-		end func(p *standin.Platform)
+		end func(p *fakeplatform.Platform)
 	}{
-		{"revoked", (*standin.Platform).RevokeSessions},
-		{"expired", func(p *standin.Platform) {
+		{"revoked", (*fakeplatform.Platform).RevokeSessions},
+		{"expired", func(p *fakeplatform.Platform) {
 			// A refresh token lives for thirty days.
-			p.Change(func(b *standin.Behaviour) { b.ClockSkew = 31 * 24 * time.Hour })
+			p.Change(func(b *fakeplatform.Behavior) { b.ClockSkew = 31 * 24 * time.Hour })
 		}},
 	}
 	c := docker
@@ -136,7 +136,7 @@ func TestPullAfterTheSession(t *testing.T) {
 			r := c.pulls(p, privateImage)
 			// One refresh finds out, the other spends what the sign-in brought.
 			p.wantCounts("pull after the session's end", map[string]int{"windows": 1, "signin": 1, "sts.refresh": 2})
-			if want := fmt.Sprintf("the session of %s has ended", standin.Ada); !strings.Contains(r.stderr, want) {
+			if want := fmt.Sprintf("the session of %s has ended", fakeplatform.Ada); !strings.Contains(r.stderr, want) {
 				t.Errorf("it did not say that %s: %s", want, r)
 			}
 			c.pulls(p, privateImage)

@@ -26,12 +26,12 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/leaks"
-	"docker-credential-cgr/e2e/standin"
 )
 
 // newOwner makes the machine of somebody who is signed in, and may make pull tokens.
-func newOwner(t *testing.T) *place {
+func newOwner(t *testing.T) *fixture {
 	t.Helper()
 	p := newMachine(t)
 	p.signsInAlone()
@@ -43,7 +43,7 @@ func newOwner(t *testing.T) *place {
 
 // elsewhere gives another machine for the same platform: a home where nothing is
 // set up and nobody is signed in.
-func (p *place) elsewhere() *place {
+func (p *fixture) elsewhere() *fixture {
 	p.t.Helper()
 	q := *p
 	dir, err := os.MkdirTemp(p.dir, "elsewhere-")
@@ -66,7 +66,7 @@ func (p *place) elsewhere() *place {
 type pullToken struct{ id, secret string }
 
 // makesPullToken makes a pull token.
-func (p *place) makesPullToken(flags ...string) pullToken {
+func (p *fixture) makesPullToken(flags ...string) pullToken {
 	p.t.Helper()
 	r := p.asks("", append([]string{"docker-credential-cgr", "pull-token", "create", "-o", "json"}, flags...)...)
 	var made struct {
@@ -81,7 +81,7 @@ func (p *place) makesPullToken(flags ...string) pullToken {
 
 // wantSecretOnlyIn looks for a pull token in all that was written in this place, and
 // in what the place's programs said.
-func (p *place) wantSecretOnlyIn(token pullToken, files ...string) {
+func (p *fixture) wantSecretOnlyIn(token pullToken, files ...string) {
 	p.t.Helper()
 	// Its signature: what goes before is much like that of other tokens.
 	needles := leaks.Of([]string{token.secret[strings.LastIndex(token.secret, ".")+1:]})
@@ -117,15 +117,15 @@ var dockerLoginLine = regexp.MustCompile(`(?m)^ +(docker login "\S+" --username 
 func TestPullToken(t *testing.T) {
 	tests := []struct {
 		name    string
-		prepare func(q *place)
+		prepare func(q *fixture)
 		holds   bool // Docker's config holds the secret
 	}{
-		{name: "with the helper", prepare: func(q *place) {
+		{name: "with the helper", prepare: func(q *fixture) {
 			q.set("CHAINGUARD_KEYCHAIN=") // the desktop's own
 			q.startKeyring(q.startBus())
 			q.must("docker-credential-cgr", "configure-docker", "--no-login")
 		}},
-		{name: "without the helper", holds: true, prepare: func(q *place) {
+		{name: "without the helper", holds: true, prepare: func(q *fixture) {
 			// With a login in the file, Docker looks for no store of its own.
 			q.writeConfig(`{"auths": {"registry.example": {"auth": "eDp5"}}}`)
 		}},
@@ -223,8 +223,8 @@ func TestPullTokenSignature(t *testing.T) {
 			t.Errorf("its identity has the name %q, want %q", identity.GetName(), name)
 		}
 		static := identity.GetStatic()
-		if static.GetIssuer() != standin.PullTokenIssuer {
-			t.Errorf("its issuer is %q, want %q", static.GetIssuer(), standin.PullTokenIssuer)
+		if static.GetIssuer() != fakeplatform.PullTokenIssuer {
+			t.Errorf("its issuer is %q, want %q", static.GetIssuer(), fakeplatform.PullTokenIssuer)
 		}
 		expires := static.GetExpiration().AsTime()
 		if life := expires.Sub(since); life < 719*time.Hour || life > 721*time.Hour {
@@ -257,7 +257,7 @@ func TestPullTokenSignature(t *testing.T) {
 }
 
 // verifies verifies a pull token against what its identity keeps.
-func (p *place) verifies(secret string, static *iamv1.Identity_StaticKeys, key jwt.Keyfunc) (claims jwt.RegisteredClaims, err error) {
+func (p *fixture) verifies(secret string, static *iamv1.Identity_StaticKeys, key jwt.Keyfunc) (claims jwt.RegisteredClaims, err error) {
 	_, err = jwt.ParseWithClaims(secret, &claims, key,
 		jwt.WithValidMethods([]string{"RS256"}), jwt.WithStrictDecoding(),
 		jwt.WithIssuer(static.GetIssuer()), jwt.WithSubject(static.GetSubject()), jwt.WithAudience(p.platform.Issuer),
@@ -267,13 +267,13 @@ func (p *place) verifies(secret string, static *iamv1.Identity_StaticKeys, key j
 
 // keptIdentity gives an identity as the platform keeps it, by the API that an owner
 // may ask.
-func (p *place) keptIdentity(id string) *iamv1.Identity {
+func (p *fixture) keptIdentity(id string) *iamv1.Identity {
 	p.t.Helper()
 	request, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.platform.API+"/iam/v1/identities?id="+url.QueryEscape(id), nil)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	request.Header.Set("Authorization", "Bearer "+p.platform.AccessToken(standin.Ada, p.platform.API))
+	request.Header.Set("Authorization", "Bearer "+p.platform.AccessToken(fakeplatform.Ada, p.platform.API))
 	resp, err := http.DefaultClient.Do(request)
 	if err != nil {
 		p.t.Fatal(err)

@@ -43,7 +43,7 @@ const busConfig = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Con
 `
 
 // startBus starts a session bus for the place's programs and connects to it.
-func (p *place) startBus() *dbus.Conn {
+func (p *fixture) startBus() *dbus.Conn {
 	p.t.Helper()
 	config, socket := p.path("bus.conf"), p.path("bus")
 	if err := os.WriteFile(config, fmt.Appendf(nil, busConfig, socket), 0o600); err != nil {
@@ -62,7 +62,7 @@ func (p *place) startBus() *dbus.Conn {
 }
 
 // startKeyring starts GNOME's keyring on the bus, unlocked. stop ends it.
-func (p *place) startKeyring(conn *dbus.Conn) (stop func()) {
+func (p *fixture) startKeyring(conn *dbus.Conn) (stop func()) {
 	p.t.Helper()
 	stop = p.startService("the keyring's password", "gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets",
 		"--control-directory", p.path("run/keyring"))
@@ -106,7 +106,7 @@ func keyringLocked(conn *dbus.Conn) (bool, error) {
 }
 
 // lockKeyring locks it, as a screen saver may.
-func (p *place) lockKeyring(conn *dbus.Conn) {
+func (p *fixture) lockKeyring(conn *dbus.Conn) {
 	p.t.Helper()
 	path, err := loginKeyring(conn)
 	if err != nil {
@@ -149,7 +149,7 @@ func startSilentPrompter(t *testing.T, bus *dbus.Conn) (asked func() bool) {
 }
 
 // await waits until check has nothing to say.
-func (p *place) await(what string, check func() error) {
+func (p *fixture) await(what string, check func() error) {
 	p.t.Helper()
 	var err error
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
@@ -162,7 +162,7 @@ func (p *place) await(what string, check func() error) {
 
 // startService starts a program that runs until the test ends, or until stop is
 // called.
-func (p *place) startService(input string, args ...string) (stop func()) {
+func (p *fixture) startService(input string, args ...string) (stop func()) {
 	p.t.Helper()
 	var said bytes.Buffer
 	// Not the test's own context, which would kill it before it can tidy up.

@@ -15,8 +15,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"docker-credential-cgr/e2e/standin"
-	"docker-credential-cgr/e2e/visitor"
+	"docker-credential-cgr/e2e/fakebrowser"
+	"docker-credential-cgr/e2e/fakeplatform"
 )
 
 // remoteUID is the user on the other side of SSH. Nobody else on the machine is.
@@ -39,26 +39,26 @@ func TestOverSSH(t *testing.T) {
 		screen.types(far + "docker-credential-cgr configure-docker")
 		screen.shows(regexp.MustCompile("open this address only if you started this yourself:"))
 		tab.do(chromedp.Navigate(screen.shows(headlessAddress)))
-		tab.signIn(standin.Ada, "lovelace")
-		screen.succeeds("Updated auth config for "+p.host+" in "+p.configFile(), "Signed in as "+standin.Ada, "Storage: kernel keyring")
+		tab.signIn(fakeplatform.Ada, "lovelace")
+		screen.succeeds("Updated auth config for "+p.host+" in "+p.configFile(), "Signed in as "+fakeplatform.Ada, "Storage: kernel keyring")
 		p.wantNoBrowser(screen)
 		p.wantCounts("configure-docker", map[string]int{"oauth": 1, "signin": 1})
 
 		// The next session over SSH has it.
 		p.pullsInTerminal(screen, far+"docker pull ")
 		p.wantCounts("pull", map[string]int{"issuer": 0})
-		screen.runs(far+"docker-credential-cgr status", standin.Ada)
+		screen.runs(far+"docker-credential-cgr status", fakeplatform.Ada)
 		screen.runs(far + "docker-credential-cgr logout")
 		p.wantNoRecords()
 	})
 
 	t.Run("docker pull, on another device", func(t *testing.T) {
-		p := newPlace(t)
+		p := newFixture(t)
 		far := p.startSSH()
 		screen := p.openTerminal()
 
 		screen.types(far + "docker pull " + p.host + "/" + privateImage)
-		if _, page, err := (visitor.Person{}).Visit(screen.shows(headlessAddress)); err != nil {
+		if _, page, err := (fakebrowser.Person{}).Visit(screen.shows(headlessAddress)); err != nil {
 			t.Fatalf("%v: %s", err, page)
 		}
 		screen.succeeds("Downloaded newer image for " + p.host + "/" + privateImage)
@@ -70,7 +70,7 @@ func TestOverSSH(t *testing.T) {
 	})
 }
 
-func (p *place) wantNoBrowser(screen *terminal) {
+func (p *fixture) wantNoBrowser(screen *terminal) {
 	p.t.Helper()
 	if text := screen.text(); strings.Contains(text, "in your browser") {
 		p.t.Errorf("it tried to open a browser over SSH:\n%s", text)
@@ -80,7 +80,7 @@ func (p *place) wantNoBrowser(screen *terminal) {
 // startSSH starts a daemon that lets somebody in as an ordinary user, whose home
 // is the place's and who may use Docker. It gives what to type before a command
 // so that it runs there, with a terminal.
-func (p *place) startSSH() (far string) {
+func (p *fixture) startSSH() (far string) {
 	p.t.Helper()
 	p.set("BROWSER=", "CHAINGUARD_KEYCHAIN=") // neither is set on such a machine
 	p.lendDocker(remoteUID)
@@ -144,14 +144,14 @@ func (p *place) startSSH() (far string) {
 
 // remoteSettings are what the machine on the other side has in everybody's
 // environment: where the platform, Docker and the programs are.
-func (p *place) remoteSettings() []string {
+func (p *fixture) remoteSettings() []string {
 	settings := []string{"PATH=" + p.environ["PATH"], "DOCKER_HOST=" + p.environ["DOCKER_HOST"], "GORACE=" + p.environ["GORACE"]}
 	return append(settings, p.platform.Environ()...)
 }
 
 // freePort gives a port of 127.0.0.1 that the system picks, for a program that
 // cannot have it pick one.
-func (p *place) freePort() int {
+func (p *fixture) freePort() int {
 	p.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -162,7 +162,7 @@ func (p *place) freePort() int {
 }
 
 // writeLines writes a file into the place's folder.
-func (p *place) writeLines(name string, lines ...string) {
+func (p *fixture) writeLines(name string, lines ...string) {
 	p.t.Helper()
 	if err := os.WriteFile(filepath.Join(p.dir, name), []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
 		p.t.Fatal(err)

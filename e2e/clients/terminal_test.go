@@ -14,7 +14,7 @@ import (
 
 // runAtTerminal runs a command to its end with a terminal for all three standard
 // streams, as somebody does who types it.
-func (p *place) runAtTerminal(args ...string) result {
+func (p *fixture) runAtTerminal(args ...string) result {
 	p.t.Helper()
 	ctx, stop := context.WithTimeout(p.t.Context(), patience)
 	defer stop()

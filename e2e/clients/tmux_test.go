@@ -13,19 +13,19 @@ import (
 
 // terminal is one that somebody sits at: tmux's, with a shell in it.
 type terminal struct {
-	p      *place
+	p      *fixture
 	socket string
 	typed  []string // the commands
 }
 
 // openTerminal opens one with the environment that the place has now.
-func (p *place) openTerminal() *terminal {
+func (p *fixture) openTerminal() *terminal {
 	p.t.Helper()
 	return p.openTerminalOf(100, 40)
 }
 
 // openTerminalOf is openTerminal for a terminal of a size.
-func (p *place) openTerminalOf(columns, rows int) *terminal {
+func (p *fixture) openTerminalOf(columns, rows int) *terminal {
 	p.t.Helper()
 	s := &terminal{p: p, socket: p.path("tmux")}
 	p.startService("", "tmux", "-D", "-S", s.socket, "-f", "/dev/null")

@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"docker-credential-cgr/e2e/fakebrowser"
+	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
-	"docker-credential-cgr/e2e/standin"
-	"docker-credential-cgr/e2e/visitor"
 )
 
 // A browser that opens nothing: the address is there, and who opens it by hand is
@@ -33,13 +33,13 @@ func TestF22_BrowserDoesNotOpen(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			p := newPlace(t)
+			p := newFixture(t)
 			p.set("BROWSER="+test.browser, alwaysSignsIn)
 			r := p.here().startGet()
 			for _, what := range test.says {
 				r.says(what)
 			}
-			if _, _, err := (visitor.Person{}).Visit(p.addressOf(r)); err != nil {
+			if _, _, err := (fakebrowser.Person{}).Visit(p.addressOf(r)); err != nil {
 				t.Fatal(err)
 			}
 			p.served(r.wait())
@@ -49,12 +49,12 @@ func TestF22_BrowserDoesNotOpen(t *testing.T) {
 
 // An opener that stays in front and speaks neither blocks nor pollutes us.
 func TestF23_OpenerStays(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	lingering, stop := p.lingers()
 	p.set(alwaysSignsIn)
 	r := p.here().startGet()
 	await(t, "the browser is open", func() bool { return lingering() != "" })
-	if _, _, err := (visitor.Person{}).Visit(p.addressOf(r)); err != nil {
+	if _, _, err := (fakebrowser.Person{}).Visit(p.addressOf(r)); err != nil {
 		t.Fatal(err)
 	}
 	ended := r.wait()
@@ -67,7 +67,7 @@ func TestF23_OpenerStays(t *testing.T) {
 
 // Denied is an answer; left ends at its limit, which is five minutes.
 func TestF24_Denied(t *testing.T) {
-	p := newPlace(t, standin.WithBehaviour(func(b *standin.Behaviour) { b.AutoApprove = false }))
+	p := newFixture(t, fakeplatform.WithBehavior(func(b *fakeplatform.Behavior) { b.AutoApprove = false }))
 	v := p.with(alwaysSignsIn, deniesWindow)
 	p.refused(v.get(), "was refused", "denied", "docker-credential-cgr login")
 	p.refused(v.get(), "may start by itself at")
@@ -85,7 +85,7 @@ func TestF24_Left(t *testing.T) {
 		t.Skip("it takes the five minutes that a person has: set FAULT_LONG=1")
 	}
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	r := p.with(alwaysSignsIn, leavesWindow).startGet()
 	select {
 	case <-r.done:
@@ -99,7 +99,7 @@ func TestF24_Left(t *testing.T) {
 
 // A machine without IPv6 waits on 127.0.0.1 alone.
 func TestF26_NoIPv6(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	p.set(alwaysSignsIn)
 	lingering, stop := p.lingers()
 	v := p.here()
@@ -126,7 +126,7 @@ func TestF26_NoIPv6(t *testing.T) {
 
 // Scans, slow connections and garbage during a sign-in: the real callback wins.
 func TestF29_Flood(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	r := p.with(alwaysSignsIn, leavesWindow).startGet()
 	address := p.listenerOf(r)
 	var mu sync.Mutex
@@ -167,7 +167,7 @@ func TestF29_Flood(t *testing.T) {
 			t.Errorf("%s: status %d", path, resp.StatusCode)
 		}
 	}
-	if _, _, err := (visitor.Person{}).Visit(p.addressOf(r)); err != nil {
+	if _, _, err := (fakebrowser.Person{}).Visit(p.addressOf(r)); err != nil {
 		t.Error(err)
 	}
 	p.served(r.wait())

@@ -38,7 +38,7 @@ func client() {
 const soon = 2 * time.Second
 
 // lockFree says whether nobody holds a lock of the place.
-func (p *place) lockFree() bool {
+func (p *fixture) lockFree() bool {
 	p.t.Helper()
 	locks, _ := filepath.Glob(filepath.Join(p.store(), "*.lock"))
 	for _, path := range locks {
@@ -56,7 +56,7 @@ func (p *place) lockFree() bool {
 }
 
 // coolingDown says whether there is a note of a closed window.
-func (p *place) coolingDown() bool {
+func (p *fixture) coolingDown() bool {
 	notes, _ := filepath.Glob(filepath.Join(p.store(), "*.closed"))
 	return len(notes) != 0
 }
@@ -84,7 +84,7 @@ func TestF25_ClientEnds(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			p := newPlace(t)
+			p := newFixture(t)
 			v := p.with(alwaysSignsIn, leavesWindow, "HOST="+p.host)
 			args := []string{filepath.Join(bin, program.Name), test.verb}
 			if test.client {
@@ -127,7 +127,7 @@ func TestF25_ClientEnds(t *testing.T) {
 
 // The reader of our standard output goes away, as when Docker is ended.
 func TestF25_StdoutClosed(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	v := p.with(alwaysSignsIn, leavesWindow)
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -153,7 +153,7 @@ func TestF25_StdoutClosed(t *testing.T) {
 func TestF25_TypedAtATerminal(t *testing.T) {
 	for verb, code := range map[string]int{"login": 130, "get": 1} {
 		t.Run(verb, func(t *testing.T) {
-			p := newPlace(t)
+			p := newFixture(t)
 			lingering, stop := p.lingers()
 			cmd := p.here().command(context.Background(), program.Name, verb)
 			cmd.SysProcAttr.Setsid, cmd.SysProcAttr.Setctty = true, true
@@ -211,7 +211,7 @@ func TestF33_PoorStreams(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			p := newPlace(t)
+			p := newFixture(t)
 			p.login()
 			for _, state := range []string{"warm", "expired"} {
 				if state == "expired" {
@@ -232,7 +232,7 @@ func TestF33_PoorStreams(t *testing.T) {
 		})
 	}
 	t.Run("a sign-in without a reader of standard error", func(t *testing.T) {
-		p := newPlace(t)
+		p := newFixture(t)
 		r := p.with(alwaysSignsIn).run(p.host+"\n", "/bin/sh", "-c", `exec "$0" get 2>&-`, filepath.Join(bin, program.Name))
 		p.served(r)
 	})
@@ -241,7 +241,7 @@ func TestF33_PoorStreams(t *testing.T) {
 // Few descriptors: an answer or a clear error, and no session is lost in silence.
 // With fewer than eight Go itself cannot start.
 func TestF33_FewDescriptors(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	p.login()
 	outcomes := map[bool]int{}
 	for n := 8; n <= 16; n++ {
@@ -268,7 +268,7 @@ func TestF33_FewDescriptors(t *testing.T) {
 // What is in our memory is kept from the user's other processes, from core files,
 // and from the trace that SIGQUIT prints.
 func TestF32_Memory(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	p.login()
 	holder := p.here().startRefresh(time.Hour)
 	pid := strconv.Itoa(holder.cmd.Process.Pid)

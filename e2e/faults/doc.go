@@ -1,7 +1,7 @@
 // Package faults tests the program where others fail their users: many processes
 // at once, strangers' answers to a sign-in, holders of the lock that are killed or stopped, keychains that are
 // locked, silent or gone, full disks, foreign files, and networks that lie. The
-// faults are made for real; only the platform is a stand-in.
+// faults are made for real; only the platform is a fake platform.
 //
 // Tests are named after what they hold, many with the row of the threat model before
 // it, such as TestC2_Expired. They have the build tag e2e, run on Linux as root (each test

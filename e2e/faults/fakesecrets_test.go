@@ -211,7 +211,7 @@ func (o fakeItemObject) Delete() (dbus.ObjectPath, *dbus.Error) {
 }
 
 // newFake makes a place whose keyring is a fake one.
-func newFake(t *testing.T) (*place, *fakeSecrets) {
+func newFake(t *testing.T) (*fixture, *fakeSecrets) {
 	t.Helper()
 	p, session := newBus(t)
 	return p, startFakeSecrets(t, session)

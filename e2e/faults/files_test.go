@@ -16,7 +16,7 @@ import (
 
 // mount mounts something until the test ends. The tests have a mount namespace of
 // their own.
-func (p *place) mount(source, target, kind string, flags uintptr, options string) (unmount func()) {
+func (p *fixture) mount(source, target, kind string, flags uintptr, options string) (unmount func()) {
 	p.t.Helper()
 	if err := syscall.Mount(source, target, kind, flags, options); err != nil {
 		p.t.Fatalf("mounting on %s: %v", target, err)
@@ -53,7 +53,7 @@ func fill(t *testing.T, dir string) string {
 }
 
 // contents gives the files of the file store that hold secrets.
-func (p *place) contents() map[string]string {
+func (p *fixture) contents() map[string]string {
 	p.t.Helper()
 	all := map[string]string{}
 	for _, path := range append(p.records("session"), p.records("credential")...) {
@@ -69,7 +69,7 @@ func (p *place) contents() map[string]string {
 // A full disk: what was there stays whole, nothing half done is left, and the
 // refresh token is not redeemed, since its successor could not be kept.
 func TestF11_DiskFull(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	local := filepath.Join(p.home, ".local")
 	if err := os.Mkdir(local, 0o700); err != nil {
 		t.Fatal(err)
@@ -109,7 +109,7 @@ func TestF11_DiskFull(t *testing.T) {
 
 // Nobody is signed in: no window opens whose answer could not be kept.
 func TestF11_DiskFullSignedOut(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	local := filepath.Join(p.home, ".local")
 	if err := os.Mkdir(local, 0o700); err != nil {
 		t.Fatal(err)
@@ -122,10 +122,10 @@ func TestF11_DiskFullSignedOut(t *testing.T) {
 
 // noWindow fails the test unless many at once, who may sign in, are told that there
 // is no credential and why, without a window or a request.
-func (p *place) noWindow(v *variant, why ...string) {
+func (p *fixture) noWindow(v *variant, why ...string) {
 	p.t.Helper()
 	p.platform.ResetCounts()
-	for _, r := range all(v.crowd(20)) {
+	for _, r := range all(v.getAtOnce(20)) {
 		p.refused(r, why...)
 	}
 	if n := p.platform.Count(""); n != 0 || len(p.windows()) != 0 {
@@ -136,7 +136,7 @@ func (p *place) noWindow(v *variant, why ...string) {
 // A home that cannot be written to: a warm get answers, and nothing is asked for
 // that could not be kept.
 func TestF12_ReadOnlyHome(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	v := p.with(alwaysSignsIn)
 	unmount := p.mountReadOnly(p.home)
 	p.noWindow(v, "a sign-in could not be stored", "read-only file system")
@@ -157,7 +157,7 @@ func TestF12_ReadOnlyHome(t *testing.T) {
 	// Other stores need no more of the home than a lock, and there is another place
 	// for that.
 	kernel := v.with("CHAINGUARD_KEYCHAIN=kernel", alwaysSignsIn)
-	p.sameAnswer(all(kernel.crowd(20)))
+	p.sameAnswer(all(kernel.getAtOnce(20)))
 	if n := len(p.windows()); n != 1 {
 		t.Errorf("got %d windows, want 1", n)
 	}
@@ -170,7 +170,7 @@ func TestF12_ReadOnlyHome(t *testing.T) {
 }
 
 // mountReadOnly makes a folder read-only until it is unmounted.
-func (p *place) mountReadOnly(dir string) (unmount func()) {
+func (p *fixture) mountReadOnly(dir string) (unmount func()) {
 	p.t.Helper()
 	unmount = p.mount(dir, dir, "", syscall.MS_BIND, "")
 	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_BIND|syscall.MS_RDONLY, ""); err != nil {
@@ -180,7 +180,7 @@ func (p *place) mountReadOnly(dir string) (unmount func()) {
 }
 
 func TestF12_ForeignHome(t *testing.T) {
-	p, other := newPlace(t), newPlace(t)
+	p, other := newFixture(t), newFixture(t)
 	other.login()
 	p.set("HOME=" + other.home)
 	p.refused(p.get())
@@ -195,7 +195,7 @@ func TestF12_ForeignHome(t *testing.T) {
 // Without a HOME that can be used the home is that of the user database: for the
 // store, the settings and Docker's configuration.
 func TestF12_NoHome(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	p.login()
 	p.platform.ResetCounts()
 	for _, home := range []string{"", "relative/home", "/"} {
@@ -224,7 +224,7 @@ func TestF12_NoHome(t *testing.T) {
 
 // notKept fails the test unless a login whose session cannot be kept says so and
 // fails: "signed in" would be untrue for the next run.
-func (p *place) notKept(r result, texts ...string) {
+func (p *fixture) notKept(r result, texts ...string) {
 	p.t.Helper()
 	if r.code != 1 || strings.Contains(r.stdout, "Signed in") {
 		p.t.Errorf("want a login that fails, since nothing is kept of it, got %s", r)
@@ -239,7 +239,7 @@ func (p *place) notKept(r result, texts ...string) {
 // A power cut leaves the old file or the new one, whole: the new one's content is
 // on the disk before its name is, and the name before we go on.
 func TestF14_Order(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	p.login()
 	p.expire()
 	trace := p.strace("openat,write,fsync,fdatasync,renameat,renameat2,rename,close,sendto,connect", program.Name, "get")
@@ -272,34 +272,34 @@ func TestF14_Order(t *testing.T) {
 
 // What another user could have made or changed is not used.
 func TestF30_OtherUser(t *testing.T) {
-	other := newPlace(t)
+	other := newFixture(t)
 	tests := []struct {
 		name  string
-		spoil func(p *place) error
+		spoil func(p *fixture) error
 	}{
-		{"state folder open to all", func(p *place) error { return os.Chmod(p.store(), 0o777) }},
-		{"state folder of another user", func(p *place) error { return os.Chown(p.store(), other.uid, other.uid) }},
-		{"state folder a link", func(p *place) error {
+		{"state folder open to all", func(p *fixture) error { return os.Chmod(p.store(), 0o777) }},
+		{"state folder of another user", func(p *fixture) error { return os.Chown(p.store(), other.uid, other.uid) }},
+		{"state folder a link", func(p *fixture) error {
 			elsewhere := p.path("elsewhere")
 			return errors.Join(os.Rename(p.store(), elsewhere), os.Symlink(elsewhere, p.store()))
 		}},
-		{"record open to all", func(p *place) error { return os.Chmod(p.records("credential")[0], 0o666) }},
-		{"record of another user", func(p *place) error { return os.Chown(p.records("credential")[0], other.uid, other.uid) }},
-		{"record a link", func(p *place) error {
+		{"record open to all", func(p *fixture) error { return os.Chmod(p.records("credential")[0], 0o666) }},
+		{"record of another user", func(p *fixture) error { return os.Chown(p.records("credential")[0], other.uid, other.uid) }},
+		{"record a link", func(p *fixture) error {
 			path := p.records("credential")[0]
 			return errors.Join(os.Rename(path, p.path("tmp/record")), os.Symlink(p.path("tmp/record"), path))
 		}},
-		{"record a FIFO", func(p *place) error {
+		{"record a FIFO", func(p *fixture) error {
 			path := p.records("credential")[0]
 			return errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o600), os.Chown(path, p.uid, p.uid))
 		}},
-		{"record with a second name", func(p *place) error {
+		{"record with a second name", func(p *fixture) error {
 			return os.Link(p.records("credential")[0], p.path("tmp/second"))
 		}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			p := newPlace(t)
+			p := newFixture(t)
 			p.login()
 			if err := test.spoil(p); err != nil {
 				t.Fatal(err)
@@ -318,7 +318,7 @@ func TestF30_OtherUser(t *testing.T) {
 // The lock of the stores other than files lies below the home of the user
 // database; another user's is not used.
 func TestF30_LockOfOtherUser(t *testing.T) {
-	p, other := newPlace(t), newPlace(t)
+	p, other := newFixture(t), newFixture(t)
 	p.set("CHAINGUARD_KEYCHAIN=kernel")
 	p.login()
 	p.expireIn("kernel")
@@ -343,7 +343,7 @@ func TestF30_LockOfOtherUser(t *testing.T) {
 // A system that has no locks: whoever is signed in is not asked for another
 // sign-in, and no refresh token is redeemed, which another process may be doing.
 func TestF31_NoLocks(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	p.login()
 	p.forgetWindows()
 	p.platform.ResetCounts()

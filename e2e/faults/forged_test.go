@@ -19,8 +19,8 @@ import (
 	"testing"
 	"time"
 
-	"docker-credential-cgr/e2e/standin"
-	"docker-credential-cgr/e2e/visitor"
+	"docker-credential-cgr/e2e/fakebrowser"
+	"docker-credential-cgr/e2e/fakeplatform"
 )
 
 // ask asks for each of its arguments, all at once, and prints the answers' statuses.
@@ -51,7 +51,7 @@ const mallory = "mallory@evil.example"
 
 // unsigned makes a JWT of somebody's account that nobody has signed (alg none, RFC
 // 7518, section 3.6), with another name in it.
-func (p *place) unsigned(who string, audiences ...string) string {
+func (p *fixture) unsigned(who string, audiences ...string) string {
 	encode := func(v any) string {
 		text, err := json.Marshal(v)
 		if err != nil {
@@ -66,39 +66,39 @@ func (p *place) unsigned(who string, audiences ...string) string {
 }
 
 // forgeries are answers to a sign-in that a stranger makes up, by what they are.
-var forgeries = map[string]func(*place) url.Values{
-	"an unsigned token": func(p *place) url.Values {
-		return url.Values{"token": {p.unsigned(standin.Ada, p.host, p.platform.API)}}
+var forgeries = map[string]func(*fixture) url.Values{
+	"an unsigned token": func(p *fixture) url.Values {
+		return url.Values{"token": {p.unsigned(fakeplatform.Ada, p.host, p.platform.API)}}
 	},
-	"an unsigned token for the registry alone": func(p *place) url.Values {
-		return url.Values{"token": {p.unsigned(standin.Ada, p.host)}}
+	"an unsigned token for the registry alone": func(p *fixture) url.Values {
+		return url.Values{"token": {p.unsigned(fakeplatform.Ada, p.host)}}
 	},
-	"an unsigned token for a host whose tokens cannot be tried": func(p *place) url.Values {
-		return url.Values{"token": {p.unsigned(standin.Ada, "libraries."+p.host)}}
+	"an unsigned token for a host whose tokens cannot be tried": func(p *fixture) url.Values {
+		return url.Values{"token": {p.unsigned(fakeplatform.Ada, "libraries."+p.host)}}
 	},
-	"an unsigned token and a made-up refresh token": func(p *place) url.Values {
-		return url.Values{"token": {p.unsigned(standin.Ada, p.host, p.platform.API)}, "refresh_token": {"bm8gcmVmcmVzaCB0b2tlbg=="}}
+	"an unsigned token and a made-up refresh token": func(p *fixture) url.Values {
+		return url.Values{"token": {p.unsigned(fakeplatform.Ada, p.host, p.platform.API)}, "refresh_token": {"bm8gcmVmcmVzaCB0b2tlbg=="}}
 	},
-	"an unsigned token and the stranger's own refresh token": func(p *place) url.Values {
-		return url.Values{"token": {p.unsigned(standin.Ada, p.host, p.platform.API)}, "refresh_token": {p.platform.RefreshToken(standin.Grace)}}
+	"an unsigned token and the stranger's own refresh token": func(p *fixture) url.Values {
+		return url.Values{"token": {p.unsigned(fakeplatform.Ada, p.host, p.platform.API)}, "refresh_token": {p.platform.RefreshToken(fakeplatform.Grace)}}
 	},
-	"the stranger's own token for the API": func(p *place) url.Values {
-		return url.Values{"token": {p.platform.AccessToken(standin.Grace, p.platform.API)}}
+	"the stranger's own token for the API": func(p *fixture) url.Values {
+		return url.Values{"token": {p.platform.AccessToken(fakeplatform.Grace, p.platform.API)}}
 	},
-	"no JWT": func(*place) url.Values {
+	"no JWT": func(*fixture) url.Values {
 		return url.Values{"token": {"eyJ.eyJ.eyJ"}}
 	},
-	"a token and an error": func(p *place) url.Values {
-		return url.Values{"token": {p.unsigned(standin.Ada, p.host, p.platform.API)}, "error": {mallory}}
+	"a token and an error": func(p *fixture) url.Values {
+		return url.Values{"token": {p.unsigned(fakeplatform.Ada, p.host, p.platform.API)}, "error": {mallory}}
 	},
-	"a refresh token alone": func(*place) url.Values {
+	"a refresh token alone": func(*fixture) url.Values {
 		return url.Values{"refresh_token": {"bm8gcmVmcmVzaCB0b2tlbg=="}}
 	},
 }
 
 // waitingGet starts a get that waits for a sign-in, and returns it with the address
 // that its browser is to come back to.
-func (p *place) waitingGet() (r *running, callback string) {
+func (p *fixture) waitingGet() (r *running, callback string) {
 	p.t.Helper()
 	r = p.with(alwaysSignsIn, leavesWindow).startGet()
 	return r, "http://" + p.listenerOf(r) + "/callback?"
@@ -106,20 +106,20 @@ func (p *place) waitingGet() (r *running, callback string) {
 
 // stillWaits fails the test unless r waits for the real answer, which it then gets
 // and believes.
-func (p *place) stillWaits(r *running) {
+func (p *fixture) stillWaits(r *running) {
 	p.t.Helper()
 	if !r.alive() || r.stdout.String() != "" {
 		p.t.Fatalf("it does not wait any more: %s", r.wait())
 	}
-	if _, _, err := (visitor.Person{}).Visit(p.addressOf(r)); err != nil {
+	if _, _, err := (fakebrowser.Person{}).Visit(p.addressOf(r)); err != nil {
 		p.t.Error(err)
 	}
 	ended := r.wait()
 	answer := p.served(ended)
-	if !strings.Contains(ended.stderr, "signed in as "+standin.Ada+" until ") {
+	if !strings.Contains(ended.stderr, "signed in as "+fakeplatform.Ada+" until ") {
 		p.t.Errorf("it does not say who signed in: %s", ended)
 	}
-	if strings.Contains(ended.stderr, mallory) || strings.Contains(ended.stderr, standin.Grace) {
+	if strings.Contains(ended.stderr, mallory) || strings.Contains(ended.stderr, fakeplatform.Grace) {
 		p.t.Errorf("it names somebody who did not sign in: %s", ended)
 	}
 	if p.coolingDown() {
@@ -136,7 +136,7 @@ func (p *place) stillWaits(r *running) {
 }
 
 // forge sends answers to the sign-in as a user of this machine, all at once.
-func (p *place) forge(uid int, callback string, answers ...url.Values) {
+func (p *fixture) forge(uid int, callback string, answers ...url.Values) {
 	p.t.Helper()
 	args := []string{"ask"}
 	for _, q := range answers {
@@ -163,7 +163,7 @@ func TestForgedAnswersDoNotSignIn(t *testing.T) {
 	// One at a time, since a sign-in says once why an answer is not accepted.
 	for what := range forgeries {
 		t.Run(what, func(t *testing.T) {
-			p := newPlace(t)
+			p := newFixture(t)
 			r, callback := p.waitingGet()
 			p.forge(p.uid, callback, forgeries[what](p))
 			p.forge(nobody, callback, forgeries[what](p))
@@ -171,7 +171,7 @@ func TestForgedAnswersDoNotSignIn(t *testing.T) {
 		})
 	}
 	t.Run("50 at once", func(t *testing.T) {
-		p := newPlace(t)
+		p := newFixture(t)
 		r, callback := p.waitingGet()
 		var answers []url.Values
 		for len(answers) < 50 {
@@ -183,26 +183,26 @@ func TestForgedAnswersDoNotSignIn(t *testing.T) {
 		p.stillWaits(r)
 	})
 	t.Run("without a refresh token of the real one", func(t *testing.T) {
-		p := newPlace(t, standin.WithBehaviour(func(b *standin.Behaviour) { b.NoRefreshToken = true }))
+		p := newFixture(t, fakeplatform.WithBehavior(func(b *fakeplatform.Behavior) { b.NoRefreshToken = true }))
 		r, callback := p.waitingGet()
 		for _, forgery := range forgeries {
 			p.forge(p.uid, callback, forgery(p))
 		}
 		// Somebody who has an account sends a token of their own, and leaves it at that.
-		own := url.Values{"token": {p.platform.AccessToken(standin.Grace, p.host, p.platform.API)}}
+		own := url.Values{"token": {p.platform.AccessToken(fakeplatform.Grace, p.host, p.platform.API)}}
 		if got := p.run("", "ask", callback+own.Encode()); !strings.HasPrefix(got.stdout, "303 ") {
 			t.Errorf("a token of an account is answered with %q", got.stdout)
 		}
 		if !r.alive() || r.stdout.String() != "" {
 			t.Fatalf("it does not wait any more: %s", r.wait())
 		}
-		if _, _, err := (visitor.Person{}).Visit(p.addressOf(r)); err != nil {
+		if _, _, err := (fakebrowser.Person{}).Visit(p.addressOf(r)); err != nil {
 			t.Error(err)
 		}
 		ended := r.wait()
 		p.served(ended)
-		if !strings.Contains(ended.stderr, "signed in as "+standin.Ada+" until ") || strings.Contains(ended.stderr, standin.Grace) {
-			t.Errorf("it does not say that %s signed in: %s", standin.Ada, ended)
+		if !strings.Contains(ended.stderr, "signed in as "+fakeplatform.Ada+" until ") || strings.Contains(ended.stderr, fakeplatform.Grace) {
+			t.Errorf("it does not say that %s signed in: %s", fakeplatform.Ada, ended)
 		}
 		if p.coolingDown() {
 			t.Error("the next window is put off")
@@ -213,15 +213,15 @@ func TestForgedAnswersDoNotSignIn(t *testing.T) {
 // A stranger who has an account can sign this machine in to it, which the flow does not
 // prevent, but not under another name.
 func TestStrangersAccountIsNamed(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	r, callback := p.waitingGet()
-	own := url.Values{"token": {p.unsigned(standin.Grace, p.host, p.platform.API)}, "refresh_token": {p.platform.RefreshToken(standin.Grace)}}
+	own := url.Values{"token": {p.unsigned(fakeplatform.Grace, p.host, p.platform.API)}, "refresh_token": {p.platform.RefreshToken(fakeplatform.Grace)}}
 	if got := p.run("", "ask", callback+own.Encode()); !strings.HasPrefix(got.stdout, "303 ") {
 		t.Errorf("it is answered with %q", got.stdout)
 	}
 	ended := r.wait()
 	p.served(ended)
-	if !strings.Contains(ended.stderr, "signed in as "+standin.Grace+" until ") || strings.Contains(ended.stderr, mallory) {
+	if !strings.Contains(ended.stderr, "signed in as "+fakeplatform.Grace+" until ") || strings.Contains(ended.stderr, mallory) {
 		t.Errorf("it does not name the account: %s", ended)
 	}
 }
@@ -229,7 +229,7 @@ func TestStrangersAccountIsNamed(t *testing.T) {
 // An answer that says that the sign-in failed may be a stranger's as well: the real
 // one that comes after it counts.
 func TestForgedErrorsDoNotEndTheSignIn(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	r, callback := p.waitingGet()
 	for _, q := range []url.Values{
 		{"error": {"access_denied"}, "status_code": {"403"}},
@@ -251,7 +251,7 @@ func TestForgedAnswersOfAPageDoNotSignIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err, "; run: sh e2e/install.sh")
 	}
-	p := newPlace(t)
+	p := newFixture(t)
 	r, callback := p.waitingGet()
 	port := callback[strings.LastIndex(callback, ":"):]
 	sent := make(chan struct{}, 1)

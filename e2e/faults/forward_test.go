@@ -13,7 +13,7 @@ import (
 
 // forward listens on an address and leads to the place's issuer, until stop is
 // called.
-func (p *place) forward(address string) (stop func()) {
+func (p *fixture) forward(address string) (stop func()) {
 	p.t.Helper()
 	l, err := net.Listen("tcp", address)
 	if err != nil {

@@ -25,7 +25,7 @@ import (
 	"testing"
 	"time"
 
-	"docker-credential-cgr/e2e/standin"
+	"docker-credential-cgr/e2e/fakeplatform"
 )
 
 // authority signs certificates.
@@ -77,7 +77,7 @@ func (a *authority) sign(t *testing.T, host string, until time.Duration) tls.Cer
 }
 
 // file writes the authority's certificate where the place's user can read it.
-func (a *authority) file(p *place) string {
+func (a *authority) file(p *fixture) string {
 	p.t.Helper()
 	path := p.path("authority.pem")
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
@@ -97,7 +97,7 @@ type front struct {
 
 // behindTLS puts the issuer behind TLS as host, which is "localhost", or a name
 // that nothing but a proxy can resolve; without a port where the name has none.
-func (p *place) behindTLS(cert tls.Certificate, host string) *front {
+func (p *fixture) behindTLS(cert tls.Certificate, host string) *front {
 	p.t.Helper()
 	target, err := url.Parse(p.platform.Issuer)
 	if err != nil {
@@ -137,7 +137,7 @@ func (p *place) behindTLS(cert tls.Certificate, host string) *front {
 	go func() { _ = server.ServeTLS(l, "", "") }() // until the test ends
 	p.t.Cleanup(func() { _ = server.Close() })
 	p.set("CHAINGUARD_PLATFORM_ISSUER=" + issuer)
-	p.platform.Change(func(b *standin.Behaviour) { b.WrongIssuer = issuer })
+	p.platform.Change(func(b *fakeplatform.Behavior) { b.WrongIssuer = issuer })
 	return f
 }
 

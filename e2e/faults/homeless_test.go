@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
-	"docker-credential-cgr/e2e/standin"
 )
 
 // homelessUID is added to a place's user for one that the user database does not
@@ -21,9 +21,9 @@ const homelessUID = 1_000_000
 
 // newHomeless makes a place whose user is not in the user database, with HOME=/ and
 // the kernel keyring.
-func newHomeless(t *testing.T, opts ...standin.Option) *place {
+func newHomeless(t *testing.T, opts ...fakeplatform.Option) *fixture {
 	t.Helper()
-	p := newPlace(t, opts...)
+	p := newFixture(t, opts...)
 	p.uid += homelessUID
 	for _, dir := range []string{p.dir, p.home, p.path("tmp"), p.path("run")} {
 		if err := os.Chown(dir, p.uid, p.uid); err != nil {
@@ -54,19 +54,19 @@ func rootFolder(t *testing.T) string {
 }
 
 // environments are what the processes of one user may say of where they are.
-func (p *place) environments() []*variant {
+func (p *fixture) environments() []*variant {
 	return []*variant{
 		p.here(), p.with("HOME="), p.with("HOME=relative"), p.with("XDG_RUNTIME_DIR=" + p.path("run")), p.with("USER=somebody", "HOME="+p.home),
 	}
 }
 
-// mixedCrowd is crowd by processes of all environments.
-func (p *place) mixedCrowd(n int) []*running {
+// mixedProcesses is getAtOnce by processes of all environments.
+func (p *fixture) mixedProcesses(n int) []*running {
 	p.t.Helper()
 	var started []*running
 	variants := p.environments()
 	for i := range n {
-		started = append(started, variants[i%len(variants)].crowdOf(1)...)
+		started = append(started, variants[i%len(variants)].startAtOnce(1)...)
 	}
 	for _, r := range started {
 		r.goOn()
@@ -76,19 +76,19 @@ func (p *place) mixedCrowd(n int) []*running {
 
 // oneOfEach fails the test unless many processes at once cause one window while
 // nobody is signed in, and one refresh each time that the token has run out.
-func (p *place) oneOfEach(crowd func(n int) []*running) {
+func (p *fixture) oneOfEach(getAtOnce func(n int) []*running) {
 	p.t.Helper()
-	p.platform.Change(func(b *standin.Behaviour) {
-		b.AccessLifetime = 30 * time.Second // at no time one that serves a second crowd
+	p.platform.Change(func(b *fakeplatform.Behavior) {
+		b.AccessLifetime = 30 * time.Second // at no time one that serves a second getAtOnce
 		b.Latency["sts.refresh"] = 500 * time.Millisecond
 	})
 	p.platform.ResetCounts()
-	p.sameAnswer(all(crowd(20)))
+	p.sameAnswer(all(getAtOnce(20)))
 	p.want(0, p.counted(), totals{windows: 1, refreshes: 1})
 	for round := range max(rounds(p.t), 3) {
 		p.forgetWindows()
 		p.platform.ResetCounts()
-		p.sameAnswer(all(crowd(20)))
+		p.sameAnswer(all(getAtOnce(20)))
 		p.want(round+1, p.counted(), totals{refreshes: 1})
 	}
 }
@@ -96,30 +96,30 @@ func (p *place) oneOfEach(crowd func(n int) []*running) {
 // A user of no user database, whatever the processes' environments: all meet.
 func TestHomeless_OneWindowOneRefresh(t *testing.T) {
 	p := newHomeless(t)
-	p.oneOfEach(p.mixedCrowd)
+	p.oneOfEach(p.mixedProcesses)
 }
 
 // The same for a user whose home is not there, as that of nobody, or cannot be
 // written to.
 func TestHomeless_HomeOutOfReach(t *testing.T) {
-	for name, spoil := range map[string]func(p *place) error{
-		"not there": func(p *place) error { return errors.Join(os.RemoveAll(p.home), os.Chown(p.dir, 0, 0)) },
-		"root's":    func(p *place) error { return os.Chown(p.home, 0, 0) },
-		"read-only": func(p *place) error { p.mountReadOnly(p.home); return nil },
-		"full": func(p *place) error {
+	for name, spoil := range map[string]func(p *fixture) error{
+		"not there": func(p *fixture) error { return errors.Join(os.RemoveAll(p.home), os.Chown(p.dir, 0, 0)) },
+		"root's":    func(p *fixture) error { return os.Chown(p.home, 0, 0) },
+		"read-only": func(p *fixture) error { p.mountReadOnly(p.home); return nil },
+		"full": func(p *fixture) error {
 			p.mount("tmpfs", p.home, "tmpfs", 0, fmt.Sprintf("nr_inodes=1,size=64k,mode=0700,uid=%d,gid=%d", p.uid, p.uid))
 			return nil
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newPlace(t)
+			p := newFixture(t)
 			p.set("CHAINGUARD_KEYCHAIN=kernel", "WINDOWS="+p.path("tmp/windows"), alwaysSignsIn)
 			if err := spoil(p); err != nil {
 				t.Fatal(err)
 			}
 			p.home = p.path("tmp") // where the programs run from here on
 			p.platform.ResetCounts()
-			p.sameAnswer(all(p.here().crowd(20)))
+			p.sameAnswer(all(p.here().getAtOnce(20)))
 			windows, _ := os.ReadFile(p.path("tmp/windows"))
 			if n := len(strings.Fields(string(windows))); n != 1 || p.platform.Count("sts.refresh") != 1 {
 				t.Errorf("got %d windows and %d refreshes, want 1 and 1", n, p.platform.Count("sts.refresh"))
@@ -131,7 +131,7 @@ func TestHomeless_HomeOutOfReach(t *testing.T) {
 // Another user was faster to make the folder: it is not used, and all meet in the
 // next one.
 func TestHomeless_FolderTaken(t *testing.T) {
-	other := newPlace(t)
+	other := newFixture(t)
 	for name, take := range map[string]func(dir string) error{
 		"by another user": func(dir string) error { return errors.Join(os.Mkdir(dir, 0o700), os.Chown(dir, other.uid, other.uid)) },
 		"open to all":     func(dir string) error { return errors.Join(os.Mkdir(dir, 0), os.Chmod(dir, 0o1777)) },
@@ -144,7 +144,7 @@ func TestHomeless_FolderTaken(t *testing.T) {
 				t.Fatal(err)
 			}
 			p.platform.ResetCounts()
-			p.sameAnswer(all(p.mixedCrowd(20)))
+			p.sameAnswer(all(p.mixedProcesses(20)))
 			p.want(0, p.counted(), totals{windows: 1, refreshes: 1})
 			if left, _ := os.ReadDir(other.path("tmp")); len(left) != 0 {
 				t.Errorf("something was put where another user can change it: %v", left)

@@ -9,14 +9,14 @@ import (
 	"syscall"
 	"testing"
 
+	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
-	"docker-credential-cgr/e2e/standin"
 )
 
 // newKernel makes a place that keeps its secrets in the kernel.
-func newKernel(t *testing.T, opts ...standin.Option) *place {
+func newKernel(t *testing.T, opts ...fakeplatform.Option) *fixture {
 	t.Helper()
-	p := newPlace(t, opts...)
+	p := newFixture(t, opts...)
 	p.set("CHAINGUARD_KEYCHAIN=kernel")
 	return p
 }
@@ -45,7 +45,7 @@ func TestF9_OtherSession(t *testing.T) {
 	if len(keys) != 2 {
 		t.Fatalf("want two keys, got %v", keys)
 	}
-	stranger := newPlace(t)
+	stranger := newFixture(t)
 	for _, key := range keys {
 		for _, command := range []string{"pipe", "rdescribe"} {
 			if out := stranger.as("keyctl", command, key); out != "" {
@@ -61,7 +61,7 @@ func TestF9_OtherSession(t *testing.T) {
 // The user's quota is full: what was there stays, the token is given all the
 // same, and a login says what to do.
 func TestF10_Quota(t *testing.T) {
-	p := newKernel(t, standin.WithBehaviour(func(b *standin.Behaviour) { b.Reuse = standin.ReuseAccepted }))
+	p := newKernel(t, fakeplatform.WithBehavior(func(b *fakeplatform.Behavior) { b.Reuse = fakeplatform.ReuseAccepted }))
 	p.login()
 	p.expireIn("kernel") // a place for one key more
 	before := p.kept()
@@ -98,7 +98,7 @@ func TestF10_Quota(t *testing.T) {
 	}
 }
 
-func (p *place) forgetFillers() {
+func (p *fixture) forgetFillers() {
 	for _, key := range p.keys() {
 		if strings.Contains(p.as("keyctl", "rdescribe", key), "filler") {
 			p.as("keyctl", "unlink", key, "@u")

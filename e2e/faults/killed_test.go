@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
-	"docker-credential-cgr/e2e/standin"
 )
 
 // enough is how many steps a program takes at most: the sweeps end when it gets
@@ -26,7 +26,7 @@ const goesOn = time.Second
 // sweep has one process after the other killed before each of its steps, while
 // another one waits for it, and gives how often each step was met. set makes the
 // state before; check looks at the state after.
-func sweep(p *place, holder, waiter *variant, set func(), check func(at string, held map[string]string, waiter result)) {
+func sweep(p *fixture, holder, waiter *variant, set func(), check func(at string, held map[string]string, waiter result)) {
 	p.t.Helper()
 	met := map[string]int{}
 	waited := 0
@@ -77,7 +77,7 @@ func sweep(p *place, holder, waiter *variant, set func(), check func(at string, 
 
 // kept gives the secrets that the store holds now: a refresh token under
 // "refresh", an access token under "access".
-func (p *place) kept() map[string]string {
+func (p *fixture) kept() map[string]string {
 	kept := map[string]string{}
 	for _, text := range p.values() {
 		var record struct{ Refresh, Secret string }
@@ -96,7 +96,7 @@ func (p *place) kept() map[string]string {
 }
 
 // values gives all that the chosen store holds.
-func (p *place) values() (texts []string) {
+func (p *fixture) values() (texts []string) {
 	if p.environ["CHAINGUARD_KEYCHAIN"] == "kernel" {
 		for _, key := range p.keys() {
 			name := p.as("keyctl", "rdescribe", key)
@@ -121,7 +121,7 @@ func (p *place) values() (texts []string) {
 }
 
 // as runs a program as the place's user and gives what it prints.
-func (p *place) as(args ...string) string {
+func (p *fixture) as(args ...string) string {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.SysProcAttr = as(p.uid)
 	out, _ := cmd.Output() // nothing, where it fails
@@ -129,7 +129,7 @@ func (p *place) as(args ...string) string {
 }
 
 // keys gives the user's kernel keys, but for those that are being removed.
-func (p *place) keys() []string {
+func (p *fixture) keys() []string {
 	return strings.Fields(p.as("keyctl", "rlist", "@u"))
 }
 
@@ -138,9 +138,9 @@ func (p *place) keys() []string {
 // ends the session for it, nothing but what was in the answer that nobody kept.
 func TestC4_F13_RefreshKilled(t *testing.T) {
 	for _, store := range []string{"file", "kernel"} {
-		for name, reuse := range map[string]standin.ReusePolicy{"lenient": standin.ReuseAccepted, "strict": standin.ReuseRevokes} {
+		for name, reuse := range map[string]fakeplatform.ReusePolicy{"lenient": fakeplatform.ReuseAccepted, "strict": fakeplatform.ReuseRevokes} {
 			t.Run(store+" "+name, func(t *testing.T) {
-				p := newPlace(t, standin.WithBehaviour(func(b *standin.Behaviour) { b.Reuse = reuse }))
+				p := newFixture(t, fakeplatform.WithBehavior(func(b *fakeplatform.Behavior) { b.Reuse = reuse }))
 				p.set("CHAINGUARD_KEYCHAIN=" + store)
 				v := p.here()
 				lost, signedIn := 0, false
@@ -158,7 +158,7 @@ func TestC4_F13_RefreshKilled(t *testing.T) {
 					}
 					// The next one was not served. That is right only where the issuer
 					// had answered, and the answer was not kept.
-					if reuse == standin.ReuseAccepted {
+					if reuse == fakeplatform.ReuseAccepted {
 						t.Errorf("killed before %s: the session is lost: %s", at, next)
 					}
 					if p.platform.Count("sts.refresh") < 2 || held["access"] != "" {
@@ -175,7 +175,7 @@ func TestC4_F13_RefreshKilled(t *testing.T) {
 }
 
 // expireIn removes the access tokens of a store. The session stays.
-func (p *place) expireIn(store string) {
+func (p *fixture) expireIn(store string) {
 	p.t.Helper()
 	if store == "file" {
 		p.expire()
@@ -198,7 +198,7 @@ func TestC4_F13_SignInKilled(t *testing.T) {
 }
 
 func signInKilled(t *testing.T, store string) {
-	p := newPlace(t, standin.WithBehaviour(func(b *standin.Behaviour) { b.Reuse = standin.ReuseAccepted }))
+	p := newFixture(t, fakeplatform.WithBehavior(func(b *fakeplatform.Behavior) { b.Reuse = fakeplatform.ReuseAccepted }))
 	p.set("CHAINGUARD_KEYCHAIN=" + store)
 	v := p.with(alwaysSignsIn)
 	outcomes := map[string]int{}
@@ -233,7 +233,7 @@ func signInKilled(t *testing.T, store string) {
 
 // What a killed writer leaves half done is removed by the next that writes.
 func TestF13_HalfDoneIsRemoved(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	p.login()
 	left := p.store() + "/new-123"
 	if err := os.WriteFile(left, []byte("half"), 0o600); err != nil {

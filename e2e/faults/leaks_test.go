@@ -13,7 +13,7 @@ import (
 // searchSecrets looks for what the platform has issued in all that this place's
 // programs said and wrote, but for the answers and the records of the file store
 // where that was chosen.
-func (p *place) searchSecrets() {
+func (p *fixture) searchSecrets() {
 	p.t.Helper()
 	secrets := leaks.Of(p.platform.Issued())
 	for _, r := range p.heard {
@@ -39,7 +39,7 @@ func (p *place) searchSecrets() {
 
 // mayHoldSecrets says of which files that is right: the records of the file
 // store, and what a killed writer left half done of them, where that was chosen.
-func (p *place) mayHoldSecrets(path string) bool {
+func (p *fixture) mayHoldSecrets(path string) bool {
 	if p.environ["CHAINGUARD_KEYCHAIN"] != "file" || filepath.Dir(path) != p.store() {
 		return false
 	}

@@ -33,7 +33,7 @@ func linger() {
 }
 
 // lingers sets a browser that stays. stop ends it.
-func (p *place) lingers() (pid func() string, stop func()) {
+func (p *fixture) lingers() (pid func() string, stop func()) {
 	p.set("BROWSER="+filepath.Join(bin, "linger"), "LINGERING="+p.path("tmp/lingering"))
 	pid = func() string {
 		text, _ := os.ReadFile(p.path("tmp/lingering"))

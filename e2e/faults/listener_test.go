@@ -12,7 +12,7 @@ import (
 var signInAddress = regexp.MustCompile(`(?m)^ {4}(http\S+)$`)
 
 // addressOf gives the address that a process shows for a sign-in.
-func (p *place) addressOf(r *running) string {
+func (p *fixture) addressOf(r *running) string {
 	p.t.Helper()
 	r.says("waiting until")
 	found := signInAddress.FindAllStringSubmatch(r.stderr.String(), -1)
@@ -23,7 +23,7 @@ func (p *place) addressOf(r *running) string {
 }
 
 // listenerOf gives host and port that a process waits on for a sign-in's end.
-func (p *place) listenerOf(r *running) string {
+func (p *fixture) listenerOf(r *running) string {
 	p.t.Helper()
 	page, err := url.Parse(p.addressOf(r))
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"docker-credential-cgr/e2e/fakebrowser"
 	"docker-credential-cgr/e2e/program"
-	"docker-credential-cgr/e2e/visitor"
 )
 
 var (
@@ -28,11 +28,11 @@ var (
 
 // otherNames are what this test does where it is run under another name.
 var otherNames = map[string]func(){
-	"visit":   visitor.Main, // $BROWSER: a person who fills in the page
-	"linger":  linger,       // $BROWSER: stays in front until it is ended
-	"kill-at": killAt,       // runs a program up to one of its system calls
-	"client":  client,       // runs a program as Docker does
-	"ask":     ask,          // asks for addresses, all at once
+	"visit":   fakebrowser.Main, // $BROWSER: a person who fills in the page
+	"linger":  linger,           // $BROWSER: stays in front until it is ended
+	"kill-at": killAt,           // runs a program up to one of its system calls
+	"client":  client,           // runs a program as Docker does
+	"ask":     ask,              // asks for addresses, all at once
 }
 
 // inside says that this process is in a mount namespace of the tests' own, where

@@ -12,7 +12,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"docker-credential-cgr/e2e/standin"
+	"docker-credential-cgr/e2e/fakeplatform"
 )
 
 // getLimit bounds a get that needs no person, whatever the network does.
@@ -28,7 +28,7 @@ func TestF15_Unreachable(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newPlace(t)
+			p := newFixture(t)
 			address := closedPort(t)
 			p.set("CHAINGUARD_PLATFORM_ISSUER=http://" + address)
 			p.sessionAt(address)
@@ -48,11 +48,11 @@ func TestF15_Unreachable(t *testing.T) {
 
 // sessionAt has the place signed in at an issuer that is not there any more. The
 // platform stands in for it for as long as that takes.
-func (p *place) sessionAt(address string) {
+func (p *fixture) sessionAt(address string) {
 	p.t.Helper()
 	stop := p.forward(address)
 	defer stop()
-	p.platform.Change(func(b *standin.Behaviour) { b.WrongIssuer = "http://" + address })
+	p.platform.Change(func(b *fakeplatform.Behavior) { b.WrongIssuer = "http://" + address })
 	p.login()
 }
 
@@ -70,7 +70,7 @@ func closedPort(t *testing.T) string {
 // One that takes the request and says nothing.
 func TestF15_Silent(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.login()
 	p.expire()
 	p.slowly(time.Hour)
@@ -87,11 +87,11 @@ func TestF15_Silent(t *testing.T) {
 // try, and the kept token serves on; an expired one is tried again, and then the
 // session has ended. Nothing loops.
 func TestF16_AnswerLost(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	lose := func(times int) {
 		p.platform.ResetCounts()
-		p.platform.Change(func(b *standin.Behaviour) {
-			b.Faults = []standin.Fault{{On: "sts.refresh", Times: times, CommitFirst: true, Cut: true}}
+		p.platform.Change(func(b *fakeplatform.Behavior) {
+			b.Faults = []fakeplatform.Fault{{On: "sts.refresh", Times: times, CommitFirst: true, Cut: true}}
 		})
 	}
 	p.login()
@@ -129,7 +129,7 @@ func TestF16_AnswerLost(t *testing.T) {
 		t.Errorf("got %d windows, want 1", n)
 	}
 	// An issuer that takes the spent token once more: nothing is lost.
-	p.platform.Change(func(b *standin.Behaviour) { b.Reuse = standin.ReuseAccepted })
+	p.platform.Change(func(b *fakeplatform.Behavior) { b.Reuse = fakeplatform.ReuseAccepted })
 	p.expire()
 	lose(1)
 	p.served(p.get())
@@ -139,7 +139,7 @@ func TestF16_AnswerLost(t *testing.T) {
 func TestF17_Cut(t *testing.T) {
 	whole := `{"token":{"token":"forged"},"refreshToken":{"token":"forged"}}`
 	kind := "application/json"
-	faults := map[string]standin.Fault{
+	faults := map[string]fakeplatform.Fault{
 		"reset before the header": {Cut: true},
 		"reset in the body":       {Cut: true, CutAfter: 20, Body: whole, ContentType: kind},
 		"reset after the body":    {Cut: true, CutAfter: int64(len(whole)), Body: whole, ContentType: kind, Header: map[string][]string{"Content-Length": {"200"}}},
@@ -151,13 +151,13 @@ func TestF17_Cut(t *testing.T) {
 		"a gigabyte":              {Size: 1 << 30, ContentType: kind},
 		"a bomb":                  {Size: 1 << 30, Gzip: true, ContentType: kind},
 	}
-	p := newPlace(t)
+	p := newFixture(t)
 	p.login()
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			p.t = t
 			fault.On = "sts.refresh"
-			p.platform.Change(func(b *standin.Behaviour) { b.Faults = []standin.Fault{fault} })
+			p.platform.Change(func(b *fakeplatform.Behavior) { b.Faults = []fakeplatform.Fault{fault} })
 			p.expire()
 			before := p.kept()["refresh"]
 			r := p.get()
@@ -169,7 +169,7 @@ func TestF17_Cut(t *testing.T) {
 		})
 	}
 	p.t = t
-	p.platform.Change(func(b *standin.Behaviour) { b.Faults = nil })
+	p.platform.Change(func(b *fakeplatform.Behavior) { b.Faults = nil })
 	if n := p.totals(); n.windows != 1 || n.lost != 0 {
 		t.Errorf("got %s", n)
 	}
@@ -177,23 +177,23 @@ func TestF17_Cut(t *testing.T) {
 
 // What may pass is tried again, in time; what will not is not.
 func TestF18_Retries(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	p.login()
 	tests := []struct {
 		name   string
-		fault  standin.Fault
+		fault  fakeplatform.Fault
 		served bool
 		asked  int
 	}{
-		{"503 then well", standin.Fault{Status: 503, Times: 1}, true, 2},
-		{"502 twice then well", standin.Fault{Status: 502, Times: 2}, true, 3},
-		{"503 for ever", standin.Fault{Status: 503}, false, 3},
-		{"503 with a wait of years", standin.Fault{Status: 503, Times: 1, Header: map[string][]string{"Retry-After": {"1000000000"}}}, true, 2},
-		{"unavailable", standin.StatusFault("", codes.Unavailable, "later"), false, 3},
-		{"internal, once", once(standin.StatusFault("", codes.Internal, "oops")), true, 2},
-		{"deadline, once", once(standin.StatusFault("", codes.DeadlineExceeded, "slow")), true, 2},
-		{"forbidden", standin.StatusFault("", codes.PermissionDenied, "no"), false, 1},
-		{"not found", standin.Fault{Status: 404}, false, 1},
+		{"503 then well", fakeplatform.Fault{Status: 503, Times: 1}, true, 2},
+		{"502 twice then well", fakeplatform.Fault{Status: 502, Times: 2}, true, 3},
+		{"503 for ever", fakeplatform.Fault{Status: 503}, false, 3},
+		{"503 with a wait of years", fakeplatform.Fault{Status: 503, Times: 1, Header: map[string][]string{"Retry-After": {"1000000000"}}}, true, 2},
+		{"unavailable", fakeplatform.StatusFault("", codes.Unavailable, "later"), false, 3},
+		{"internal, once", once(fakeplatform.StatusFault("", codes.Internal, "oops")), true, 2},
+		{"deadline, once", once(fakeplatform.StatusFault("", codes.DeadlineExceeded, "slow")), true, 2},
+		{"forbidden", fakeplatform.StatusFault("", codes.PermissionDenied, "no"), false, 1},
+		{"not found", fakeplatform.Fault{Status: 404}, false, 1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -201,7 +201,7 @@ func TestF18_Retries(t *testing.T) {
 			p.expire()
 			p.platform.ResetCounts()
 			test.fault.On = "sts.refresh"
-			p.platform.Change(func(b *standin.Behaviour) { b.Faults = []standin.Fault{test.fault} })
+			p.platform.Change(func(b *fakeplatform.Behavior) { b.Faults = []fakeplatform.Fault{test.fault} })
 			r := p.get()
 			if test.served {
 				p.served(r)
@@ -215,13 +215,13 @@ func TestF18_Retries(t *testing.T) {
 		})
 	}
 	p.t = t
-	p.platform.Change(func(b *standin.Behaviour) { b.Faults = nil })
+	p.platform.Change(func(b *fakeplatform.Behavior) { b.Faults = nil })
 	if n := p.totals(); n.windows != 1 || n.lost != 0 {
 		t.Errorf("got %s", n)
 	}
 }
 
-func once(f standin.Fault) standin.Fault {
+func once(f fakeplatform.Fault) fakeplatform.Fault {
 	f.Times = 1
 	return f
 }
@@ -229,11 +229,11 @@ func once(f standin.Fault) standin.Fault {
 // An answer that comes a byte a second ends at the limit.
 func TestF18_Drip(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.login()
 	p.expire()
-	p.platform.Change(func(b *standin.Behaviour) {
-		b.Faults = []standin.Fault{{On: "sts.refresh", Size: 1 << 10, Body: "{ ", ContentType: "application/json", Drip: time.Second}}
+	p.platform.Change(func(b *fakeplatform.Behavior) {
+		b.Faults = []fakeplatform.Fault{{On: "sts.refresh", Size: 1 << 10, Body: "{ ", ContentType: "application/json", Drip: time.Second}}
 	})
 	r := p.get()
 	p.broken(r, p.platform.IssuerHost(), "no answer in time")
@@ -248,7 +248,7 @@ func TestF20_DNS(t *testing.T) {
 		t.Skipf("a resolver of this machine has the address that the silent one needs: %v", err)
 	}
 	defer silent.Close()
-	p := newPlace(t)
+	p := newFixture(t)
 	resolv := p.path("resolv.conf")
 	const issuer = "https://issuer.example"
 	p.sessionOf(issuer)
@@ -269,7 +269,7 @@ func TestF20_DNS(t *testing.T) {
 }
 
 // sessionOf has the place signed in at an issuer that only a proxy leads to.
-func (p *place) sessionOf(issuer string) {
+func (p *fixture) sessionOf(issuer string) {
 	p.t.Helper()
 	ca := newAuthority(p.t, "Authority of the test")
 	f := p.behindTLS(ca.sign(p.t, strings.TrimPrefix(issuer, "https://"), time.Hour), strings.TrimPrefix(issuer, "https://"))
@@ -283,7 +283,7 @@ func (p *place) sessionOf(issuer string) {
 func TestF21_Clock(t *testing.T) {
 	for _, skew := range []time.Duration{-4 * time.Minute, 5 * time.Minute} {
 		t.Run(skew.String(), func(t *testing.T) {
-			p := newPlace(t, standin.WithBehaviour(func(b *standin.Behaviour) { b.ClockSkew = skew }))
+			p := newFixture(t, fakeplatform.WithBehavior(func(b *fakeplatform.Behavior) { b.ClockSkew = skew }))
 			p.served(p.with(alwaysSignsIn).get())
 			p.platform.ResetCounts()
 			p.served(p.get())
@@ -299,9 +299,9 @@ func TestF21_Clock(t *testing.T) {
 	}
 	for _, skew := range []time.Duration{-24 * time.Hour, 24 * time.Hour} {
 		t.Run("refresh "+skew.String(), func(t *testing.T) {
-			p := newPlace(t)
+			p := newFixture(t)
 			p.login()
-			p.platform.Change(func(b *standin.Behaviour) { b.ClockSkew = skew })
+			p.platform.Change(func(b *fakeplatform.Behavior) { b.ClockSkew = skew })
 			p.expire()
 			for range 3 {
 				r := p.with(alwaysSignsIn).get()
@@ -312,7 +312,7 @@ func TestF21_Clock(t *testing.T) {
 			}
 		})
 		t.Run("sign-in "+skew.String(), func(t *testing.T) {
-			p := newPlace(t, standin.WithBehaviour(func(b *standin.Behaviour) { b.ClockSkew = skew }))
+			p := newFixture(t, fakeplatform.WithBehavior(func(b *fakeplatform.Behavior) { b.ClockSkew = skew }))
 			v := p.with(alwaysSignsIn)
 			first := v.startGet()
 			await(t, "it is served, or says what is wrong with the clock", func() bool {

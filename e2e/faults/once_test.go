@@ -10,18 +10,18 @@ import (
 	"testing"
 	"time"
 
+	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
-	"docker-credential-cgr/e2e/standin"
 )
 
 // Many processes and nobody signed in: one window, and all are served by it.
 func TestC1_OneWindow(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	v := p.with(alwaysSignsIn)
 	for round := range rounds(t) {
 		p.forget()
 		p.platform.ResetCounts()
-		results := all(v.crowd(60))
+		results := all(v.getAtOnce(60))
 		p.sameAnswer(results)
 		// The token that came through the browser is spent at once: one refresh.
 		p.want(round, p.totals(), totals{windows: 1, refreshes: 1})
@@ -34,24 +34,24 @@ func TestC1_OneWindow(t *testing.T) {
 // A window in which somebody says no, or that is left, answers for all who wait.
 func TestC1_OneWindowIsAnAnswer(t *testing.T) {
 	t.Run("denied", func(t *testing.T) {
-		p := newPlace(t, standin.WithBehaviour(func(b *standin.Behaviour) { b.AutoApprove = false }))
+		p := newFixture(t, fakeplatform.WithBehavior(func(b *fakeplatform.Behavior) { b.AutoApprove = false }))
 		v := p.with(alwaysSignsIn, deniesWindow)
 		for round := range rounds(t) {
 			p.forget()
 			p.platform.ResetCounts()
-			for _, r := range all(v.crowd(60)) {
+			for _, r := range all(v.getAtOnce(60)) {
 				p.refused(r, "denied")
 			}
 			p.want(round, p.counted(), totals{windows: 1})
 		}
 	})
 	t.Run("left by a client that is ended", func(t *testing.T) {
-		p := newPlace(t)
+		p := newFixture(t)
 		v := p.with(alwaysSignsIn, leavesWindow)
 		for round := range rounds(t) {
 			p.forget()
 			p.platform.ResetCounts()
-			started := v.crowd(60)
+			started := v.getAtOnce(60)
 			holder := p.holderOf(started)
 			if err := holder.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
@@ -70,7 +70,7 @@ func TestC1_OneWindowIsAnAnswer(t *testing.T) {
 
 // holderOf waits until one of many processes has a window open, and the others
 // wait for it.
-func (p *place) holderOf(started []*running) (holder *running) {
+func (p *fixture) holderOf(started []*running) (holder *running) {
 	p.t.Helper()
 	await(p.t, "one process signs in and the others wait for it", func() bool {
 		holder = nil
@@ -90,8 +90,8 @@ func (p *place) holderOf(started []*running) (holder *running) {
 
 // Many processes and an access token that has expired: one refresh.
 func TestC2_Expired(t *testing.T) {
-	p := newPlace(t)
-	p.platform.Change(func(b *standin.Behaviour) { b.Latency["sts.refresh"] = 200 * time.Millisecond })
+	p := newFixture(t)
+	p.platform.Change(func(b *fakeplatform.Behavior) { b.Latency["sts.refresh"] = 200 * time.Millisecond })
 	for round := range rounds(t) {
 		p.forget()
 		p.platform.Change(shortLife)
@@ -99,19 +99,19 @@ func TestC2_Expired(t *testing.T) {
 		p.platform.Change(longLife)
 		p.forgetWindows()
 		p.platform.ResetCounts()
-		results := all(p.here().crowd(100))
+		results := all(p.here().getAtOnce(100))
 		p.sameAnswer(results)
 		t.Logf("the slowest of 100 took %s", slowest(results).Round(time.Millisecond))
 		p.want(round, p.totals(), totals{refreshes: 1})
 	}
 }
 
-func (p *place) forgetWindows() { _ = os.Remove(p.path("windows")) }
+func (p *fixture) forgetWindows() { _ = os.Remove(p.path("windows")) }
 
 // The same with a refresh token that the issuer has ended: it is asked once, and
 // one window opens.
 func TestC2_SessionEnded(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	v := p.with(alwaysSignsIn)
 	for round := range rounds(t) {
 		p.forget()
@@ -120,14 +120,14 @@ func TestC2_SessionEnded(t *testing.T) {
 		p.platform.RevokeSessions()
 		p.forgetWindows()
 		p.platform.ResetCounts()
-		p.sameAnswer(all(v.crowd(50)))
+		p.sameAnswer(all(v.getAtOnce(50)))
 		p.want(round, p.totals(), totals{windows: 1, refreshes: 2})
 	}
 }
 
 // Many processes and a good token: no lock is touched, nothing is asked.
 func TestC3_Warm(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	p.login()
 	for _, kind := range []string{"*.lock", "*.holder"} {
 		found, _ := filepath.Glob(filepath.Join(p.store(), kind))
@@ -140,7 +140,7 @@ func TestC3_Warm(t *testing.T) {
 	before := p.folder()
 	p.forgetWindows()
 	p.platform.ResetCounts()
-	p.sameAnswer(all(p.here().crowd(100)))
+	p.sameAnswer(all(p.here().getAtOnce(100)))
 	if after := p.folder(); after != before {
 		t.Errorf("the folder has changed from\n%s\nto\n%s", before, after)
 	}
@@ -160,7 +160,7 @@ func TestC3_Warm(t *testing.T) {
 }
 
 // folder describes the state folder: names, sizes and times.
-func (p *place) folder() string {
+func (p *fixture) folder() string {
 	p.t.Helper()
 	entries, err := os.ReadDir(p.store())
 	if err != nil {
@@ -179,13 +179,13 @@ func (p *place) folder() string {
 
 // Two issuers at once do not wait for each other.
 func TestC12_TwoIssuers(t *testing.T) {
-	slow, quick := newPlace(t), newPlace(t)
+	slow, quick := newFixture(t), newFixture(t)
 	// One user, one file store, two issuers.
 	other := slow.with(quick.platform.Environ()...)
 	other.login()
 	slow.login()
 	slow.expire()
-	slow.platform.Change(func(b *standin.Behaviour) { b.Latency["sts.refresh"] = time.Hour })
+	slow.platform.Change(func(b *fakeplatform.Behavior) { b.Latency["sts.refresh"] = time.Hour })
 	slow.platform.ResetCounts()
 	waits := slow.here().startGet()
 	await(t, "the first issuer is asked", func() bool { return slow.platform.Count("sts.refresh") == 1 })
@@ -200,7 +200,7 @@ func TestC12_TwoIssuers(t *testing.T) {
 
 // While the next window may not open yet, get answers at once and opens none.
 func TestC14_Cooldown(t *testing.T) {
-	p := newPlace(t, standin.WithBehaviour(func(b *standin.Behaviour) { b.AutoApprove = false }))
+	p := newFixture(t, fakeplatform.WithBehavior(func(b *fakeplatform.Behavior) { b.AutoApprove = false }))
 	v := p.with(alwaysSignsIn, deniesWindow)
 	p.refused(v.get(), "denied")
 	p.forgetWindows()
@@ -208,7 +208,7 @@ func TestC14_Cooldown(t *testing.T) {
 	p.refused(alone, "may start by itself at", "docker-credential-cgr login")
 	for round := range rounds(t) {
 		p.platform.ResetCounts()
-		results := all(v.crowd(100))
+		results := all(v.getAtOnce(100))
 		for _, r := range results {
 			p.refused(r, "may start by itself at")
 		}
@@ -232,10 +232,10 @@ func TestC14_Cooldown(t *testing.T) {
 
 // warmCrowd says how long 100 processes at once take here that have nothing to
 // wait for: the measure for those that should not.
-func (p *place) warmCrowd() time.Duration {
+func (p *fixture) warmCrowd() time.Duration {
 	p.t.Helper()
 	v := p.with("CHAINGUARD_IDENTITY_ID=an-identity", "CHAINGUARD_TOKEN=a-token-of-nobody")
-	results := all(v.crowd(100))
+	results := all(v.getAtOnce(100))
 	for _, r := range results {
 		p.served(r)
 	}

@@ -10,14 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"docker-credential-cgr/e2e/fakebrowser"
+	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
-	"docker-credential-cgr/e2e/standin"
-	"docker-credential-cgr/e2e/visitor"
 )
 
 // slowly delays the issuer's refreshes from now on.
-func (p *place) slowly(d time.Duration) {
-	p.platform.Change(func(b *standin.Behaviour) { b.Latency["sts.refresh"] = d })
+func (p *fixture) slowly(d time.Duration) {
+	p.platform.Change(func(b *fakeplatform.Behavior) { b.Latency["sts.refresh"] = d })
 }
 
 // startRefresh starts a get whose refresh has arrived at the issuer, which takes
@@ -34,7 +34,7 @@ func (v *variant) startRefresh(takes time.Duration) *running {
 }
 
 // account gives who is signed in, by the session's record.
-func (p *place) account() string {
+func (p *fixture) account() string {
 	for _, text := range p.values() {
 		var record struct{ Refresh, Email string }
 		if json.Unmarshal([]byte(text), &record) == nil && record.Refresh != "" {
@@ -58,7 +58,7 @@ func TestC7_LogoutDuringRefresh(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			p := newPlace(t)
+			p := newFixture(t)
 			p.login()
 			refresh := p.here().startRefresh(test.takes)
 			r := p.run(p.host, program.Name, "erase")
@@ -76,12 +76,12 @@ func TestC7_LogoutDuringRefresh(t *testing.T) {
 }
 
 func TestC7_LogoutInACrowd(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	v := p.here()
 	for round := range rounds(t) {
 		p.login()
 		p.expire()
-		started := v.crowdOf(30)
+		started := v.startAtOnce(30)
 		logout := v.start(p.host+"\n", program.Name, "erase")
 		await(t, "logout reads its standard input", func() bool { return unread(logout.stdin) == 0 })
 		// In the middle of the others.
@@ -113,21 +113,21 @@ func TestC7_LogoutInACrowd(t *testing.T) {
 // A login by another person while a refresh of the former's session is under way
 // wins, and what that refresh brings is thrown away.
 func TestC8_LoginDuringRefresh(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	p.login()
 	refresh := p.here().startRefresh(2 * time.Second)
 	p.forgetWindows()
-	p.platform.Change(func(b *standin.Behaviour) { b.Person = standin.Grace })
+	p.platform.Change(func(b *fakeplatform.Behavior) { b.Person = fakeplatform.Grace })
 	r := p.run("", program.Name, "login")
-	if r.code != 0 || !strings.Contains(r.stdout, standin.Grace) {
-		t.Errorf("want to be signed in as %s, got %s", standin.Grace, r)
+	if r.code != 0 || !strings.Contains(r.stdout, fakeplatform.Grace) {
+		t.Errorf("want to be signed in as %s, got %s", fakeplatform.Grace, r)
 	}
 	if n := len(p.windows()); n != 1 {
 		t.Errorf("login opened %d windows, want 1", n)
 	}
 	refresh.wait()
-	if got := p.account(); got != standin.Grace {
-		t.Errorf("the session kept is %s's, want %s's", got, standin.Grace)
+	if got := p.account(); got != fakeplatform.Grace {
+		t.Errorf("the session kept is %s's, want %s's", got, fakeplatform.Grace)
 	}
 	p.expire()
 	p.served(p.get())
@@ -137,7 +137,7 @@ func TestC8_LoginDuringRefresh(t *testing.T) {
 // The same where the two do not meet at the lock, whose file was removed meanwhile:
 // the slow one finishes last, and what it brings is of an older session.
 func TestC10_SlowWriterIsDropped(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	p.login()
 	slow := p.here().startRefresh(4 * time.Second)
 	locks, _ := filepath.Glob(filepath.Join(p.store(), "*.lock"))
@@ -146,14 +146,14 @@ func TestC10_SlowWriterIsDropped(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p.platform.Change(func(b *standin.Behaviour) { b.Person = standin.Grace })
+	p.platform.Change(func(b *fakeplatform.Behavior) { b.Person = fakeplatform.Grace })
 	p.login()
 	if !slow.alive() {
 		t.Fatal("the slow one has ended: nothing is shown")
 	}
 	before := p.kept()
 	r := slow.wait()
-	if after := p.kept(); after["refresh"] != before["refresh"] || after["access"] != before["access"] || p.account() != standin.Grace {
+	if after := p.kept(); after["refresh"] != before["refresh"] || after["access"] != before["access"] || p.account() != fakeplatform.Grace {
 		t.Errorf("the slow writer has replaced what the login kept: %s", r)
 	}
 	if a, err := r.answer(); err == nil && a.Secret != before["access"] {
@@ -164,7 +164,7 @@ func TestC10_SlowWriterIsDropped(t *testing.T) {
 
 // Login writes one store and clears the others; get reads the chosen one alone.
 func TestC11_OtherStore(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	p.login()
 	kernel := p.with("CHAINGUARD_KEYCHAIN=kernel")
 	kernel.login()
@@ -183,7 +183,7 @@ func TestC11_OtherStore(t *testing.T) {
 
 // A live token is given without waiting, whoever signs in or refreshes meanwhile.
 func TestC13_LiveTokenNeverWaits(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	p.login()
 	person := p.with(leavesWindow).start("", program.Name, "login").goOn()
 	person.says("waiting until")
@@ -220,7 +220,7 @@ func TestC13_LiveTokenNeverWaits(t *testing.T) {
 
 // refreshIsDue has the kept access tokens look as if most of their life had
 // passed.
-func (p *place) refreshIsDue() {
+func (p *fixture) refreshIsDue() {
 	p.t.Helper()
 	for _, path := range p.records("credential") {
 		text, err := os.ReadFile(path)
@@ -243,19 +243,19 @@ func (p *place) refreshIsDue() {
 
 // A person signs in while gets that open no window wait: they are served by it.
 func TestC15_LoginServesThoseWhoWait(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	for round := range rounds(t) {
 		p.forget()
 		p.platform.ResetCounts()
 		person := p.with(leavesWindow).start("", program.Name, "login").goOn()
 		person.says("waiting until")
 		await(t, "the window is open", func() bool { return len(p.windows()) == 1 })
-		started := p.here().crowd(30)
+		started := p.here().getAtOnce(30)
 		for _, r := range started {
 			r.says("waiting for process")
 			r.says("signing in")
 		}
-		if _, _, err := (visitor.Person{}).Visit(p.windows()[0]); err != nil {
+		if _, _, err := (fakebrowser.Person{}).Visit(p.windows()[0]); err != nil {
 			t.Fatal(err)
 		}
 		if r := person.wait(); r.code != 0 {

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"docker-credential-cgr/e2e/desktop"
+	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
-	"docker-credential-cgr/e2e/standin"
 )
 
 // keychainLimit bounds a get whose keychain does not work.
@@ -19,7 +19,7 @@ const keychainLimit = 5 * time.Second
 
 // newDesktop makes a place with a session bus and an unlocked keyring, which the
 // program chooses by itself.
-func newDesktop(t *testing.T) (*place, *desktop.Session) {
+func newDesktop(t *testing.T) (*fixture, *desktop.Session) {
 	t.Helper()
 	p, session := newBus(t)
 	if err := session.StartKeyring(); err != nil {
@@ -28,9 +28,9 @@ func newDesktop(t *testing.T) (*place, *desktop.Session) {
 	return p, session
 }
 
-func newBus(t *testing.T) (*place, *desktop.Session) {
+func newBus(t *testing.T) (*fixture, *desktop.Session) {
 	t.Helper()
-	p := newPlace(t)
+	p := newFixture(t)
 	session, err := desktop.Start(desktop.User{UID: p.uid, Dir: p.path("run"), Environ: []string{"HOME=" + p.home, "PATH=" + os.Getenv("PATH")}})
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ func newBus(t *testing.T) (*place, *desktop.Session) {
 
 // locked fails the test unless r is the error of a keychain that is there and
 // does not open: bounded, clear, with a way out, and nothing weaker is used.
-func (p *place) locked(r result) {
+func (p *fixture) locked(r result) {
 	p.t.Helper()
 	p.broken(r, "Secret Service", "unlock", "CHAINGUARD_KEYCHAIN=file")
 	p.within(r, keychainLimit)
@@ -50,7 +50,7 @@ func (p *place) locked(r result) {
 }
 
 // nothingWeaker fails the test if another store than the keyring holds something.
-func (p *place) nothingWeaker() {
+func (p *fixture) nothingWeaker() {
 	p.t.Helper()
 	if files := append(p.records("session"), p.records("credential")...); len(files) != 0 {
 		p.t.Errorf("secrets went to files: %v", files)
@@ -137,7 +137,7 @@ func TestF3_BusDies(t *testing.T) {
 }
 
 func TestF4_SilentBus(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	socket := p.path("run/bus")
 	bus, err := net.Listen("unix", socket)
 	if err != nil {
@@ -154,7 +154,7 @@ func TestF4_SilentBus(t *testing.T) {
 }
 
 // refusedStore fails the test unless store fails clearly and keeps nothing.
-func (p *place) refusedStore() {
+func (p *fixture) refusedStore() {
 	p.t.Helper()
 	r := p.run(`{"ServerURL":"`+p.host+`","Username":"org/id","Secret":"a pull token of nobody"}`, program.Name, "store")
 	p.broken(r, "Secret Service")
@@ -163,14 +163,14 @@ func (p *place) refusedStore() {
 
 // Without a bus the next store is used at once, and no process is left behind.
 func TestF5_NoBus(t *testing.T) {
-	noBus := map[string]func(p *place){
-		"no address":       func(p *place) { p.set("DBUS_SESSION_BUS_ADDRESS=") },
-		"an address to be": func(p *place) { p.set("DBUS_SESSION_BUS_ADDRESS=autolaunch:") },
-		"a stale address":  func(p *place) { p.set("DBUS_SESSION_BUS_ADDRESS=unix:path=" + p.path("run/gone")) },
-		"a display": func(p *place) {
+	noBus := map[string]func(p *fixture){
+		"no address":       func(p *fixture) { p.set("DBUS_SESSION_BUS_ADDRESS=") },
+		"an address to be": func(p *fixture) { p.set("DBUS_SESSION_BUS_ADDRESS=autolaunch:") },
+		"a stale address":  func(p *fixture) { p.set("DBUS_SESSION_BUS_ADDRESS=unix:path=" + p.path("run/gone")) },
+		"a display": func(p *fixture) {
 			p.set("DBUS_SESSION_BUS_ADDRESS=", "DISPLAY=:99", "XDG_RUNTIME_DIR="+p.path("run"))
 		},
-		"a socket of a bus that has ended": func(p *place) {
+		"a socket of a bus that has ended": func(p *fixture) {
 			socket := p.path("run/bus")
 			bus, err := net.Listen("unix", socket)
 			if err != nil {
@@ -184,7 +184,7 @@ func TestF5_NoBus(t *testing.T) {
 	}
 	for name, set := range noBus {
 		t.Run(name, func(t *testing.T) {
-			p := newPlace(t)
+			p := newFixture(t)
 			p.set("CHAINGUARD_KEYCHAIN=auto")
 			set(p)
 			r := p.run("", program.Name, "login")
@@ -214,7 +214,7 @@ func TestF5_NoSecretService(t *testing.T) {
 
 // The OS keychain that was asked for by name is never replaced by another.
 func TestF5_OSOnly(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	p.set("CHAINGUARD_KEYCHAIN=os")
 	r := p.get()
 	p.broken(r, "Secret Service", "D-Bus", "CHAINGUARD_KEYCHAIN=file")
@@ -225,8 +225,8 @@ func TestF5_OSOnly(t *testing.T) {
 func TestF6_KeyringRestarts(t *testing.T) {
 	p, session := newDesktop(t)
 	p.login()
-	p.sameAnswer(all(p.here().crowd(20)))
-	started := p.here().crowdOf(20)
+	p.sameAnswer(all(p.here().getAtOnce(20)))
+	started := p.here().startAtOnce(20)
 	for i, r := range started {
 		if i == len(started)/2 {
 			session.KillKeyring()
@@ -251,15 +251,15 @@ func TestF6_KeyringRestarts(t *testing.T) {
 
 // shortLife has the issuer give tokens that are not kept for later, longLife ones
 // that are: a kept token is given until a minute before its end.
-func shortLife(b *standin.Behaviour) { b.AccessLifetime = 30 * time.Second }
-func longLife(b *standin.Behaviour)  { b.AccessLifetime = 0 }
+func shortLife(b *fakeplatform.Behavior) { b.AccessLifetime = 30 * time.Second }
+func longLife(b *fakeplatform.Behavior)  { b.AccessLifetime = 0 }
 
 // Many at once on a real keyring: all are served, and one refresh is sent.
 func TestC18_Storm(t *testing.T) {
 	p, _ := newDesktop(t)
 	v := p.here()
 	p.login()
-	p.sameAnswer(all(v.crowd(60)))
+	p.sameAnswer(all(v.getAtOnce(60)))
 	for round := range rounds(t) {
 		// The record that is kept is not good any more.
 		p.platform.Change(shortLife)
@@ -267,7 +267,7 @@ func TestC18_Storm(t *testing.T) {
 		p.platform.Change(longLife)
 		p.forgetWindows()
 		p.platform.ResetCounts()
-		results := all(v.crowd(60))
+		results := all(v.getAtOnce(60))
 		p.sameAnswer(results)
 		t.Logf("round %d: windows %d, refreshes %d, the slowest of 60 took %s", round, len(p.windows()),
 			p.platform.Count("sts.refresh"), slowest(results).Round(time.Millisecond))

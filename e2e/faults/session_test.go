@@ -13,8 +13,8 @@ import (
 
 	"github.com/creack/pty"
 
+	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
-	"docker-credential-cgr/e2e/standin"
 )
 
 // getAtTerminal runs get with a terminal as its standard error, and returns what it
@@ -42,7 +42,7 @@ func (v *variant) getAtTerminal() (result, string) {
 }
 
 // startedEarlier has the stored session begun earlier than it was.
-func (p *place) startedEarlier(by time.Duration) {
+func (p *fixture) startedEarlier(by time.Duration) {
 	p.t.Helper()
 	for _, path := range p.records("session") {
 		var record map[string]any
@@ -68,7 +68,7 @@ const endsSoon = "the session ends at "
 // Less than an hour of a session is left: a get at a terminal warns of it, once for
 // each session.
 func TestLastHourIsSaidOnceAtATerminal(t *testing.T) {
-	p := newPlace(t, standin.WithBehaviour(func(b *standin.Behaviour) { b.SessionLifetime = 50 * time.Minute }))
+	p := newFixture(t, fakeplatform.WithBehavior(func(b *fakeplatform.Behavior) { b.SessionLifetime = 50 * time.Minute }))
 	for range 2 {
 		p.login()
 		p.startedEarlier(19 * time.Hour)
@@ -88,18 +88,18 @@ func TestLastHourIsSaidOnceAtATerminal(t *testing.T) {
 			}
 		}
 		// The next session ends at another second.
-		p.platform.Change(func(b *standin.Behaviour) { b.SessionLifetime -= time.Minute })
+		p.platform.Change(func(b *fakeplatform.Behavior) { b.SessionLifetime -= time.Minute })
 	}
 }
 
 // Where sessions last an hour anyway, their end is no surprise.
 func TestShortSessionsEndWithoutAWarning(t *testing.T) {
-	for name, change := range map[string]func(*standin.Behaviour){
-		"an hour":          func(b *standin.Behaviour) { b.SessionLifetime = time.Hour },
-		"no refresh token": func(b *standin.Behaviour) { b.NoRefreshToken = true },
+	for name, change := range map[string]func(*fakeplatform.Behavior){
+		"an hour":          func(b *fakeplatform.Behavior) { b.SessionLifetime = time.Hour },
+		"no refresh token": func(b *fakeplatform.Behavior) { b.NoRefreshToken = true },
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newPlace(t, standin.WithBehaviour(change))
+			p := newFixture(t, fakeplatform.WithBehavior(change))
 			p.login()
 			for range 2 {
 				if r, said := p.here().getAtTerminal(); r.code != 0 || said != "" {
@@ -119,11 +119,11 @@ func TestShortSessionsEndWithoutAWarning(t *testing.T) {
 // A session ends in the middle of a pull of many images: all that ask then get what
 // one window brings.
 func TestSessionEndsDuringAPullOfManyImages(t *testing.T) {
-	p := newPlace(t, standin.WithBehaviour(func(b *standin.Behaviour) { b.SessionLifetime = 20 * time.Hour }))
+	p := newFixture(t, fakeplatform.WithBehavior(func(b *fakeplatform.Behavior) { b.SessionLifetime = 20 * time.Hour }))
 	p.set(alwaysSignsIn)
 	p.login()
 	p.expire()
-	p.sameAnswer(all(p.here().crowd(10)))
+	p.sameAnswer(all(p.here().getAtOnce(10)))
 	if got := p.counted(); got != (totals{windows: 1, refreshes: 2}) {
 		t.Errorf("before the end: %s", got)
 	}
@@ -131,7 +131,7 @@ func TestSessionEndsDuringAPullOfManyImages(t *testing.T) {
 	p.expire()
 	p.platform.RevokeSessions()
 	p.platform.ResetCounts()
-	p.sameAnswer(all(p.here().crowd(20)))
+	p.sameAnswer(all(p.here().getAtOnce(20)))
 	// One refresh that is refused, one that redeems what the window brought.
 	if got := p.totals(); got != (totals{windows: 2, refreshes: 2}) {
 		t.Errorf("after the end: %s", got)
@@ -140,13 +140,13 @@ func TestSessionEndsDuringAPullOfManyImages(t *testing.T) {
 
 // An hour-long session without a refresh token ends likewise.
 func TestTokenEndsDuringAPullOfManyImages(t *testing.T) {
-	p := newPlace(t, standin.WithBehaviour(func(b *standin.Behaviour) {
+	p := newFixture(t, fakeplatform.WithBehavior(func(b *fakeplatform.Behavior) {
 		b.AutoApprove, b.SingleSignOn, b.NoRefreshToken = false, true, true
 	}))
 	p.set(alwaysSignsIn)
-	p.sameAnswer(all(p.here().crowd(20)))
+	p.sameAnswer(all(p.here().getAtOnce(20)))
 	p.expire()
-	p.sameAnswer(all(p.here().crowd(20)))
+	p.sameAnswer(all(p.here().getAtOnce(20)))
 	if windows, forms := len(p.windows()), p.platform.Count("oauth.form"); windows != 2 || forms != 2 {
 		t.Errorf("got %d windows and %d forms, want 2", windows, forms)
 	}

@@ -12,15 +12,15 @@ import (
 	"testing"
 	"time"
 
+	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
-	"docker-credential-cgr/e2e/standin"
 )
 
 // Whoever waits for a holder that is stopped gives up at its limit, and says for
 // whom it waited; a live token is given all the same.
 func TestC5_HolderStopped(t *testing.T) {
 	t.Parallel()
-	p := newPlace(t)
+	p := newFixture(t)
 	p.login()
 	holder := p.here().startRefresh(time.Hour)
 	if err := holder.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
@@ -44,7 +44,7 @@ func TestC5_HolderStopped(t *testing.T) {
 }
 
 // stored gives the place a credential of the user's own.
-func (p *place) stored(host string) {
+func (p *fixture) stored(host string) {
 	p.t.Helper()
 	pair := fmt.Sprintf(`{"ServerURL":%q,"Username":"org/id","Secret":"a pull token of nobody"}`, host)
 	if r := p.run(pair, program.Name, "store"); r.code != 0 {
@@ -54,8 +54,8 @@ func (p *place) stored(host string) {
 
 // The lock file is replaced, or something else is in its place.
 func TestC6_LockFileReplaced(t *testing.T) {
-	lenient := standin.WithBehaviour(func(b *standin.Behaviour) { b.Reuse = standin.ReuseAccepted })
-	lockOf := func(p *place) string {
+	lenient := fakeplatform.WithBehavior(func(b *fakeplatform.Behavior) { b.Reuse = fakeplatform.ReuseAccepted })
+	lockOf := func(p *fixture) string {
 		p.t.Helper()
 		locks, _ := filepath.Glob(filepath.Join(p.store(), "session-*.lock"))
 		if len(locks) != 1 {
@@ -79,7 +79,7 @@ func TestC6_LockFileReplaced(t *testing.T) {
 	}
 	for name, replace := range replacements {
 		t.Run(name, func(t *testing.T) {
-			p := newPlace(t, lenient)
+			p := newFixture(t, lenient)
 			p.login()
 			holder := p.here().startRefresh(time.Second)
 			waiter := p.here().startGet()
@@ -122,7 +122,7 @@ func ownerOf(path string) int {
 // A browser that outlives us holds neither the lock nor the listener, has nothing
 // of ours on its standard streams, and is no part of our terminal's session (F23).
 func TestC17_F23_BrowserHoldsNothing(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	lingering, stop := p.lingers()
 	p.set("ACTIONS_ID_TOKEN_REQUEST_TOKEN=not-for-children", alwaysSignsIn)
 	holder := p.here().startGet()

@@ -52,7 +52,7 @@ func (v *variant) startStrace(log, calls, fault string, args ...string) *running
 	return v.startCommand(cmd, v.host+"\n")
 }
 
-func (p *place) strace(calls string, args ...string) traced {
+func (p *fixture) strace(calls string, args ...string) traced {
 	p.t.Helper()
 	return p.here().strace(calls, "", args...)
 }

@@ -10,13 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"docker-credential-cgr/e2e/standin"
+	"docker-credential-cgr/e2e/fakeplatform"
 )
 
 // Whoever signed a certificate that is not good is named, and what can be done;
 // there is no way around it.
 func TestF19_Certificates(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	known, other := newAuthority(t, "Authority of the test"), newAuthority(t, "Inspecting Proxy Inc")
 	good := known.sign(t, "localhost", time.Hour)
 	f := p.behindTLS(good, "localhost")
@@ -89,7 +89,7 @@ func TestF19_Certificates(t *testing.T) {
 // password is shown nowhere.
 func TestF19_Proxy(t *testing.T) {
 	const host = "issuer.example"
-	p := newPlace(t)
+	p := newFixture(t)
 	ca := newAuthority(t, "Authority of the test")
 	f := p.behindTLS(ca.sign(t, host, time.Hour), host)
 	proxy := newConnectProxy(t, f.address)
@@ -131,16 +131,20 @@ func TestF19_Proxy(t *testing.T) {
 
 // A captive portal answers with its page and 200.
 func TestF19_CaptivePortal(t *testing.T) {
-	p := newPlace(t)
+	p := newFixture(t)
 	p.login()
 	for _, status := range []int{200, 302, 403, 511} {
 		p.expire()
-		p.platform.Change(func(b *standin.Behaviour) { b.Faults = []standin.Fault{standin.PageFault("sts.refresh", status)} })
+		p.platform.Change(func(b *fakeplatform.Behavior) {
+			b.Faults = []fakeplatform.Fault{fakeplatform.PageFault("sts.refresh", status)}
+		})
 		p.broken(p.get(), p.platform.IssuerHost())
 	}
-	p.platform.Change(func(b *standin.Behaviour) { b.Faults = []standin.Fault{standin.PageFault("sts.refresh", 200)} })
+	p.platform.Change(func(b *fakeplatform.Behavior) {
+		b.Faults = []fakeplatform.Fault{fakeplatform.PageFault("sts.refresh", 200)}
+	})
 	p.broken(p.get(), "captive portal", "200", "text/html")
-	p.platform.Change(func(b *standin.Behaviour) { b.Faults = nil })
+	p.platform.Change(func(b *fakeplatform.Behavior) { b.Faults = nil })
 	p.served(p.get())
 	if n := p.totals(); n.lost != 0 || n.windows != 1 {
 		t.Errorf("got %s", n)

@@ -1,5 +1,5 @@
 // Command demo runs the program's main job, from nothing to a pulled private
-// image, against the stand-in, and tells it as a story: each command as a user
+// image, against the fake platform, and tells it as a story: each command as a user
 // would type it, then what it printed. It leaves nothing behind.
 package main
 
@@ -22,14 +22,14 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
+	"docker-credential-cgr/e2e/fakebrowser"
+	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
-	"docker-credential-cgr/e2e/standin"
-	"docker-credential-cgr/e2e/visitor"
 )
 
 func main() {
 	if strings.HasPrefix(filepath.Base(os.Args[0]), "visit") {
-		visitor.Main() // as $BROWSER
+		fakebrowser.Main() // as $BROWSER
 		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -45,7 +45,7 @@ func main() {
 type demo struct {
 	dir      string
 	image    string // the private one
-	platform *standin.Platform
+	platform *fakeplatform.Platform
 }
 
 func run(ctx context.Context) (err error) {
@@ -55,9 +55,9 @@ func run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 
-	tell("First the program is built, and a stand-in for the Chainguard platform started on this machine:",
+	tell("First the program is built, and a fake platform for the Chainguard platform started on this machine:",
 		"an issuer to sign in at, and a registry with a private image. Your own files are not touched.")
-	platform, err := standin.Start(standin.WithBehaviour(func(b *standin.Behaviour) {
+	platform, err := fakeplatform.Start(fakeplatform.WithBehavior(func(b *fakeplatform.Behavior) {
 		b.AutoApprove = !realBrowser()
 	}))
 	if err != nil {
@@ -71,7 +71,7 @@ func run(ctx context.Context) (err error) {
 
 	who := "The sign-in page approves by itself here; DEMO_BROWSER=1 opens your own browser instead."
 	if realBrowser() {
-		who = "Sign in as " + standin.Ada + " with the password lovelace."
+		who = "Sign in as " + fakeplatform.Ada + " with the password lovelace."
 	}
 	tell("One command has Docker ask us for this registry, and signs in; on your machine the registry is cgr.dev.", who)
 	if err := d.show(ctx, "docker-credential-cgr configure-docker"); err != nil {
@@ -139,7 +139,7 @@ func (d *demo) prepare() error {
 	if err != nil {
 		return err
 	}
-	if err := copyFile(self, d.visitor()); err != nil {
+	if err := copyFile(self, d.browser()); err != nil {
 		return err
 	}
 
@@ -159,7 +159,7 @@ func (d *demo) prepare() error {
 		"CHAINGUARD_TOKEN":           "",
 	}
 	if !realBrowser() {
-		settings["BROWSER"] = d.visitor()
+		settings["BROWSER"] = d.browser()
 	}
 	for _, setting := range d.platform.Environ() {
 		key, value, _ := strings.Cut(setting, "=")
@@ -173,7 +173,7 @@ func (d *demo) prepare() error {
 	return nil
 }
 
-func (d *demo) visitor() string {
+func (d *demo) browser() string {
 	path := filepath.Join(d.dir, "bin", "visit")
 	if runtime.GOOS == "windows" {
 		path += ".exe"

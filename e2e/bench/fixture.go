@@ -1,0 +1,265 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"docker-credential-cgr/e2e/desktop"
+	"docker-credential-cgr/e2e/fakeplatform"
+	"docker-credential-cgr/e2e/program"
+)
+
+// browserName is what this program is called where it is the browser.
+const browserName = "visit"
+
+// Names of stores, as the report has them.
+const (
+	secretService = "Secret Service"
+	kernelKeyring = "kernel keyring"
+	fileStore     = "file"
+)
+
+// skip is something that could not be measured.
+type skip struct{ what, why string }
+
+// fixture is where it all takes place: a home, a desktop session and platforms of
+// its own. Nothing of whoever runs this is read, but for the user's kernel
+// keyring and the folder of locks, which the program finds whatever its
+// environment says. There it leaves nothing.
+type fixture struct {
+	dir     string // all that is written lies below
+	bin     string
+	environ map[string]string
+	session *desktop.Session // nil where there is none
+	busless bool             // a process can be without a session bus here
+	gnupg   bool             // there is a GnuPG home to be closed
+	stores  []string         // that somebody could sign in on
+	skipped []skip
+
+	platforms  []*fakeplatform.Platform
+	stateFresh []string // folders for locks that were not there before, innermost first
+}
+
+func newFixture() (_ *fixture, err error) {
+	// A short name: sockets lie below.
+	dir, err := os.MkdirTemp("", "cgr-bench-")
+	if err != nil {
+		return nil, err
+	}
+	p := &fixture{dir: dir, bin: filepath.Join(dir, "bin")}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.leave())
+		}
+	}()
+	for _, name := range []string{"bin", "home", "run", "tmp"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	p.environ = map[string]string{
+		"HOME":            p.path("home"),
+		"XDG_RUNTIME_DIR": p.path("run"),
+		"TMPDIR":          p.path("tmp"),
+		"PATH":            p.bin + string(os.PathListSeparator) + os.Getenv("PATH"),
+		"LANG":            "C.UTF-8",
+		"BROWSER":         filepath.Join(p.bin, browserName),
+		"WINDOWS":         p.path("windows"),
+		// There is no terminal, and a browser that needs no person.
+		"CHAINGUARD_AUTH_AUTO_LOGIN": "always",
+	}
+	if err := p.build(); err != nil {
+		return nil, err
+	}
+	if p.stateFresh, err = missingFolders(); err != nil {
+		return nil, err
+	}
+	// Where systemd keeps a bus for the user, the program finds it without help.
+	_, statErr := os.Stat(fmt.Sprintf("/run/user/%d/bus", os.Getuid()))
+	p.busless = errors.Is(statErr, os.ErrNotExist)
+	if !p.busless {
+		p.skip("auto without a bus", "the user has a session bus that every process finds")
+	}
+	p.startDesktop()
+	return p, nil
+}
+
+func (p *fixture) path(name string) string { return filepath.Join(p.dir, name) }
+
+func (p *fixture) program() string { return filepath.Join(p.bin, program.Name) }
+
+func (p *fixture) skip(what, why string) {
+	say("%s is not measured: %s", what, why)
+	p.skipped = append(p.skipped, skip{what, why})
+}
+
+// rewrite writes a file anew, in one go, as an installation does. As the linker
+// leaves it, in pieces, a program takes up to a fifth longer to start.
+func rewrite(path string) error {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil {
+		return err
+	}
+	return os.WriteFile(path, content, 0o755)
+}
+
+// build builds the program as it is shipped, and what it is compared with
+// likewise.
+func (p *fixture) build() error {
+	for name, source := range map[string]string{
+		program.Name: ".", "empty": "e2e/bench/empty.go", "bare": "e2e/bench/bare.go", "peak": "e2e/bench/peak.go",
+	} {
+		args := append([]string{"build"}, program.Shipped()...)
+		cmd := exec.Command("go", append(args, "-o", filepath.Join(p.bin, name), source)...)
+		cmd.Dir = program.Root()
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("cannot build %s: %w\n%s", name, err, out)
+		}
+		if err := rewrite(filepath.Join(p.bin, name)); err != nil {
+			return err
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return os.Symlink(self, filepath.Join(p.bin, browserName))
+}
+
+// startDesktop starts a session bus with an unlocked keyring, where they are
+// installed.
+func (p *fixture) startDesktop() {
+	session, err := desktop.Start(desktop.User{UID: os.Getuid(), Dir: p.path("run"), Environ: environ(p.environ)})
+	if err == nil {
+		p.session = session
+		err = session.StartKeyring()
+	}
+	if err != nil {
+		p.skip(secretService, err.Error())
+		if p.session != nil {
+			p.session.Close()
+			p.session = nil
+		}
+	}
+}
+
+// settingsOf give the environment of a store.
+func (p *fixture) settingsOf(store string) []string {
+	switch store {
+	case kernelKeyring:
+		return []string{"CHAINGUARD_KEYCHAIN=kernel"}
+	case fileStore:
+		return []string{"CHAINGUARD_KEYCHAIN=file"}
+	}
+	return []string{"CHAINGUARD_KEYCHAIN=os", p.bus()}
+}
+
+func (p *fixture) bus() string { return "DBUS_SESSION_BUS_ADDRESS=" + p.session.Address() }
+
+// newPlatform starts a platform that signs in whoever comes.
+func (p *fixture) newPlatform() (*fakeplatform.Platform, error) {
+	platform, err := fakeplatform.Start(fakeplatform.WithAutoApprove())
+	if err == nil {
+		p.platforms = append(p.platforms, platform)
+	}
+	return platform, err
+}
+
+// with gives the place's environment with other settings.
+func (p *fixture) with(settings ...[]string) []string {
+	all := maps.Clone(p.environ)
+	for _, setting := range slices.Concat(settings...) {
+		name, value, _ := strings.Cut(setting, "=")
+		all[name] = value
+	}
+	return environ(all)
+}
+
+func environ(settings map[string]string) []string {
+	list := make([]string, 0, len(settings))
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		list = append(list, name+"="+settings[name])
+	}
+	return list
+}
+
+// leave ends everything and removes all that was made.
+func (p *fixture) leave() error {
+	var errs []error
+	for _, platform := range p.platforms {
+		errs = append(errs, p.forget(platform), platform.Close())
+	}
+	if p.session != nil {
+		p.session.Close()
+	}
+	if p.gnupg {
+		errs = append(errs, p.closeGnuPG())
+	}
+	for _, dir := range p.stateFresh {
+		_ = os.Remove(dir) // somebody else may have come to use it
+	}
+	return errors.Join(append(errs, os.RemoveAll(p.dir))...)
+}
+
+// forget removes what the program keeps outside of p.dir for a platform: kernel
+// keys, and the locks and notes of stores that are no files.
+func (p *fixture) forget(platform *fakeplatform.Platform) error {
+	if slices.Contains(p.stores, kernelKeyring) {
+		settings := append(p.settingsOf(kernelKeyring), platform.Environ()...)
+		if err := p.quiet(context.Background(), platform.RegistryHost(), settings, p.program(), "erase"); err != nil {
+			return err
+		}
+	}
+	dir, err := stateFolder()
+	if err != nil {
+		return err
+	}
+	// The names that the program gives to a session's files.
+	hash := sha256.Sum256([]byte("session " + platform.Issuer))
+	files, err := filepath.Glob(filepath.Join(dir, "session-"+hex.EncodeToString(hash[:8])+".*"))
+	for _, file := range files {
+		err = errors.Join(err, os.Remove(file))
+	}
+	return err
+}
+
+// stateFolder is where the program puts the locks of stores that are no files.
+func stateFolder() (string, error) {
+	u, err := user.Current()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(u.HomeDir, ".local", "state", program.Name), nil
+}
+
+// missingFolders gives the folders on the way to that one which are not there.
+func missingFolders() (missing []string, err error) {
+	dir, err := stateFolder()
+	if err != nil {
+		return nil, err
+	}
+	for range 3 { // the folder, state and .local
+		if _, err := os.Lstat(dir); err == nil {
+			break
+		}
+		missing = append(missing, dir)
+		dir = filepath.Dir(dir)
+	}
+	return missing, nil
+}

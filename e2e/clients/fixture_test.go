@@ -1,0 +1,286 @@
+//go:build e2e && linux
+
+package clients
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"docker-credential-cgr/e2e/fakeplatform"
+)
+
+// patience bounds whatever a test waits for. It is long, for machines that are
+// slow and busy: nothing takes it when all is well.
+const patience = 90 * time.Second
+
+// fixture is where one test takes place: a platform, and a machine with a home on
+// it. When the test ends it is searched for secrets, and nothing of it may be left.
+type fixture struct {
+	t        *testing.T
+	platform *fakeplatform.Platform
+	host     string // the registry's
+	dir      string // all that is written lies below
+	home     string
+	environ  map[string]string
+	watch    *watch
+	heard    []result // what the programs said
+	profile  string   // Chromium's, if it runs: it is not searched
+}
+
+// newFixture makes the machine of a person who has just registered the helper in
+// Docker's configuration.
+func newFixture(t *testing.T, opts ...fakeplatform.Option) *fixture {
+	t.Helper()
+	p := newMachine(t, opts...)
+	p.set("DOCKER_CONFIG=" + filepath.Dir(p.configFile()))
+	p.writeConfig(fmt.Sprintf(`{"credHelpers": {%q: "cgr"}}`, p.host))
+	return p
+}
+
+// newMachine starts a platform and makes an empty home. Secrets are kept in the
+// file store, and the browser is one that signs in, unless the test sets
+// something else.
+func newMachine(t *testing.T, opts ...fakeplatform.Option) *fixture {
+	t.Helper()
+	platform, err := fakeplatform.Start(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Not t.TempDir, whose names are too long for the path of a socket.
+	dir, err := os.MkdirTemp("", "cgr-e2e-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &fixture{
+		t: t, platform: platform, host: platform.RegistryHost(),
+		dir: dir, home: filepath.Join(dir, "home"),
+	}
+	p.environ = map[string]string{
+		"HOME":            p.home,
+		"XDG_RUNTIME_DIR": filepath.Join(dir, "run"),
+		"TMPDIR":          filepath.Join(dir, "tmp"),
+		"PATH":            bin + string(os.PathListSeparator) + os.Getenv("PATH"),
+		"LANG":            "C.UTF-8",
+		"GOCOVERDIR":      os.Getenv("GOCOVERDIR"),
+		// With the race detector, programs would stay for a second at their end.
+		"GORACE":              "atexit_sleep_ms=0",
+		"CHAINGUARD_KEYCHAIN": "file",
+		"BROWSER":             "visit",
+		"WINDOWS":             filepath.Join(dir, "windows"),
+	}
+	for _, setting := range platform.Environ() {
+		name, value, _ := strings.Cut(setting, "=")
+		p.environ[name] = value
+	}
+	for _, name := range []string{"HOME", "XDG_RUNTIME_DIR", "TMPDIR"} {
+		if err := os.MkdirAll(p.environ[name], 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.watch = startWatch(dir)
+	t.Cleanup(p.leave)
+	return p
+}
+
+// leave ends the platform, looks for secrets and processes, and removes the rest.
+func (p *fixture) leave() {
+	if err := awaitGone(p.dir); err != nil {
+		p.t.Error(err)
+	}
+	p.watch.stop()
+	p.searchSecrets()
+	if err := p.platform.Close(); err != nil {
+		p.t.Error(err)
+	}
+	if text, err := os.ReadFile("/proc/self/mountinfo"); err != nil || bytes.Contains(text, []byte(p.dir)) {
+		p.t.Errorf("something is still mounted below %s (%v)", p.dir, err)
+	}
+	if err := os.RemoveAll(p.dir); err != nil {
+		p.t.Error(err)
+	}
+}
+
+func (p *fixture) configFile() string { return filepath.Join(p.home, ".docker", "config.json") }
+
+func (p *fixture) writeConfig(text string) {
+	p.t.Helper()
+	if err := os.MkdirAll(filepath.Dir(p.configFile()), 0o700); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.WriteFile(p.configFile(), []byte(text), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// set sets variables of the environment; an empty value removes one.
+func (p *fixture) set(settings ...string) {
+	for _, setting := range settings {
+		name, value, _ := strings.Cut(setting, "=")
+		p.environ[name] = value
+	}
+}
+
+// settings is the environment as programs take it. It is not nil, which would be
+// this process's own.
+func (p *fixture) settings() []string {
+	settings := []string{}
+	for name, value := range p.environ {
+		if value != "" {
+			settings = append(settings, name+"="+value)
+		}
+	}
+	return settings
+}
+
+// signsInAlone has the helper open a browser though nobody is at a terminal.
+func (p *fixture) signsInAlone() { p.set("CHAINGUARD_AUTH_AUTO_LOGIN=always") }
+
+func (p *fixture) path(name string) string { return filepath.Join(p.dir, name) }
+
+// command gives a command as it runs in this place, until ctx ends.
+func (p *fixture) command(ctx context.Context, args ...string) *exec.Cmd {
+	p.t.Helper()
+	scratch, err := os.MkdirTemp(p.dir, "scratch-")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	cmd := isolated(ctx, scratch, p.home, args[0], args[1:]...)
+	cmd.Dir = p.home
+	cmd.Env = p.settings()
+	p.watch.skip(cmd.Args)
+	p.watch.skip(args)
+	// A child that stays would keep the pipes open.
+	cmd.WaitDelay = 10 * time.Second
+	return cmd
+}
+
+// result is what became of a command.
+type result struct {
+	command        string
+	stdout, stderr string
+	code           int
+	took           time.Duration
+	answers        bool // standard output is for a secret
+}
+
+func (r result) String() string {
+	return fmt.Sprintf("$ %s\n%s%s[exit code %d after %s]", r.command, r.stdout, r.stderr, r.code, r.took.Round(time.Millisecond))
+}
+
+// run runs a command to its end, without a terminal.
+func (p *fixture) run(args ...string) result {
+	p.t.Helper()
+	return p.start("", args...).wait()
+}
+
+// must runs a command that has to succeed.
+func (p *fixture) must(args ...string) result {
+	p.t.Helper()
+	r := p.run(args...)
+	if r.code != 0 {
+		p.t.Fatalf("failed: %s", r)
+	}
+	return r
+}
+
+// asks runs a command whose answer is a secret.
+func (p *fixture) asks(input string, args ...string) result {
+	p.t.Helper()
+	r := p.start(input, args...)
+	r.answers = true
+	return r.wait()
+}
+
+// running is a command that runs.
+type running struct {
+	p              *fixture
+	cmd            *exec.Cmd
+	stdout, stderr bytes.Buffer
+	stop           context.CancelFunc
+	since          time.Time
+	name           string
+	answers        bool // it is to write a secret to standard output
+	waited         bool
+}
+
+// start starts a command with input on standard input. wait has to be called; at
+// the end of a test that failed before that, the command is stopped.
+func (p *fixture) start(input string, args ...string) *running {
+	p.t.Helper()
+	ctx, stop := context.WithTimeout(p.t.Context(), patience)
+	r := &running{p: p, cmd: p.command(ctx, args...), stop: stop, since: time.Now(), name: strings.Join(args, " ")}
+	r.cmd.Stdin, r.cmd.Stdout, r.cmd.Stderr = strings.NewReader(input), &r.stdout, &r.stderr
+	if err := r.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() {
+		if stop(); !r.waited {
+			_ = r.cmd.Wait() // it was killed
+		}
+	})
+	return r
+}
+
+// wait waits for the end of the command.
+func (r *running) wait() result {
+	r.p.t.Helper()
+	defer r.stop()
+	r.waited = true
+	err := r.cmd.Wait()
+	done := result{
+		command: r.name, stdout: r.stdout.String(), stderr: r.stderr.String(),
+		code: r.cmd.ProcessState.ExitCode(), took: time.Since(r.since),
+	}
+	done.answers = r.answers && done.code == 0
+	r.p.heard = append(r.p.heard, done)
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		r.p.t.Fatalf("%v: %s", err, done)
+	}
+	if done.code < 0 {
+		r.p.t.Fatalf("it was stopped: %s", done)
+	}
+	return done
+}
+
+// get is `docker-credential-cgr get`, as a client runs it.
+func (p *fixture) get() result {
+	p.t.Helper()
+	return p.asks(p.host, "docker-credential-cgr", "get")
+}
+
+// windows says how many browser windows were opened.
+func (p *fixture) windows() int {
+	text, err := os.ReadFile(p.environ["WINDOWS"])
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		p.t.Fatal(err)
+	}
+	return bytes.Count(text, []byte("\n"))
+}
+
+// wantCounts compares how many requests the platform has seen since the last
+// call, by name ("windows" being those of the browser), with what is wanted.
+func (p *fixture) wantCounts(when string, want map[string]int) {
+	p.t.Helper()
+	for name, n := range want {
+		got := p.platform.Count(name)
+		if name == "windows" {
+			got = p.windows()
+		}
+		if got != n {
+			p.t.Errorf("%s: %d %s, want %d", when, got, name, n)
+		}
+	}
+	p.platform.ResetCounts()
+	if err := os.RemoveAll(p.environ["WINDOWS"]); err != nil {
+		p.t.Fatal(err)
+	}
+}

@@ -1,0 +1,333 @@
+//go:build e2e && linux
+
+package faults
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"docker-credential-cgr/e2e/fakeplatform"
+	"docker-credential-cgr/e2e/program"
+)
+
+// patience bounds whatever a test waits for. It is long, for machines that are
+// slow and busy: nothing takes it when all is well.
+const patience = 90 * time.Second
+
+// notFound is what get prints where there is no credential.
+const notFound = "credentials not found in native keychain\n"
+
+// fixture is where one test takes place: a platform, and a user of the machine with
+// a home, whose secrets lie in the file store and whose browser signs in, unless
+// the test sets something else. When the test ends it is searched for secrets,
+// and nothing of it may be left.
+type fixture struct {
+	t        *testing.T
+	platform *fakeplatform.Platform
+	host     string // the registry's
+	uid      int
+	dir      string // all that is written lies below
+	home     string
+	environ  map[string]string
+
+	mu    sync.Mutex
+	heard []result // what the programs said
+}
+
+var places atomic.Int32
+
+func newFixture(t *testing.T, opts ...fakeplatform.Option) *fixture {
+	t.Helper()
+	platform, err := fakeplatform.Start(append([]fakeplatform.Option{fakeplatform.WithAutoApprove()}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := int(places.Add(1)) - 1
+	if n >= maxUsers {
+		t.Fatalf("more than %d places: raise maxUsers", maxUsers)
+	}
+	p := &fixture{
+		t: t, platform: platform, host: platform.RegistryHost(),
+		uid: firstUID + n, dir: placeDir(firstUID + n),
+	}
+	p.home = p.path("home")
+	p.environ = map[string]string{
+		"HOME":   p.home,
+		"TMPDIR": p.path("tmp"),
+		"PATH":   bin + string(os.PathListSeparator) + os.Getenv("PATH"),
+		"LANG":   "C.UTF-8",
+		"TZ":     "UTC",
+		// With the race detector, programs would stay for a second at their end.
+		"GORACE":              "atexit_sleep_ms=0",
+		"CHAINGUARD_KEYCHAIN": "file",
+		"BROWSER":             filepath.Join(bin, "visit"),
+		"WINDOWS":             p.path("windows"),
+	}
+	p.set(platform.Environ()...)
+	for dir, mode := range map[string]os.FileMode{p.dir: 0o711, p.home: 0o700, p.path("tmp"): 0o700, p.path("run"): 0o700} {
+		if err := os.MkdirAll(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(os.Chmod(dir, mode), os.Chown(dir, p.uid, p.uid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(p.leave)
+	return p
+}
+
+// leave ends the platform, looks for secrets and processes, and removes the rest.
+func (p *fixture) leave() {
+	if err := awaitGone(p.uid); err != nil {
+		p.t.Error(err)
+	}
+	p.searchSecrets()
+	if err := p.platform.Close(); err != nil {
+		p.t.Error(err)
+	}
+	forgetKeys(p.uid)
+	for _, dir := range p.userDirs() {
+		if err := os.RemoveAll(dir); err != nil {
+			p.t.Error(err)
+		}
+	}
+	if p.t.Failed() {
+		for _, r := range p.heard[max(0, len(p.heard)-8):] {
+			p.t.Log(r)
+		}
+	}
+	if err := os.RemoveAll(p.dir); err != nil {
+		p.t.Error(err)
+	}
+}
+
+// set sets variables of the environment; an empty value removes one.
+func (p *fixture) set(settings ...string) {
+	for _, setting := range settings {
+		name, value, _ := strings.Cut(setting, "=")
+		p.environ[name] = value
+	}
+}
+
+// with gives the same place with other variables, for programs that run beside
+// those of p.
+func (p *fixture) with(settings ...string) *variant {
+	v := &variant{p, maps.Clone(p.environ)}
+	for _, setting := range settings {
+		name, value, _ := strings.Cut(setting, "=")
+		v.environ[name] = value
+	}
+	return v
+}
+
+// here is the place with its own variables as they are now.
+func (p *fixture) here() *variant { return p.with() }
+
+// variant is a place with an environment of its own.
+type variant struct {
+	*fixture
+	environ map[string]string
+}
+
+// Settings that tests combine.
+const (
+	alwaysSignsIn = "CHAINGUARD_AUTH_AUTO_LOGIN=always"
+	leavesWindow  = "VISIT=leave"
+	deniesWindow  = "VISIT=deny"
+)
+
+func (p *fixture) path(name string) string { return filepath.Join(p.dir, name) }
+
+// store is the folder of the file store, and of its locks; the other stores'
+// locks lie there too, since $HOME is the user's home here.
+func (p *fixture) store() string {
+	return filepath.Join(p.home, ".local", "state", program.Name)
+}
+
+// userDirs are the folders for locks of those who have no home.
+func (p *fixture) userDirs() []string {
+	var dirs []string
+	for _, parent := range []string{"/tmp", "/var/tmp", "/dev/shm"} {
+		dirs = append(dirs, filepath.Join(parent, fmt.Sprintf("%s-%d", program.Name, p.uid)))
+	}
+	return dirs
+}
+
+// result is how a program ended, and what it said.
+type result struct {
+	command        string
+	stdout, stderr string
+	code           int // -1 where a signal ended it
+	took           time.Duration
+	answers        bool // its standard output is where a secret belongs
+}
+
+func (r result) String() string {
+	stdout := r.stdout
+	if a, err := r.answer(); err == nil {
+		stdout = "(an answer for " + a.ServerURL + ")"
+	}
+	return fmt.Sprintf("%s: exit %d after %s; standard output:\n%s\nstandard error:\n%s", r.command, r.code, r.took.Round(time.Millisecond), stdout, r.stderr)
+}
+
+type answer struct{ ServerURL, Username, Secret string }
+
+// answer gives the credential that get printed.
+func (r result) answer() (a answer, err error) {
+	if r.code != 0 {
+		return a, fmt.Errorf("exit %d", r.code)
+	}
+	if err := json.Unmarshal([]byte(r.stdout), &a); err != nil {
+		return a, err
+	}
+	if a.Secret == "" {
+		return a, errors.New("no secret in the answer")
+	}
+	return a, nil
+}
+
+// run runs a program to its end.
+func (v *variant) run(input string, args ...string) result {
+	v.t.Helper()
+	return v.start(input, args...).goOn().wait()
+}
+
+func (p *fixture) run(input string, args ...string) result {
+	p.t.Helper()
+	return p.here().run(input, args...)
+}
+
+// get runs get for the registry's host.
+func (v *variant) get() result {
+	v.t.Helper()
+	return v.run(v.host+"\n", program.Name, "get")
+}
+
+func (p *fixture) get() result {
+	p.t.Helper()
+	return p.here().get()
+}
+
+// startGet starts get for the registry's host, and lets it go on.
+func (v *variant) startGet() *running {
+	v.t.Helper()
+	return v.start(v.host+"\n", program.Name, "get").goOn()
+}
+
+// login signs in, and fails the test if that fails.
+func (v *variant) login() {
+	v.t.Helper()
+	if r := v.run("", program.Name, "login"); r.code != 0 {
+		v.t.Fatal(r)
+	}
+}
+
+func (p *fixture) login() {
+	p.t.Helper()
+	p.here().login()
+}
+
+// served fails the test unless r is a credential, which it gives.
+func (p *fixture) served(r result) answer {
+	p.t.Helper()
+	a, err := r.answer()
+	if err != nil {
+		p.t.Errorf("no credential (%v): %s", err, r)
+	}
+	return a
+}
+
+// refused fails the test unless r is the protocol's "not found", for a reason on
+// standard error that holds each of texts.
+func (p *fixture) refused(r result, texts ...string) {
+	p.t.Helper()
+	if r.code != 1 || r.stdout != notFound {
+		p.t.Errorf("want not found, exit 1, got %s", r)
+	}
+	for _, text := range texts {
+		if !strings.Contains(r.stderr, text) {
+			p.t.Errorf("%q is not on standard error: %s", text, r)
+		}
+	}
+}
+
+// broken fails the test unless r is one line of standard output that holds each
+// of texts, exit 1, and is not the protocol's "not found".
+func (p *fixture) broken(r result, texts ...string) {
+	p.t.Helper()
+	if r.code != 1 || strings.Count(r.stdout, "\n") != 1 || r.stdout == notFound {
+		p.t.Errorf("want one line that says what is broken, exit 1, got %s", r)
+	}
+	for _, text := range texts {
+		if !strings.Contains(r.stdout, text) {
+			p.t.Errorf("%q is not on standard output: %s", text, r)
+		}
+	}
+}
+
+// windows gives the addresses that browser windows were opened with.
+func (p *fixture) windows() []string {
+	text, err := os.ReadFile(p.path("windows"))
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(text))
+}
+
+// expire removes the access tokens that are kept in the file store, which is the
+// same as that they have expired. The session stays.
+func (p *fixture) expire() {
+	p.t.Helper()
+	for _, path := range p.records("credential") {
+		if err := os.Remove(path); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+}
+
+// records gives the file store's files of one kind.
+func (p *fixture) records(kind string) []string {
+	found, _ := filepath.Glob(filepath.Join(p.store(), kind+"-*.json"))
+	return found
+}
+
+// forget empties the file store, and removes notes and locks.
+func (p *fixture) forget() {
+	p.t.Helper()
+	if err := os.RemoveAll(p.store()); err != nil {
+		p.t.Fatal(err)
+	}
+	_ = os.Remove(p.path("windows"))
+}
+
+// await waits until done is.
+func await(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// within fails the test if r took longer than limit.
+func (p *fixture) within(r result, limit time.Duration) {
+	p.t.Helper()
+	if r.took > limit {
+		p.t.Errorf("it took %s, which is longer than %s: %s", r.took.Round(time.Millisecond), limit, r)
+	}
+}

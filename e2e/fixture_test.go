@@ -1,0 +1,158 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"docker-credential-cgr/e2e/fakeplatform"
+	"docker-credential-cgr/e2e/leaks"
+)
+
+// fixture is where somebody signs in with their organization's provider: with a home
+// and a platform of its own.
+type fixture struct {
+	t        *testing.T
+	platform *fakeplatform.Platform
+	home     string
+	binary   string
+	environ  []string
+}
+
+func newFixture(t *testing.T, binary string, behave func(*fakeplatform.Behavior)) *fixture {
+	t.Helper()
+	platform, err := fakeplatform.Start(fakeplatform.WithBehavior(behave))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = platform.Close() })
+	d := &fixture{t: t, platform: platform, home: t.TempDir(), binary: binary}
+	d.environ = append(platform.Environ(),
+		"PATH="+os.Getenv("PATH"), "HOME="+d.home, "CHAINGUARD_KEYCHAIN=file", "DBUS_SESSION_BUS_ADDRESS=",
+		"GOCOVERDIR="+os.Getenv("GOCOVERDIR"), "SYSTEMROOT="+os.Getenv("SYSTEMROOT"), "LOCALAPPDATA="+d.home, "APPDATA="+d.home,
+		"BROWSER=visit", "WINDOWS="+d.windowsFile())
+	return d
+}
+
+func (d *fixture) windowsFile() string { return filepath.Join(d.home, "windows") }
+
+// windows are the addresses that browsers were opened on.
+func (d *fixture) windows() []string {
+	text, err := os.ReadFile(d.windowsFile())
+	if err != nil && !os.IsNotExist(err) {
+		d.t.Fatal(err)
+	}
+	return strings.Fields(string(text))
+}
+
+// running is a command on its way.
+type running struct {
+	*exec.Cmd
+	out  bytes.Buffer
+	said string // the file that holds its standard error so far
+}
+
+func (r *running) err() string {
+	text, err := os.ReadFile(r.said)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+func (d *fixture) start(stdin string, environ []string, args ...string) *running {
+	d.t.Helper()
+	ctx, cancel := context.WithTimeout(d.t.Context(), time.Minute)
+	d.t.Cleanup(cancel)
+	file, err := os.CreateTemp(d.t.TempDir(), "said")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { _ = file.Close() })
+	r := &running{Cmd: exec.CommandContext(ctx, d.binary, args...), said: file.Name()}
+	r.Env = append(slices.Clone(d.environ), environ...)
+	r.Stdin, r.Stdout, r.Stderr = strings.NewReader(stdin), &r.out, file
+	if err := r.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	return r
+}
+
+// ends waits for a command, checks that it said nothing secret, and gives its exit
+// code.
+func (d *fixture) ends(r *running) (code int) {
+	d.t.Helper()
+	err := r.Wait()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else if err != nil {
+		d.t.Fatal(err)
+	}
+	if said := r.err(); leaks.Of(d.platform.Issued()).In([]byte(said)) {
+		d.t.Errorf("P13 standard error holds a secret:\n%s", said)
+	}
+	return code
+}
+
+// wantSignedIn checks that a login worked, and what it left does.
+func (d *fixture) wantSignedIn(r *running) {
+	d.t.Helper()
+	if code := d.ends(r); code != 0 || !strings.HasPrefix(r.out.String(), "Signed in as "+fakeplatform.Ada+" until ") {
+		d.t.Fatalf("got exit code %d, %q, want it signed in:\n%s", code, r.out.String(), r.err())
+	}
+	windows := len(d.windows())
+	d.wantToken(d.start(d.platform.RegistryHost()+"\n", nil, "get"))
+	if got := len(d.windows()); got != windows {
+		d.t.Errorf("get: got %d windows more, want its token from what is kept", got-windows)
+	}
+}
+
+func (d *fixture) wantToken(get *running) {
+	d.t.Helper()
+	if code := d.ends(get); code != 0 || !strings.Contains(get.out.String(), `"Username":"_token"`) {
+		d.t.Errorf("get: got exit code %d, want a token:\n%s", code, get.err())
+	}
+}
+
+// wantRefused checks that a login ended with what, and left nothing.
+func (d *fixture) wantRefused(r *running, what string) {
+	d.t.Helper()
+	if code := d.ends(r); code != 1 || r.out.Len() != 0 || !strings.Contains(r.err(), what) {
+		d.t.Errorf("got exit code %d, %q, want 1 and %q:\n%s", code, r.out.String(), what, r.err())
+	}
+	get := d.start(d.platform.RegistryHost()+"\n", []string{"CI=true"}, "get")
+	if code := d.ends(get); code != 1 || !strings.Contains(get.out.String(), "credentials not found") {
+		d.t.Errorf("get: got exit code %d, %q, want nothing kept", code, get.out.String())
+	}
+}
+
+func (d *fixture) wantCounts(counts map[string]int) {
+	d.t.Helper()
+	for name, want := range counts {
+		if got := d.platform.Count(name); got != want {
+			d.t.Errorf("got %d requests %s, want %d", got, name, want)
+		}
+	}
+}
+
+// says waits until a command has said something that matches, and gives the first
+// group.
+func (d *fixture) says(r *running, pattern string) string {
+	d.t.Helper()
+	expression := regexp.MustCompile(pattern)
+	var found []string
+	await(d.t, "it says "+pattern, func() bool {
+		found = expression.FindStringSubmatch(r.err())
+		return found != nil
+	})
+	return found[1]
+}
