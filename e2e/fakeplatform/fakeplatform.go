@@ -205,7 +205,7 @@ func (p *Platform) IssuerHost() string {
 func hostOf(rawURL string) string {
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		panic(fmt.Sprintf("standin: %q was made from a listener's address and is no URL: %v", rawURL, err))
+		panic(fmt.Sprintf("fakeplatform: %q was made from a listener's address and is no URL: %v", rawURL, err))
 	}
 	return u.Host
 }

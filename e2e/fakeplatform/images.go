@@ -165,7 +165,7 @@ func newImage(text, architecture string, schema2 bool) (v1.Image, error) {
 	image, err := mutate.Append(mutate.ConfigMediaType(mutate.MediaType(empty.Image, manifestType), configType),
 		mutate.Addendum{
 			Layer: layer, MediaType: layerType,
-			History: v1.History{Created: v1.Time{Time: imageTime}, CreatedBy: "standin"},
+			History: v1.History{Created: v1.Time{Time: imageTime}, CreatedBy: "fakeplatform"},
 		})
 	if err != nil {
 		return nil, err

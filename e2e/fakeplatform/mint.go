@@ -60,11 +60,11 @@ func sign(key jose.JSONWebKey, claims map[string]any) string {
 		jose.SigningKey{Algorithm: jose.SignatureAlgorithm(key.Algorithm), Key: key},
 		(&jose.SignerOptions{}).WithType("JWT"))
 	if err != nil {
-		panic(fmt.Sprintf("standin: signer for key %s: %v", key.KeyID, err))
+		panic(fmt.Sprintf("fakeplatform: signer for key %s: %v", key.KeyID, err))
 	}
 	token, err := jwt.Signed(signer).Claims(claims).Serialize()
 	if err != nil {
-		panic(fmt.Sprintf("standin: signing with key %s: %v", key.KeyID, err))
+		panic(fmt.Sprintf("fakeplatform: signing with key %s: %v", key.KeyID, err))
 	}
 	return token
 }
@@ -163,7 +163,7 @@ func (p *Platform) mustSubject(who string) subject {
 	if !strings.Contains(who, "@") {
 		return subject{id: who}
 	}
-	panic(fmt.Sprintf("standin: nobody has the address %s", who))
+	panic(fmt.Sprintf("fakeplatform: nobody has the address %s", who))
 }
 
 // session is what a sign-in opened.

@@ -91,7 +91,7 @@ func (r role) id() string { return rootID("role " + r.name) }
 func (r role) proto() *iamv1.Role {
 	names, err := capabilities.StringifyAll(r.capabilities)
 	if err != nil {
-		panic(fmt.Sprintf("standin: role %s has a capability without a name: %v", r.name, err))
+		panic(fmt.Sprintf("fakeplatform: role %s has a capability without a name: %v", r.name, err))
 	}
 	return &iamv1.Role{Id: r.id(), Name: r.name, Description: r.description, Capabilities: names}
 }
@@ -151,7 +151,7 @@ func (s *iamState) bind(identity, group string, roleNames ...string) {
 	for _, name := range roleNames {
 		id := rootID("role " + name)
 		if _, ok := s.roles[id]; !ok {
-			panic(fmt.Sprintf("standin: there is no role %s", name))
+			panic(fmt.Sprintf("fakeplatform: there is no role %s", name))
 		}
 		b := binding{id: childID(group), group: group, identity: identity, role: id, created: timestamppb.Now()}
 		s.bindings[b.id] = b

@@ -26,7 +26,7 @@ func (p *Platform) PullToken(ttl time.Duration) (identityID, secret string) {
 	key := jose.JSONWebKey{Key: p.keys.pull, KeyID: randomHex(8), Algorithm: string(jose.RS256), Use: "sig"}
 	public, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key.Public()}})
 	if err != nil {
-		panic(fmt.Sprintf("standin: marshalling a public key: %v", err))
+		panic(fmt.Sprintf("fakeplatform: marshalling a public key: %v", err))
 	}
 	name := "pull-token-" + randomHex(20)
 	secret = sign(key, map[string]any{

@@ -62,7 +62,7 @@ func (p *Platform) registryConfiguration() (*configuration.Configuration, error)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "standin-registry-")
+	dir, err := os.MkdirTemp("", "fakeplatform-registry-")
 	if err != nil {
 		return nil, err
 	}

@@ -203,7 +203,7 @@ func (p *Platform) serveForm(w http.ResponseWriter, r *http.Request) {
 }
 
 // browserCookie names a browser in which somebody has signed in.
-const browserCookie = "standin_session"
+const browserCookie = "fakeplatform_session"
 
 // browserSession is who has signed in in a browser, and with which identity provider.
 type browserSession struct{ email, provider string }

@@ -1,4 +1,4 @@
-// Command standin runs a fake platform for the Chainguard platform on loopback ports until it is interrupted, and prints the
+// Command fakeplatform runs the fake Chainguard platform on loopback ports until it is interrupted, and prints the
 // settings that point a client to it:
 //
 //	go run ./cmd/fakeplatform --auto-approve >settings.sh &
@@ -22,14 +22,14 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "standin:", err)
+		fmt.Fprintln(os.Stderr, "fakeplatform:", err)
 		os.Exit(1)
 	}
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	var b fakeplatform.Behavior
-	flags := flag.NewFlagSet("standin", flag.ExitOnError)
+	flags := flag.NewFlagSet("fakeplatform", flag.ExitOnError)
 	flags.BoolVar(&b.AutoApprove, "auto-approve", false, "sign in without a page")
 	flags.StringVar(&b.Person, "person", fakeplatform.Ada, "who signs in with --auto-approve")
 	flags.DurationVar(&b.AccessLifetime, "access-ttl", time.Hour, "life of an access token")
