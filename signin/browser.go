@@ -123,7 +123,7 @@ func (b *Browser) SignIn(ctx context.Context, r token.SignInRequest) (*token.Gra
 		return nil, err
 	}
 	address := s.address(parameters)
-	s.prompt.Show(whereToOpen(s.l, opens), address, b.Wait)
+	s.prompt.Show(prompt.WhereToOpen(s.l.Host, s.l.Port, opens), address, b.Wait)
 	defer s.prompt.Close()
 	noBrowser := make(chan struct{})
 	if opens {

@@ -6,13 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
-	"strings"
 	"time"
 
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
-	"docker-credential-cgr/signin/loopback"
 	"docker-credential-cgr/signin/prompt"
 	"docker-credential-cgr/token"
 )
@@ -57,32 +54,6 @@ func CheckOrganization(ctx context.Context, transport http.RoundTripper, issuer,
 		return hint.With(fmt.Errorf("the organization %s was not found, is not verified, or has no identity provider", platform.Printable(name)), verifiedName)
 	}
 	return nil
-}
-
-// whereToOpen returns the lines of the prompt that say on which machine the address must be
-// opened, so that the browser reaches l. opens means that a browser is being opened.
-func whereToOpen(l *loopback.Callback, opens bool) []string {
-	connection := os.Getenv("SSH_CONNECTION")
-	switch {
-	case opens:
-		return []string{"sign in in your browser", "if no window opens, open this address yourself:"}
-	case connection != "":
-		return []string{
-			"sign in over SSH",
-			fmt.Sprintf("on your own machine, run: ssh -N -L %d:%s:%d %s", l.Port, l.Host, l.Port, sshServer(connection)),
-			"then open this address in the browser there:",
-		}
-	}
-	return []string{"sign in", "open this address in a browser on this machine:"}
-}
-
-// sshServer returns the address of this machine for the other end of an SSH session.
-// SSH_CONNECTION has the client's address and port, then the server's (ssh(1)).
-func sshServer(connection string) string {
-	if fields := strings.Fields(connection); len(fields) == 4 {
-		return platform.Printable(fields[2])
-	}
-	return "THIS-HOST"
 }
 
 // warnOfTLS returns a function that warns, once, that the browser uses TLS for host.

@@ -149,7 +149,7 @@ func (s *codeSignIn) check(a codeAnswer) error {
 func (s *codeSignIn) show(l *loopback.Callback) (cleanUp func()) {
 	cleanUp = func() {}
 	address := s.client.AuthCodeURL(s.state, oauth2.S256ChallengeOption(s.verifier), oidc.Nonce(s.nonce))
-	lines := whereToOpen(l, s.Opens)
+	lines := prompt.WhereToOpen(l.Host, l.Port, s.Opens)
 	if !s.Opens {
 		lines = append(lines[:1], append([]string{"if no browser can reach this machine, set CHAINGUARD_AUTH_OIDC_FLOW=device"}, lines[1:]...)...)
 	}
