@@ -19,13 +19,21 @@ install: ## Install into Go's bin folder, which has to be in PATH
 	CGO_ENABLED=0 $(GO) install $(SHIPPED) .
 
 .PHONY: demo
-demo: ## Sign in and pull a private image, on a stand-in for the platform
+demo: ## Sign in and pull a private image, on a fake platform
+	@echo "Building the demo and the fake platform: the first time takes a few minutes."
 	@cd e2e && $(GO) run ./cmd/demo
+
+.PHONY: check
+check: ## Formatting, vet and the fast unit tests, in less than a minute
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted (run gofmt -w): $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) test -short $(TESTFLAGS) ./...
 
 .PHONY: test
 test: ## Unit tests, fuzz seeds and scripts; needs Go alone
+	@echo "Building and testing: about five minutes the first time."
 	$(GO) test $(RACE) $(TESTFLAGS) ./...
-	cd e2e && $(GO) test $(RACE) $(TESTFLAGS) -count=1 ./... # they build the program, which go's cache does not see
+	cd e2e && $(GO) test $(if $(CI),$(RACE)) $(TESTFLAGS) -count=1 ./... # they build the program, which go's cache does not see
 
 .PHONY: e2e
 e2e: ## Tests with real Docker, Podman, Skopeo, Chromium, Secret Service

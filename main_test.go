@@ -54,6 +54,9 @@ func TestDependencies(t *testing.T) {
 // TestTemplatesAreDropped looks for text/template's executor in the binary: if it is
 // reachable, the linker keeps every exported method, which is 2.3 MB.
 func TestTemplatesAreDropped(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
 	binary := filepath.Join(t.TempDir(), "program")
 	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)

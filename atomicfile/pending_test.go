@@ -224,6 +224,9 @@ func TestPutChanged(t *testing.T) {
 
 // A reader always sees the whole file.
 func TestPendingReaders(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
 	path := newFile(t)
 	texts := [][]byte{bytes.Repeat([]byte("a"), 1<<17), bytes.Repeat([]byte("b"), 1<<16)}
 	must(t, os.WriteFile(path, texts[0], 0o600))

@@ -12,6 +12,9 @@ import (
 
 // Concurrent writers lose no change, and a reader always sees whole JSON.
 func TestConcurrent(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
 	path := writeFile(t, before)
 	stop := make(chan struct{})
 	var readers, writers sync.WaitGroup

@@ -262,6 +262,9 @@ func TestAddReplaces(t *testing.T) {
 }
 
 func TestHuge(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
 	var text bytes.Buffer
 	text.WriteString("{\n\t\"auths\": {\n")
 	for text.Len() < 20<<20 {

@@ -33,6 +33,9 @@ func TestKernelPermissions(t *testing.T) {
 
 // A key that expired or was revoked is absent, and can be written again.
 func TestKernelGone(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
 	k := kernelKeychain(t)
 	s := kernelStoreOf(k)
 	for name, gone := range map[string]func(){

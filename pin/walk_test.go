@@ -153,6 +153,9 @@ func TestWalk(t *testing.T) {
 
 // Each file is opened and read once, so that the work grows with the tree alone.
 func TestWalkReadsEachFileOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
 	for _, n := range []int{1000, 20_000} {
 		files := map[string]string{"last/zz": image}
 		size := int64(len(image))

@@ -21,6 +21,9 @@ func (f *fixture) refreshes(tries int) (access, refresh string, err error) {
 
 // What may pass by itself is tried again, what will not is not.
 func TestRetries(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
 	page := func(status int) http.HandlerFunc { return serving(status, "text/html", "<html>try later</html>") }
 	tests := []struct {
 		name   string

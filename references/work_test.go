@@ -8,6 +8,9 @@ import (
 
 // The memory for a file grows with its size, whatever is in it.
 func TestMemoryGrowsWithTheSize(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
 	const size = 1 << 15
 	long := longFiles(4 * size)
 	for name, short := range longFiles(size) {

@@ -217,6 +217,9 @@ func TestSignInForeignTokens(t *testing.T) {
 }
 
 func TestSignInRefused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
 	tests := []struct {
 		name       string
 		parameters url.Values

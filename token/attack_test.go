@@ -43,6 +43,9 @@ func TestForgedCallback(t *testing.T) {
 // A slow answer to an early refresh is waited for: it may hold the only refresh
 // token that is still good.
 func TestSlowEarlyRefresh(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
 	f := newFixture(t)
 	f.signedIn()
 	f.clock.add(55 * time.Minute)
@@ -55,6 +58,9 @@ func TestSlowEarlyRefresh(t *testing.T) {
 // Storing a pair for another host does not touch the session that is being
 // refreshed, and signing out finds the pair again.
 func TestStoreBelowDuringRefresh(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
 	f := newFixture(t)
 	f.signedIn()
 	f.clock.add(2 * time.Hour)

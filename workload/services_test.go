@@ -109,6 +109,9 @@ func reply(status int, kind, body string) http.HandlerFunc {
 }
 
 func TestGitHubAnswers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow")
+	}
 	const kind = "application/json"
 	for _, test := range []struct {
 		name   string
