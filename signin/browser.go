@@ -187,7 +187,7 @@ func (s *browserSignIn) take(ctx context.Context, rawQuery string) (loopback.Pag
 	}
 	if c.token == "" {
 		s.once.Do(func() { s.refused <- s.refusal(c) })
-		return loopback.Page{More: true, Title: "Not signed in", Text: "Sign-in failed: " + platform.Printable(c.err) + ". The terminal says what to do next. To try again, go back in this window."}, nil
+		return loopback.Page{More: true, Title: "Not signed in", Text: "Sign-in failed: " + platform.Printable(c.err) + ". See the terminal for the next step. To try again, go back in this window."}, nil
 	}
 	grant, err := s.read(c)
 	if err == nil {

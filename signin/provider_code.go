@@ -95,7 +95,7 @@ func (p *Provider) withCode(ctx context.Context, found *discovered, redeem redee
 	}
 	grant, err := s.finish(ctx, answer)
 	if err != nil {
-		s.pages <- loopback.Page{Title: "Not signed in", Text: "The terminal says why, and what to do next. You can close this window."}
+		s.pages <- loopback.Page{Title: "Not signed in", Text: "See the terminal for the reason and the next step. You can close this window."}
 		l.AwaitShown(ctx)
 		l.Close()
 		return nil, err
@@ -127,7 +127,7 @@ func (s *codeSignIn) take(rawQuery string) (loopback.Page, error) {
 	case page := <-s.pages:
 		s.page = &page
 	case <-s.over:
-		s.page = &loopback.Page{Title: "Not signed in", Text: "This came too late: the terminal says what to do next. You can close this window."}
+		s.page = &loopback.Page{Title: "Not signed in", Text: "The sign-in had already ended. See the terminal for the next step. You can close this window."}
 	}
 	return *s.page, nil
 }
