@@ -95,16 +95,16 @@ func testProviderCodeRefused(t *testing.T, binary string) {
 		codes   int
 	}{
 		"denied":                 {"VISIT=deny", func(*standin.Behaviour) {}, "was refused: access_denied: the sign-in was denied", 0},
-		"S9 another nonce":       {"", func(b *standin.Behaviour) { b.Provider.IDToken = set("nonce", "x") }, "made for another sign-in", 1},
-		"S9 no nonce":            {"", func(b *standin.Behaviour) { b.Provider.IDToken = without("nonce") }, "made for another sign-in", 1},
+		"S9 another nonce":       {"", func(b *standin.Behaviour) { b.Provider.IDToken = set("nonce", "x") }, "for another sign-in", 1},
+		"S9 no nonce":            {"", func(b *standin.Behaviour) { b.Provider.IDToken = without("nonce") }, "for another sign-in", 1},
 		"S9 another audience":    {"", func(b *standin.Behaviour) { b.Provider.IDToken = set("aud", "x") }, "audience", 1},
 		"S8 another issuer":      {"", func(b *standin.Behaviour) { b.Provider.IDToken = set("iss", "https://evil.example") }, "different provider", 1},
 		"S9 alg none":            {"", func(b *standin.Behaviour) { b.Provider.Sign = provider.Unsigned }, "signature algorithm", 1},
 		"S9 a stranger's key":    {"", func(b *standin.Behaviour) { b.Provider.Sign = provider.Forged }, "verify signature", 1},
-		"expired":                {"", func(b *standin.Behaviour) { b.IDTokenLifetime = -time.Hour }, "has expired; is this machine's clock right?", 1},
+		"expired":                {"", func(b *standin.Behaviour) { b.IDTokenLifetime = -time.Hour }, "has expired\nhint: check this machine's clock", 1},
 		"I58 500":                {"", fails(standin.OAuthFault("provider.code", 500, "server_error")), "answered 500 Internal Server Error: server_error", 1},
 		"I58 400":                {"", fails(standin.OAuthFault("provider.code", 400, "invalid_grant")), "answered 400 Bad Request: invalid_grant", 1},
-		"I58 a captive portal":   {"", fails(standin.PageFault("provider.code", 200)), "gave no answer that can be used", 1},
+		"I58 a captive portal":   {"", fails(standin.PageFault("provider.code", 200)), "did not answer as expected", 1},
 		"keys cannot be fetched": {"", fails(standin.PageFault("provider.keys", 503)), "get keys failed: 503", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -136,8 +136,8 @@ func testProviderUnusable(t *testing.T, binary string) {
 	}{
 		"no client id":         {"CHAINGUARD_AUTH_OIDC_CLIENT_ID=", func(*standin.Behaviour) {}, "auth.oidc.client-id"},
 		"no identity provider": {"CHAINGUARD_DEFAULT_IDENTITY_PROVIDER=", func(*standin.Behaviour) {}, "default.identity-provider"},
-		"I56 another issuer":   {"", func(b *standin.Behaviour) { b.Provider.Discovery = set("issuer", "https://evil.example") }, "calls itself https://evil.example"},
-		"I56 tokens elsewhere": {"", func(b *standin.Behaviour) { b.Provider.Discovery = set("token_endpoint", "http://evil.example/") }, "is no https address"},
+		"I56 another issuer":   {"", func(b *standin.Behaviour) { b.Provider.Discovery = set("issuer", "https://evil.example") }, "has another issuer, https://evil.example"},
+		"I56 tokens elsewhere": {"", func(b *standin.Behaviour) { b.Provider.Discovery = set("token_endpoint", "http://evil.example/") }, "is not an https URL"},
 		"I56 404":              {"", fails(standin.PageFault("provider.discovery", 404)), "answered 404"},
 		"no device codes": {"CHAINGUARD_AUTH_OIDC_FLOW=device", func(b *standin.Behaviour) {
 			b.Provider.Discovery = without("device_authorization_endpoint")

@@ -1,4 +1,6 @@
-// Package signin is how a person signs in with the platform's issuer.
+// Package signin has a person sign in at the platform's issuer or at the identity provider
+// of their organization: in a browser on this machine (browser.go, provider_code.go) or on
+// another device (headless.go, provider_device.go).
 package signin
 
 import (
@@ -23,28 +25,28 @@ import (
 	"docker-credential-cgr/token"
 )
 
-// Browser signs a person in through the issuer's page in a browser, which then
-// comes back to a listener on this machine.
+// Browser signs a person in at the issuer in a browser, which then calls back a listener
+// on this machine.
 type Browser struct {
 	Issuer  string // URL, without a trailing slash
 	Console string // page where people get an account
 	// Provider is the UIDP of an identity provider, or the verified name of an
 	// organization that has one; empty for the issuer's own providers.
 	Provider string
-	// Connection is email, google, github or gitlab; empty lets the person choose.
-	// A Provider goes before it.
+	// Connection is email, google, github or gitlab; empty lets the person choose. It is
+	// not used with a Provider.
 	Connection string
 	// Identity is the UIDP of the identity to assume; empty for the person's own.
 	Identity string
-	// Invite is an invitation's code. Somebody who has one may get an account.
+	// Invite is the code of an invitation, with which a person can create an account.
 	Invite         string
 	NoRefreshToken bool
-	Force          bool // open a browser even where none seems to be
-	// GiveUp ends the sign-in with ErrNoBrowser where no browser can be opened,
-	// for a caller that knows another way. Force goes before it.
+	Force          bool // open a browser even if none seems to be usable
+	// GiveUp ends the sign-in with ErrNoBrowser if no browser can be opened, so that the
+	// caller can try another way. It is not used with Force.
 	GiveUp bool
-	// IdentityTokenEnv is the name of a variable that holds a token, so that the
-	// browser does not inherit it; may be empty.
+	// IdentityTokenEnv is the name of a variable with a token, which the browser must not
+	// inherit; may be empty.
 	IdentityTokenEnv string
 	Wait             time.Duration // for the person
 	Screen           prompt.Screen
@@ -52,10 +54,10 @@ type Browser struct {
 	Debug            func(format string, args ...any)
 }
 
-// ErrNoBrowser says that no browser could be opened here.
-var ErrNoBrowser = errors.New("no browser could be opened here")
+// ErrNoBrowser means that no browser can be opened on this machine.
+var ErrNoBrowser = errors.New("no browser could be opened")
 
-// browserSignIn is one sign-in in a browser on its way.
+// browserSignIn is the state of one sign-in.
 type browserSignIn struct {
 	*Browser
 	request token.SignInRequest
@@ -63,48 +65,45 @@ type browserSignIn struct {
 	l       *loopback.Callback
 	prompt  *prompt.Prompt
 
-	checking chan struct{} // one element for each answer that the platform may be asked about at once
+	checking chan struct{} // one element for each answer that is being verified
 	granted  chan *token.Grant
-	refused  chan error // the first answer that says that the sign-in failed
+	refused  chan error // the first answer that reports a failure
 	once     sync.Once  // for refused
 
 	mu sync.Mutex
-	// partial is what the platform has accepted so far, by account. The account counts
-	// whose sign-in is complete first: anyone on this machine can send an answer of
-	// their own account.
+	// partial is what the platform has accepted so far, by account. The first account with
+	// a complete sign-in counts: any program on this machine can send an answer of another
+	// account.
 	partial map[string]*token.Grant
-	begun   map[string]int // how often each account has begun
-	// checked are the answers that the platform was asked about, by a hash of their
-	// token. Of two that are the same, as when a page is loaded again, one is checked:
-	// a refresh token that is redeemed twice ends the session.
+	started map[string]int // how often each account has started
+	// checked has the answers that were verified, by a hash of their token. The same answer
+	// comes twice if the page is reloaded, and a refresh token that is redeemed twice ends
+	// the session.
 	checked  map[[sha256.Size]byte]func() (token.Grant, error)
 	finished *token.Grant // the value of granted
 }
 
-// maxBegun is how often an account may begin a sign-in, as who loads the page anew
-// does. An issuer that never gives a token for one audience alone would send the
-// browser around for ever.
-const maxBegun = 5
+// maxStarted bounds how often an account may start, as when the page is reloaded. An issuer
+// that never issues a token for a single audience would redirect the browser forever.
+const maxStarted = 5
 
-// maxChecks is how many answers the platform is asked about at the same time.
-// Anyone on this machine can send one.
+// maxChecks bounds the answers that are verified at the same time. Any program on this
+// machine can send them.
 const maxChecks = 4
 
-// refusedWait is how long a sign-in waits for another answer after one that says
-// that it failed: anyone on this machine can send that, and the person may go back
-// and choose another account.
+// refusedWait is how long a sign-in continues after an answer that reports a failure: any
+// program on this machine can send one, and the person may choose another account.
 const refusedWait = 10 * time.Second
 
-// checkWait is how long an answer that the platform is being asked about keeps a
-// sign-in going whose time is up.
+// checkWait is how long a sign-in continues after its timeout while an answer is verified.
 const checkWait = 30 * time.Second
 
-// SignIn has a person sign in and returns what the issuer hands out, once the
-// platform has accepted it. Its errors for what the person or the issuer did are
-// *token.SignInError; with GiveUp it may be ErrNoBrowser.
+// SignIn has a person sign in and returns what the issuer issued, once the platform has
+// accepted it. An error that the person or the issuer caused is a *token.SignInError; with
+// GiveUp it may be ErrNoBrowser.
 //
-// Where the issuer gives no refresh token, the same window is sent on to it for a
-// token of its own for each of r.Single.
+// If the issuer gives no refresh token, the browser is redirected to it for one more token
+// for each of r.Single.
 func (b *Browser) SignIn(ctx context.Context, r token.SignInRequest) (*token.Grant, error) {
 	parameters, err := b.parameters(r.Audiences)
 	if err != nil {
@@ -117,10 +116,10 @@ func (b *Browser) SignIn(ctx context.Context, r token.SignInRequest) (*token.Gra
 	s := &browserSignIn{
 		Browser: b, request: r, start: b.Now(),
 		checking: make(chan struct{}, maxChecks), granted: make(chan *token.Grant, 1), refused: make(chan error, 1),
-		partial: map[string]*token.Grant{}, begun: map[string]int{}, checked: map[[sha256.Size]byte]func() (token.Grant, error){},
+		partial: map[string]*token.Grant{}, started: map[string]int{}, checked: map[[sha256.Size]byte]func() (token.Grant, error){},
 	}
 	s.prompt = prompt.New(b.Screen, b.Now)
-	if s.l, err = loopback.ListenForCallback(loopback.Localhost, func(rawQuery string) (loopback.Page, error) { return s.take(ctx, rawQuery) }, insistsOnTLS(s.prompt, loopback.Localhost)); err != nil {
+	if s.l, err = loopback.ListenForCallback(loopback.Localhost, func(rawQuery string) (loopback.Page, error) { return s.accept(ctx, rawQuery) }, warnOfTLS(s.prompt, loopback.Localhost)); err != nil {
 		return nil, err
 	}
 	address := s.address(parameters)
@@ -139,19 +138,18 @@ func (b *Browser) SignIn(ctx context.Context, r token.SignInRequest) (*token.Gra
 	return grant, nil
 }
 
-// address returns the issuer's page. The redirect's parameters tell the issuer
-// what the callback takes.
+// address returns the URL of the issuer's page. The parameters of its redirect URL tell the
+// issuer what the callback accepts.
 func (s *browserSignIn) address(parameters url.Values) string {
 	parameters.Set("redirect", s.l.URL()+"?token=true&error=true")
 	return s.Issuer + "/oauth?" + parameters.Encode()
 }
 
-// wait returns the grant that the platform accepted, or why there is none.
+// wait returns the grant that the platform accepted.
 func (s *browserSignIn) wait(ctx context.Context, noBrowser <-chan struct{}) (*token.Grant, error) {
-	// The clock on the wall counts, which goes on while a laptop sleeps.
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTicker(time.Second) // compares wall-clock times, since a laptop may sleep
 	defer tick.Stop()
-	end, failed := s.start.Add(s.Wait), timeUp(s.Wait)
+	end, failed := s.start.Add(s.Wait), timedOut(s.Wait)
 	for {
 		select {
 		case grant := <-s.granted:
@@ -169,7 +167,7 @@ func (s *browserSignIn) wait(ctx context.Context, noBrowser <-chan struct{}) (*t
 			}
 		case <-ctx.Done():
 			select {
-			case grant := <-s.granted: // at the same instant: it is not thrown away
+			case grant := <-s.granted: // at the same instant
 				return grant, nil
 			default:
 			}
@@ -178,16 +176,16 @@ func (s *browserSignIn) wait(ctx context.Context, noBrowser <-chan struct{}) (*t
 	}
 }
 
-// take looks at the query of a callback. Its error leaves the sign-in waiting: what
-// anyone on this machine can send ends it only when the platform has accepted it.
-func (s *browserSignIn) take(ctx context.Context, rawQuery string) (loopback.Page, error) {
+// accept handles the query of a callback. After an error the sign-in continues: only an
+// answer that the platform has accepted ends it.
+func (s *browserSignIn) accept(ctx context.Context, rawQuery string) (loopback.Page, error) {
 	c, err := parseCallback(rawQuery)
 	if err != nil {
 		return loopback.Page{}, err
 	}
 	if c.token == "" {
 		s.once.Do(func() { s.refused <- s.refusal(c) })
-		return loopback.Page{More: true, Title: "Not signed in", Text: "Sign-in failed: " + platform.Printable(c.err) + ". See the terminal for the next step. To try again, go back in this window."}, nil
+		return loopback.Page{More: true, Title: "Not signed in", Text: "Sign-in failed: " + platform.Printable(c.err) + ". See the terminal for what to do next. To try again, go back in this window."}, nil
 	}
 	grant, err := s.read(c)
 	if err == nil {
@@ -195,16 +193,16 @@ func (s *browserSignIn) take(ctx context.Context, rawQuery string) (loopback.Pag
 	}
 	var o loopback.Page
 	if err == nil {
-		o, err = s.accept(grant)
+		o, err = s.add(grant)
 	}
 	if err != nil {
-		s.Debug("an answer is not accepted: %v", err)
-		s.prompt.SayOnce("an answer was not accepted: %v; waiting for another one", err)
+		s.Debug("a callback was not accepted: %v", err)
+		s.prompt.SayOnce("a callback was not accepted: %v; waiting for another one", err)
 	}
 	return o, err
 }
 
-// check asks the platform whether it accepts an answer, once for each token.
+// check verifies an answer, once for each token.
 func (s *browserSignIn) check(ctx context.Context, c callback, grant *token.Grant) (*token.Grant, error) {
 	key := sha256.Sum256([]byte(cmp.Or(c.refreshToken, c.token)))
 	s.mu.Lock()
@@ -224,8 +222,7 @@ func (s *browserSignIn) check(ctx context.Context, c callback, grant *token.Gran
 	return &accepted, err
 }
 
-// missing returns the audiences for which the browser is sent on to the issuer, for a
-// token of their own, before grant is complete.
+// missing returns the audiences that need one more token before grant is complete.
 func (s *browserSignIn) missing(grant *token.Grant) []string {
 	if grant.RefreshToken != "" {
 		return nil
@@ -235,8 +232,8 @@ func (s *browserSignIn) missing(grant *token.Grant) []string {
 	})
 }
 
-// continued returns the partial grant of subject that t is the next token of, or nil
-// where t begins a sign-in. The caller holds mu.
+// continued returns the partial grant of subject that t completes, or nil if t starts a
+// sign-in. The caller holds mu.
 func (s *browserSignIn) continued(subject string, t token.AccessToken) *token.Grant {
 	if former := s.partial[subject]; former != nil && t.Only(s.missing(former)[0]) {
 		return former
@@ -244,9 +241,9 @@ func (s *browserSignIn) continued(subject string, t token.AccessToken) *token.Gr
 	return nil
 }
 
-// accept adds an answer that the platform has accepted, and returns where the
-// browser goes next. Of two complete answers the first one counts.
-func (s *browserSignIn) accept(answer *token.Grant) (loopback.Page, error) {
+// add adds an answer that the platform has accepted and returns where the browser goes
+// next. The first complete answer counts.
+func (s *browserSignIn) add(answer *token.Grant) (loopback.Page, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.finished != nil {
@@ -258,17 +255,17 @@ func (s *browserSignIn) accept(answer *token.Grant) (loopback.Page, error) {
 		case former != nil:
 			answer.AccessTokens = append(former.AccessTokens, answer.AccessTokens...)
 		case !slices.Contains(answer.AccessTokens[0].Audiences, s.request.Audiences[0]):
-			return loopback.Page{}, errors.New("its audience was answered already")
-		case s.begun[answer.Subject] == maxBegun:
-			return loopback.Page{}, fmt.Errorf("the issuer gives no token for %s alone", strings.Join(s.missing(answer), " or "))
+			return loopback.Page{}, errors.New("it is for an audience that has a token already")
+		case s.started[answer.Subject] == maxStarted:
+			return loopback.Page{}, fmt.Errorf("the issuer issues no token for %s alone", strings.Join(s.missing(answer), " or "))
 		default:
-			s.begun[answer.Subject]++
+			s.started[answer.Subject]++
 		}
 	}
 	if missing := s.missing(answer); len(missing) > 0 {
 		parameters, err := s.parameters(missing[:1])
 		if err != nil {
-			return loopback.Page{}, err // not possible: it was made once
+			return loopback.Page{}, err
 		}
 		s.partial[answer.Subject] = answer
 		return loopback.Page{Next: s.address(parameters)}, nil
@@ -278,8 +275,7 @@ func (s *browserSignIn) accept(answer *token.Grant) (loopback.Page, error) {
 	return signedInPage(answer), nil
 }
 
-// parameters are those of the page that the person signs in at, but for the
-// redirect.
+// parameters returns the parameters of the issuer's page, except the redirect.
 func (b *Browser) parameters(audiences []string) (url.Values, error) {
 	q := url.Values{
 		"exit":     {"redirect"},
@@ -299,11 +295,11 @@ func (b *Browser) parameters(audiences []string) (url.Values, error) {
 	} else {
 		q.Set("skip_registration", "true")
 	}
-	return q, choose(q, b.Provider, b.Connection)
+	return q, setConnection(q, b.Provider, b.Connection)
 }
 
-// open opens a browser on address. Where that fails, the person is told, and
-// with GiveUp noBrowser is closed.
+// open opens a browser. If that fails, it tells the person and, with GiveUp, closes
+// noBrowser.
 func (s *browserSignIn) open(address string, noBrowser chan<- struct{}) {
 	failed := func() {
 		if s.GiveUp && !s.Force {
@@ -314,15 +310,14 @@ func (s *browserSignIn) open(address string, noBrowser chan<- struct{}) {
 		s.prompt.Say("no browser could be opened: open the address yourself")
 	}
 	if err := openurl.Start(address, s.IdentityTokenEnv, failed); err != nil {
-		s.Debug("cannot start the opener: %v", err)
+		s.Debug("cannot start the browser: %v", err)
 		failed()
 	}
 }
 
-// read checks that a callback's token can be the answer to this sign-in, so that
-// the platform is not asked about every stranger's. The flow has no state that
-// would bind the two (the issuer's design). The token's times are the platform's
-// to judge, whose clock counts.
+// read returns the grant of a callback if its token can be for this sign-in. The issuer's
+// flow has no state parameter that would prove it. The platform verifies the token, and its
+// clock decides whether it is valid.
 func (s *browserSignIn) read(c callback) (*token.Grant, error) {
 	claims, err := platform.ParseClaims(c.token)
 	if err != nil {
@@ -338,9 +333,9 @@ func (s *browserSignIn) read(c callback) (*token.Grant, error) {
 	case !continued && !slices.Contains(claims.Audiences, s.request.Audiences[0]):
 		return nil, fmt.Errorf("its token is not for %s", s.request.Audiences[0])
 	case claims.Subject == "":
-		return nil, errors.New("its token names nobody")
+		return nil, errors.New("its token has no subject")
 	case s.Identity != "" && claims.Subject != s.Identity:
-		return nil, fmt.Errorf("its token is of %s, not of the identity that was asked for", platform.Printable(claims.Subject))
+		return nil, fmt.Errorf("its token is of %s, not of the requested identity", platform.Printable(claims.Subject))
 	}
 	return &token.Grant{
 		Subject: claims.Subject, Email: claims.Email,
@@ -348,7 +343,7 @@ func (s *browserSignIn) read(c callback) (*token.Grant, error) {
 	}, nil
 }
 
-// refusal makes an error of a callback without a token.
+// refusal returns the error for a callback without a token.
 func (b *Browser) refusal(c callback) error {
 	if c.status == http.StatusNotFound {
 		return hint.With(&token.SignInError{Why: "found no account"}, hint.Text("get an account at %s", b.Console), hint.Do(hint.SignIn))

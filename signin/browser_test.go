@@ -464,14 +464,14 @@ func TestSignInWithoutRefreshToken(t *testing.T) {
 func TestSignInWithoutATokenForTheRegistryAlone(t *testing.T) {
 	s := newSigning(t, time.Minute)
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	for i := range maxBegun + 1 {
+	for i := range maxStarted + 1 {
 		resp, err := client.Get("http://" + s.redir.Host + s.redir.Path + "?token=" + s.token(map[string]any{"jti": i}))
 		if err != nil {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
 		want := http.StatusSeeOther
-		if i == maxBegun {
+		if i == maxStarted {
 			want = http.StatusBadRequest
 		}
 		if resp.StatusCode != want {
@@ -479,7 +479,7 @@ func TestSignInWithoutATokenForTheRegistryAlone(t *testing.T) {
 		}
 	}
 	waitFor(t, "the reason", func() bool {
-		return strings.Contains(s.screen.String(), "the issuer gives no token for "+registry+" alone; waiting for another one")
+		return strings.Contains(s.screen.String(), "the issuer issues no token for "+registry+" alone; waiting for another one")
 	})
 	s.cancel()
 	if got := s.ends(); got.grant != nil || !errors.Is(got.err, context.Canceled) {

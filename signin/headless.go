@@ -13,16 +13,16 @@ import (
 	"net/url"
 	"time"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/signin/prompt"
 	"docker-credential-cgr/token"
 )
 
-// Headless signs a person in with a browser on any device: it shows an address
-// that names a key made for the occasion, and the issuer seals the outcome for
-// that key.
+// Headless signs a person in with a browser on any device. The address that it shows
+// contains a new public key, for which the issuer encrypts the ID token.
 type Headless struct {
-	STS *platform.STS // of the issuer, which is polled through its transport
+	STS *platform.STS
 	// Provider and Connection are as in Browser.
 	Provider   string
 	Connection string
@@ -37,15 +37,14 @@ type Headless struct {
 
 const (
 	pollEvery = 2 * time.Second
-	// exchangeTries is how often the ID token is presented: the person has done
-	// their part, and should not have to again.
+	// exchangeTries is how often the ID token is exchanged, so that the person need not
+	// sign in again.
 	exchangeTries = 3
 )
 
-// SignIn has a person sign in, and exchanges the ID token that they get for
-// access tokens. Its errors for what the person or the issuer did
-// are *token.SignInError. A sign-in that is denied looks like one that nobody
-// finishes.
+// SignIn has a person sign in and exchanges their ID token for access tokens. An error that
+// the person or the issuer caused is a *token.SignInError. The issuer does not report a
+// sign-in that was refused: it times out.
 func (h *Headless) SignIn(ctx context.Context, r token.SignInRequest) (*token.Grant, error) {
 	key, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {
@@ -53,11 +52,11 @@ func (h *Headless) SignIn(ctx context.Context, r token.SignInRequest) (*token.Gr
 	}
 	code := base64.RawURLEncoding.EncodeToString(key.PublicKey().Bytes())
 	parameters := url.Values{"headless_code": {code}}
-	if err := choose(parameters, h.Provider, h.Connection); err != nil {
+	if err := setConnection(parameters, h.Provider, h.Connection); err != nil {
 		return nil, err
 	}
 	end := h.Now().Add(h.Wait)
-	p := h.ask(h.STS.Issuer + "/oauth?" + parameters.Encode())
+	p := h.show(h.STS.Issuer + "/oauth?" + parameters.Encode())
 	defer p.Close()
 	sealed, err := h.await(ctx, code, p, end)
 	if err != nil {
@@ -70,24 +69,22 @@ func (h *Headless) SignIn(ctx context.Context, r token.SignInRequest) (*token.Gr
 	return exchange(ctx, h.STS, idToken, platform.Ask{Identity: h.Identity}, r)
 }
 
-// failed is a sign-in that a person did their part in. It counts as an answer, so
-// that nobody is asked again at once.
+// failed returns the error of a sign-in that failed after the person's part. It starts the
+// sign-in backoff: another one would fail too.
 func failed(err error) error {
-	return notFinished("failed: %v", err)
+	return hint.With(notFinished("failed: %v", err), hint.Of(err)...)
 }
 
-// ask shows the address. The code in it is a whole public key: nobody can guess
-// another's, but whoever opens a stranger's address signs the stranger in (RFC 8628,
-// section 5.4).
-func (h *Headless) ask(address string) *prompt.Prompt {
+// show shows the address. A person who opens the address of an attacker signs the attacker
+// in (RFC 8628, section 5.4), so the prompt warns.
+func (h *Headless) show(address string) *prompt.Prompt {
 	p := prompt.New(h.Screen, h.Now)
 	p.Draw(address)
 	p.Show([]string{"sign in on any device", "open this address only if you started this yourself:"}, address, h.Wait)
 	return p
 }
 
-// await polls until the sign-in is finished or its time is up at end. What may
-// pass by itself does not end it.
+// await polls until the sign-in is finished, or until end. Temporary errors do not end it.
 func (h *Headless) await(ctx context.Context, code string, p *prompt.Prompt, end time.Time) (sealedToken, error) {
 	every := h.Every
 	if every == 0 {
@@ -98,16 +95,16 @@ func (h *Headless) await(ctx context.Context, code string, p *prompt.Prompt, end
 		URL:    h.STS.Issuer + "/sts/headless_sessions?" + url.Values{"code": {code}}.Encode(),
 	}
 	var sealed sealedToken
-	w := waiting{prompt: p, wait: h.Wait, end: end, now: h.Now, debug: h.Debug}
+	w := poller{prompt: p, wait: h.Wait, end: end, now: h.Now, debug: h.Debug}
 	err := w.poll(ctx, func() time.Duration { return every }, func(ctx context.Context) error {
 		_, err := platform.Send(ctx, h.STS.Transport, request, &sealed)
 		switch {
 		case err == nil:
 			return nil
-		case notYet(err):
-			return errNotYet
-		case mayPass(err):
-			return &passing{err}
+		case isPending(err):
+			return errPending
+		case isTemporary(err):
+			return &temporaryError{err}
 		}
 		return failed(err)
 	})
@@ -117,54 +114,53 @@ func (h *Headless) await(ctx context.Context, code string, p *prompt.Prompt, end
 	return sealed, nil
 }
 
-// mayPass says whether polling can go on after err, since the issuer could not say.
-func mayPass(err error) bool {
+// isTemporary reports whether polling can continue after err.
+func isTemporary(err error) bool {
 	var answer *platform.AnswerError
 	if errors.As(err, &answer) {
-		return statusMayPass(answer.Status)
+		return isTemporaryStatus(answer.Status)
 	}
 	return platform.Unanswered(err)
 }
 
-// notYet says whether err is the issuer's word that nobody has signed in.
-func notYet(err error) bool {
+// isPending reports whether err means that the person has not signed in yet.
+func isPending(err error) bool {
 	var answer *platform.AnswerError
 	return errors.As(err, &answer) && answer.Status == http.StatusNotFound
 }
 
-// sealedToken is the outcome of a headless sign-in: an ID token that only the
-// holder of the code's private key can read.
+// sealedToken is an ID token that is encrypted for the key of a headless sign-in.
 type sealedToken struct {
 	PublicKey []byte `json:"ecdhPublicKey"`    // the issuer's, as text: unpadded base64url
 	Sealed    []byte `json:"encryptedIdtoken"` // a nonce of 12 bytes, then AES-256-GCM
 }
 
-// open gives the ID token. Its errors hold nothing of it.
+// open decrypts the ID token. Errors contain no part of it.
 func (s sealedToken) open(key *ecdh.PrivateKey) (idToken string, err error) {
-	const broken = "the issuer's answer cannot be opened: "
+	const broken = "the issuer's answer cannot be decrypted: "
 	point, err := base64.RawURLEncoding.DecodeString(string(s.PublicKey))
 	if err != nil {
 		return "", errors.New(broken + "its public key is not base64url")
 	}
 	public, err := ecdh.X25519().NewPublicKey(point)
 	if err != nil {
-		return "", fmt.Errorf(broken+"its public key has %d bytes, where X25519 has 32", len(point))
+		return "", fmt.Errorf(broken+"its public key has %d bytes, not 32", len(point))
 	}
 	shared, err := key.ECDH(public)
 	if err != nil {
-		return "", errors.New(broken + "its public key is a point of low order, which keeps no secret")
+		return "", errors.New(broken + "its public key is a point of low order")
 	}
 	block, err := aes.NewCipher(shared)
 	if err != nil {
-		return "", err // not possible: the secret has 32 bytes
+		return "", err
 	}
-	aead, err := cipher.NewGCMWithRandomNonce(block) // which reads the nonce before the text
+	aead, err := cipher.NewGCMWithRandomNonce(block) // the nonce precedes the text
 	if err != nil {
-		return "", err // not possible: it is AES
+		return "", err
 	}
 	text, err := aead.Open(nil, nil, s.Sealed, nil)
 	if err != nil {
-		return "", errors.New(broken + "it is of another sign-in, or was changed on its way")
+		return "", errors.New(broken + "it is of another sign-in or was modified")
 	}
 	return string(text), nil
 }

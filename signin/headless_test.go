@@ -106,7 +106,7 @@ func TestHeadlessIdentity(t *testing.T) {
 	}
 }
 
-// An answer that cannot be opened ends the sign-in: its code is not used again.
+// An answer that cannot be decrypted ends the sign-in: its code is not used again.
 func TestHeadlessBrokenAnswers(t *testing.T) {
 	encode := base64.RawURLEncoding.EncodeToString
 	other, err := ecdh.X25519().GenerateKey(rand.Reader)
@@ -205,7 +205,7 @@ func TestHeadlessPolls(t *testing.T) {
 			if err != nil {
 				t.Errorf("got %v, want the sign-in", err)
 			}
-			told := strings.Count(out.String(), "going on until the time is up")
+			told := strings.Count(out.String(), "still waiting")
 			if strings.Contains(test.name, "404") != (told == 0) || told > 1 || strings.Contains(out.String(), "\x1b") {
 				t.Errorf("got %q, want word of what is wrong, once", out)
 			}
@@ -280,6 +280,6 @@ func TestHeadlessEnds(t *testing.T) {
 		i.signedIn = func(code string) http.HandlerFunc { return session(t, code, idToken) }
 		i.exchange = reply(200, map[string]any{"token": i.access("", []string{registry, api})})
 		grant, _, err := i.signIn(nil)
-		wantEnded(t, grant, err, "names nobody")
+		wantEnded(t, grant, err, "has no subject")
 	})
 }

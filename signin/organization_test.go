@@ -18,7 +18,7 @@ func TestCheckOrganization(t *testing.T) {
 	}{
 		{"known", "example.com", "application/json", "true", 200, ""},
 		{"known, in plain text", "example.com", "text/plain; charset=utf-8", "true\n", 200, ""},
-		{"unknown", "example.org", "application/json", "false", 200, "example.org was not found, is not verified, or has no identity provider; give its verified domain"},
+		{"unknown", "example.org", "application/json", "false", 200, "example.org was not found, is not verified, or has no identity provider"},
 		{"P14 terminal sequence", "x\x1b]0;y\a", "application/json", "false", 200, `x\x1b]0;y\a was not found`},
 		{"I28 path and query", "a/../b?name=c&x=y z#ü", "application/json", "true", 200, ""},
 		{"I28 10 KB", strings.Repeat("x", 10<<10), "application/json", "false", 200, "was not found"},

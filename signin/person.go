@@ -17,15 +17,16 @@ import (
 	"docker-credential-cgr/token"
 )
 
-// connections are the names by which the issuer knows the ways that people name.
+// connections has the issuer's name of each way to sign in.
 var connections = map[string]string{"": "", "email": "", "google": "google-oauth2", "github": "github", "gitlab": "gitlab"}
 
-// choose adds to the parameters of the issuer's page where the person signs in.
-func choose(q url.Values, provider, way string) error {
+// setConnection adds the identity provider or the way to sign in to the parameters of the
+// issuer's page.
+func setConnection(q url.Values, provider, way string) error {
 	connection, known := connections[way]
 	switch {
 	case !known:
-		return fmt.Errorf("there is no way to sign in called %q; use email, google, github or gitlab", way)
+		return hint.With(fmt.Errorf("cannot sign in with %q", way), hint.Text("use email, google, github or gitlab"))
 	case provider != "":
 		q.Set("idp_id", provider)
 	case connection != "":
@@ -34,12 +35,14 @@ func choose(q url.Values, provider, way string) error {
 	return nil
 }
 
-// CheckOrganization asks the issuer (GET /orgcheck) whether name can be the
-// Provider of a sign-in. Its error says what the name must be, or why the issuer
-// could not be asked.
+// verifiedName is the hint for the name of an organization.
+var verifiedName = hint.Text("use the verified domain of the organization, such as example.com")
+
+// CheckOrganization asks the issuer (GET /orgcheck) whether people can sign in through the
+// organization with this name.
 func CheckOrganization(ctx context.Context, transport http.RoundTripper, issuer, name string) error {
 	if name == "" {
-		return errors.New("the organization's name is empty; give its verified domain, such as example.com")
+		return hint.With(errors.New("the name of the organization is empty"), verifiedName)
 	}
 	var found bool
 	_, err := platform.Send(ctx, transport, platform.Request{
@@ -51,14 +54,13 @@ func CheckOrganization(ctx context.Context, transport http.RoundTripper, issuer,
 		return fmt.Errorf("cannot check the organization %s: %w", platform.Printable(name), err)
 	}
 	if !found {
-		return fmt.Errorf("the organization %s was not found, is not verified, or has no identity provider; give its verified domain, such as example.com", platform.Printable(name))
+		return hint.With(fmt.Errorf("the organization %s was not found, is not verified, or has no identity provider", platform.Printable(name)), verifiedName)
 	}
 	return nil
 }
 
-// whereToOpen returns the lines that say where the address that is shown with them
-// has to be opened, so that the browser comes back to l. opens says that a browser
-// is about to open on it.
+// whereToOpen returns the lines of the prompt that say on which machine the address must be
+// opened, so that the browser reaches l. opens means that a browser is being opened.
 func whereToOpen(l *loopback.Callback, opens bool) []string {
 	connection := os.Getenv("SSH_CONNECTION")
 	switch {
@@ -74,8 +76,8 @@ func whereToOpen(l *loopback.Callback, opens bool) []string {
 	return []string{"sign in", "open this address in a browser on this machine:"}
 }
 
-// sshServer names this machine as the other end of an SSH session knows it:
-// SSH_CONNECTION holds the client's address and port, then the server's (ssh(1)).
+// sshServer returns the address of this machine for the other end of an SSH session.
+// SSH_CONNECTION has the client's address and port, then the server's (ssh(1)).
 func sshServer(connection string) string {
 	if fields := strings.Fields(connection); len(fields) == 4 {
 		return platform.Printable(fields[2])
@@ -83,20 +85,19 @@ func sshServer(connection string) string {
 	return "THIS-HOST"
 }
 
-// insistsOnTLS returns what is called when a browser that comes back to host speaks
-// TLS. It says so once.
-func insistsOnTLS(p *prompt.Prompt, host string) func() {
+// warnOfTLS returns a function that warns, once, that the browser uses TLS for host.
+func warnOfTLS(p *prompt.Prompt, host string) func() {
 	return func() {
-		p.SayOnce("the browser insists on https, which nobody can certify for %s: allow http for it in the browser, or use another one", host)
+		p.SayOnce("the browser insists on https, and there is no certificate for %s: allow http for it in the browser, or use another browser", host)
 	}
 }
 
-// timeUp is the end of a sign-in that nobody finished.
-func timeUp(wait time.Duration) error {
+// timedOut returns the error of a sign-in that was not finished in time.
+func timedOut(wait time.Duration) error {
 	return notFinished("was not finished within %s", prompt.Minutes(wait))
 }
 
-// stopped is the end of a sign-in whose context ended.
+// stopped returns the error of a sign-in whose context ended.
 func stopped(ctx context.Context) error {
 	return hint.With(fmt.Errorf("the sign-in was stopped: %w", context.Cause(ctx)), hint.Do(hint.SignIn))
 }

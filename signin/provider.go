@@ -13,27 +13,27 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/signin/prompt"
 	"docker-credential-cgr/token"
 )
 
-// Provider signs a person in at an OpenID provider of their organization, without
-// the platform's broker, and exchanges the ID token that they get there. This
-// program is a public client of the provider (RFC 8252, section 8.5), whose
-// redirect address is http://127.0.0.1/callback on any port.
+// Provider signs a person in at the OpenID provider of their organization and exchanges the
+// ID token. This program is a public client of the provider (RFC 8252, section 8.5) with
+// the redirect URL http://127.0.0.1/callback, on any port.
 type Provider struct {
-	STS      *platform.STS // of the platform's issuer, which the ID token is exchanged at
-	Issuer   string        // URL of the provider, as it spells it
+	STS      *platform.STS // exchanges the ID token
+	Issuer   string        // URL of the provider, exactly as in its tokens
 	ClientID string
-	// Device asks for a device code (RFC 8628) in place of an authorization code,
-	// which needs a browser that can reach this machine.
+	// Device selects a device code (RFC 8628). An authorization code needs a browser that
+	// can reach this machine.
 	Device bool
-	// IdentityProvider is the UIDP that the platform knows the provider by.
+	// IdentityProvider is the UIDP of the provider on the platform.
 	IdentityProvider string
 	// Identity is the UIDP of the identity to assume; empty for the person's own.
 	Identity string
-	// Opens says that a browser may be opened here. A device code opens none.
+	// Opens means that a browser may be opened for an authorization code.
 	Opens bool
 	// IdentityTokenEnv is as in Browser.
 	IdentityTokenEnv string
@@ -45,26 +45,25 @@ type Provider struct {
 }
 
 const (
-	providerLimit  = 10 * time.Second // of one request to the provider
-	providerAnswer = 1 << 20          // bytes of its answer
+	providerTimeout   = 10 * time.Second // of one request to the provider
+	maxProviderAnswer = 1 << 20          // bytes
 )
 
-// scopes are what the ID token is asked to tell: who it is, for people to read.
+// scopes are what the ID token is requested with: the account and its name for people.
 var scopes = []string{oidc.ScopeOpenID, oidc.ScopeEmail}
 
-// algorithms are those that an ID token may be signed with: asymmetric ones, so
-// that nobody signs with what everybody may read (RFC 8725, section 3.1).
+// algorithms are the algorithms that an ID token may be signed with, all asymmetric (RFC
+// 8725, section 3.1).
 var algorithms = []string{
 	oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512,
 	oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA,
 }
 
-// SignIn has a person sign in at the provider, and exchanges their ID token for
-// access tokens. Its errors for what the person, the provider or
-// the issuer did after the person was asked are *token.SignInError.
+// SignIn has a person sign in at the provider and exchanges their ID token for access
+// tokens. An error after the person was asked is a *token.SignInError.
 func (p *Provider) SignIn(ctx context.Context, r token.SignInRequest) (*token.Grant, error) {
 	if p.ClientID == "" {
-		return nil, errors.New("auth.oidc.client-id is empty: set it to the id that the provider has for this program")
+		return nil, errors.New("auth.oidc.client-id is not set: it is the ID of this program at the provider")
 	}
 	found, err := p.discover(ctx)
 	switch {
@@ -85,23 +84,21 @@ func (p *Provider) SignIn(ctx context.Context, r token.SignInRequest) (*token.Gr
 	return p.withCode(ctx, found, redeem)
 }
 
-// redeemer exchanges an ID token of the provider, once it is known to be good and,
-// where nonce is not empty, made for it.
+// redeemer verifies an ID token of the provider, with its nonce if there is one, and
+// exchanges it.
 type redeemer func(ctx context.Context, idToken, nonce string) (*token.Grant, error)
 
-// discovered is what a provider says of itself (OpenID Connect Discovery 1.0,
-// section 3).
+// discovered is the metadata of a provider (OpenID Connect Discovery 1.0, section 3).
 type discovered struct {
 	oidc.ProviderConfig
-	// NamesIssuer says that callbacks name the provider (RFC 9207, section 3).
+	// NamesIssuer means that callbacks name the provider (RFC 9207, section 3).
 	NamesIssuer bool `json:"authorization_response_iss_parameter_supported"`
 }
 
-// discover asks the provider where its endpoints are. Nothing was shown yet when
-// it fails.
+// discover gets the metadata of the provider.
 func (p *Provider) discover(ctx context.Context) (*discovered, error) {
-	p.Debug("asking %s where its endpoints are", p.Issuer)
-	ctx, cancel := context.WithTimeout(ctx, providerLimit)
+	p.Debug("getting the metadata of %s", p.Issuer)
+	ctx, cancel := context.WithTimeout(ctx, providerTimeout)
 	defer cancel()
 	var found discovered
 	_, err := platform.Send(ctx, p.Transport, platform.Request{
@@ -109,10 +106,11 @@ func (p *Provider) discover(ctx context.Context) (*discovered, error) {
 		URL:    strings.TrimSuffix(p.Issuer, "/") + "/.well-known/openid-configuration",
 	}, &found)
 	if err != nil {
-		return nil, fmt.Errorf("cannot ask the provider how to sign in: %w; is auth.oidc.issuer right?", err)
+		return nil, hint.With(fmt.Errorf("cannot get the metadata of the identity provider: %w", err), hint.Text("check auth.oidc.issuer"))
 	}
 	if found.IssuerURL != p.Issuer {
-		return nil, fmt.Errorf("the provider at %s calls itself %s: nobody was signed in; if that is it, set auth.oidc.issuer to exactly that", p.Issuer, platform.Printable(found.IssuerURL))
+		issuer := platform.Printable(found.IssuerURL)
+		return nil, hint.With(fmt.Errorf("the identity provider at %s has another issuer, %s", p.Issuer, issuer), hint.Text("if that is right, set auth.oidc.issuer to %s", issuer))
 	}
 	type endpoint struct{ name, address string }
 	endpoints := []endpoint{{"token_endpoint", found.TokenURL}, {"jwks_uri", found.JWKSURL}}
@@ -120,64 +118,63 @@ func (p *Provider) discover(ctx context.Context) (*discovered, error) {
 	case !p.Device:
 		endpoints = append(endpoints, endpoint{"authorization_endpoint", found.AuthURL})
 	case found.DeviceAuthURL == "":
-		return nil, fmt.Errorf("the provider %s gives no device codes; set auth.oidc.flow to code", p.host())
+		return nil, hint.With(fmt.Errorf("the provider %s has no device codes", p.host()), hint.Text("set auth.oidc.flow to code"))
 	default:
 		endpoints = append(endpoints, endpoint{"device_authorization_endpoint", found.DeviceAuthURL})
 	}
 	for _, e := range endpoints {
 		if _, err := p.checkAddress(e.address); err != nil {
-			return nil, fmt.Errorf("the %s of the provider %s %w: nobody was signed in", e.name, p.host(), err)
+			return nil, fmt.Errorf("the %s of the provider %s %w", e.name, p.host(), err)
 		}
 	}
 	return &found, nil
 }
 
-// maxAddress is the length of an address that the provider may name.
+// maxAddress is the maximum length of a URL from the provider.
 const maxAddress = 2048
 
-// checkAddress says what is wrong with an address that the provider named: secrets
-// go there, or people. Plain http is for a provider that is reached by it itself, at
-// the same host: one on this machine, as the settings have it.
+// checkAddress parses a URL from the provider to which secrets or people are sent. Its error
+// continues a sentence. Plain http is allowed only at the same host as the provider, if the
+// provider uses it.
 func (p *Provider) checkAddress(text string) (*url.URL, error) {
 	own, err := url.Parse(p.Issuer)
 	if err != nil {
-		return nil, err // not possible: the settings were checked
+		return nil, err
 	}
 	u, err := url.Parse(text)
 	switch {
 	case text == "":
 		return nil, errors.New("is missing")
 	case err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" || len(text) > maxAddress:
-		return nil, errors.New("is no address of a page")
+		return nil, errors.New("is not a valid URL")
 	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return nil, errors.New("holds more than plain ASCII")
+		return nil, errors.New("has characters that are not ASCII")
 	case u.Scheme != "https" && (u.Scheme != "http" || own.Scheme != "http" || u.Hostname() != own.Hostname()):
-		return nil, errors.New("is no https address")
+		return nil, errors.New("is not an https URL")
 	}
 	return u, nil
 }
 
-// sender sends requests to the provider, and follows no redirect.
+// sender returns a client for requests to the provider. It follows no redirects.
 func (p *Provider) sender() *http.Client {
 	return &http.Client{
 		Transport:     bounded{p.Transport},
-		Timeout:       providerLimit,
+		Timeout:       providerTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
-// withClient has go-oidc and oauth2 use sender.
+// withClient makes go-oidc and oauth2 use sender.
 func (p *Provider) withClient(ctx context.Context) context.Context {
 	return oidc.ClientContext(ctx, p.sender())
 }
 
-// bounded is a transport whose requests are sent once, and whose answers end.
+// bounded is a transport that sends each request once and limits the size of answers.
 type bounded struct{ http.RoundTripper }
 
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
-	// Not replayed, whatever the transport thinks of the connection: a code is good
-	// for one try.
+	// Without a body the transport cannot send it again: a code is valid for one try.
 	r.GetBody = nil
 	r.Header.Set("User-Agent", "docker-credential-cgr")
 	resp, err := b.RoundTripper.RoundTrip(r)
@@ -187,60 +184,62 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp.Body = struct {
 		io.Reader
 		io.Closer
-	}{io.LimitReader(resp.Body, providerAnswer), resp.Body}
+	}{io.LimitReader(resp.Body, maxProviderAnswer), resp.Body}
 	return resp, nil
 }
 
-// config is this program as a client of the provider.
+// config returns the configuration of this program as a client of the provider.
 func (p *Provider) config(found *discovered, redirect string) *oauth2.Config {
 	return &oauth2.Config{
 		ClientID:    p.ClientID,
 		RedirectURL: redirect,
 		Scopes:      scopes,
-		// A style that is not set is found out by presenting the code twice.
+		// Without a style, oauth2 would send the code twice to find out.
 		Endpoint: oauth2.Endpoint{AuthURL: found.AuthURL, TokenURL: found.TokenURL, AuthStyle: oauth2.AuthStyleInParams},
 	}
 }
 
-// verify checks an ID token (OpenID Connect Core 1.0, section 3.1.3.7). The nonce is
-// empty where none was sent.
+// verify verifies an ID token (OpenID Connect Core 1.0, section 3.1.3.7). The nonce is empty
+// if none was sent.
 func (p *Provider) verify(ctx context.Context, found *discovered, idToken, nonce string) error {
 	if idToken == "" {
-		return errors.New("gave no ID token; does it let this program ask for the scope openid?")
+		return hint.With(errors.New("issued no ID token"), hint.Text("allow the scope openid for this program at the provider"))
 	}
 	ctx = p.withClient(ctx)
 	verifier := found.NewProvider(ctx).VerifierContext(ctx, &oidc.Config{
 		ClientID:             p.ClientID,
 		SupportedSigningAlgs: algorithms,
-		SkipExpiryCheck:      true, // it is checked below, with slack for clocks on either side
+		SkipExpiryCheck:      true, // checked below, with a tolerance for clocks
 	})
 	verified, err := verifier.Verify(ctx, idToken)
 	if err != nil {
-		return fmt.Errorf("gave an ID token that is not good: %s", platform.Printable(err.Error(), idToken))
+		return fmt.Errorf("issued an ID token that is not valid: %s", platform.Printable(err.Error(), idToken))
 	}
 	var claims struct {
 		Party     string  `json:"azp"`
 		NotBefore float64 `json:"nbf"`
 	}
 	if err := verified.Claims(&claims); err != nil {
-		return errors.New("gave an ID token whose claims cannot be read")
+		return errors.New("issued an ID token whose claims are not valid JSON")
 	}
 	now := p.Now()
 	switch {
 	case nonce != "" && verified.Nonce != nonce:
-		return errors.New("gave an ID token that was made for another sign-in")
+		return errors.New("issued an ID token for another sign-in")
 	case claims.Party != "" && claims.Party != p.ClientID:
-		return errors.New("gave an ID token that was made for another program")
+		return errors.New("issued an ID token for another program")
 	case verified.Expiry.Before(now.Add(-platform.ClockSlack)):
-		return errors.New("gave an ID token that has expired; is this machine's clock right?")
+		return hint.With(errors.New("issued an ID token that has expired"), checkClock)
 	case claims.NotBefore > float64(now.Add(platform.ClockSlack).Unix()):
-		return errors.New("gave an ID token that is not good yet; is this machine's clock right?")
+		return hint.With(errors.New("issued an ID token that is not valid yet"), checkClock)
 	}
 	return nil
 }
 
-// ended is the end of a sign-in that a person did their part in: err says what the
-// provider did.
+var checkClock = hint.Text("check this machine's clock")
+
+// ended returns the error of a sign-in that failed after the person's part. err says what
+// the provider did.
 func (p *Provider) ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return stopped(ctx)
@@ -248,8 +247,8 @@ func (p *Provider) ended(ctx context.Context, err error) error {
 	return failed(fmt.Errorf("the provider %s %w", p.host(), err))
 }
 
-// refusedBy is the end of a sign-in that the provider refused, with its words
-// (RFC 6749, section 4.1.2.1).
+// refusedBy returns the error of a sign-in that the provider refused, with its own code and
+// description (RFC 6749, section 4.1.2.1).
 func refusedBy(code, description string) error {
 	why := "was refused: " + platform.Printable(code)
 	if description != "" {
@@ -258,27 +257,27 @@ func refusedBy(code, description string) error {
 	return notFinished("%s", why)
 }
 
-// refusal words what an endpoint of the provider answered in place of a token
-// (RFC 6749, section 5.2), or that it did not answer.
+// refusal returns an error for an answer of the provider without a token (RFC 6749, section
+// 5.2), or for no answer. It continues a sentence.
 func refusal(err error, secrets ...string) error {
 	var refused *oauth2.RetrieveError
 	if !errors.As(err, &refused) {
-		var request *url.Error // which repeats the address
+		var request *url.Error // repeats the URL
 		if errors.As(err, &request) {
 			err = request.Err
 		}
-		return fmt.Errorf("gave no answer that can be used: %s", platform.Printable(err.Error(), secrets...))
+		return fmt.Errorf("did not answer as expected: %s", platform.Printable(err.Error(), secrets...))
 	}
 	text := fmt.Sprintf("answered %d %s", refused.Response.StatusCode, http.StatusText(refused.Response.StatusCode))
-	for _, words := range []string{refused.ErrorCode, refused.ErrorDescription} {
-		if words != "" {
-			text += ": " + platform.Printable(words, secrets...)
+	for _, detail := range []string{refused.ErrorCode, refused.ErrorDescription} {
+		if detail != "" {
+			text += ": " + platform.Printable(detail, secrets...)
 		}
 	}
 	return errors.New(text)
 }
 
-// host names the provider in messages.
+// host returns the provider's name in messages.
 func (p *Provider) host() string {
 	return strings.TrimPrefix(strings.TrimPrefix(p.Issuer, "https://"), "http://")
 }

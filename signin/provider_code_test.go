@@ -168,10 +168,10 @@ func TestProviderCodeOnce(t *testing.T) {
 		{"P15 a redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://evil.example/token", http.StatusTemporaryRedirect)
 		}, "answered 307"},
-		{"I58 a page", webPage(200), "gave no answer that can be used"},
-		{"I58 cut connection", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "gave no answer that can be used: connection reset"},
-		{"I58 no ID token", reply(200, map[string]any{"access_token": "a"}), "gave no ID token"},
-		{"I58 2 MB", reply(200, map[string]any{"access_token": strings.Repeat("a", 2<<20)}), "gave no answer that can be used"},
+		{"I58 a page", webPage(200), "did not answer as expected"},
+		{"I58 cut connection", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "did not answer as expected: connection reset"},
+		{"I58 no ID token", reply(200, map[string]any{"access_token": "a"}), "issued no ID token"},
+		{"I58 2 MB", reply(200, map[string]any{"access_token": strings.Repeat("a", 2<<20)}), "did not answer as expected"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := newCoding(t, func(f *fakeProvider, _ *Provider) { f.faults["/token"] = []http.HandlerFunc{test.answer} })
@@ -204,7 +204,7 @@ func TestProviderCodeBadIDToken(t *testing.T) {
 				t.Errorf("the page: got %s", page)
 			}
 			got := c.ends()
-			wantEnded(t, got.grant, got.err, "gave an ID token that")
+			wantEnded(t, got.grant, got.err, "issued an ID token")
 			if c.count("/sts/exchange") != 0 {
 				t.Errorf("S20 got %v, want nothing exchanged", c.asked["/sts/exchange"])
 			}

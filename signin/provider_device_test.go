@@ -137,7 +137,7 @@ func TestProviderDevicePace(t *testing.T) {
 				if got := f.at(); !slices.Equal(got, test.want) {
 					t.Errorf("got polls at %v, want %v", got, test.want)
 				}
-				if told := strings.Count(said, "going on until the time is up"); test.trouble != (told == 1) || told > 1 {
+				if told := strings.Count(said, "still waiting"); test.trouble != (told == 1) || told > 1 {
 					t.Errorf("got %q, want word of trouble %v, once", said, test.trouble)
 				}
 			})
@@ -172,9 +172,9 @@ func TestProviderDeviceEnds(t *testing.T) {
 		{"I57 expires_in less than 0", never, set("expires_in", -1), "was not finished within 5 minutes", 42},
 		{"I57 no expires_in", never, set("expires_in", nil), "was not finished within 5 minutes", 42},
 		{"I57 expires_in 1e300", never, set("expires_in", 1e300), "was not finished within 5 minutes", 42},
-		{"S9 another's key", nil, func(f *fakeProvider, _ *Provider) { otherKey(); f.sign = signRS256(otherKey()) }, "gave an ID token that is not good", 1},
-		{"S9 another audience", nil, func(f *fakeProvider, _ *Provider) { f.claims = map[string]any{"aud": "client-2"} }, "gave an ID token that is not good", 1},
-		{"S9 no ID token", []http.HandlerFunc{reply(200, map[string]any{"access_token": "x"})}, nil, "gave no ID token", 1},
+		{"S9 another's key", nil, func(f *fakeProvider, _ *Provider) { otherKey(); f.sign = signRS256(otherKey()) }, "issued an ID token that is not valid", 1},
+		{"S9 another audience", nil, func(f *fakeProvider, _ *Provider) { f.claims = map[string]any{"aud": "client-2"} }, "issued an ID token that is not valid", 1},
+		{"S9 no ID token", []http.HandlerFunc{reply(200, map[string]any{"access_token": "x"})}, nil, "issued no ID token", 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			devices(t, test.polls, func(f *fakeProvider, p *Provider) {
@@ -223,18 +223,18 @@ func TestProviderDeviceCode(t *testing.T) {
 		change func(*fakeProvider, *Provider)
 		want   string
 	}{
-		{"I57 page of a script", set("verification_uri", "javascript:alert(1)"), "verification_uri is no address"},
-		{"I57 page of a file", set("verification_uri", "file://host/etc/passwd"), "verification_uri is no https address"},
-		{"I57 page on http", set("verification_uri", "http://login.example/device"), "verification_uri is no https address"},
-		{"I57 page with a terminal sequence", set("verification_uri", providerURL+"/\x1b[2J"), "verification_uri is no address"},
-		{"I57 page with a password", set("verification_uri", "https://login.example@evil.example/"), "verification_uri is no address"},
+		{"I57 page of a script", set("verification_uri", "javascript:alert(1)"), "verification_uri is not a valid URL"},
+		{"I57 page of a file", set("verification_uri", "file://host/etc/passwd"), "verification_uri is not an https URL"},
+		{"I57 page on http", set("verification_uri", "http://login.example/device"), "verification_uri is not an https URL"},
+		{"I57 page with a terminal sequence", set("verification_uri", providerURL+"/\x1b[2J"), "verification_uri is not a valid URL"},
+		{"I57 page with a password", set("verification_uri", "https://login.example@evil.example/"), "verification_uri is not a valid URL"},
 		{"I57 no page", set("verification_uri", nil), "verification_uri is missing"},
-		{"I57 no user code", set("user_code", ""), "gave no device code"},
+		{"I57 no user code", set("user_code", ""), "issued no device code"},
 		{"I57 long user code", set("user_code", strings.Repeat("A", 101)), "too long"},
-		{"I57 no device code", set("device_code", nil), "gave no device code"},
-		{"I57 interval of another type", set("interval", true), "gave no device code"},
-		{"I57 a list", answers(reply(200, []int{1})), "gave no"},
-		{"a page", answers(webPage(200)), "gave no answer that can be used"},
+		{"I57 no device code", set("device_code", nil), "issued no device code"},
+		{"I57 interval of another type", set("interval", true), "issued no device code"},
+		{"I57 a list", answers(reply(200, []int{1})), "did not answer as expected"},
+		{"a page", answers(webPage(200)), "did not answer as expected"},
 		{"refused", answers(reply(400, map[string]any{"error": "unauthorized_client", "error_description": "no\x1b"})), `answered 400 Bad Request: unauthorized_client: no\x1b`},
 		{"a redirect", answers(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://evil.example/", http.StatusTemporaryRedirect)

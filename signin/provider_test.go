@@ -32,27 +32,27 @@ func TestProviderDiscovery(t *testing.T) {
 		change func(*fakeProvider, *Provider)
 		want   string
 	}{
-		{"I56 another issuer", false, set("issuer", "https://evil.example"), "calls itself https://evil.example"},
-		{"I56 another issuer by a slash", false, set("issuer", providerURL+"/"), "calls itself " + providerURL + "/"},
-		{"I56 the issuer with a slash, where it says none", false, func(_ *fakeProvider, p *Provider) { p.Issuer += "/" }, "calls itself " + providerURL + ":"},
-		{"I56 no issuer", false, set("issuer", nil), "calls itself"},
+		{"I56 another issuer", false, set("issuer", "https://evil.example"), "has another issuer, https://evil.example"},
+		{"I56 another issuer by a slash", false, set("issuer", providerURL+"/"), "has another issuer, " + providerURL + "/"},
+		{"I56 the issuer with a slash, where it says none", false, func(_ *fakeProvider, p *Provider) { p.Issuer += "/" }, "has another issuer, " + providerURL},
+		{"I56 no issuer", false, set("issuer", nil), "has another issuer"},
 		{"P14 issuer with a terminal sequence", false, set("issuer", "x\x1b]0;y\a"), `x\x1b]0;y\a`},
-		{"I56 authorization on http", false, set("authorization_endpoint", "http://login.example/authorize"), "authorization_endpoint of the provider login.example is no https address"},
+		{"I56 authorization on http", false, set("authorization_endpoint", "http://login.example/authorize"), "authorization_endpoint of the provider login.example is not an https URL"},
 		{"I56 token on http", false, set("token_endpoint", "http://login.example/token"), "token_endpoint"},
 		{"I56 keys on http", false, set("jwks_uri", "http://login.example/keys"), "jwks_uri"},
 		{"I56 device on http", device, set("device_authorization_endpoint", "http://login.example/device"), "device_authorization_endpoint"},
 		{"I56 token on this machine", false, set("token_endpoint", "http://127.0.0.1:1/token"), "token_endpoint"},
-		{"I56 authorization of another scheme", false, set("authorization_endpoint", "javascript:alert(1)"), "is no address of a page"},
-		{"I56 authorization of a file", false, set("authorization_endpoint", "file://host/etc/passwd"), "is no https address"},
-		{"I56 authorization with a password", false, set("authorization_endpoint", "https://login.example@evil.example/"), "is no address of a page"},
-		{"I56 authorization with a fragment", false, set("authorization_endpoint", providerURL+"/a#b"), "is no address of a page"},
-		{"I56 authorization with a line end", false, set("authorization_endpoint", providerURL+"/a\nb"), "is no address of a page"},
-		{"I56 authorization with a blank", false, set("authorization_endpoint", providerURL+"/a b"), "more than plain ASCII"},
+		{"I56 authorization of another scheme", false, set("authorization_endpoint", "javascript:alert(1)"), "is not a valid URL"},
+		{"I56 authorization of a file", false, set("authorization_endpoint", "file://host/etc/passwd"), "is not an https URL"},
+		{"I56 authorization with a password", false, set("authorization_endpoint", "https://login.example@evil.example/"), "is not a valid URL"},
+		{"I56 authorization with a fragment", false, set("authorization_endpoint", providerURL+"/a#b"), "is not a valid URL"},
+		{"I56 authorization with a line end", false, set("authorization_endpoint", providerURL+"/a\nb"), "is not a valid URL"},
+		{"I56 authorization with a blank", false, set("authorization_endpoint", providerURL+"/a b"), "not ASCII"},
 		{"I56 no authorization", false, set("authorization_endpoint", nil), "authorization_endpoint of the provider login.example is missing"},
 		{"I56 no token", device, set("token_endpoint", nil), "token_endpoint of the provider login.example is missing"},
 		{"I56 no keys", device, set("jwks_uri", ""), "jwks_uri of the provider login.example is missing"},
-		{"no device codes", device, set("device_authorization_endpoint", nil), "set auth.oidc.flow to code"},
-		{"I56 404", false, answers(reply(404, nil)), "answered 404 Not Found; is auth.oidc.issuer right?"},
+		{"no device codes", device, set("device_authorization_endpoint", nil), "has no device codes"},
+		{"I56 404", false, answers(reply(404, nil)), "answered 404 Not Found"},
 		{"I56 HTML", false, answers(webPage(200)), "a proxy or a captive portal"},
 		{"I56 a list", false, answers(reply(200, []int{1})), "a proxy or a captive portal"},
 		{"I56 a redirect", false, answers(func(w http.ResponseWriter, r *http.Request) {
@@ -126,8 +126,8 @@ func TestProviderIDToken(t *testing.T) {
 	}{
 		{name: "S9 good"},
 		{name: "S9 ES256", sign: signES256},
-		{name: "S9 wrong nonce", claims: map[string]any{"nonce": "another"}, want: "made for another sign-in"},
-		{name: "S9 no nonce", claims: map[string]any{"nonce": nil}, want: "made for another sign-in"},
+		{name: "S9 wrong nonce", claims: map[string]any{"nonce": "another"}, want: "for another sign-in"},
+		{name: "S9 no nonce", claims: map[string]any{"nonce": nil}, want: "for another sign-in"},
 		{name: "S9 another audience", claims: map[string]any{"aud": "client-2"}, want: "audience"},
 		{name: "S9 no audience", claims: map[string]any{"aud": nil}, want: "audience"},
 		{name: "S9 several audiences", claims: map[string]any{"aud": []string{"client-2", clientID}, "azp": clientID}},
@@ -146,11 +146,11 @@ func TestProviderIDToken(t *testing.T) {
 		{name: "no end", claims: map[string]any{"exp": nil}, want: "has expired"},
 		{name: "clock 5 minutes behind ours", claims: map[string]any{"exp": at(-5 * time.Minute), "iat": at(-10 * time.Minute)}},
 		{name: "clock 5 minutes ahead of ours", claims: map[string]any{"nbf": at(5 * time.Minute), "iat": at(5 * time.Minute), "exp": at(time.Hour)}},
-		{name: "not yet good", claims: map[string]any{"nbf": at(6 * time.Minute)}, want: "not good yet"},
-		{name: "I50 exp that is text", claims: map[string]any{"exp": "soon"}, want: "not good"},
+		{name: "not yet good", claims: map[string]any{"nbf": at(6 * time.Minute)}, want: "not valid yet"},
+		{name: "I50 exp that is text", claims: map[string]any{"exp": "soon"}, want: "is not valid"},
 		{name: "I50 no JWT", sign: func(any) string { return "opaque-token" }, want: "malformed"},
 		{name: "I50 dots", sign: func(any) string { return strings.Repeat(".", 100_000) }, want: "malformed"},
-		{name: "none", sign: func(any) string { return "" }, want: "gave no ID token"},
+		{name: "none", sign: func(any) string { return "" }, want: "issued no ID token"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFakeProvider(t, func() time.Time { return now })
@@ -222,8 +222,8 @@ func TestBounded(t *testing.T) {
 	if err != nil || r.GetBody == nil {
 		t.Fatalf("got %v, and the caller's request changed %v, want it left", err, r.GetBody == nil)
 	}
-	if n, err := io.Copy(io.Discard, resp.Body); n != providerAnswer || err != nil {
-		t.Errorf("got %d bytes, %v, want %d", n, err, providerAnswer)
+	if n, err := io.Copy(io.Discard, resp.Body); n != maxProviderAnswer || err != nil {
+		t.Errorf("got %d bytes, %v, want %d", n, err, maxProviderAnswer)
 	}
 }
 

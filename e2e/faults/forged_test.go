@@ -296,6 +296,6 @@ func TestForgedAnswersOfAPageDoNotSignIn(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatalf("the page does not say that all was sent: %s", browser.stderr)
 	}
-	r.says("an answer was not accepted: ")
+	r.says("a callback was not accepted: ")
 	p.stillWaits(r)
 }

@@ -8,9 +8,8 @@ import (
 	"docker-credential-cgr/token"
 )
 
-// WithToken returns a sign-in that asks nobody: it exchanges an ID token that
-// idToken returns, of the identity provider with the UIDP provider, for access
-// tokens. Without a provider it is one of the issuer's own.
+// WithToken returns a sign-in without a person: it exchanges an ID token for access tokens.
+// provider is the UIDP of the identity provider that issued it; empty for the issuer's own.
 func WithToken(sts *platform.STS, provider string, idToken func(context.Context) (string, error)) func(context.Context, token.SignInRequest) (*token.Grant, error) {
 	return func(ctx context.Context, r token.SignInRequest) (*token.Grant, error) {
 		text, err := idToken(ctx)
@@ -21,8 +20,8 @@ func WithToken(sts *platform.STS, provider string, idToken func(context.Context)
 	}
 }
 
-// exchange exchanges an ID token for an access token of all of r's audiences, and
-// where no refresh token comes with it also for one of each that needs its own.
+// exchange exchanges an ID token for an access token for all audiences of r and, unless a
+// refresh token comes with it, for one more for each of r.Single.
 func exchange(ctx context.Context, sts *platform.STS, idToken string, ask platform.Ask, r token.SignInRequest) (*token.Grant, error) {
 	grant := &token.Grant{}
 	for _, audiences := range append([][]string{r.Audiences}, single(r.Single)...) {
@@ -34,14 +33,14 @@ func exchange(ctx context.Context, sts *platform.STS, idToken string, ask platfo
 		case err != nil:
 			return nil, failed(err)
 		}
-		claims, _ := platform.ParseClaims(exchanged.AccessToken) // which Exchange has read
+		claims, _ := platform.ParseClaims(exchanged.AccessToken) // Exchange has parsed them
 		switch {
 		case claims.Subject == "":
-			return nil, failed(errors.New("the token names nobody"))
+			return nil, failed(errors.New("the token has no subject"))
 		case grant.Subject == "":
 			grant.Subject, grant.Email = claims.Subject, claims.Email
 		case claims.Subject != grant.Subject:
-			return nil, failed(errors.New("the platform gave tokens of two accounts"))
+			return nil, failed(errors.New("the platform issued tokens of two accounts"))
 		}
 		grant.AccessTokens = append(grant.AccessTokens, token.AccessToken{
 			Secret: exchanged.AccessToken, Audiences: claims.Audiences, Expires: exchanged.Expiry,
@@ -53,7 +52,7 @@ func exchange(ctx context.Context, sts *platform.STS, idToken string, ask platfo
 	return grant, nil
 }
 
-// single returns a list of one for each audience.
+// single returns a list with one element for each audience.
 func single(audiences []string) [][]string {
 	var lists [][]string
 	for _, a := range audiences {
