@@ -16,6 +16,7 @@ import (
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/signin/prompt"
 	"docker-credential-cgr/token"
+	"docker-credential-cgr/token/store"
 	"docker-credential-cgr/workload"
 )
 
@@ -140,17 +141,17 @@ func (p Program) session(cfg config.Config) (*token.Session, error) {
 	if p.isInteractive() {
 		patience = time.Minute
 	}
-	store, err := keychain.Open(keychain.Kind(cfg.Keychain), name, patience)
+	secrets, err := keychain.Open(keychain.Kind(cfg.Keychain), name, patience)
 	if err != nil {
 		return nil, err
 	}
 	s := &token.Session{
-		Issuer:   cfg.Issuer.String(),
-		Identity: cfg.Identity,
-		Registry: cfg.Registry.Host,
-		API:      cfg.API.String(),
-		Keychain: store,
-
+		Records: store.Records{
+			Issuer: cfg.Issuer.String(), Identity: cfg.Identity, Keychain: secrets,
+			Now: wallClock, Warn: p.warnError, Note: p.note, Debug: p.debugger(cfg),
+		},
+		Registry:    cfg.Registry.Host,
+		API:         cfg.API.String(),
 		RegistryURL: cfg.Registry.String(),
 		STS: &platform.STS{
 			Issuer:    cfg.Issuer.String(),
@@ -159,10 +160,6 @@ func (p Program) session(cfg config.Config) (*token.Session, error) {
 			Warn:      p.warnError,
 			Debug:     p.debugger(cfg),
 		},
-		Now:   wallClock,
-		Warn:  p.warnError,
-		Note:  p.note,
-		Debug: p.debugger(cfg),
 	}
 	s.WarnBeforeEnd = p.isInteractive()
 	if source, found := p.idToken(cfg); found && ofWorkload(cfg) {

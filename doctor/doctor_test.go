@@ -19,6 +19,7 @@ import (
 	"docker-credential-cgr/keychain"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
+	"docker-credential-cgr/token/store"
 )
 
 // now is the time in these tests.
@@ -59,10 +60,12 @@ func session(t *testing.T, p *Patient, kind keychain.Kind) *token.Session {
 	}
 	quiet := func(string, ...any) {}
 	return &token.Session{
-		Issuer: p.Config.Issuer.String(), Registry: p.Config.Registry.Host, API: p.Config.API.String(), Keychain: k,
-		STS:  &platform.STS{Issuer: p.Config.Issuer.String(), Transport: p.Transport, Now: p.Now, Warn: func(error) {}, Debug: quiet},
-		Now:  p.Now,
-		Warn: func(err error) { t.Errorf("got a warning: %v", err) }, Note: quiet, Debug: quiet,
+		Records: store.Records{
+			Issuer: p.Config.Issuer.String(), Keychain: k, Now: p.Now,
+			Warn: func(err error) { t.Errorf("got a warning: %v", err) }, Note: quiet, Debug: quiet,
+		},
+		Registry: p.Config.Registry.Host, API: p.Config.API.String(),
+		STS: &platform.STS{Issuer: p.Config.Issuer.String(), Transport: p.Transport, Now: p.Now, Warn: func(error) {}, Debug: quiet},
 	}
 }
 

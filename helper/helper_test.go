@@ -16,6 +16,7 @@ import (
 	"docker-credential-cgr/keychain"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
+	tokenstore "docker-credential-cgr/token/store"
 )
 
 // A fixture is a helper with a file store of its own, an issuer that must not be
@@ -60,12 +61,13 @@ func (f *fixture) session() (*token.Session, error) {
 	}
 	issuer := f.helper.Config.Issuer.String()
 	s := &token.Session{
-		Issuer: issuer, Registry: "cgr.dev", API: "https://console-api.enforce.dev",
-		Keychain: store,
+		Records: tokenstore.Records{
+			Issuer: issuer, Keychain: store, Patience: time.Second,
+			Now: time.Now, Warn: f.warn, Note: func(format string, args ...any) { f.warn(fmt.Errorf(format, args...)) }, Debug: func(string, ...any) {},
+		},
+		Registry: "cgr.dev", API: "https://console-api.enforce.dev",
 		STS:      &platform.STS{Issuer: issuer, Transport: platform.NewTransport(), Now: time.Now, Warn: f.warn, Debug: func(string, ...any) {}},
 		NoSignIn: errors.New("no terminal"),
-		Patience: time.Second,
-		Now:      time.Now, Warn: f.warn, Note: func(format string, args ...any) { f.warn(fmt.Errorf(format, args...)) }, Debug: func(string, ...any) {},
 	}
 	if f.person != nil {
 		s.SignIn = func(context.Context, token.SignInRequest) (*token.Grant, error) {

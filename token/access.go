@@ -37,7 +37,7 @@ func oauth2Token(c Credential) *oauth2.Token {
 // credential the user stored. The errors are those of Credential.
 func (s *Session) AccessToken(ctx context.Context, request platform.Ask) (*oauth2.Token, error) {
 	isLimited := len(request.Scopes)+len(request.Capabilities) > 0
-	session, err := s.readSession()
+	session, err := s.ReadSession()
 	if err != nil {
 		return nil, err
 	}
@@ -52,18 +52,18 @@ func (s *Session) AccessToken(ctx context.Context, request platform.Ask) (*oauth
 	}
 	ctx, stop := s.watch(ctx)
 	defer stop()
-	unlock, err := s.lock(ctx, nil)
+	unlock, err := s.Lock(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	if session, err = s.readSession(); err != nil {
+	if session, err = s.ReadSession(); err != nil {
 		return nil, err
 	}
 	fetch, cancel := withGrace(ctx, fetchTimeout)
 	defer cancel()
 	switch {
-	case session.canRefresh(s.Now()):
+	case session.CanRefresh(s.Now()):
 		token, _, err := s.redeem(fetch, request, "", session, fetchTries)
 		return token, err
 	case s.IDToken != nil:

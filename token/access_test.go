@@ -67,7 +67,7 @@ func TestAssume(t *testing.T) {
 	if names, err := f.assuming().Usernames(); err != nil || names[registry] != Username {
 		t.Errorf("I15 list: got %v, %v, want %s", names, err, registry)
 	}
-	if r, err := f.assuming().readSession(); err != nil || r.Refresh != "" {
+	if r, err := f.assuming().ReadSession(); err != nil || r.Refresh != "" {
 		t.Errorf("got the refresh token %q kept, %v, want none", r.Refresh, err)
 	}
 
@@ -306,13 +306,13 @@ func TestManyIdentities(t *testing.T) {
 		s := f.session()
 		s.Identity = strings.Repeat("c", 38) + string(rune('a'+i)) + "0/0123456789abcdef"
 		all.Go(func() {
-			if err := s.addIdentity(t.Context()); err != nil {
+			if err := s.AddIdentity(t.Context()); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	all.Wait()
-	if known, err := f.session().readHosts(); err != nil || len(known.Identities) != 12 {
+	if known, err := f.session().ReadHosts(); err != nil || len(known.Identities) != 12 {
 		t.Errorf("got %d identities, %v, want 12", len(known.Identities), err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/token/store"
 )
 
 // Account is whose session it is, and how long the session lasts.
@@ -51,22 +52,27 @@ func (a Account) EndsSoon(now time.Time) bool {
 
 // account returns whose session it is. A session without a refresh token lasts as long as
 // its access token for the registry.
-func (s *Session) account(session sessionRecord) Account {
-	a := session.account()
+func (s *Session) account(session store.Session) Account {
+	a := accountOf(session)
 	if session.Subject == "" {
 		return a
 	}
-	if session.canRefresh(s.Now()) {
-		a.Renewable, a.isShort = true, session.endToWarnOf() == 0
+	if session.CanRefresh(s.Now()) {
+		a.Renewable, a.isShort = true, session.EndToWarnOf() == 0
 		if session.RefreshExpires != 0 {
 			a.Until = time.Unix(session.RefreshExpires, 0)
 		}
 		return a
 	}
-	if r, err := s.readSlot(s.Registry, s.Identity); err == nil && !r.Stored && r.isValid(s.Now()) {
+	if r, err := s.ReadSlot(s.Registry, s.Identity); err == nil && !r.Stored && r.IsValid(s.Now()) {
 		a.Until = time.Unix(r.Expires, 0)
 	}
 	return a
+}
+
+// accountOf returns whose session it is, without its end.
+func accountOf(session store.Session) Account {
+	return Account{Subject: session.Subject, Email: session.Email}
 }
 
 // Kept is what is stored of a session.
@@ -91,13 +97,13 @@ func (s *Session) Kept() (Kept, error) {
 	}
 	k := Kept{Account: s.account(session)}
 	for _, host := range hosts {
-		r, err := s.readCredential(host)
+		r, err := s.ReadCredential(host)
 		if err != nil {
 			return Kept{}, err
 		}
 		if r.Secret != "" {
-			c := r.credential()
-			k.Tokens = append(k.Tokens, KeptToken{Host: host, Username: c.Username, Expires: c.Expires, Stored: c.Stored, Valid: r.isValid(s.Now())})
+			c := credentialOf(r)
+			k.Tokens = append(k.Tokens, KeptToken{Host: host, Username: c.Username, Expires: c.Expires, Stored: c.Stored, Valid: r.IsValid(s.Now())})
 		}
 	}
 	return k, nil
@@ -115,11 +121,11 @@ func (s *Session) Usernames() (map[string]string, error) {
 		if host == s.API {
 			continue // not a registry
 		}
-		r, err := s.readCredential(host)
+		r, err := s.ReadCredential(host)
 		switch {
 		case err != nil:
 			return nil, err
-		case r.isValid(s.Now()):
+		case r.IsValid(s.Now()):
 			names[host] = r.Username
 		case s.canRenew(session):
 			names[host] = Username
@@ -129,12 +135,12 @@ func (s *Session) Usernames() (map[string]string, error) {
 }
 
 // readAll returns the session and all hosts that may have a credential, sorted.
-func (s *Session) readAll() (sessionRecord, []string, error) {
-	session, err := s.readSession()
+func (s *Session) readAll() (store.Session, []string, error) {
+	session, err := s.ReadSession()
 	if err != nil {
 		return session, nil, err
 	}
-	stored, err := s.readHosts()
+	stored, err := s.ReadHosts()
 	hosts := slices.Concat([]string{s.Registry}, session.Hosts, stored.Hosts)
 	slices.Sort(hosts)
 	return session, slices.Compact(hosts), err

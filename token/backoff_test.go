@@ -154,7 +154,7 @@ func TestInterruptedSignIn(t *testing.T) {
 func TestKilledSignIn(t *testing.T) {
 	f := newFixture(t)
 	f.person = func(context.Context) (*Grant, error) {
-		if closed := f.session().readBackoff(); !closed.isActive(f.clock.Now()) {
+		if closed := f.session().ReadBackoff(); !closed.IsActive(f.clock.Now()) {
 			t.Errorf("F13 while the window is open: got the note %+v, want one that holds", closed)
 		}
 		return nil, context.Canceled
@@ -162,31 +162,10 @@ func TestKilledSignIn(t *testing.T) {
 	f.wantWindows("killed", 1)
 }
 
-func TestClosedWindowActive(t *testing.T) {
-	now := time.Date(2026, 10, 5, 9, 0, 0, 0, time.UTC)
-	tests := []struct {
-		name string
-		note backoff
-		want bool
-	}{
-		{"none", backoff{}, false},
-		{"holds", backoff{Count: 1, Until: now.Add(time.Minute)}, true},
-		{"over", backoff{Count: 1, Until: now}, false},
-		{"F21 from a clock that was a day ahead", backoff{Count: 1, Until: now.Add(24 * time.Hour)}, false},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			if got := test.note.isActive(now); got != test.want {
-				t.Errorf("got %v, want %v", got, test.want)
-			}
-		})
-	}
-}
-
 func TestDamagedNote(t *testing.T) {
 	f := newFixture(t)
 	f.leaves()
-	if err := f.store.WriteNote(lockName(f.url, "")+".closed", []byte(`{"count":"x"`)); err != nil {
+	if err := f.store.WriteNote(f.session().LockName()+".closed", []byte(`{"count":"x"`)); err != nil {
 		t.Fatal(err)
 	}
 	f.wantWindows("I38 a damaged note holds nobody back", 1)

@@ -4,34 +4,34 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"golang.org/x/oauth2"
 
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/token/store"
 )
 
 // exchangeFor exchanges an ID token of this machine for an access token for host and stores
 // it. The refresh token, if any, is not stored: the next token is fetched in the same way.
-func (s *Session) exchangeFor(ctx context.Context, host string, session sessionRecord, tries int) (credentialRecord, error) {
+func (s *Session) exchangeFor(ctx context.Context, host string, session store.Session, tries int) (store.Credential, error) {
 	started := s.Now()
 	fetch, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	s.Keychain.SetLockOwner(s.lockName(), "exchanging an ID token")
+	s.SetLockOwner("exchanging an ID token")
 	token, err := s.exchange(fetch, s.tokenRequest(host), tries)
 	if err != nil {
-		return credentialRecord{}, err
+		return store.Credential{}, err
 	}
 	if s.storesNothing() || s.SignedOutSince(started) {
-		r := credentialRecord{Username: Username, Secret: token.AccessToken}
+		r := store.Credential{Username: Username, Secret: token.AccessToken}
 		if !token.Expiry.IsZero() {
 			r.Expires = token.Expiry.Unix()
 		}
 		return r, nil
 	}
 	claims, _ := platform.ParseClaims(token.AccessToken) // Exchange has parsed them
-	if session.addHost(host) || session.Subject != claims.Subject {
+	if session.AddHost(host) || session.Subject != claims.Subject {
 		session.Subject, session.Email = claims.Subject, claims.Email
 		if err := s.saveExchanged(ctx, session); err != nil {
 			s.Debug("signing out will not find all stored tokens: %v", err)
@@ -39,10 +39,8 @@ func (s *Session) exchangeFor(ctx context.Context, host string, session sessionR
 	}
 	r := s.save(host, token.AccessToken, token.Expiry, session)
 	if s.SignedOutSince(started) { // while it was stored
-		for _, name := range []string{sessionName(s.Issuer, s.Identity), credentialName(s.Issuer, host, s.Identity)} {
-			if err := s.Keychain.Delete(name); err != nil {
-				s.Warn(fmt.Errorf("signed out during the exchange, but %w", err))
-			}
+		if err := errors.Join(s.DeleteSession(), s.DeleteCredential(host, s.Identity)); err != nil {
+			s.Warn(fmt.Errorf("signed out during the exchange, but %w", err))
 		}
 	}
 	return r, nil
@@ -83,26 +81,10 @@ func (s *Session) exchange(ctx context.Context, request platform.Ask, tries int)
 
 // saveExchanged stores for which hosts the identity has tokens, so that signing out finds
 // them.
-func (s *Session) saveExchanged(ctx context.Context, session sessionRecord) error {
-	if err := s.addIdentity(ctx); err != nil {
+func (s *Session) saveExchanged(ctx context.Context, session store.Session) error {
+	if err := s.AddIdentity(ctx); err != nil {
 		return err
 	}
-	session.Version, session.Issuer, session.Identity = recordVersion, s.Issuer, s.Identity
-	_, err := s.writeSession(session, "")
+	_, err := s.WriteSession(session, "")
 	return err
-}
-
-// addIdentity stores that Identity has tokens, so that signing out finds them when another
-// identity is configured.
-func (s *Session) addIdentity(ctx context.Context) error {
-	if s.Identity == "" {
-		return nil
-	}
-	defer s.lockHosts(ctx)()
-	known, err := s.readHosts()
-	if err != nil || slices.Contains(known.Identities, s.Identity) {
-		return err
-	}
-	known.Identities = append(known.Identities, s.Identity)
-	return s.write(hostsName(s.Issuer), known, 0)
 }

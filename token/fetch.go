@@ -9,6 +9,7 @@ import (
 
 	"docker-credential-cgr/keychain"
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/token/store"
 )
 
 const (
@@ -31,26 +32,26 @@ const (
 
 // refreshEarly refreshes a credential that is still valid, unless another process does. It
 // returns the new credential or, if that fails, the old one.
-func (s *Session) refreshEarly(ctx context.Context, host string, r credentialRecord) credentialRecord {
-	lock, err := s.Keychain.TryLock(s.lockName())
+func (s *Session) refreshEarly(ctx context.Context, host string, r store.Credential) store.Credential {
+	unlock, err := s.TryLock()
 	if err != nil {
 		s.Debug("no early refresh: %v", err)
 		return r
 	}
-	defer lock.Unlock()
-	if again, err := s.readCredential(host); err == nil && again.isValid(s.Now()) {
-		if r = again; !r.needsRefresh(s.Now()) {
+	defer unlock()
+	if again, err := s.ReadCredential(host); err == nil && again.IsValid(s.Now()) {
+		if r = again; !r.NeedsRefresh(s.Now()) {
 			return r // another process refreshed it
 		}
 	}
-	session, err := s.readSession()
+	session, err := s.ReadSession()
 	if err == nil && s.canRenew(session) {
 		watched, stop := s.watch(ctx)
 		defer stop()
 		limited, cancel := untilSent(watched)
 		defer cancel()
-		var renewed credentialRecord
-		if session.canRefresh(s.Now()) {
+		var renewed store.Credential
+		if session.CanRefresh(s.Now()) {
 			renewed, err = s.refresh(limited, host, session, 1)
 		} else {
 			renewed, err = s.exchangeFor(limited, host, session, 1)
@@ -61,12 +62,12 @@ func (s *Session) refreshEarly(ctx context.Context, host string, r credentialRec
 	}
 	s.Debug("the early refresh failed, and the stored token is still valid: %v", err)
 	// Put off the next one, unless the record was changed meanwhile.
-	if again, readErr := s.readCredential(host); readErr == nil && again == r {
+	if again, readErr := s.ReadCredential(host); readErr == nil && again == r {
 		again.Renew = s.Now().Add(earlyPause).Unix()
 		if err == nil || s.hasEnded(host, err) && s.IDToken == nil {
 			again.Renew = 0 // there is nothing to refresh with
 		}
-		if err := s.write(credentialName(s.Issuer, host, s.Identity), again, again.Expires); err != nil {
+		if err := s.WriteCredential(again); err != nil {
 			s.Debug("cannot put off the next refresh: %v", err)
 		}
 	}
@@ -75,11 +76,11 @@ func (s *Session) refreshEarly(ctx context.Context, host string, r credentialRec
 
 // fetch returns a new credential for host; former is the stored one, which is not valid.
 // One process fetches it. The others wait for the lock and read what it stored.
-func (s *Session) fetch(ctx context.Context, host string, former credentialRecord, interactive bool) (credentialRecord, error) {
+func (s *Session) fetch(ctx context.Context, host string, former store.Credential, interactive bool) (store.Credential, error) {
 	ctx, stop := s.watch(ctx)
 	defer stop()
 	if s.storesNothing() { // so nobody waits for it
-		if session, err := s.readSession(); err == nil && !session.canRefresh(s.Now()) {
+		if session, err := s.ReadSession(); err == nil && !session.CanRefresh(s.Now()) {
 			return s.exchangeFor(ctx, host, session, fetchTries)
 		}
 	}
@@ -89,10 +90,10 @@ func (s *Session) fetch(ctx context.Context, host string, former credentialRecor
 		defer cancel()
 		ctx = limited
 	}
-	var found credentialRecord
-	unlock, err := s.lock(ctx, func() (done bool, err error) {
-		found, err = s.readCredential(host)
-		if err != nil || found.replaces(former, s.Now()) {
+	var found store.Credential
+	unlock, err := s.Lock(ctx, func() (done bool, err error) {
+		found, err = s.ReadCredential(host)
+		if err != nil || found.Replaces(former, s.Now()) {
 			return true, err
 		}
 		// All waiting processes look at the same time. One after the other, a hundred of
@@ -110,15 +111,15 @@ func (s *Session) fetch(ctx context.Context, host string, former credentialRecor
 // cannotContinue returns the error of a process that could do nothing with the lock: there
 // is no session, and no person may be asked.
 func (s *Session) cannotContinue(interactive bool) error {
-	session, err := s.readSession()
+	session, err := s.ReadSession()
 	if err != nil || s.canRenew(session) {
 		return nil
 	}
 	if !interactive {
 		return s.notInteractive()
 	}
-	if b := s.readBackoff(); b.isActive(s.Now()) && !b.Open {
-		return notSignedIn("%s", b.reason())
+	if b := s.ReadBackoff(); b.IsActive(s.Now()) && !b.Open {
+		return notSignedIn("%s", b.Reason())
 	}
 	return nil
 }
@@ -137,16 +138,16 @@ func (s *Session) notInteractive() error {
 
 // fetchLocked fetches a credential for host while this process has the lock. It follows the
 // list of Credential.
-func (s *Session) fetchLocked(ctx context.Context, host string, former credentialRecord, interactive bool) (credentialRecord, error) {
-	r, err := s.readCredential(host)
-	if err != nil || r.replaces(former, s.Now()) {
+func (s *Session) fetchLocked(ctx context.Context, host string, former store.Credential, interactive bool) (store.Credential, error) {
+	r, err := s.ReadCredential(host)
+	if err != nil || r.Replaces(former, s.Now()) {
 		return r, err // another process was faster
 	}
-	session, err := s.readSession()
+	session, err := s.ReadSession()
 	if err != nil {
-		return credentialRecord{}, err
+		return store.Credential{}, err
 	}
-	if session.canRefresh(s.Now()) {
+	if session.CanRefresh(s.Now()) {
 		fetch, cancel := withGrace(ctx, fetchTimeout)
 		defer cancel()
 		r, err := s.refresh(fetch, host, session, fetchTries)
@@ -156,25 +157,25 @@ func (s *Session) fetchLocked(ctx context.Context, host string, former credentia
 			return r, nil
 		case errors.As(err, &notRedeemed):
 			if s.IDToken == nil {
-				return credentialRecord{}, err // a person is signed in: no sign-in
+				return store.Credential{}, err // a person is signed in: no sign-in
 			}
 		case s.hasEnded(host, err):
-			s.Warn(fmt.Errorf("the session of %s has ended", session.account()))
-			if session, err = s.readSession(); err != nil { // as refresh marked it
-				return credentialRecord{}, err
+			s.Warn(fmt.Errorf("the session of %s has ended", accountOf(session)))
+			if session, err = s.ReadSession(); err != nil { // as refresh marked it
+				return store.Credential{}, err
 			}
 		case interactive && platform.Refused(err, platform.CodePermissionDenied):
 			// Issuers before autumn 2026 refuse an audience that the sign-in did not name.
 			s.Debug("signing in again, for %s too: %v", host, err)
 		default:
-			return credentialRecord{}, fmt.Errorf("cannot renew the credential for %s: %w", host, err)
+			return store.Credential{}, fmt.Errorf("cannot renew the credential for %s: %w", host, err)
 		}
 	}
 	switch {
 	case s.IDToken != nil:
 		return s.exchangeFor(ctx, host, session, fetchTries)
 	case !interactive:
-		return credentialRecord{}, s.notInteractive()
+		return store.Credential{}, s.notInteractive()
 	}
 	return s.signInUnlessPaused(ctx, host, session)
 }
@@ -201,37 +202,33 @@ func untilSent(ctx context.Context) (context.Context, context.CancelFunc) {
 	return fetch, func() { unsent.Stop(); cancel() }
 }
 
-// maxStored is how long an access token is stored at most, whatever its claims say.
-const maxStored = 24 * time.Hour
-
 // maxMargin bounds how long before its end a token is refreshed. BuildKit caches a
 // credential for almost five minutes.
 const maxMargin = 10 * time.Minute
 
 // save stores an access token of session for host and returns its record. The token is
 // also returned if it cannot be stored. One without an end, or past it, is not stored.
-func (s *Session) save(host, accessToken string, expires time.Time, session sessionRecord) credentialRecord {
+func (s *Session) save(host, accessToken string, expires time.Time, session store.Session) store.Credential {
 	now := s.Now()
-	r := credentialRecord{
-		Version: recordVersion, Issuer: s.Issuer, Host: host, Identity: s.Identity,
-		Username: Username, Secret: accessToken, StoredAt: now.Unix(),
+	r := store.Credential{
+		Host: host, Identity: s.Identity, Username: Username, Secret: accessToken, StoredAt: now.Unix(),
 	}
 	if expires.IsZero() || !expires.After(now) {
 		s.Debug("the token is not stored: it has no end, or has expired")
 		return r
 	}
-	expires = now.Add(min(expires.Sub(now), maxStored))
+	expires = now.Add(min(expires.Sub(now), store.MaxStored))
 	r.Expires = expires.Unix()
 	if s.canRenew(session) {
 		r.Renew = expires.Add(-min(maxMargin, expires.Sub(now)/5)).Unix()
 	}
-	r.SessionEnds = session.endToWarnOf()
+	r.SessionEnds = session.EndToWarnOf()
 
 	// A credential that the user stored meanwhile stays.
-	if there, err := s.readSlot(host, s.Identity); err == nil && there.Stored && there.isValid(now) {
+	if there, err := s.ReadSlot(host, s.Identity); err == nil && there.Stored && there.IsValid(now) {
 		return r
 	}
-	err := s.write(credentialName(s.Issuer, host, s.Identity), r, r.Expires)
+	err := s.WriteCredential(r)
 	if err != nil && !errors.Is(err, keychain.ErrKeepsNothing) {
 		s.Warn(fmt.Errorf("the token for %s is not stored: %w", host, err))
 	}

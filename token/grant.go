@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/token/store"
 )
 
 // SignInRequest is what a person is asked to sign in for.
@@ -78,7 +79,7 @@ const maxFormerHosts = 8
 
 // signInRequest returns the request for a sign-in for host, and for the hosts that session
 // was last used for.
-func (s *Session) signInRequest(host string, session sessionRecord) SignInRequest {
+func (s *Session) signInRequest(host string, session store.Session) SignInRequest {
 	r := SignInRequest{Audiences: []string{s.Registry, s.API}, Single: []string{s.Registry}}
 	recent := session.Hosts[max(0, len(session.Hosts)-maxFormerHosts):]
 	for _, h := range slices.Concat([]string{host}, s.Audiences, recent) {
@@ -97,7 +98,7 @@ func (s *Session) signInRequest(host string, session sessionRecord) SignInReques
 		}
 		if s.ConfirmAccount == nil && session.Subject != "" && g.Subject != session.Subject {
 			// The sign-in continues: another program may have sent the answer.
-			return &otherAccountError{now: g.Account(), last: session.account()}
+			return &otherAccountError{now: g.Account(), last: accountOf(session)}
 		}
 		return nil
 	}

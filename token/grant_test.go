@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"docker-credential-cgr/token/store"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -122,7 +123,7 @@ func TestVerifyRedeems(t *testing.T) {
 func TestVerifyAnotherAccount(t *testing.T) {
 	f := newFixture(t)
 	s := f.session()
-	verify := s.signInRequest(registry, sessionRecord{Subject: alice, Email: "a@example.com"}).Verify
+	verify := s.signInRequest(registry, store.Session{Subject: alice, Email: "a@example.com"}).Verify
 	f.wants("B0", gives(f.access(bob, "B1"), "B2"))
 	if err := verify(t.Context(), &Grant{Subject: bob, RefreshToken: "B0"}); err == nil || !strings.Contains(err.Error(), "a@example.com is signed in here") {
 		t.Errorf("another account: got %v, want it refused", err)
@@ -132,7 +133,7 @@ func TestVerifyAnotherAccount(t *testing.T) {
 		t.Errorf("the account itself: got %v, want it accepted", err)
 	}
 	s.ConfirmAccount = func(_, _ Account) bool { return true } // as login asks
-	verify = s.signInRequest(registry, sessionRecord{Subject: alice}).Verify
+	verify = s.signInRequest(registry, store.Session{Subject: alice}).Verify
 	f.wants("B3", gives(f.access(bob, "B4"), "B5"))
 	if err := verify(t.Context(), &Grant{Subject: bob, RefreshToken: "B3"}); err != nil {
 		t.Errorf("where the person is asked: got %v, want it accepted", err)

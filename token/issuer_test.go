@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"docker-credential-cgr/token/store"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -205,12 +206,14 @@ func (f *fixture) signsInForAnHour(subject, first string) {
 // session is the session as another process sees it.
 func (f *fixture) session() *Session {
 	s := &Session{
-		Issuer: f.url, Registry: registry, API: api, Keychain: f.store,
+		Records: store.Records{
+			Issuer: f.url, Keychain: f.store, Patience: 10 * time.Second,
+			Now: f.clock.Now, Warn: f.warn, Note: f.note, Debug: f.debug,
+		},
+		Registry: registry, API: api,
 		STS:            &platform.STS{Issuer: f.url, Transport: platform.NewTransport(), Now: f.clock.Now, Warn: f.warn, Debug: f.debug},
 		NoSignIn:       hint.With(errors.New("no terminal"), hint.Do(hint.SignIn)),
 		ConfirmAccount: f.confirm,
-		Patience:       10 * time.Second,
-		Now:            f.clock.Now, Warn: f.warn, Note: f.note, Debug: f.debug,
 	}
 	if f.person != nil {
 		s.SignIn = func(ctx context.Context, r SignInRequest) (*Grant, error) {
@@ -266,7 +269,7 @@ func (f *fixture) wantGet(what, secret string, asked, windows int) {
 // wantSession checks what is kept of the session.
 func (f *fixture) wantSession(what, refresh, subject string) {
 	f.t.Helper()
-	r, err := f.session().readSession()
+	r, err := f.session().ReadSession()
 	if err != nil || r.Refresh != refresh || r.Subject != subject {
 		f.t.Errorf("%s: got session with %q of %q, %v, want %q of %q", what, r.Refresh, r.Subject, err, refresh, subject)
 	}

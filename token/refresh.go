@@ -8,6 +8,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/token/store"
 )
 
 // errSuperseded means that another process replaced or removed the session while this one
@@ -26,15 +27,15 @@ func (s *Session) hasEnded(host string, err error) bool {
 
 // refresh redeems the refresh token of session for an access token for host and stores
 // both, the new refresh token first. This process has the lock.
-func (s *Session) refresh(ctx context.Context, host string, session sessionRecord, tries int) (credentialRecord, error) {
+func (s *Session) refresh(ctx context.Context, host string, session store.Session, tries int) (store.Credential, error) {
 	token, session, err := s.redeem(ctx, s.tokenRequest(host), host, session, tries)
 	if errors.Is(err, errSuperseded) {
-		if r, err := s.readCredential(host); err == nil && r.isValid(s.Now()) {
+		if r, err := s.ReadCredential(host); err == nil && r.IsValid(s.Now()) {
 			return r, nil
 		}
 	}
 	if err != nil {
-		return credentialRecord{}, err
+		return store.Credential{}, err
 	}
 	return s.save(host, token.AccessToken, token.Expiry, session), nil
 }
@@ -43,13 +44,13 @@ func (s *Session) refresh(ctx context.Context, host string, session sessionRecor
 // error is a *NotSignedInError, and no request is sent, if this process does not have the
 // lock or nothing could be stored. It returns the session as stored, with host, if any,
 // among its hosts.
-func (s *Session) redeem(ctx context.Context, request platform.Ask, host string, session sessionRecord, tries int) (*oauth2.Token, sessionRecord, error) {
+func (s *Session) redeem(ctx context.Context, request platform.Ask, host string, session store.Session, tries int) (*oauth2.Token, store.Session, error) {
 	if err := s.checkRedeemable(session); err != nil {
 		return nil, session, err
 	}
-	s.Keychain.SetLockOwner(s.lockName(), "refreshing")
+	s.SetLockOwner("refreshing")
 	token, err := s.STS.Refresh(ctx, session.Refresh, request, tries)
-	current, readErr := s.readSession()
+	current, readErr := s.ReadSession()
 	if readErr != nil && token == nil {
 		return nil, session, errors.Join(err, readErr)
 	}
@@ -69,7 +70,7 @@ func (s *Session) redeem(ctx context.Context, request platform.Ask, host string,
 		return nil, session, err
 	case ended:
 		session.Refresh, session.RefreshExpires = "", 0
-		if _, writeErr := s.writeSession(session, ""); writeErr != nil {
+		if _, writeErr := s.WriteSession(session, ""); writeErr != nil {
 			s.Debug("cannot mark the session as ended: %v", writeErr)
 		}
 		return nil, session, err
@@ -101,7 +102,7 @@ const (
 
 // outcome compares the session whose refresh token was sent with the current one. They
 // differ if another process signed in or out, or refreshed, without the lock.
-func (s *Session) outcome(request platform.Ask, sent, current sessionRecord, token *oauth2.Token, err error) refreshOutcome {
+func (s *Session) outcome(request platform.Ask, sent, current store.Session, token *oauth2.Token, err error) refreshOutcome {
 	isEnded := s.hasEnded(request.Audiences[0], err)
 	if len(request.Scopes)+len(request.Capabilities) > 0 {
 		// Another error may be about the scopes and capabilities.
@@ -111,7 +112,7 @@ func (s *Session) outcome(request platform.Ask, sent, current sessionRecord, tok
 		// Another process sent the same token after this one, and took the session for ended.
 		err == nil && current.Refresh == "" && current.Subject != "" && current.Subject == sent.Subject
 	switch {
-	case !isCurrent && isEnded && current.canRefresh(s.Now()):
+	case !isCurrent && isEnded && current.CanRefresh(s.Now()):
 		return retry
 	case !isCurrent:
 		return superseded
@@ -125,18 +126,18 @@ func (s *Session) outcome(request platform.Ask, sent, current sessionRecord, tok
 
 // saveRefreshed stores the refresh token that came for the session's. err is that of the
 // request: it may have brought a refresh token without a valid access token.
-func (s *Session) saveRefreshed(host string, session sessionRecord, token *oauth2.Token, err error) sessionRecord {
+func (s *Session) saveRefreshed(host string, session store.Session, token *oauth2.Token, err error) store.Session {
 	changed := false
 	if token.RefreshToken != "" && token.RefreshToken != session.Refresh {
 		session.Refresh, changed = token.RefreshToken, true
 	}
 	if err == nil && host != "" {
-		changed = session.addHost(host) || changed
+		changed = session.AddHost(host) || changed
 	}
 	if !changed {
 		return session
 	}
-	session, err = s.writeSession(session, session.Refresh)
+	session, err = s.WriteSession(session, session.Refresh)
 	if err != nil {
 		s.Warn(fmt.Errorf("%w: the next run has to sign in again", err))
 	}
@@ -146,24 +147,12 @@ func (s *Session) saveRefreshed(host string, session sessionRecord, token *oauth
 // checkRedeemable returns a *NotSignedInError if the refresh token of session must not be
 // redeemed: its successor could not be stored, or another process may be redeeming it, and
 // the issuer ends a session whose refresh token it sees twice.
-func (s *Session) checkRedeemable(session sessionRecord) error {
-	if !s.Keychain.Holds(s.lockName()) {
+func (s *Session) checkRedeemable(session store.Session) error {
+	if !s.IsLocked() {
 		return notSignedIn("the session cannot be refreshed without a lock: another process may be refreshing it")
 	}
-	// The same record: its successor is as large, and a full quota for new entries may
-	// have room for it.
-	if err := s.write(sessionName(s.Issuer, s.Identity), session, session.RefreshExpires); err != nil {
+	if err := s.RewriteSession(session); err != nil {
 		return &NotSignedInError{fmt.Errorf("the session cannot be refreshed: the new refresh token could not be stored: %w", err)}
 	}
 	return nil
-}
-
-// writeSession stores the session with a refresh token as its next generation.
-func (s *Session) writeSession(session sessionRecord, refresh string) (sessionRecord, error) {
-	session.Generation = nextGeneration(session.Generation, s.Now())
-	session.Refresh, session.RefreshExpires = refresh, 0
-	if end := platform.RefreshExpiry(refresh); !end.IsZero() {
-		session.RefreshExpires = end.Unix()
-	}
-	return session, s.write(sessionName(s.Issuer, s.Identity), session, session.RefreshExpires)
 }

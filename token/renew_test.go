@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"docker-credential-cgr/token/store"
 	"errors"
 	"net/http"
 	"strings"
@@ -14,7 +15,7 @@ import (
 
 // logout removes all that there is, as a process without our lock does.
 func (f *fixture) logout() {
-	for _, name := range []string{sessionName(f.url, ""), credentialName(f.url, registry, "")} {
+	for _, name := range []string{"session " + f.url, "credential " + registry + " " + f.url} {
 		if err := f.store.Delete(name); err != nil {
 			f.t.Error(err)
 		}
@@ -25,13 +26,13 @@ func (f *fixture) logout() {
 // process without our lock writes it.
 func (f *fixture) replaceSession(subject, refresh, accessToken string) {
 	s := f.session()
-	there, err := s.readSession()
+	there, err := s.ReadSession()
 	if err == nil {
-		there.Version, there.Issuer, there.Subject, there.Hosts = recordVersion, f.url, subject, []string{registry}
-		_, err = s.writeSession(there, refresh)
+		there.Subject, there.Hosts = subject, []string{registry}
+		_, err = s.WriteSession(there, refresh)
 	}
 	if err == nil && accessToken != "" {
-		s.save(registry, accessToken, f.clock.Now().Add(time.Hour), sessionRecord{})
+		s.save(registry, accessToken, f.clock.Now().Add(time.Hour), store.Session{})
 	}
 	if err != nil {
 		f.t.Error(err)
@@ -42,7 +43,7 @@ func (f *fixture) replaceSession(subject, refresh, accessToken string) {
 func (f *fixture) wantNothing(what string) {
 	f.t.Helper()
 	f.wantSession(what, "", "")
-	if r, err := f.session().readCredential(registry); err != nil || r.Secret != "" {
+	if r, err := f.session().ReadCredential(registry); err != nil || r.Secret != "" {
 		f.t.Errorf("%s: got credential %q, %v, want none", what, r.Secret, err)
 	}
 }
@@ -115,10 +116,10 @@ func TestLoginMeanwhile(t *testing.T) {
 					f.wants("R10", gives(b1, "R11"))
 				}
 				_, _ = f.get() // whatever it gives
-				if r, err := f.session().readCredential(registry); err != nil || r.Secret != b1 {
+				if r, err := f.session().ReadCredential(registry); err != nil || r.Secret != b1 {
 					t.Errorf("got credential %q, %v, want the later sign-in's", r.Secret, err)
 				}
-				session, err := f.session().readSession()
+				session, err := f.session().ReadSession()
 				if err != nil || session.Subject != bob || session.Refresh != "R10" && session.Refresh != "R11" {
 					t.Errorf("got session %+v, %v, want the later sign-in's", session, err)
 				}
@@ -151,15 +152,6 @@ func TestSlowWriter(t *testing.T) {
 		t.Errorf("C10 got %q, %v, want the newer token", c.Secret, err)
 	}
 	f.wantSession("C10 the older result is dropped", "R5", alice)
-}
-
-func TestGenerationsGrow(t *testing.T) {
-	now := time.UnixMilli(1_000_000)
-	for _, test := range []struct{ g, want int64 }{{0, 1_000_000}, {999_999, 1_000_000}, {1_000_000, 1_000_001}, {5_000_000, 5_000_001}} {
-		if got := nextGeneration(test.g, now); got != test.want {
-			t.Errorf("C10 after %d: got %d, want %d", test.g, got, test.want)
-		}
-	}
 }
 
 // Many that ask at once cause one request, or one window.
@@ -242,12 +234,12 @@ func TestBurst(t *testing.T) {
 func TestWaitEnds(t *testing.T) {
 	f := newFixture(t)
 	f.signsIn(alice, "R0")
-	lock, err := f.store.TryLock(lockName(f.url, ""))
+	lock, err := f.store.TryLock(f.session().LockName())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lock.Unlock()
-	f.store.SetLockOwner(lockName(f.url, ""), "signing in")
+	f.store.SetLockOwner(f.session().LockName(), "signing in")
 	s := f.session()
 	s.Patience = 40 * time.Millisecond
 	_, err = s.Credential(t.Context(), registry, true)
@@ -304,7 +296,7 @@ func TestRotatedBesideBadToken(t *testing.T) {
 				t.Errorf("got %q, %v, want an error without the token", c.Secret, err)
 			}
 			f.wantSession("P7 the rotated one is kept", "R2", alice)
-			if r, err := f.session().readCredential(registry); err != nil || r.isValid(f.clock.Now()) {
+			if r, err := f.session().ReadCredential(registry); err != nil || r.IsValid(f.clock.Now()) {
 				t.Errorf("I51 got %q kept, %v, want it not cached", r.Secret, err)
 			}
 		})
@@ -383,7 +375,7 @@ func TestKept(t *testing.T) {
 		want time.Duration // kept for; 0: used once
 	}{
 		{"an hour", time.Hour, time.Hour},
-		{"I43 a year", 365 * 24 * time.Hour, maxStored},
+		{"I43 a year", 365 * 24 * time.Hour, store.MaxStored},
 		{"I43 none", nil, 0},
 		{"I43 the year 9999", 253402300799, 0},
 		{"I43 1e300", 1e300, 0},
@@ -402,7 +394,7 @@ func TestKept(t *testing.T) {
 			f.signsIn(alice, "R0")
 			f.wants("R0", gives(token, "R1"))
 			f.wantGet("given at once", token, 1, 1)
-			r, err := f.session().readCredential(registry)
+			r, err := f.session().ReadCredential(registry)
 			if err != nil || (test.want == 0) != (r.Secret == "") {
 				t.Fatalf("got %q kept, %v, want it kept for %v", r.Secret, err, test.want)
 			}

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"docker-credential-cgr/hint"
-	"docker-credential-cgr/keychain"
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/token/store"
 )
 
 // Username is the user name that goes with an access token as a password.
@@ -42,22 +42,33 @@ func notSignedIn(format string, args ...any) error {
 	return &NotSignedInError{hint.With(fmt.Errorf(format, args...), hint.Do(hint.SignIn))}
 }
 
+// credentialOf returns the credential in a record.
+func credentialOf(r store.Credential) Credential {
+	c := Credential{Username: r.Username, Secret: r.Secret, Stored: r.Stored}
+	if r.Expires != 0 {
+		c.Expires = time.Unix(r.Expires, 0)
+	}
+	if r.Renew != 0 {
+		c.Renew = time.Unix(r.Renew, 0)
+	}
+	return c
+}
+
 // ErrInterrupted is the cause of a context that Ctrl-C canceled.
 var ErrInterrupted = errors.New("interrupted")
 
 // Session gets tokens of one identity from one issuer. Its fields are set before its
 // methods are called, which is done by one goroutine at a time.
 type Session struct {
-	Issuer   string // URL, without a trailing slash
-	Identity string // UIDP of the identity to assume; empty for a person
+	store.Records
+
 	Registry string // the registry's host, with its port unless that is 443
 	API      string // URL of the platform API, which is its audience too
 	// RegistryURL is where the access token of a sign-in is tried if the API cannot
 	// judge it; without a trailing slash.
 	RegistryURL string
 
-	Keychain *keychain.Keychain
-	STS      *platform.STS
+	STS *platform.STS
 	// IDToken returns an ID token of this machine that may assume Identity or, if that is
 	// empty, the one identity that matches it. Nil if there is none.
 	IDToken func(context.Context) (string, error)
@@ -69,21 +80,12 @@ type Session struct {
 	Audiences []string
 	// ConfirmAccount asks whether to replace the session of another account. Nil: no.
 	ConfirmAccount func(last, now Account) bool
-	// Patience is how long to wait for the lock of another process.
-	Patience time.Duration
 
 	// Watch returns a context that ends when the work is no longer wanted. It is called
 	// before work that takes a while. Nil if the caller's context does that.
 	Watch func(context.Context) (context.Context, context.CancelFunc)
 	// WarnBeforeEnd makes Credential warn once per session in its last hour.
 	WarnBeforeEnd bool
-
-	Now   func() time.Time
-	Warn  func(error)
-	Note  func(format string, args ...any) // one line for the user that is no warning
-	Debug func(format string, args ...any)
-
-	warned map[string]bool // entries that were reported as unusable
 }
 
 // Credential returns a credential for host. The first that applies:
@@ -95,14 +97,14 @@ type Session struct {
 //
 // The error is a *NotSignedInError if none applies.
 func (s *Session) Credential(ctx context.Context, host string, interactive bool) (Credential, error) {
-	r, err := s.readCredential(host)
+	r, err := s.ReadCredential(host)
 	if err != nil {
 		return Credential{}, err
 	}
 	switch now := s.Now(); {
-	case r.isValid(now) && !r.needsRefresh(now):
+	case r.IsValid(now) && !r.NeedsRefresh(now):
 		s.Debug("the stored credential for %s is valid", host)
-	case r.isValid(now):
+	case r.IsValid(now):
 		r = s.refreshEarly(ctx, host, r)
 	default:
 		if r, err = s.fetch(ctx, host, r, interactive); err != nil {
@@ -110,7 +112,7 @@ func (s *Session) Credential(ctx context.Context, host string, interactive bool)
 		}
 	}
 	s.warnBeforeEnd(r)
-	return r.credential(), nil
+	return credentialOf(r), nil
 }
 
 // watch returns a context that also ends when Watch says so.
@@ -136,8 +138,8 @@ func (s *Session) tokenRequest(host string) platform.Ask {
 }
 
 // canRenew reports whether tokens can be fetched without asking a person.
-func (s *Session) canRenew(session sessionRecord) bool {
-	return session.canRefresh(s.Now()) || s.IDToken != nil
+func (s *Session) canRenew(session store.Session) bool {
+	return session.CanRefresh(s.Now()) || s.IDToken != nil
 }
 
 // storesNothing reports whether tokens are not stored: they come from an ID token without

@@ -39,7 +39,7 @@ func TestLifecycle(t *testing.T) {
 	f.wantSession("T2 sign-in", "R1", alice)
 
 	// Valid: no request, no window, and (P4) no lock.
-	lock, err := f.store.TryLock(lockName(f.url, ""))
+	lock, err := f.store.TryLock(f.session().LockName())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestLifecycle(t *testing.T) {
 	if _, err := f.get(); err == nil || !strings.Contains(err.Error(), "was by another account") {
 		t.Errorf("P6 after another account: got %v, want no window for a while", err)
 	}
-	f.clock.add(firstPause)
+	f.clock.add(time.Minute)
 	f.signsIn(bob, "R10")
 	f.confirm = func(last, now Account) bool { return last.Subject == alice && now.Subject == bob }
 	b1 := f.access(bob, "B1")
@@ -271,7 +271,7 @@ func TestHosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, host := range []string{registry, "apk.cgr.dev", "skills.cgr.dev"} {
-		if r, err := f.session().readCredential(host); err != nil || r.Secret != "" {
+		if r, err := f.session().ReadCredential(host); err != nil || r.Secret != "" {
 			t.Errorf("C7 %s after logout: got %q, %v, want nothing", host, r.Secret, err)
 		}
 	}
@@ -355,15 +355,15 @@ func TestForeignRecords(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			put(credentialName(f.url, registry, ""), test.record)
-			put(sessionName(f.url, ""), test.session)
+			put("credential "+registry+" "+f.url, test.record)
+			put("session "+f.url, test.session)
 			if c, err := f.get(); err == nil {
 				t.Fatalf("got %+v, want none", c)
 			}
 			_, _, said := f.counts()
-			for _, name := range []string{credentialName(f.url, registry, ""), sessionName(f.url, "")} {
+			for _, name := range []string{"credential " + registry + " " + f.url, "session " + f.url} {
 				want := 1
-				if test.session == "absent" && name == sessionName(f.url, "") {
+				if test.session == "absent" && name == "session "+f.url {
 					want = 0
 				}
 				named := 0
@@ -380,7 +380,7 @@ func TestForeignRecords(t *testing.T) {
 				t.Errorf("P13 got %q, want nothing of the entry's contents", said)
 			}
 			// Not removed by a look, and replaced when somebody signs in.
-			if text, err := f.store.Get(credentialName(f.url, registry, "")); err != nil || text == "" && test.record != "" {
+			if text, err := f.store.Get("credential " + registry + " " + f.url); err != nil || text == "" && test.record != "" {
 				t.Errorf("after a look: got %q, %v, want the entry still there", text, err)
 			}
 			want := f.signedIn()
@@ -389,7 +389,7 @@ func TestForeignRecords(t *testing.T) {
 	}
 	t.Run("the record that these cases spoil is good", func(t *testing.T) {
 		f := newFixture(t)
-		if err := f.store.Set(credentialName(f.url, registry, ""), replace("ISSUER", f.url).Replace(record), time.Time{}); err != nil {
+		if err := f.store.Set("credential "+registry+" "+f.url, replace("ISSUER", f.url).Replace(record), time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 		f.wantGet("good record", "foreign-secret", 0, 0)

@@ -132,7 +132,7 @@ func TestNoLockNoRefresh(t *testing.T) {
 		f.clock.add(55 * time.Minute)
 		s := f.session()
 		s.Watch = func(ctx context.Context) (context.Context, context.CancelFunc) { // with the lock held
-			if err := os.Remove(filepath.Join(f.storeDir(), s.lockName()+".lock")); err != nil {
+			if err := os.Remove(filepath.Join(f.storeDir(), s.LockName()+".lock")); err != nil {
 				t.Error(err)
 			}
 			return ctx, func() {}

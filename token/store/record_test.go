@@ -1,4 +1,4 @@
-package token
+package store
 
 import (
 	"encoding/json"
@@ -8,29 +8,33 @@ import (
 	"time"
 )
 
-const recordIssuer = "https://issuer.example"
+const (
+	recordIssuer = "https://issuer.example"
+	registry     = "cgr.dev"
+	alice        = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+)
 
 // goodCredential and goodSession are whole records.
-func goodCredential() credentialRecord {
-	return credentialRecord{
-		Version: recordVersion, Issuer: recordIssuer, Host: registry, Username: Username, Secret: "some-secret",
+func goodCredential() Credential {
+	return Credential{
+		Version: version, Issuer: recordIssuer, Host: registry, Username: "_token", Secret: "some-secret",
 		StoredAt: 1_000_000, Renew: 1_003_000, Expires: 1_003_600,
 	}
 }
 
-func goodSession() sessionRecord {
-	return sessionRecord{
-		Version: recordVersion, Issuer: recordIssuer, Generation: 7, Refresh: "some-refresh", RefreshExpires: 2_000_000,
+func goodSession() Session {
+	return Session{
+		Version: version, Issuer: recordIssuer, Generation: 7, Refresh: "some-refresh", RefreshExpires: 2_000_000,
 		Subject: alice, Email: "a@example.com", Hosts: []string{registry},
 	}
 }
 
 func TestCredentialRecordTimes(t *testing.T) {
-	stored := credentialRecord{Secret: "s", Stored: true, StoredAt: 1_000_000, Expires: 1_003_600}
-	endless := credentialRecord{Secret: "s", Stored: true, StoredAt: 1_000_000}
+	stored := Credential{Secret: "s", Stored: true, StoredAt: 1_000_000, Expires: 1_003_600}
+	endless := Credential{Secret: "s", Stored: true, StoredAt: 1_000_000}
 	tests := []struct {
 		name          string
-		record        credentialRecord
+		record        Credential
 		now           int64
 		usable, fresh bool
 	}{
@@ -42,7 +46,7 @@ func TestCredentialRecordTimes(t *testing.T) {
 		{"over", goodCredential(), 1_003_600, false, false},
 		{"F21 kept by a clock 5 min ahead", goodCredential(), 1_000_000 - 299, true, true},
 		{"F21 kept by a clock a day ahead", goodCredential(), 1_000_000 - 86_400, false, false},
-		{"none", credentialRecord{}, 1_000_000, false, false},
+		{"none", Credential{}, 1_000_000, false, false},
 		{"stored", stored, 1_003_599, true, true},
 		{"I43 stored, and over", stored, 1_003_600, false, false},
 		{"stored without an end", endless, 9_000_000, true, true},
@@ -51,10 +55,10 @@ func TestCredentialRecordTimes(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			now := time.Unix(test.now, 0)
-			if got := test.record.isValid(now); got != test.usable {
+			if got := test.record.IsValid(now); got != test.usable {
 				t.Errorf("usable: got %v, want %v", got, test.usable)
 			}
-			if got := test.record.isValid(now) && !test.record.needsRefresh(now); got != test.fresh {
+			if got := test.record.IsValid(now) && !test.record.NeedsRefresh(now); got != test.fresh {
 				t.Errorf("fresh: got %v, want %v", got, test.fresh)
 			}
 		})
@@ -64,28 +68,28 @@ func TestCredentialRecordTimes(t *testing.T) {
 func TestCredentialRecordValid(t *testing.T) {
 	tests := []struct {
 		name   string
-		change func(*credentialRecord)
+		change func(*Credential)
 		valid  bool
 	}{
-		{"whole", func(*credentialRecord) {}, true},
-		{"stored without an end", func(r *credentialRecord) { r.Stored, r.Expires = true, 0 }, true},
-		{"a day of life", func(r *credentialRecord) { r.Expires = r.StoredAt + 86_400 }, true},
-		{"I38 another issuer", func(r *credentialRecord) { r.Issuer += "/" }, false},
-		{"I38 another host", func(r *credentialRecord) { r.Host = "apk.cgr.dev" }, false},
-		{"I38 another identity", func(r *credentialRecord) { r.Identity = "org/id" }, false},
-		{"I38 no user name", func(r *credentialRecord) { r.Username = "" }, false},
-		{"I38 no secret", func(r *credentialRecord) { r.Secret = "" }, false},
-		{"I49 line end in the secret", func(r *credentialRecord) { r.Secret += "\n" }, false},
-		{"I49 DEL in the user name", func(r *credentialRecord) { r.Username += "\x7f" }, false},
-		{"I43 no end", func(r *credentialRecord) { r.Expires = 0 }, false},
-		{"I43 negative end", func(r *credentialRecord) { r.Expires = -1 }, false},
-		{"I43 over a day of life", func(r *credentialRecord) { r.Expires = r.StoredAt + 86_401 }, false},
+		{"whole", func(*Credential) {}, true},
+		{"stored without an end", func(r *Credential) { r.Stored, r.Expires = true, 0 }, true},
+		{"a day of life", func(r *Credential) { r.Expires = r.StoredAt + 86_400 }, true},
+		{"I38 another issuer", func(r *Credential) { r.Issuer += "/" }, false},
+		{"I38 another host", func(r *Credential) { r.Host = "apk.cgr.dev" }, false},
+		{"I38 another identity", func(r *Credential) { r.Identity = "org/id" }, false},
+		{"I38 no user name", func(r *Credential) { r.Username = "" }, false},
+		{"I38 no secret", func(r *Credential) { r.Secret = "" }, false},
+		{"I49 line end in the secret", func(r *Credential) { r.Secret += "\n" }, false},
+		{"I49 DEL in the user name", func(r *Credential) { r.Username += "\x7f" }, false},
+		{"I43 no end", func(r *Credential) { r.Expires = 0 }, false},
+		{"I43 negative end", func(r *Credential) { r.Expires = -1 }, false},
+		{"I43 over a day of life", func(r *Credential) { r.Expires = r.StoredAt + 86_401 }, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r := goodCredential()
 			test.change(&r)
-			if err := r.check(recordIssuer, registry, ""); (err == nil) != test.valid {
+			if err := r.Check(recordIssuer, registry, ""); (err == nil) != test.valid {
 				t.Errorf("got %v, want valid %v", err, test.valid)
 			}
 		})
@@ -94,17 +98,17 @@ func TestCredentialRecordValid(t *testing.T) {
 
 func TestSessionRecord(t *testing.T) {
 	r := goodSession()
-	if err := r.check(recordIssuer, ""); err != nil {
+	if err := r.Check(recordIssuer, ""); err != nil {
 		t.Errorf("a whole one: got %v, want no error", err)
 	}
-	for name, change := range map[string]func(*sessionRecord){
-		"I38 another issuer":          func(r *sessionRecord) { r.Issuer = "https://other.example" },
-		"I38 another identity":        func(r *sessionRecord) { r.Identity = "org/id" },
-		"I49 CR in the refresh token": func(r *sessionRecord) { r.Refresh += "\r" },
+	for name, change := range map[string]func(*Session){
+		"I38 another issuer":          func(r *Session) { r.Issuer = "https://other.example" },
+		"I38 another identity":        func(r *Session) { r.Identity = "org/id" },
+		"I49 CR in the refresh token": func(r *Session) { r.Refresh += "\r" },
 	} {
 		r := goodSession()
 		change(&r)
-		if err := r.check(recordIssuer, ""); err == nil {
+		if err := r.Check(recordIssuer, ""); err == nil {
 			t.Errorf("%s: got no error, want one", name)
 		}
 	}
@@ -112,15 +116,15 @@ func TestSessionRecord(t *testing.T) {
 		now  int64
 		want bool
 	}{{1_999_999, true}, {2_000_299, true}, {2_000_300, false}} {
-		if got := r.canRefresh(time.Unix(test.now, 0)); got != test.want {
+		if got := r.CanRefresh(time.Unix(test.now, 0)); got != test.want {
 			t.Errorf("F21 alive at %d: got %v, want %v", test.now, got, test.want)
 		}
 	}
-	if r.Refresh = ""; r.canRefresh(time.Unix(0, 0)) {
+	if r.Refresh = ""; r.CanRefresh(time.Unix(0, 0)) {
 		t.Error("alive without a refresh token: got true, want false")
 	}
-	r.addHost(registry)
-	r.addHost("apk.cgr.dev")
+	r.AddHost(registry)
+	r.AddHost("apk.cgr.dev")
 	if want := []string{registry, "apk.cgr.dev"}; !reflect.DeepEqual(r.Hosts, want) {
 		t.Errorf("hosts: got %q, want %q", r.Hosts, want)
 	}
@@ -159,34 +163,34 @@ func FuzzDecodeRecord(f *testing.F) {
 	for _, seed := range []string{string(credential), string(session), "", "null", "[]", "{}", `{"v":1}`, `{"v":2}`, `{"v":"1"}`, `{"v":1,"secret":7}`, `{"v":1e0}`} {
 		f.Add(seed)
 	}
-	var c credentialRecord
-	var s sessionRecord
-	if decodeRecord(string(credential), &c) != nil || c.check(recordIssuer, registry, "") != nil || decodeRecord(string(session), &s) != nil {
+	var c Credential
+	var s Session
+	if decodeRecord(string(credential), &c) != nil || c.Check(recordIssuer, registry, "") != nil || decodeRecord(string(session), &s) != nil {
 		f.Fatal("no seed is accepted: the property would be of nothing")
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		var c credentialRecord
-		if decodeRecord(text, &c) == nil && c.check(recordIssuer, registry, "") == nil {
-			if c.Version != recordVersion || c.Issuer != recordIssuer || c.Host != registry || c.Identity != "" || c.Username == "" || c.Secret == "" {
+		var c Credential
+		if decodeRecord(text, &c) == nil && c.Check(recordIssuer, registry, "") == nil {
+			if c.Version != version || c.Issuer != recordIssuer || c.Host != registry || c.Identity != "" || c.Username == "" || c.Secret == "" {
 				t.Errorf("%q: got %+v, want a whole record of ours", text, c)
 			}
 			if strings.ContainsAny(c.Username+c.Secret, "\r\n\x00") {
 				t.Errorf("%q: got %+v, want no control characters", text, c)
 			}
-			if life := time.Duration(c.Expires-c.StoredAt) * time.Second; !c.Stored && life > maxStored {
-				t.Errorf("%q: got a life of %v, want %v at most", text, life, maxStored)
+			if life := time.Duration(c.Expires-c.StoredAt) * time.Second; !c.Stored && life > MaxStored {
+				t.Errorf("%q: got a life of %v, want %v at most", text, life, MaxStored)
 			}
-			again := encodeDecode(t, c, &credentialRecord{})
+			again := encodeDecode(t, c, &Credential{})
 			if !reflect.DeepEqual(again, &c) {
 				t.Errorf("%q: got %+v, which reads as %+v", text, c, again)
 			}
 		}
-		var s sessionRecord
-		if decodeRecord(text, &s) == nil && s.check(recordIssuer, "") == nil {
-			if s.Version != recordVersion || s.Issuer != recordIssuer || strings.ContainsAny(s.Refresh, "\r\n\x00") {
+		var s Session
+		if decodeRecord(text, &s) == nil && s.Check(recordIssuer, "") == nil {
+			if s.Version != version || s.Issuer != recordIssuer || strings.ContainsAny(s.Refresh, "\r\n\x00") {
 				t.Errorf("%q: got %+v, want a whole record of ours", text, s)
 			}
-			if again := encodeDecode(t, s, &sessionRecord{}).(*sessionRecord); again.Refresh != s.Refresh || again.Generation != s.Generation {
+			if again := encodeDecode(t, s, &Session{}).(*Session); again.Refresh != s.Refresh || again.Generation != s.Generation {
 				t.Errorf("%q: got %+v, which reads as %+v", text, s, again)
 			}
 		}
@@ -203,4 +207,34 @@ func encodeDecode(t *testing.T, record, into any) any {
 		t.Errorf("%+v: got %v, want it to read as itself", record, err)
 	}
 	return into
+}
+
+func TestBackoffIsActive(t *testing.T) {
+	now := time.Date(2026, 10, 5, 9, 0, 0, 0, time.UTC)
+	tests := []struct {
+		name string
+		note Backoff
+		want bool
+	}{
+		{"none", Backoff{}, false},
+		{"holds", Backoff{Count: 1, Until: now.Add(time.Minute)}, true},
+		{"over", Backoff{Count: 1, Until: now}, false},
+		{"F21 from a clock that was a day ahead", Backoff{Count: 1, Until: now.Add(24 * time.Hour)}, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got := test.note.IsActive(now); got != test.want {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestGenerationsGrow(t *testing.T) {
+	now := time.UnixMilli(1_000_000)
+	for _, test := range []struct{ g, want int64 }{{0, 1_000_000}, {999_999, 1_000_000}, {1_000_000, 1_000_001}, {5_000_000, 5_000_001}} {
+		if got := nextGeneration(test.g, now); got != test.want {
+			t.Errorf("C10 after %d: got %d, want %d", test.g, got, test.want)
+		}
+	}
 }

@@ -1,4 +1,4 @@
-package token
+package store
 
 import (
 	"context"
@@ -16,16 +16,17 @@ import (
 // the process that has it compares what is stored before it writes.
 const writeTimeout = 5 * time.Second
 
-func (s *Session) lockName() string { return lockName(s.Issuer, s.Identity) }
+// LockName returns the name of the session's lock. The names of its notes begin with it.
+func (s *Records) LockName() string { return lockName(s.Issuer, s.Identity) }
 
-// lock waits up to Patience for the session's lock and returns what releases it. Each time
+// Lock waits up to Patience for the session's lock and returns what releases it. Each time
 // another process has released the lock, check is called first, at the same time as in all
-// other waiting processes; if it reports done the lock is not taken, and unlock is nil.
+// other waiting processes; if it reports done, the lock is not taken, and unlock is nil.
 //
 // If no lock can be made, lock warns and continues without one. No refresh token is
 // redeemed then, so the worst that can happen is a second sign-in window.
-func (s *Session) lock(ctx context.Context, check func() (done bool, err error)) (unlock func(), err error) {
-	name := s.lockName()
+func (s *Records) Lock(ctx context.Context, check func() (done bool, err error)) (unlock func(), err error) {
+	name := s.LockName()
 	waiting, cancel := context.WithTimeout(ctx, s.Patience)
 	defer cancel()
 	noteOnce := sync.OnceFunc(func() {
@@ -60,32 +61,32 @@ func (s *Session) lock(ctx context.Context, check func() (done bool, err error))
 }
 
 // lockTimeoutError returns the error of a wait for the lock that ended with err.
-func (s *Session) lockTimeoutError(err error) error {
+func (s *Records) lockTimeoutError(err error) error {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return hint.With(fmt.Errorf("gave up after waiting %s for %s", s.Patience, s.Keychain.ReadLockOwner(s.lockName())),
+	return hint.With(fmt.Errorf("gave up after waiting %s for %s", s.Patience, s.Keychain.ReadLockOwner(s.LockName())),
 		hint.Text("end that process, or try again"))
 }
 
-// lockToWrite waits briefly for the session's lock, for a write that must not be refused,
+// LockToWrite waits briefly for the session's lock, for a write that must not be refused,
 // and returns what releases it.
-func (s *Session) lockToWrite(ctx context.Context) (unlock func()) {
-	unlock, taken := s.lockBriefly(ctx, s.lockName())
+func (s *Records) LockToWrite(ctx context.Context) (unlock func()) {
+	unlock, taken := s.lockBriefly(ctx, s.LockName())
 	if taken {
-		s.Keychain.SetLockOwner(s.lockName(), "storing or removing a credential")
+		s.Keychain.SetLockOwner(s.LockName(), "storing or removing a credential")
 	}
 	return unlock
 }
 
-// lockHosts waits briefly for the lock of the record that all identities share.
-func (s *Session) lockHosts(ctx context.Context) (unlock func()) {
+// LockHosts waits briefly for the lock of the record that all identities share.
+func (s *Records) LockHosts(ctx context.Context) (unlock func()) {
 	unlock, _ = s.lockBriefly(ctx, "hosts-"+lockName(s.Issuer, ""))
 	return unlock
 }
 
 // lockBriefly takes a lock if it is released within writeTimeout.
-func (s *Session) lockBriefly(ctx context.Context, name string) (unlock func(), taken bool) {
+func (s *Records) lockBriefly(ctx context.Context, name string) (unlock func(), taken bool) {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	for {
@@ -102,4 +103,19 @@ func (s *Session) lockBriefly(ctx context.Context, name string) (unlock func(), 
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// SetLockOwner notes what this process does with the session's lock.
+func (s *Records) SetLockOwner(doing string) { s.Keychain.SetLockOwner(s.LockName(), doing) }
+
+// IsLocked reports whether this process has the session's lock.
+func (s *Records) IsLocked() bool { return s.Keychain.Holds(s.LockName()) }
+
+// TryLock takes the session's lock if no other process has it.
+func (s *Records) TryLock() (unlock func(), err error) {
+	lock, err := s.Keychain.TryLock(s.LockName())
+	if err != nil {
+		return nil, err
+	}
+	return lock.Unlock, nil
 }

@@ -1,8 +1,9 @@
-package token
+package store
 
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -13,8 +14,8 @@ const (
 	maxPause   = 15 * time.Minute
 )
 
-// backoff is the note of sign-ins that were not finished.
-type backoff struct {
+// Backoff is the note of sign-ins that were not finished.
+type Backoff struct {
 	Count int       `json:"count"`
 	At    time.Time `json:"at"`
 	Until time.Time `json:"until"` // when the next sign-in may start by itself
@@ -24,32 +25,33 @@ type backoff struct {
 	Open bool `json:"open,omitempty"`
 }
 
-// isActive reports whether the note applies now. A note by a clock that was ahead applies
+// IsActive reports whether the note applies now. A note by a clock that was ahead applies
 // no longer than any other.
-func (b backoff) isActive(now time.Time) bool {
+func (b Backoff) IsActive(now time.Time) bool {
 	return b.Count > 0 && now.Before(b.Until) && b.Until.Sub(now) <= maxPause
 }
 
-func (b backoff) reason() string {
+// Reason returns why no sign-in starts, as the end of a sentence.
+func (b Backoff) Reason() string {
 	return fmt.Sprintf("the sign-in at %s %s; the next one may start by itself at %s",
 		b.At.Local().Format("15:04:05"), b.Why, b.Until.Local().Format("15:04:05"))
 }
 
-func (s *Session) backoffNote() string { return s.lockName() + ".closed" }
+func (s *Records) backoffNote() string { return s.LockName() + ".closed" }
 
-// readBackoff returns the note, or the zero note.
-func (s *Session) readBackoff() backoff {
-	var b backoff
+// ReadBackoff returns the note, or the zero note.
+func (s *Records) ReadBackoff() Backoff {
+	var b Backoff
 	text, err := s.Keychain.ReadNote(s.backoffNote())
 	if err == nil && json.Unmarshal(text, &b) != nil {
-		return backoff{}
+		return Backoff{}
 	}
 	return b
 }
 
-// extendBackoff notes one more sign-in that was not finished. open says that it may still
+// ExtendBackoff notes one more sign-in that was not finished. open says that it may still
 // be going on.
-func (s *Session) extendBackoff(before backoff, why string, open bool) {
+func (s *Records) ExtendBackoff(before Backoff, why string, open bool) {
 	now := s.Now()
 	pause := firstPause
 	if before.Count > 0 && now.Sub(before.At) < 24*time.Hour {
@@ -57,26 +59,27 @@ func (s *Session) extendBackoff(before backoff, why string, open bool) {
 	} else {
 		before.Count = 0
 	}
-	s.writeBackoff(backoff{Count: before.Count + 1, At: now, Until: now.Add(pause), Why: why, Open: open})
+	s.writeBackoff(Backoff{Count: before.Count + 1, At: now, Until: now.Add(pause), Why: why, Open: open})
 }
 
-// restoreBackoff writes the note as it was before a sign-in.
-func (s *Session) restoreBackoff(before backoff) {
+// RestoreBackoff writes the note as it was before a sign-in.
+func (s *Records) RestoreBackoff(before Backoff) {
 	if before.Count == 0 {
-		s.clearBackoff()
+		s.ClearBackoff()
 		return
 	}
 	s.writeBackoff(before)
 }
 
-func (s *Session) writeBackoff(b backoff) {
+func (s *Records) writeBackoff(b Backoff) {
 	text, _ := json.Marshal(b)
 	if err := s.Keychain.WriteNote(s.backoffNote(), text); err != nil {
 		s.Debug("cannot note the sign-in backoff: %v", err)
 	}
 }
 
-func (s *Session) clearBackoff() {
+// ClearBackoff removes the note.
+func (s *Records) ClearBackoff() {
 	if err := s.Keychain.RemoveNote(s.backoffNote()); err != nil {
 		s.Debug("cannot remove the note of the sign-in backoff: %v", err)
 	}
@@ -85,20 +88,34 @@ func (s *Session) clearBackoff() {
 // A sign-out leaves a note of its time. Work that began before it stores nothing: unlike
 // a session, which is gone, an ID token could fetch everything again.
 
-func (s *Session) signedOutNote() string { return lockName(s.Issuer, "") + ".out" }
+func (s *Records) signedOutNote() string { return lockName(s.Issuer, "") + ".out" }
 
-func (s *Session) noteSignedOut() {
+// NoteSignedOut notes that the user signed out now.
+func (s *Records) NoteSignedOut() {
 	if err := s.Keychain.WriteNote(s.signedOutNote(), []byte(s.Now().UTC().Format(time.RFC3339Nano))); err != nil {
 		s.Debug("cannot note the sign-out: %v", err)
 	}
 }
 
 // SignedOutSince reports whether a process signed out of the issuer since t.
-func (s *Session) SignedOutSince(t time.Time) bool {
+func (s *Records) SignedOutSince(t time.Time) bool {
 	text, err := s.Keychain.ReadNote(s.signedOutNote())
 	if err != nil {
 		return false
 	}
 	at, err := time.Parse(time.RFC3339Nano, string(text))
 	return err == nil && !at.Before(t)
+}
+
+// WasWarned reports whether the user was warned of the session that ends at end, in Unix
+// seconds, and notes that they are now.
+func (s *Records) WasWarned(end int64) bool {
+	note, text := s.LockName()+".warned", strconv.FormatInt(end, 10)
+	if warned, err := s.Keychain.ReadNote(note); err == nil && string(warned) == text {
+		return true
+	}
+	if err := s.Keychain.WriteNote(note, []byte(text)); err != nil {
+		s.Debug("cannot note that the user was warned: %v", err)
+	}
+	return false
 }

@@ -1,4 +1,4 @@
-package token
+package store
 
 import (
 	"crypto/sha256"
@@ -12,16 +12,16 @@ import (
 	"docker-credential-cgr/platform"
 )
 
-// recordVersion is the version of the records below. Records of other versions are not used.
-const recordVersion = 1
+// version is the version of the records below. Records of other versions are not used.
+const version = 1
 
 // lastUse is how long before its end a token is used for the last time: the pull that it is
 // for takes a while.
 const lastUse = time.Minute
 
-// credentialRecord is what Credential returns for one host and identity. A valid one is
-// found in one look-up.
-type credentialRecord struct {
+// Credential is the record of a user name and secret for one host and identity. A valid one
+// is found in one look-up.
+type Credential struct {
 	Version  int    `json:"v"`
 	Issuer   string `json:"issuer"`
 	Host     string `json:"host"`
@@ -38,9 +38,12 @@ type credentialRecord struct {
 	SessionEnds int64 `json:"session_ends,omitempty"`
 }
 
-// isValid reports whether the credential can be used at now. A token that was stored in the
+// MaxStored is how long an access token is stored at most, whatever its claims say.
+const MaxStored = 24 * time.Hour
+
+// IsValid reports whether the credential can be used at now. A token that was stored in the
 // future, by a clock that has been set back since, cannot.
-func (r credentialRecord) isValid(now time.Time) bool {
+func (r Credential) IsValid(now time.Time) bool {
 	if r.Secret == "" {
 		return false
 	}
@@ -50,44 +53,33 @@ func (r credentialRecord) isValid(now time.Time) bool {
 	return now.Before(time.Unix(r.Expires, 0).Add(-lastUse)) && now.After(time.Unix(r.StoredAt, 0).Add(-platform.ClockSlack))
 }
 
-// needsRefresh reports whether the credential should be refreshed at now.
-func (r credentialRecord) needsRefresh(now time.Time) bool {
+// NeedsRefresh reports whether the credential should be refreshed at now.
+func (r Credential) NeedsRefresh(now time.Time) bool {
 	return r.Renew != 0 && now.Unix() >= r.Renew
 }
 
-// replaces reports whether the credential can be used at now in place of former: another
+// Replaces reports whether the credential can be used at now in place of former: another
 // process has fetched it. Tokens that live for less than lastUse are never valid.
-func (r credentialRecord) replaces(former credentialRecord, now time.Time) bool {
-	return r.isValid(now) || r != former && r.Secret != "" && now.Unix() < r.Expires
+func (r Credential) Replaces(former Credential, now time.Time) bool {
+	return r.IsValid(now) || r != former && r.Secret != "" && now.Unix() < r.Expires
 }
 
-func (r credentialRecord) credential() Credential {
-	c := Credential{Username: r.Username, Secret: r.Secret, Stored: r.Stored}
-	if r.Expires != 0 {
-		c.Expires = time.Unix(r.Expires, 0)
-	}
-	if r.Renew != 0 {
-		c.Renew = time.Unix(r.Renew, 0)
-	}
-	return c
-}
-
-// check returns an error unless this is a complete record for the issuer, host and
+// Check returns an error unless this is a complete record for the issuer, host and
 // identity. Another program may have written it.
-func (r credentialRecord) check(issuer, host, identity string) error {
+func (r Credential) Check(issuer, host, identity string) error {
 	switch {
 	case r.Issuer != issuer || r.Host != host || r.Identity != identity:
 		return errors.New("it is of another issuer, host or identity")
 	case r.Username == "" || r.Secret == "" || platform.HasControl(r.Username) || platform.HasControl(r.Secret):
 		return errors.New("its user name or secret is not usable")
-	case !r.Stored && (r.Expires <= 0 || r.Expires > r.StoredAt+int64(maxStored/time.Second)):
+	case !r.Stored && (r.Expires <= 0 || r.Expires > r.StoredAt+int64(MaxStored/time.Second)):
 		return errors.New("its times are not plausible")
 	}
 	return nil
 }
 
-// sessionRecord is the refresh token of a sign-in, and whose it is.
-type sessionRecord struct {
+// Session is the record of a sign-in: its refresh token, and whose it is.
+type Session struct {
 	Version  int    `json:"v"`
 	Issuer   string `json:"issuer"`
 	Identity string `json:"identity,omitempty"`
@@ -102,28 +94,26 @@ type sessionRecord struct {
 	Hosts          []string `json:"hosts,omitempty"` // that have a credential of this session
 }
 
-// canRefresh reports whether there is a refresh token to try. The clock may be a little
+// CanRefresh reports whether there is a refresh token to try. The clock may be a little
 // off, and the issuer knows.
-func (r sessionRecord) canRefresh(now time.Time) bool {
+func (r Session) CanRefresh(now time.Time) bool {
 	return r.Refresh != "" && (r.RefreshExpires == 0 || now.Before(time.Unix(r.RefreshExpires, 0).Add(platform.ClockSlack)))
 }
-
-func (r sessionRecord) account() Account { return Account{Subject: r.Subject, Email: r.Email} }
 
 // shortSession is the length of a session up to which its end is no surprise: some
 // organizations have people sign in every hour.
 const shortSession = 2 * time.Hour
 
-// endToWarnOf returns when the session ends, in Unix seconds, or 0 if that is not known or
+// EndToWarnOf returns when the session ends, in Unix seconds, or 0 if that is not known or
 // the session is short.
-func (r sessionRecord) endToWarnOf() int64 {
+func (r Session) EndToWarnOf() int64 {
 	if r.Refresh == "" || r.RefreshExpires == 0 || time.Duration(r.RefreshExpires-r.SignedIn/1000)*time.Second <= shortSession {
 		return 0
 	}
 	return r.RefreshExpires
 }
 
-func (r sessionRecord) check(issuer, identity string) error {
+func (r Session) Check(issuer, identity string) error {
 	switch {
 	case r.Issuer != issuer || r.Identity != identity:
 		return errors.New("it is of another issuer or identity")
@@ -133,8 +123,8 @@ func (r sessionRecord) check(issuer, identity string) error {
 	return nil
 }
 
-// addHost adds host and reports whether it is new.
-func (r *sessionRecord) addHost(host string) bool {
+// AddHost adds host and reports whether it is new.
+func (r *Session) AddHost(host string) bool {
 	if slices.Contains(r.Hosts, host) {
 		return false
 	}
@@ -142,17 +132,17 @@ func (r *sessionRecord) addHost(host string) bool {
 	return true
 }
 
-// hostsRecord lists the hosts below the registry for which the user has stored a
+// Hosts is the record that lists the hosts below the registry for which the user has stored a
 // credential, and the identities that were assumed, so that signing out finds them. It is
 // not part of the session, which storing a credential must not change.
-type hostsRecord struct {
+type Hosts struct {
 	Version    int      `json:"v"`
 	Issuer     string   `json:"issuer"`
 	Hosts      []string `json:"hosts"`
 	Identities []string `json:"identities,omitempty"`
 }
 
-func (r hostsRecord) check(issuer string) error {
+func (r Hosts) Check(issuer string) error {
 	if r.Issuer != issuer {
 		return errors.New("it is of another issuer")
 	}
@@ -165,14 +155,14 @@ func nextGeneration(g int64, now time.Time) int64 { return max(g+1, now.UnixMill
 
 // decodeRecord decodes a record if its version is known.
 func decodeRecord(text string, record any) error {
-	var version struct {
+	var envelope struct {
 		Version int `json:"v"`
 	}
-	if json.Unmarshal([]byte(text), &version) != nil {
+	if json.Unmarshal([]byte(text), &envelope) != nil {
 		return errors.New("it is not a record of this program")
 	}
-	if version.Version != recordVersion {
-		return fmt.Errorf("it has version %d, and this program knows version %d", version.Version, recordVersion)
+	if envelope.Version != version {
+		return fmt.Errorf("it has version %d, and this program knows version %d", envelope.Version, version)
 	}
 	if json.Unmarshal([]byte(text), record) != nil {
 		return errors.New("it is damaged")
@@ -199,7 +189,7 @@ func withIdentity(name, identity string) string {
 	return name + " " + identity
 }
 
-// lockName returns the name of a session's lock. The names of its notes begin with it.
+// LockName returns the name of a session's lock. The names of its notes begin with it.
 func lockName(issuer, identity string) string {
 	hash := sha256.Sum256([]byte(sessionName(issuer, identity)))
 	return "session-" + hex.EncodeToString(hash[:8])
