@@ -1,21 +1,24 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// banned are packages that must not be in the binary, which runs for every image
-// that is pulled, and why.
+// banned are packages that must not be in the binary, which runs for every image that is
+// pulled, with the reason.
 var banned = map[string]string{
 	"html/template":                    "as text/template below, which cobra imports and does not execute unless asked to",
 	"encoding/gob":                     "its init is heavy, and it walks maps in random order",
 	"expvar":                           "it adds itself to the default HTTP server",
 	"net/http/pprof":                   "as expvar",
-	"testing":                          "tests do not belong into the program",
+	"testing":                          "tests do not belong in the program",
 	"google.golang.org/protobuf/proto": "2.4 times an empty program's start",
 	"google.golang.org/grpc":           "as protobuf; the token service speaks forms and JSON",
 	"chainguard.dev/sdk/sts":           "pulls grpc; the fake platform of the tests is built on it instead",
@@ -24,7 +27,8 @@ var banned = map[string]string{
 	"github.com/google/go-containerregistry/pkg": "as k8s.io/api",
 }
 
-// TestDependencies reads what the program is linked from, on each system.
+// TestDependencies compares the packages that the program links on each system with those
+// that are banned.
 func TestDependencies(t *testing.T) {
 	for _, system := range []string{"linux", "darwin", "windows"} {
 		cmd := exec.Command("go", "list", "-deps", ".")
@@ -47,8 +51,8 @@ func TestDependencies(t *testing.T) {
 	}
 }
 
-// TestTemplatesAreDropped looks for text/template's executor in the binary: once it
-// is reachable the linker keeps every exported method, 2.3 MB of them.
+// TestTemplatesAreDropped looks for text/template's executor in the binary: if it is
+// reachable, the linker keeps every exported method, which is 2.3 MB.
 func TestTemplatesAreDropped(t *testing.T) {
 	if testing.Short() {
 		t.Skip("slow")
@@ -65,12 +69,12 @@ func TestTemplatesAreDropped(t *testing.T) {
 		t.Fatal("the list of symbols lacks our own")
 	}
 	if strings.Contains(string(symbols), "text/template.(*Template).Execute") {
-		t.Error("the program executes text/template: pages and help texts are to be constants")
+		t.Error("the program executes text/template: make pages and help texts constants")
 	}
 }
 
-// TestFewDependencies holds the list of direct dependencies short: each has its
-// line in docs/decisions.
+// TestFewDependencies limits the number of direct dependencies, and looks for the reason for
+// each in docs/decisions.
 func TestFewDependencies(t *testing.T) {
 	out, err := exec.Command("go", "list", "-m", "-f", "{{if not .Indirect}}{{.Path}}{{end}}", "all").Output()
 	if err != nil {
@@ -89,4 +93,97 @@ func TestFewDependencies(t *testing.T) {
 			t.Errorf("docs/decisions/0001-dependencies.md does not say why %s is here", module)
 		}
 	}
+}
+
+// threatID is an ID of docs/threats.md in a test: in a comment, a message or a test's name.
+var threatID = regexp.MustCompile(`(?:\b|Test)([PIFCST][1-9][0-9]?)(?:\b|_)`)
+
+// TestThreatsAreListed looks in docs/threats.md for each ID that a test names.
+func TestThreatsAreListed(t *testing.T) {
+	page, err := os.ReadFile("docs/threats.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	err = filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !isTest(path) {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, match := range threatID.FindAllStringSubmatch(string(text), -1) {
+			id := match[1]
+			if !seen[id] && !strings.Contains(string(page), "\n| "+id+" | ") {
+				t.Errorf("%s names %s, which docs/threats.md does not explain", path, id)
+			}
+			seen[id] = true
+		}
+		return nil
+	})
+	if err != nil || len(seen) < 100 {
+		t.Errorf("found %d IDs in the tests, want over 100: %v", len(seen), err)
+	}
+}
+
+func isTest(path string) bool {
+	return strings.HasSuffix(path, "_test.go") || strings.HasSuffix(path, ".txtar")
+}
+
+// TestLinksResolve checks the links between the pages of this repository.
+func TestLinksResolve(t *testing.T) {
+	var pages []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, found...)
+	}
+	if !slices.Contains(pages, "README.md") || len(pages) < 20 {
+		t.Fatalf("got only the pages %q", pages)
+	}
+	link := regexp.MustCompile(`\]\(([^)#]*)(#[^)]*)?\)`)
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range link.FindAllStringSubmatch(string(text), -1) {
+			target, fragment := page, match[2]
+			if strings.Contains(match[1], "://") {
+				continue
+			}
+			if match[1] != "" {
+				target = filepath.Join(filepath.Dir(page), match[1])
+			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s: %v", page, err)
+			} else if fragment != "" && !hasHeading(t, target, fragment[1:]) {
+				t.Errorf("%s: %s has no heading for #%s", page, target, fragment[1:])
+			}
+		}
+	}
+}
+
+// hasHeading reports whether a page has the heading that GitHub gives the anchor.
+func hasHeading(t *testing.T, page, anchor string) bool {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dropped := regexp.MustCompile(`[^a-z0-9 _-]`)
+	for line := range strings.Lines(string(text)) {
+		heading, isHeading := strings.CutPrefix(strings.TrimLeft(line, "#"), " ")
+		if !isHeading || !strings.HasPrefix(line, "#") {
+			continue
+		}
+		name := dropped.ReplaceAllString(strings.ToLower(strings.TrimSpace(heading)), "")
+		if strings.ReplaceAll(name, " ", "-") == anchor {
+			return true
+		}
+	}
+	return false
 }

@@ -180,7 +180,7 @@ func (c *Callback) deliver(w http.ResponseWriter, r *http.Request) {
 	page, err := c.acceptUnlessFinal(r.URL.RawQuery)
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
-		writePage(w, Page{Title: "Sign-in not accepted", Text: "The terminal says why. It is still waiting: sign in again in the window where you started."})
+		writePage(w, Page{Title: "Sign-in not accepted", Text: "See the terminal for the reason. The program is still waiting: sign in again in the window where you started."})
 		return
 	}
 	next := page.Next
