@@ -62,9 +62,6 @@ func redirectBase() (string, error) {
 	return cache, os.MkdirAll(cache, 0o700)
 }
 
-// snapDesktop matches the desktop file of a snap: SNAP_PROGRAM.desktop.
-var snapDesktop = regexp.MustCompile(`^([a-z0-9-]+)_[A-Za-z0-9-]+\.desktop\s*$`)
-
 // snapFolder returns the data directory of the default browser if it is a snap, or "".
 func snapFolder() string {
 	home, err := os.UserHomeDir()
@@ -77,7 +74,8 @@ func snapFolder() string {
 	cmd := exec.CommandContext(ctx, "xdg-settings", "get", "default-web-browser")
 	cmd.WaitDelay = time.Second // its children may keep the pipe open
 	name, _ := cmd.Output()
-	found := snapDesktop.FindSubmatch(name)
+	// The desktop file of a snap is SNAP_PROGRAM.desktop.
+	found := regexp.MustCompile(`^([a-z0-9-]+)_[A-Za-z0-9-]+\.desktop\s*$`).FindSubmatch(name)
 	if found == nil {
 		return ""
 	}
