@@ -5,11 +5,11 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/dockerconfig"
 	"docker-credential-cgr/doctor"
@@ -18,10 +18,6 @@ import (
 	"docker-credential-cgr/pulltoken"
 	"docker-credential-cgr/token"
 )
-
-// helperName is what Docker's config calls us: what comes behind
-// "docker-credential-".
-var helperName = strings.TrimPrefix(name, "docker-credential-")
 
 // configureFlags are those of configure-docker beside the ones for signing in.
 type configureFlags struct {
@@ -41,20 +37,20 @@ func (a *app) newConfigureDocker() *cobra.Command {
 		Long: `Register the credential helper for the registry in Docker's configuration, and in
 Podman's auth.json if it exists, and sign in unless you already are. Nothing else in
 these files changes.`,
-		Example: `  ` + name + ` configure-docker
-  ` + name + ` configure-docker --dry-run
-  ` + name + ` configure-docker --identity ID      # in a CI job
-  ` + name + ` configure-docker --pull-token --save --ttl 90d
-  ` + name + ` configure-docker --remove`,
+		Example: `  docker-credential-cgr configure-docker
+  docker-credential-cgr configure-docker --dry-run
+  docker-credential-cgr configure-docker --identity ID      # in a CI job
+  docker-credential-cgr configure-docker --pull-token --save --ttl 90d
+  docker-credential-cgr configure-docker --remove`,
 		Args: func(c *cobra.Command, args []string) error {
 			// chainctl also takes "configure docker".
 			if c.CalledAs() == "configure" {
 				if len(args) == 1 && args[0] == "docker" {
 					return nil
 				}
-				return misuse("unknown command; did you mean: %s configure-docker", name)
+				return hint.With(command.Usagef("unknown command"), hint.Do(hint.ConfigureDocker))
 			}
-			return noArguments(c, args)
+			return command.NoArgs(c, args)
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return a.configureDocker(c.Context(), c, &f) },
 	}
@@ -102,13 +98,13 @@ func (a *app) configureDocker(ctx context.Context, c *cobra.Command, f *configur
 			return err
 		}
 		if given != nil && given.Path == "" {
-			return misuse("--no-login stores where an ID token comes from, not the token itself: use --identity-token PATH or --identity-token-env NAME")
+			return command.Usagef("--no-login stores where an ID token comes from, not the token itself: use --identity-token PATH or --identity-token-env NAME")
 		}
 	default:
 		session, err = a.planSignIn(ctx, c, &f.signInFlags)
 		// Without an identity, public images can still be pulled. With one, the job
 		// needs that identity and cannot use it.
-		if err != nil && (a.cfg.Identity != "" || !errors.As(err, &nobody)) {
+		if err != nil && (a.Config.Identity != "" || !errors.As(err, &nobody)) {
 			return err
 		}
 	}
@@ -122,7 +118,7 @@ func (a *app) configureDocker(ctx context.Context, c *cobra.Command, f *configur
 	a.checkHelper()
 	a.checkPodman()
 	if nobody != nil {
-		a.warnError(nobody)
+		a.WarnError(nobody)
 	}
 	if session == nil {
 		return a.remember(c)
@@ -138,7 +134,7 @@ func (f *configureFlags) checkPullToken(flags *pflag.FlagSet) error {
 	}
 	for _, flag := range others {
 		if flags.Changed(flag) {
-			return misuse("--%s %s", flag, problem)
+			return command.Usagef("--%s %s", flag, problem)
 		}
 	}
 	return nil
@@ -160,7 +156,7 @@ func (a *app) configurePullToken(ctx context.Context, c *cobra.Command, f *confi
 			return err
 		}
 	}
-	session := a.commandSession
+	session := a.SignInSession
 	if f.headless || c.Flags().Changed("identity-token") {
 		session = func() (*token.Session, error) { return a.planSignIn(ctx, c, &f.signInFlags) }
 	}
@@ -168,7 +164,7 @@ func (a *app) configurePullToken(ctx context.Context, c *cobra.Command, f *confi
 	if err != nil {
 		return err
 	}
-	if err := a.makePullToken(ctx, a.client(ctx, s), s, &f.token, r, false); err != nil {
+	if err := a.makePullToken(ctx, a.Client(ctx, s), s, &f.token, r, false); err != nil {
 		return err
 	}
 	if files == nil {
@@ -184,16 +180,16 @@ func (a *app) configurePullToken(ctx context.Context, c *cobra.Command, f *confi
 // clientFiles reads the files of all clients that are to ask us, and edits them in
 // memory, so that one that is broken stops the change of any.
 func (a *app) clientFiles(f *configureFlags) ([]*dockerconfig.File, error) {
-	docker, err := dockerPath()
+	docker, err := command.DockerPath()
 	if err != nil {
 		return nil, err
 	}
 	paths := []string{docker}
-	podman, err := dockerconfig.PodmanPath(os.Getenv, dockerHome())
+	podman, err := dockerconfig.PodmanPath(os.Getenv, command.DockerHome())
 	if err != nil && f.podman {
 		return nil, err
 	}
-	if err == nil && (f.podman || exists(podman)) {
+	if err == nil && (f.podman || command.Exists(podman)) {
 		paths = append(paths, podman)
 	}
 	var files []*dockerconfig.File
@@ -212,13 +208,13 @@ func (a *app) editFile(path string, f *configureFlags) (*dockerconfig.File, erro
 		return nil, err
 	}
 	if f.remove {
-		_, err = file.Remove(a.cfg.Registry.Host, helperName)
+		_, err = file.Remove(a.Config.Registry.Host, command.HelperName)
 	} else {
-		_, err = file.Add(a.cfg.Registry.Host, helperName, f.replace)
+		_, err = file.Add(a.Config.Registry.Host, command.HelperName, f.replace)
 	}
 	var other *dockerconfig.OtherHelperError
 	if errors.As(err, &other) {
-		err = hint.With(err, hint.Text("%s configure-docker --replace", name))
+		err = hint.With(err, hint.Text("docker-credential-cgr configure-docker --replace"))
 	}
 	if err == nil && file.Changed() {
 		err = file.Check()
@@ -226,40 +222,35 @@ func (a *app) editFile(path string, f *configureFlags) (*dockerconfig.File, erro
 	return file, err
 }
 
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
-}
-
 // changeFiles writes what has changed, or shows it.
 func (a *app) changeFiles(files []*dockerconfig.File, f *configureFlags) error {
-	host := a.cfg.Registry.Host
+	host := a.Config.Registry.Host
 	for _, file := range files {
-		for _, finding := range file.Findings(host, helperName) {
+		for _, finding := range file.Findings(host, command.HelperName) {
 			if f.remove {
 				break // of no interest to who removes the helper
 			}
-			a.warn("%s:%d: %s", file.Path, finding.Line, finding.Text)
+			a.Warn("%s:%d: %s", file.Path, finding.Line, finding.Text)
 		}
 		var err error
 		switch {
 		case !file.Changed() && f.remove:
-			a.note("Nothing to remove from %s.", file.Path)
+			a.Note("Nothing to remove from %s.", file.Path)
 		case !file.Changed():
-			err = a.answer("%s already registers %s for %s\n", file.Path, name, host)
+			err = a.Print("%s already registers %s for %s\n", file.Path, command.Name, host)
 		case f.dryRun:
-			err = a.answer("%s", file.Diff())
+			err = a.Print("%s", file.Diff())
 		default:
 			if err = file.Save(); err != nil {
 				return err
 			}
 			switch {
 			case !f.remove:
-				err = a.answer("Updated auth config for %s in %s\n", host, file.Path)
+				err = a.Print("Updated auth config for %s in %s\n", host, file.Path)
 			case file.Exists():
-				err = a.answer("Removed %s from %s\n", host, file.Path)
+				err = a.Print("Removed %s from %s\n", host, file.Path)
 			default:
-				err = a.answer("Removed %s, which had no other content\n", file.Path)
+				err = a.Print("Removed %s, which had no other content\n", file.Path)
 			}
 		}
 		if err != nil {
@@ -272,16 +263,16 @@ func (a *app) changeFiles(files []*dockerconfig.File, f *configureFlags) error {
 // checkUser notices whose Docker is configured when it is run with another
 // user's rights.
 func (a *app) checkUser() error {
-	home := dockerHome()
+	home := command.DockerHome()
 	switch r := doctor.Sudo(os.Getenv, os.Geteuid(), home); r.Status {
 	case doctor.Failure:
-		if inCI() && os.Getenv("SUDO_USER") == "" {
-			a.warn("%s", r.Says) // so it is in container jobs of GitHub Actions, and their docker reads that file
+		if command.InCI() && os.Getenv("SUDO_USER") == "" {
+			a.Warn("%s", r.Says) // so it is in container jobs of GitHub Actions, and their docker reads that file
 			return nil
 		}
 		return asError(r)
 	case doctor.Warning:
-		a.warnError(asError(r))
+		a.WarnError(asError(r))
 	}
 	return nil
 }
@@ -297,14 +288,14 @@ func (a *app) checkHelper() {
 		return
 	}
 	if r := doctor.Program(self, exec.LookPath); r.Status != doctor.OK {
-		a.warnError(asError(r))
+		a.WarnError(asError(r))
 	}
 }
 
 // checkPodman warns of what Podman and Skopeo find before they ask us, such as a
 // login of before. The doctor says more, and names files that are broken.
 func (a *app) checkPodman() {
-	home := dockerHome()
+	home := command.DockerHome()
 	paths, err := dockerconfig.PodmanFiles(os.Getenv, home)
 	if err != nil {
 		return
@@ -317,8 +308,8 @@ func (a *app) checkPodman() {
 		}
 		files = append(files, file)
 	}
-	if path, obstacle, found := dockerconfig.Shadow(files, a.cfg.Registry.Host, helperName); found {
-		a.warnHint(hint.Text("%s doctor", name), "%s:%d: %s; Podman looks there first", path, obstacle.Line, obstacle.Text)
+	if path, obstacle, found := dockerconfig.Shadow(files, a.Config.Registry.Host, command.HelperName); found {
+		a.WarnHint(hint.Text("docker-credential-cgr doctor"), "%s:%d: %s; Podman looks there first", path, obstacle.Line, obstacle.Text)
 	}
 }
 
@@ -329,15 +320,15 @@ func (a *app) signInOnce(ctx context.Context, c *cobra.Command, s *token.Session
 		var nobody *token.NotSignedInError
 		switch {
 		case err == nil && credential.Stored:
-			a.note("No sign-in needed: a credential for %s is stored (user %s).", s.Registry, platform.Printable(credential.Username))
+			a.Note("No sign-in needed: a credential for %s is stored (user %s).", s.Registry, platform.Printable(credential.Username))
 			return a.remember(c)
 		case err == nil:
-			a.note("Already signed in. Next: docker pull %s/ORGANIZATION/IMAGE", s.Registry)
+			a.Note("Already signed in. Next: docker pull %s/ORGANIZATION/IMAGE", s.Registry)
 			return a.remember(c)
 		case !errors.As(err, &nobody):
 			return err
-		case !f.givesToken(a.cfg) && !a.isInteractive() && a.cfg.AutoLogin != config.AutoLoginAlways:
-			a.warnHint(hint.Do(hint.SignIn), "not signed in: no terminal to sign in at")
+		case !f.givesToken(a.Config) && !a.IsInteractive() && a.Config.AutoLogin != config.AutoLoginAlways:
+			a.WarnHint(hint.Do(hint.SignIn), "not signed in: no terminal to sign in at")
 			return a.remember(c)
 		}
 	}

@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"docker-credential-cgr/config"
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/console"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/kubernetes"
@@ -41,14 +40,14 @@ func (a *app) newConsole() *cobra.Command {
 		Long: `List, create and revoke the pull tokens of your organizations on a web page that only
 this machine can reach. It is served until you press Ctrl-C or stop using it for a
 while. Its URL works once, in one browser.`,
-		Example: `  ` + name + ` console
-  ` + name + ` console --parent example.com --idle 1h`,
-		Args: noArguments,
+		Example: `  docker-credential-cgr console
+  docker-credential-cgr console --parent example.com --idle 1h`,
+		Args: command.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if idle < minIdle || idle > maxIdle {
-				return misuse("--idle %s: give a time from 1s to 24h", idle)
+				return command.Usagef("--idle %s: give a time from 1s to 24h", idle)
 			}
-			return a.console(c.Context(), parent, idle, !noBrowser && a.opensPage())
+			return a.console(c.Context(), parent, idle, !noBrowser && a.OpensPages())
 		},
 	}
 	c.Flags().StringVar(&parent, "parent", "", "name or ID of the `ORGANIZATION` or folder (default: all)")
@@ -57,13 +56,8 @@ while. Its URL works once, in one browser.`,
 	return c
 }
 
-// opensPage reports whether a browser can be opened for the user.
-func (a *app) opensPage() bool {
-	return a.cfg.Mode == config.ModeBrowser || a.isInteractive() && openurl.Usable(os.Getenv, os.Geteuid())
-}
-
 func (a *app) console(ctx context.Context, parent string, idle time.Duration, opens bool) error {
-	client, s, err := a.api(ctx)
+	client, s, err := a.API(ctx)
 	if err != nil {
 		return err
 	}
@@ -81,15 +75,15 @@ func (a *app) console(ctx context.Context, parent string, idle time.Duration, op
 	}
 	closePage := func() {}
 	err = page.Serve(ctx, func(address string, used <-chan struct{}) {
-		a.note("the page is at %s", address)
-		a.note("the address works once; press Ctrl-C to end the page")
+		a.Note("the page is at %s", address)
+		a.Note("the address works once; press Ctrl-C to end the page")
 		if opens {
 			closePage = a.openPage(address, used)
 		}
 	})
 	closePage()
 	if errors.Is(err, console.ErrIdle) {
-		a.note("the page has ended: it was not used for %s", idle)
+		a.Note("the page has ended: it was not used for %s", idle)
 		return nil
 	}
 	return err
@@ -100,9 +94,9 @@ func (a *app) console(ctx context.Context, parent string, idle time.Duration, op
 // must be called at the end.
 func (a *app) openPage(address string, used <-chan struct{}) (closePage func()) {
 	failed := make(chan struct{})
-	remove, err := openurl.StartPrivately(address, a.cfg.IdentityTokenEnv, func() { close(failed) })
+	remove, err := openurl.StartPrivately(address, a.Config.IdentityTokenEnv, func() { close(failed) })
 	if err != nil {
-		a.debug(a.cfg, "cannot start the opener: %v", err)
+		a.Debug("cannot start the opener: %v", err)
 		remove = func() {}
 		close(failed)
 	}
@@ -130,10 +124,10 @@ func (a *app) awaitBrowser(used, failed, over <-chan struct{}) {
 		case <-over:
 			return
 		case <-failed:
-			a.note("cannot open a browser: open the address above yourself")
+			a.Note("cannot open a browser: open the address above yourself")
 			return
 		case <-late:
-			a.note("no browser has shown the page within %s: open the address above yourself", openLimit)
+			a.Note("no browser has shown the page within %s: open the address above yourself", openLimit)
 		}
 	}
 }
@@ -141,14 +135,14 @@ func (a *app) awaitBrowser(used, failed, over <-chan struct{}) {
 // consoleOrganizations returns the organizations of the page: the one of --parent, else
 // that of default.group, else all that the user may see.
 func (a *app) consoleOrganizations(ctx context.Context, client *iam.Client, parent string) ([]iam.Group, error) {
-	if parent == "" && a.cfg.Group == "" {
+	if parent == "" && a.Config.Group == "" {
 		organizations, err := client.Organizations(ctx)
 		if err == nil && len(organizations) == 0 {
 			err = &iam.NotFoundError{What: "organization"}
 		}
 		return organizations, err
 	}
-	group, err := a.organization(ctx, client, parent)
+	group, err := a.Organization(ctx, client, parent)
 	return []iam.Group{group}, err
 }
 
@@ -161,7 +155,7 @@ type consoleTokens struct {
 
 func (t *consoleTokens) List(ctx context.Context) ([]console.Token, error) {
 	infos, err := pulltoken.List(ctx, t.client, pulltoken.Filter{Parent: t.parent})
-	now := wallClock()
+	now := command.Now()
 	tokens := make([]console.Token, len(infos))
 	for i, info := range infos {
 		days := info.DaysLeft(now)
@@ -171,7 +165,7 @@ func (t *consoleTokens) List(ctx context.Context) ([]console.Token, error) {
 }
 
 func (t *consoleTokens) Create(ctx context.Context, parent iam.Group, r pulltoken.Request) (pulltoken.Credential, []console.Snippet, error) {
-	created, err := pulltoken.Prepare(ctx, t.client, r).Create(ctx, parent, t.session.Issuer, wallClock)
+	created, err := pulltoken.Prepare(ctx, t.client, r).Create(ctx, parent, t.session.Issuer, command.Now)
 	if err != nil {
 		return created, nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/pulltoken"
 )
@@ -101,7 +102,7 @@ func TestAwaitBrowser(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ends := map[string]chan struct{}{"used": make(chan struct{}), "failed": make(chan struct{}), "over": make(chan struct{})}
 				time.AfterFunc(test.wait, func() { close(ends[test.ends]) })
-				a := &app{Program: Program{Stderr: stderr}}
+				a := &app{&command.App{Stderr: stderr}}
 				begun := time.Now()
 				a.awaitBrowser(ends["used"], ends["failed"], ends["over"])
 				if got := time.Since(begun); got != test.wait {

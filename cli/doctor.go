@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/doctor"
 	"docker-credential-cgr/keychain"
 	"docker-credential-cgr/platform"
@@ -19,21 +20,21 @@ import (
 
 func (a *app) newDoctor() *cobra.Command {
 	var wrong error // with the settings
-	c := formats(&cobra.Command{
+	c := command.Formats(&cobra.Command{
 		Use:   "doctor [IMAGE]",
 		Short: "Find problems and show how to fix them",
 		Long: `Check the installation, settings, Docker and Podman files, credential store, network,
 clock and session, and show how to fix each problem. With an image, also check that it
 can be pulled. Does not sign in or change files. Exits with 1 if a check fails.`,
-		Example: `  ` + name + ` doctor
-  ` + name + ` doctor cgr.dev/ORGANIZATION/python:latest
-  ` + name + ` doctor -o json`,
+		Example: `  docker-credential-cgr doctor
+  docker-credential-cgr doctor cgr.dev/ORGANIZATION/python:latest
+  docker-credential-cgr doctor -o json`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 || len(args) == 1 && args[0] == "" {
-				return misuse("usage: %s [IMAGE]", c.CommandPath())
+				return command.Usagef("usage: %s [IMAGE]", c.CommandPath())
 			}
-			if len(args) == 1 && strings.Contains(args[0], tokenMark) {
-				return misuse("what stands in the place of the image looks like a token")
+			if len(args) == 1 && command.LooksLikeToken(args[0]) {
+				return command.Usagef("what stands in the place of the image looks like a token")
 			}
 			return nil
 		},
@@ -44,8 +45,8 @@ can be pulled. Does not sign in or change files. Exits with 1 if a check fails.`
 	}, "text", "json")
 	// Wrong settings are the first thing to find, and must not be in the way.
 	c.PersistentPreRunE = func(c *cobra.Command, args []string) error {
-		var usage usageError
-		if wrong = a.load(c, args); errors.As(wrong, &usage) {
+		var usage command.UsageError
+		if wrong = a.Load(c, args); errors.As(wrong, &usage) {
 			return wrong
 		}
 		return nil
@@ -58,20 +59,20 @@ const doctorPatience = 3 * time.Second
 
 func (a *app) doctor(ctx context.Context, wrong error, image string) error {
 	patient := &doctor.Patient{
-		Config: a.cfg, ConfigErr: wrong,
+		Config: a.Config, ConfigErr: wrong,
 		LookPath: exec.LookPath, Getenv: os.Getenv, EUID: os.Geteuid(),
-		Transport: platform.NewTransport(), Now: wallClock,
+		Transport: platform.NewTransport(), Now: command.Now,
 	}
-	patient.Home = dockerHome()
+	patient.Home = command.DockerHome()
 	patient.Program, _ = os.Executable()
 	if wrong == nil {
-		patient.Session, patient.SessionErr = a.session(a.cfg)
+		patient.Session, patient.SessionErr = a.Session()
 	}
 	if s := patient.Session; s != nil {
 		s.Patience = doctorPatience
 		// A prompt that nobody answers is a finding, not a thing to wait for.
 		var err error
-		if s.Keychain, err = keychain.Open(keychain.Kind(a.cfg.Keychain), name, 0); err != nil {
+		if s.Keychain, err = keychain.Open(keychain.Kind(a.Config.Keychain), command.Name, 0); err != nil {
 			return err
 		}
 	}
@@ -83,30 +84,30 @@ func (a *app) doctor(ctx context.Context, wrong error, image string) error {
 		return err
 	}
 	if doctor.Failed(results) {
-		return errFound
+		return command.ErrReported
 	}
 	return nil
 }
 
 func (a *app) sayResults(results []doctor.Result) error {
-	if a.output == "json" {
-		return a.answerItems(results)
+	if a.Output == "json" {
+		return a.PrintItems(results)
 	}
-	colored := a.colored()
+	column := a.statusColumn()
 	var b strings.Builder
 	for _, r := range results {
-		fmt.Fprintf(&b, "%s %-9s %s\n", colored(r.Status), r.Check, r.Says)
+		fmt.Fprintf(&b, "%s %-9s %s\n", column(r.Status), r.Check, r.Says)
 		if r.Fix != "" {
 			fmt.Fprintf(&b, "%8s fix: %s\n", "", r.Fix)
 		}
 	}
-	return a.answer("%s", b.String())
+	return a.Print("%s", b.String())
 }
 
-// colored returns what writes a status in a column, in color at a terminal that shows
-// them.
-func (p Program) colored() func(doctor.Status) string {
-	plain := runtime.GOOS == "windows" || !p.colors()
+// statusColumn returns the function that formats a status, in color at a terminal that
+// shows colors.
+func (a *app) statusColumn() func(doctor.Status) string {
+	plain := runtime.GOOS == "windows" || !a.HasColors()
 	codes := map[doctor.Status]int{doctor.OK: 32, doctor.Warning: 33, doctor.Failure: 31}
 	return func(s doctor.Status) string {
 		column := fmt.Sprintf("%-8s", s)

@@ -11,23 +11,23 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"docker-credential-cgr/hint"
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
 )
 
 func (a *app) newIdentities() *cobra.Command {
-	c := a.group(&cobra.Command{
+	c := command.Group(&cobra.Command{
 		Use:     "identities",
 		Aliases: []string{"identity", "ids", "id"},
 		Short:   "Manage the identities that CI jobs assume",
 		Long: `Create, list, change and delete identities. An identity lets a job pull without a
 password: it defines which ID tokens are accepted, and its roles define what the job is
 allowed to do. Pull tokens are identities too.`,
-		Example: `  ` + name + ` identities create github my-workflow --github-repo my-org/my-repo \
+		Example: `  docker-credential-cgr identities create github my-workflow --github-repo my-org/my-repo \
     --github-ref refs/heads/main --role registry.pull
-  ` + name + ` identities list
-  ` + name + ` identities describe my-workflow`,
+  docker-credential-cgr identities list
+  docker-credential-cgr identities describe my-workflow`,
 	})
 	c.AddCommand(a.newIdentitiesList(), a.newIdentitiesDescribe(), a.newIdentitiesCreate(), a.newIdentitiesUpdate(), a.newIdentitiesDelete())
 	return c
@@ -116,14 +116,14 @@ type identityFilter struct {
 
 func (a *app) newIdentitiesList() *cobra.Command {
 	var f identityFilter
-	c := formats(&cobra.Command{
+	c := command.Formats(&cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List identities and their roles",
-		Example: `  ` + name + ` identities list --type claim_match,static
-  ` + name + ` identities list --expired -o id
-  ` + name + ` identities list -o json | jq -r '.items[].claimMatch.subject'`,
-		Args: noArguments,
+		Example: `  docker-credential-cgr identities list --type claim_match,static
+  docker-credential-cgr identities list --expired -o id
+  docker-credential-cgr identities list -o json | jq -r '.items[].claimMatch.subject'`,
+		Args: command.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := f.check(c); err != nil {
 				return err
@@ -132,7 +132,7 @@ func (a *app) newIdentitiesList() *cobra.Command {
 		},
 	}, "table", "json", "csv", "id")
 	flags := c.Flags()
-	addParent(flags, &f.parent, "only those of this `ORGANIZATION` (name or ID; default: all you can see)")
+	command.ParentFlag(flags, &f.parent, "only those of this `ORGANIZATION` (name or ID; default: all you can see)")
 	flags.StringVar(&f.name, "name", "", "only those with this `NAME`")
 	flags.StringSliceVar(&f.types, "type", nil, "only those of this `TYPE`: "+strings.Join(identityTypes, ", "))
 	flags.BoolVar(&f.expired, "expired", false, "only those whose keys have expired")
@@ -143,39 +143,16 @@ func (a *app) newIdentitiesList() *cobra.Command {
 func (f identityFilter) check(c *cobra.Command) error {
 	for _, kind := range f.types {
 		if !slices.Contains(identityTypes, kind) {
-			return misuse("--type %q: use %s", kind, strings.Join(identityTypes, ", "))
+			return command.Usagef("--type %q: use %s", kind, strings.Join(identityTypes, ", "))
 		}
 	}
 	if c.Flags().Changed("name") {
 		if err := iam.CheckName(f.name); err != nil {
-			return misuse("--name: %w", err)
+			return command.Usagef("--name: %w", err)
 		}
 	}
-	return checkParent(c, f.parent)
+	return command.CheckParent(c, f.parent)
 }
-
-// checkParent refuses values of --parent that cannot be an organization. An empty one is
-// probably a variable of a script that is not set, and must not mean all organizations.
-func checkParent(c *cobra.Command, parent string) error {
-	const most = 300 // bytes; ids in nested folders are shorter
-	switch {
-	case !anyChanged(c, "parent", "group"):
-		return nil
-	case strings.TrimSpace(parent) == "":
-		return misuse("--parent is empty")
-	case len(parent) > most || platform.HasControl(parent):
-		return misuse("--parent %s is neither a name nor an id of an organization", quoted(parent[:min(most, len(parent))]))
-	}
-	return nil
-}
-
-// anyChanged reports whether any of these flags was given.
-func anyChanged(c *cobra.Command, flags ...string) bool {
-	return slices.ContainsFunc(flags, c.Flags().Changed)
-}
-
-// quoted quotes a text for a message, with what could control a terminal escaped.
-func quoted(text string) string { return `"` + platform.Printable(text) + `"` }
 
 func (f identityFilter) matches(i iam.Identity, parent string, now time.Time) bool {
 	switch {
@@ -202,18 +179,18 @@ func isChild(id, parent string) bool {
 func groupOf(id string) string { return id[:max(0, strings.LastIndexByte(id, '/'))] }
 
 func (a *app) listIdentities(ctx context.Context, f identityFilter) error {
-	client, _, err := a.api(ctx)
+	client, _, err := a.API(ctx)
 	if err != nil {
 		return err
 	}
-	parent, err := a.parentID(ctx, client, f.parent)
+	parent, err := a.ParentID(ctx, client, f.parent)
 	if err != nil {
 		return err
 	}
 	var identities []iam.Identity
 	var bindings []iam.RoleBinding
 	var incomplete error
-	if a.output == "id" {
+	if a.Output == "id" {
 		identities, incomplete = client.Identities(ctx, iam.IdentityFilter{DescendantsOf: parent})
 	} else {
 		identities, bindings, incomplete = client.IdentitiesAndBindings(ctx, parent)
@@ -221,14 +198,14 @@ func (a *app) listIdentities(ctx context.Context, f identityFilter) error {
 	if incomplete != nil && !iam.IsPartial(incomplete) {
 		return incomplete
 	}
-	identities = slices.DeleteFunc(identities, func(i iam.Identity) bool { return !f.matches(i, parent, wallClock()) })
+	identities = slices.DeleteFunc(identities, func(i iam.Identity) bool { return !f.matches(i, parent, command.Now()) })
 	return errors.Join(a.printIdentities(withRoles(identities, bindings)), incomplete)
 }
 
 // parentID returns the id of the organization or folder that --parent or default.group
 // names, or "" for all that the caller can see.
 func (a *app) parentID(ctx context.Context, client *iam.Client, parent string) (string, error) {
-	if parent = cmp.Or(parent, a.cfg.Group); parent == "" {
+	if parent = cmp.Or(parent, a.Config.Group); parent == "" {
 		return "", nil
 	}
 	group, err := client.Organization(ctx, parent)
@@ -236,28 +213,20 @@ func (a *app) parentID(ctx context.Context, client *iam.Client, parent string) (
 }
 
 func (a *app) printIdentities(views []identityView) error {
-	switch a.output {
-	case "json":
-		return a.answerItems(views)
-	case "id":
-		ids := make([]string, len(views))
-		for i, v := range views {
-			ids[i] = v.ID
-		}
-		return a.ids(ids)
-	}
-	rows := make([][]string, len(views))
-	for i, v := range views {
-		ends := none
-		if end := expires(v.Identity); !end.IsZero() {
-			ends = day(end)
-		}
-		if a.output == "table" && expired(v.Identity, wallClock()) {
-			ends += " (expired)"
-		}
-		rows[i] = []string{v.ID, v.Name, cmp.Or(v.Type, none), v.Description, strings.Join(v.roleTexts(), ", "), cmp.Or(v.issuer(), none), ends}
-	}
-	return a.table([]string{"ID", "NAME", "TYPE", "DESCRIPTION", "ROLES", "ISSUER", "EXPIRES"}, rows)
+	return command.PrintList(a.App, views, command.List[identityView]{
+		Header: []string{"ID", "NAME", "TYPE", "DESCRIPTION", "ROLES", "ISSUER", "EXPIRES"},
+		Row: func(v identityView) []string {
+			end := command.Day(expires(v.Identity))
+			if a.Output == "table" && expired(v.Identity, command.Now()) {
+				end += " (expired)"
+			}
+			return []string{
+				v.ID, v.Name, cmp.Or(v.Type, command.NoValue), v.Description, strings.Join(v.roleTexts(), ", "),
+				cmp.Or(v.issuer(), command.NoValue), end,
+			}
+		},
+		ID: func(v identityView) string { return v.ID },
+	})
 }
 
 // findIdentities returns the identities with these ids or names, each once.
@@ -287,7 +256,7 @@ func (a *app) findIdentities(ctx context.Context, client *iam.Client, parent str
 }
 
 func (a *app) allIdentities(ctx context.Context, client *iam.Client, parent string) ([]iam.Identity, error) {
-	id, err := a.parentID(ctx, client, parent)
+	id, err := a.ParentID(ctx, client, parent)
 	if err != nil {
 		return nil, err
 	}
@@ -299,26 +268,21 @@ func (a *app) allIdentities(ctx context.Context, client *iam.Client, parent stri
 func identityArguments(most int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
-			return seeHelp(c, "the ID or NAME of an identity is missing")
+			return command.UsageHelpf(c, "the ID or NAME of an identity is missing")
 		}
 		if len(args) > most {
-			return seeHelp(c, "%s takes one ID or NAME, and was given %d", c.Name(), len(args))
+			return command.UsageHelpf(c, "%s takes one ID or NAME, and was given %d", c.Name(), len(args))
 		}
 		for _, arg := range args {
 			if err := iam.CheckName(arg); err != nil && !iam.ValidID(arg) {
-				return misuse("this is neither the id nor the name of an identity: %w", err)
+				return command.Usagef("this is neither the id nor the name of an identity: %w", err)
 			}
 		}
 		return nil
 	}
 }
 
-// seeHelp returns a usage error with a hint to a command's help.
-func seeHelp(c *cobra.Command, format string, args ...any) error {
-	return hint.With(misuse(format, args...), hint.Text("%s --help", c.CommandPath()))
-}
-
 // named returns the name and the id of an identity.
 func named(i iam.Identity) string {
-	return fmt.Sprintf("%s (%s)", quoted(i.Name), platform.Printable(i.ID))
+	return fmt.Sprintf("%s (%s)", command.Quoted(i.Name), platform.Printable(i.ID))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/workload"
@@ -29,10 +30,10 @@ func (a *app) newIdentitiesCreate() *cobra.Command {
 		Long: `Create an identity that accepts ID tokens with this issuer and subject, or with values
 that match patterns (RE2 regular expressions for the whole value). Everything is checked
 before the identity is created. If it would let strangers in, you are warned.`,
-		Example: `  ` + name + ` identities create my-pod --identity-issuer https://kubernetes.example.com \
+		Example: `  docker-credential-cgr identities create my-pod --identity-issuer https://kubernetes.example.com \
     --subject system:serviceaccount:default:builder --role registry.pull
-  ` + name + ` identities create github my-workflow --github-repo my-org/my-repo
-  ` + name + ` identities create -f identity.yaml --role registry.pull`,
+  docker-credential-cgr identities create github my-workflow --github-repo my-org/my-repo
+  docker-credential-cgr identities create -f identity.yaml --role registry.pull`,
 	}, func(c *cobra.Command, i *iam.Identity) (string, error) {
 		switch {
 		case file != "" || c.Flags().Changed("filename"):
@@ -61,11 +62,11 @@ func (a *app) creating(c *cobra.Command, build func(*cobra.Command, *iam.Identit
 	flags := c.Flags()
 	flags.StringVarP(&f.description, "description", "d", "", "description, one line of `TEXT`")
 	flags.StringArrayVar(&f.roles, "role", nil, "grant it `ROLE`, such as registry.pull (comma-separated or repeatable)")
-	addParent(flags, &f.parent, "create it in this `ORGANIZATION` or folder (name or ID)")
+	command.ParentFlag(flags, &f.parent, "create it in this `ORGANIZATION` or folder (name or ID)")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask for confirmation after warnings")
 	c.Args = func(c *cobra.Command, args []string) error {
 		if len(args) > 1 {
-			return seeHelp(c, "%s takes one NAME, and was given %d", c.Name(), len(args))
+			return command.UsageHelpf(c, "%s takes one NAME, and was given %d", c.Name(), len(args))
 		}
 		return nil
 	}
@@ -73,7 +74,7 @@ func (a *app) creating(c *cobra.Command, build func(*cobra.Command, *iam.Identit
 		identity := iam.Identity{Name: strings.Join(args, ""), Description: f.description}
 		if len(args) == 1 {
 			if err := iam.CheckName(identity.Name); err != nil {
-				return misuse("%w", err)
+				return command.Usagef("%w", err)
 			}
 		}
 		note, err := build(c, &identity)
@@ -85,25 +86,25 @@ func (a *app) creating(c *cobra.Command, build func(*cobra.Command, *iam.Identit
 		}
 		return a.createIdentity(c.Context(), &f, identity, note)
 	}
-	return formats(c, "text", "json", "id")
+	return command.Formats(c, "text", "json", "id")
 }
 
 func (f *creation) check(c *cobra.Command, i iam.Identity) error {
 	if i.Name == "" {
-		return seeHelp(c, "the NAME of the identity is missing")
+		return command.UsageHelpf(c, "the NAME of the identity is missing")
 	}
 	if err := i.Check(); err != nil {
-		return misuse("%w", err)
+		return command.Usagef("%w", err)
 	}
 	if err := iam.CheckDescription(i.Description); err != nil {
-		return misuse("%w", err)
+		return command.Usagef("%w", err)
 	}
 	names, err := roleNames(f.roles)
 	if err != nil {
 		return err
 	}
 	f.roles = names
-	return checkParent(c, f.parent)
+	return command.CheckParent(c, f.parent)
 }
 
 // roleNames returns the roles in the values of --role, each once.
@@ -114,7 +115,7 @@ func roleNames(values []string) ([]string, error) {
 		for role := range strings.SplitSeq(value, ",") {
 			role = strings.TrimSpace(role)
 			if role == "" || len(role) > most || !utf8.ValidString(role) || platform.HasControl(role) {
-				return nil, misuse("--role %s is not the name of a role, such as registry.pull", quoted(role))
+				return nil, command.Usagef("--role %s is not the name of a role, such as registry.pull", command.Quoted(role))
 			}
 			if !slices.Contains(names, role) {
 				names = append(names, role)
@@ -126,7 +127,7 @@ func roleNames(values []string) ([]string, error) {
 
 // build sets which ID tokens i accepts, by their claims or by keys.
 func (f *matchFlags) build(c *cobra.Command, i *iam.Identity) error {
-	if !anyChanged(c, "issuer-keys") {
+	if !command.AnyChanged(c, "issuer-keys") {
 		if err := without(c, "an identity without --issuer-keys", "expiration"); err != nil {
 			return err
 		}
@@ -136,7 +137,7 @@ func (f *matchFlags) build(c *cobra.Command, i *iam.Identity) error {
 	if err := without(c, "--issuer-keys", patternFlags...); err != nil {
 		return err
 	}
-	now := wallClock()
+	now := command.Now()
 	end, err := iam.ParseExpiration("", now) // the default
 	if err != nil {
 		return err
@@ -150,11 +151,11 @@ func (f *matchFlags) build(c *cobra.Command, i *iam.Identity) error {
 func (a *app) readIdentity(path string, i *iam.Identity) error {
 	text, err := readLimited(path, a.Stdin)
 	if err != nil {
-		return misuse("-f: %w", err)
+		return command.Usagef("-f: %w", err)
 	}
 	read, err := iam.ParseIdentityFile(text)
 	if err != nil {
-		return misuse("-f %s: %w", quoted(path), err)
+		return command.Usagef("-f %s: %w", command.Quoted(path), err)
 	}
 	if i.Name != "" {
 		read.Name = i.Name
@@ -168,7 +169,7 @@ func (a *app) readIdentity(path string, i *iam.Identity) error {
 
 func checkPrincipal(c *cobra.Command, principal string) error {
 	if principal == "" || len(principal) > 100 || strings.Trim(principal, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") != "" {
-		return misuse("--service-principal %s is not a service in capital letters, such as COSIGNED", quoted(principal))
+		return command.Usagef("--service-principal %s is not a service in capital letters, such as COSIGNED", command.Quoted(principal))
 	}
 	return without(c, "--service-principal", allMatch...)
 }
@@ -178,13 +179,13 @@ func (a *app) createIdentity(ctx context.Context, f *creation, identity iam.Iden
 		return err
 	}
 	if len(f.roles) == 0 {
-		a.warn("no --role: the identity has no permissions until it is given a role")
+		a.Warn("no --role: the identity has no permissions until it is given a role")
 	}
-	client, _, err := a.api(ctx)
+	client, _, err := a.API(ctx)
 	if err != nil {
 		return err
 	}
-	group, err := a.organization(ctx, client, f.parent)
+	group, err := a.Organization(ctx, client, f.parent)
 	if err != nil {
 		return err
 	}
@@ -200,7 +201,7 @@ func (a *app) createIdentity(ctx context.Context, f *creation, identity iam.Iden
 	if len(f.roles) > 0 {
 		text = " with the roles " + platform.Printable(strings.Join(f.roles, ", "))
 	}
-	a.note("Created the identity %s in %s%s", named(created), platform.Printable(group.Name), text)
+	a.Note("Created the identity %s in %s%s", named(created), platform.Printable(group.Name), text)
 	roles := []roleView{}
 	for _, role := range granted {
 		roles = append(roles, roleView{ID: role.ID, Name: role.Name, Group: group})
@@ -208,7 +209,7 @@ func (a *app) createIdentity(ctx context.Context, f *creation, identity iam.Iden
 	if err := a.printChanged(identityView{Identity: created, Type: created.Type(), Roles: roles}, created.ID); err != nil {
 		return err
 	}
-	if a.output == "text" {
+	if a.Output == "text" {
 		a.showJob(created, group, note)
 	}
 	return nil
@@ -223,23 +224,23 @@ func (a *app) confirmReview(ctx context.Context, i iam.Identity, yes bool, quest
 	review := workload.ReviewClaims(*i.ClaimMatch)
 	warnings := slices.Concat(review.Accepts, review.Rejects)
 	for _, warning := range warnings {
-		a.warn("%s", warning)
+		a.Warn("%s", warning)
 	}
 	switch {
 	case len(warnings) == 0 || yes:
 		return nil
-	case a.canAsk():
-		return a.confirm(ctx, false, question)
+	case a.CanAsk():
+		return a.Confirm(ctx, false, question)
 	case len(review.Accepts) > 0:
-		return misuse("refusing to accept more ID tokens than probably intended without confirmation (not a terminal); add --yes")
+		return command.Usagef("refusing to accept more ID tokens than probably intended without confirmation (not a terminal); add --yes")
 	}
 	return nil
 }
 
 // printChanged prints a new or changed identity, in text its id alone.
 func (a *app) printChanged(v identityView, id string) error {
-	if a.output == "json" {
-		return a.answerJSON(v)
+	if a.Output == "json" {
+		return a.PrintJSON(v)
 	}
-	return a.ids([]string{id})
+	return a.PrintIDs(id)
 }

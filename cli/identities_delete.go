@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
 )
@@ -21,43 +22,43 @@ type deletion struct {
 
 func (a *app) newIdentitiesDelete() *cobra.Command {
 	var f deletion
-	c := formats(&cobra.Command{
+	c := command.Formats(&cobra.Command{
 		Use:     "delete ID|NAME... | --expired",
 		Aliases: []string{"rm"},
 		Short:   "Delete identities",
 		Long: `Delete identities after asking for confirmation. Jobs can no longer assume a deleted
 identity; tokens issued before stay valid until they expire, for up to an hour. Deleting
 the identity of a pull token revokes the pull token.`,
-		Example: `  ` + name + ` identities delete my-workflow
-  ` + name + ` identities delete --expired --parent ORGANIZATION --yes`,
+		Example: `  docker-credential-cgr identities delete my-workflow
+  docker-credential-cgr identities delete --expired --parent ORGANIZATION --yes`,
 		Args: func(c *cobra.Command, args []string) error {
 			if !f.expired {
 				return identityArguments(math.MaxInt)(c, args)
 			}
 			if len(args) > 0 {
-				return misuse("--expired chooses the identities: leave out %q", args[0])
+				return command.Usagef("--expired chooses the identities: leave out %q", args[0])
 			}
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := checkParent(c, f.parent); err != nil {
+			if err := command.CheckParent(c, f.parent); err != nil {
 				return err
 			}
-			if !f.yes && !a.canAsk() {
-				return misuse("refusing to delete without confirmation (not a terminal); add --yes")
+			if !f.yes && !a.CanAsk() {
+				return command.Usagef("refusing to delete without confirmation (not a terminal); add --yes")
 			}
 			return a.deleteIdentities(c.Context(), f, args)
 		},
 	}, "text", "json", "id")
 	flags := c.Flags()
-	addParent(flags, &f.parent, "look for names and expired identities in this `ORGANIZATION` (name or ID)")
+	command.ParentFlag(flags, &f.parent, "look for names and expired identities in this `ORGANIZATION` (name or ID)")
 	flags.BoolVar(&f.expired, "expired", false, "delete those whose keys have expired")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask for confirmation")
 	return c
 }
 
 func (a *app) deleteIdentities(ctx context.Context, f deletion, args []string) error {
-	client, s, err := a.api(ctx)
+	client, s, err := a.API(ctx)
 	if err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func (a *app) deleteIdentities(ctx context.Context, f deletion, args []string) e
 		return err
 	}
 	if len(chosen) == 0 {
-		a.note("No identity has expired.")
+		a.Note("No identity has expired.")
 	} else if !f.yes {
 		question := "delete this identity?"
 		if len(chosen) > 1 {
@@ -80,14 +81,14 @@ func (a *app) deleteIdentities(ctx context.Context, f deletion, args []string) e
 		for _, i := range chosen {
 			fmt.Fprintf(a.Stderr, "  %s, %s\n", named(i), i.Type())
 		}
-		if err := a.confirm(ctx, false, question); err != nil {
+		if err := a.Confirm(ctx, false, question); err != nil {
 			return err
 		}
 	}
 	deleted, failed := deleteAll(ctx, client, chosen)
 	for _, i := range deleted {
 		if i.Type() == "pull_token" {
-			failed = errors.Join(failed, a.forgetSaved(ctx, s, i.ID))
+			failed = errors.Join(failed, a.ForgetSaved(ctx, s, i.ID))
 		}
 	}
 	return errors.Join(a.printDeleted(deleted), failed)
@@ -96,12 +97,12 @@ func (a *app) deleteIdentities(ctx context.Context, f deletion, args []string) e
 // expiredIdentities returns those of one organization: --expired must not delete more than
 // the user has in mind.
 func (a *app) expiredIdentities(ctx context.Context, client *iam.Client, parent string) ([]iam.Identity, error) {
-	group, err := a.organization(ctx, client, parent)
+	group, err := a.Organization(ctx, client, parent)
 	if err != nil {
 		return nil, err
 	}
 	all, err := client.Identities(ctx, iam.IdentityFilter{DescendantsOf: group.ID})
-	return slices.DeleteFunc(all, func(i iam.Identity) bool { return !expired(i, wallClock()) }), err
+	return slices.DeleteFunc(all, func(i iam.Identity) bool { return !expired(i, command.Now()) }), err
 }
 
 // deleteAll deletes what it can. An identity that no longer exists counts as deleted.
@@ -132,11 +133,11 @@ func (a *app) printDeleted(deleted []iam.Identity) error {
 		ids = append(ids, i.ID)
 		text += fmt.Sprintf("Deleted %s (%s)\n", platform.Printable(i.Name), i.ID)
 	}
-	switch a.output {
+	switch a.Output {
 	case "json":
-		return a.answerItems(items)
+		return a.PrintItems(items)
 	case "id":
-		return a.ids(ids)
+		return a.PrintIDs(ids...)
 	}
-	return a.answer("%s", text)
+	return a.Print("%s", text)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/workload"
@@ -20,24 +21,24 @@ import (
 
 func (a *app) newIdentitiesDescribe() *cobra.Command {
 	var parent string
-	c := formats(&cobra.Command{
+	c := command.Formats(&cobra.Command{
 		Use:     "describe ID|NAME",
 		Short:   "Show an identity: which ID tokens it accepts, and its roles",
-		Example: `  ` + name + ` identities describe my-workflow`,
+		Example: `  docker-credential-cgr identities describe my-workflow`,
 		Args:    identityArguments(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := checkParent(c, parent); err != nil {
+			if err := command.CheckParent(c, parent); err != nil {
 				return err
 			}
 			return a.describeIdentity(c.Context(), parent, args[0])
 		},
 	}, "text", "json")
-	addParent(c.Flags(), &parent, "look for the name in this `ORGANIZATION` (name or ID)")
+	command.ParentFlag(c.Flags(), &parent, "look for the name in this `ORGANIZATION` (name or ID)")
 	return c
 }
 
 func (a *app) describeIdentity(ctx context.Context, parent, idOrName string) error {
-	client, _, err := a.api(ctx)
+	client, _, err := a.API(ctx)
 	if err != nil {
 		return err
 	}
@@ -54,10 +55,10 @@ func (a *app) describeIdentity(ctx context.Context, parent, idOrName string) err
 		review := workload.ReviewClaims(*v.ClaimMatch)
 		v.Warnings = slices.Concat(review.Accepts, review.Rejects)
 	}
-	if a.output == "json" {
-		return errors.Join(a.answerJSON(v), incomplete)
+	if a.Output == "json" {
+		return errors.Join(a.PrintJSON(v), incomplete)
 	}
-	return errors.Join(a.answer("%s", describe(v, wallClock())), incomplete)
+	return errors.Join(a.Print("%s", describe(v, command.Now())), incomplete)
 }
 
 // description consists of lines of a name and a value.
@@ -165,5 +166,5 @@ func stamp(t iam.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.Local().Format(dayAndTime)
+	return t.Local().Format(command.TimeFormat)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
 )
@@ -50,7 +51,7 @@ func (f *matchFlags) add(flags *pflag.FlagSet) {
 func without(c *cobra.Command, what string, flags ...string) error {
 	for _, flag := range flags {
 		if c.Flags().Changed(flag) {
-			return misuse("--%s does not go with %s", flag, what)
+			return command.Usagef("--%s does not go with %s", flag, what)
 		}
 	}
 	return nil
@@ -59,19 +60,19 @@ func without(c *cobra.Command, what string, flags ...string) error {
 // setClaims sets the claims whose flags were given. A claim replaces its pattern, and a
 // pattern its claim.
 func (f *matchFlags) setClaims(c *cobra.Command, m *iam.ClaimMatch) error {
-	if anyChanged(c, "identity-issuer", "identity-issuer-pattern") {
+	if command.AnyChanged(c, "identity-issuer", "identity-issuer-pattern") {
 		m.Issuer, m.IssuerPattern = f.issuer, f.issuerPattern
 	}
-	if anyChanged(c, "subject", "subject-pattern") {
+	if command.AnyChanged(c, "subject", "subject-pattern") {
 		m.Subject, m.SubjectPattern = f.subject, f.subjectPattern
 	}
-	if anyChanged(c, "audience", "audience-pattern") {
+	if command.AnyChanged(c, "audience", "audience-pattern") {
 		m.Audience, m.AudiencePattern = f.audience, f.audiencePattern
 	}
-	if anyChanged(c, "claim-pattern") {
+	if command.AnyChanged(c, "claim-pattern") {
 		patterns, err := iam.ParseClaimPatterns(f.claimPatterns)
 		if err != nil {
-			return misuse("--claim-pattern: %w", err)
+			return command.Usagef("--claim-pattern: %w", err)
 		}
 		m.ClaimPatterns = patterns
 		for claim := range patterns {
@@ -83,29 +84,29 @@ func (f *matchFlags) setClaims(c *cobra.Command, m *iam.ClaimMatch) error {
 
 // setStatic sets what flags were given for of an identity with keys.
 func (f *matchFlags) setStatic(c *cobra.Command, s *iam.Static, now time.Time) error {
-	if anyChanged(c, "identity-issuer") {
+	if command.AnyChanged(c, "identity-issuer") {
 		s.Issuer = f.issuer
 	}
-	if anyChanged(c, "subject") {
+	if command.AnyChanged(c, "subject") {
 		s.Subject = f.subject
 	}
-	if anyChanged(c, "audience") {
+	if command.AnyChanged(c, "audience") {
 		s.Audiences = nil
 		if f.audience != "" {
 			s.Audiences = []string{f.audience}
 		}
 	}
-	if anyChanged(c, "issuer-keys") {
+	if command.AnyChanged(c, "issuer-keys") {
 		keys, err := f.keys()
 		if err != nil {
 			return err
 		}
 		s.IssuerKeys = keys
 	}
-	if anyChanged(c, "expiration") {
+	if command.AnyChanged(c, "expiration") {
 		end, err := iam.ParseExpiration(f.expiration, now)
 		if err != nil {
-			return misuse("--expiration: %w", err)
+			return command.Usagef("--expiration: %w", err)
 		}
 		s.Expiration = iam.Time{Time: end}
 	}
@@ -118,12 +119,12 @@ func (f *matchFlags) keys() (string, error) {
 	if !strings.HasPrefix(strings.TrimSpace(text), "{") {
 		data, err := readLimited(text, nil)
 		if err != nil {
-			return "", misuse("--issuer-keys is not a JWKS, and as a file %w", err)
+			return "", command.Usagef("--issuer-keys is not a JWKS, and as a file %w", err)
 		}
 		text = string(data)
 	}
 	if err := iam.CheckIssuerKeys(text); err != nil {
-		return "", misuse("--issuer-keys: %w", err)
+		return "", command.Usagef("--issuer-keys: %w", err)
 	}
 	return text, nil
 }
@@ -144,7 +145,7 @@ func readLimited(path string, stdin *os.File) ([]byte, error) {
 	case err != nil:
 		return nil, unreadable(path, err)
 	case len(data) > most:
-		return nil, fmt.Errorf("%s is too long", quoted(path))
+		return nil, fmt.Errorf("%s is too long", command.Quoted(path))
 	}
 	return data, nil
 }
@@ -159,7 +160,7 @@ func unreadable(path string, err error) error {
 	if len(path) > 255 || platform.HasControl(path) || strings.Contains(path, "-----BEGIN") {
 		return fmt.Errorf("cannot be read: %w", err)
 	}
-	return fmt.Errorf("%s cannot be read: %w", quoted(path), err)
+	return fmt.Errorf("%s cannot be read: %w", command.Quoted(path), err)
 }
 
 // change changes which tokens an identity accepts, by the flags that were given. what is
@@ -174,7 +175,7 @@ func (f *matchFlags) change(c *cobra.Command, i *iam.Identity, what string, now 
 			return err
 		}
 		if err := i.ClaimMatch.Check(); err != nil {
-			return misuse("%w", err)
+			return command.Usagef("%w", err)
 		}
 		return nil
 	case "static":
@@ -189,7 +190,7 @@ func (f *matchFlags) change(c *cobra.Command, i *iam.Identity, what string, now 
 // check returns what is wrong with the flags alone, before the identity is known that they
 // change.
 func (f *matchFlags) check(c *cobra.Command, now time.Time) error {
-	if anyChanged(c, keyFlags...) {
+	if command.AnyChanged(c, keyFlags...) {
 		return f.change(c, &iam.Identity{Static: &iam.Static{}}, "--issuer-keys and --expiration", now)
 	}
 	return f.change(c, &iam.Identity{ClaimMatch: &iam.ClaimMatch{Issuer: "https://unchanged.example", Subject: "unchanged"}}, "", now)

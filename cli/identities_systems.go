@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/workload"
@@ -16,14 +17,14 @@ func (a *app) addSystems(create *cobra.Command) {
 	for _, system := range workload.Systems {
 		var group *cobra.Command
 		for _, t := range system.Templates {
-			parent, prefix := create, name+" identities create "+t.Name+" "
+			parent, prefix := create, command.Name+" identities create "+t.Name+" "
 			if groupName, kind, ok := strings.Cut(t.Name, " "); ok {
 				if group == nil {
 					group = &cobra.Command{
 						Use:   groupName,
 						Short: "Create an identity for " + system.Name,
 						Args:  cobra.ArbitraryArgs,
-						RunE:  a.unknown,
+						RunE:  command.RunGroup,
 					}
 					create.AddCommand(group)
 				}
@@ -48,7 +49,7 @@ func (a *app) newSystem(t workload.Template, prefix string) *cobra.Command {
 		}
 		note, err := t.Fill(i, flags)
 		if err != nil {
-			return "", misuse("%w", err)
+			return "", command.Usagef("%w", err)
 		}
 		return note, nil
 	})
@@ -63,8 +64,8 @@ func (a *app) newSystem(t workload.Template, prefix string) *cobra.Command {
 func (a *app) showJob(i iam.Identity, group iam.Group, note string) {
 	j := workload.Job{
 		Identity: platform.Printable(i.ID),
-		Image:    a.cfg.Registry.Host + "/" + imageOwner(group) + "/python:latest",
-		Audience: a.cfg.Issuer.Host,
+		Image:    a.Config.Registry.Host + "/" + imageOwner(group) + "/python:latest",
+		Audience: a.Config.Issuer.Host,
 	}
 	fmt.Fprintf(a.Stderr, "\n%s", j.Steps(i))
 	if note != "" {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/workload"
 )
@@ -72,7 +73,7 @@ func TestNewSystem(t *testing.T) {
 		{[]string{"identities", "create", "acme"}, "acme-project"},
 		{[]string{"iam", "identities", "create", "acme-cloud", "role"}, "role-name"},
 	} {
-		c, rest, err := newRoot(&app{}).Find(test.command)
+		c, rest, err := newRoot(&command.App{}, "").Find(test.command)
 		if err != nil || len(rest) > 0 || c.Flags().Lookup(test.flag) == nil || c.Flags().Lookup("role") == nil {
 			t.Errorf("got %q, %q, %v, want the command %q with its flags", c.CommandPath(), rest, err, test.command)
 		}

@@ -6,54 +6,48 @@ import (
 	"fmt"
 	"slices"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/token"
 )
 
-// isIdentityName reports whether the value of --identity is the name of an identity. The
-// setting is an id.
-func isIdentityName(value string) bool {
-	return !config.ValidUIDP(value) && iam.CheckName(value) == nil
-}
-
 // findIdentity looks up the id of the identity if --identity is a name. It uses the user's
 // session, or a stored token, and does not sign in.
 func (a *app) findIdentity(ctx context.Context) error {
-	if a.identityName == "" {
+	if a.IdentityName == "" {
 		return nil
 	}
-	cfg := a.cfg
-	cfg.Identity = "" // the user's session, not an identity's
-	s, err := a.session(cfg)
+	user := *a.App
+	user.Config.Identity = "" // the user's session, not an identity's
+	s, err := user.Session()
 	if err != nil {
 		return err
 	}
-	s.Patience = patienceNotInteractive
-	list := "docker-credential-cgr identities list --name " + shellQuote(a.identityName)
-	s.NoSignIn = hint.With(fmt.Errorf("only a session can look up the identity %s by name", quoted(a.identityName)), hint.Text("%s", list))
-	identities, err := a.allIdentities(ctx, a.client(ctx, s), "")
+	s.Patience = command.LockTimeout
+	s.NoSignIn = hint.With(fmt.Errorf("only a session can look up the identity %s by name", command.Quoted(a.IdentityName)), hint.Text("docker-credential-cgr identities list --name %s", hint.Quote(a.IdentityName)))
+	identities, err := a.allIdentities(ctx, a.Client(ctx, s), "")
 	var notSignedIn *token.NotSignedInError
 	switch {
 	case errors.As(err, &notSignedIn):
 		return err
 	case err != nil:
-		return hint.With(fmt.Errorf("cannot look up the identity %s: %w", quoted(a.identityName), err), hint.Text("use --identity with its id"))
+		return hint.With(fmt.Errorf("cannot look up the identity %s: %w", command.Quoted(a.IdentityName), err), hint.Text("use --identity with its id"))
 	}
 	identities = slices.DeleteFunc(identities, func(i iam.Identity) bool { return i.Type() == "pull_token" })
-	found, err := iam.MatchIdentity(identities, a.identityName)
+	found, err := iam.MatchIdentity(identities, a.IdentityName)
 	var several *iam.AmbiguousError
 	if errors.As(err, &several) {
-		return misuse("--identity: %w", err)
+		return command.Usagef("--identity: %w", err)
 	}
 	if err != nil {
 		return fmt.Errorf("--identity: %w", err)
 	}
 	if !config.ValidUIDP(found.ID) {
-		return fmt.Errorf("--identity: the platform returned %s, which is not the id of an identity", quoted(found.ID))
+		return fmt.Errorf("--identity: the platform returned %s, which is not the id of an identity", command.Quoted(found.ID))
 	}
-	a.cfg.Identity = found.ID
-	a.debug(a.cfg, "the identity %s is %s", quoted(a.identityName), found.ID)
+	a.Config.Identity = found.ID
+	a.Debug("the identity %s is %s", command.Quoted(a.IdentityName), found.ID)
 	return nil
 }

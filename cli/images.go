@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/dockerconfig"
 	"docker-credential-cgr/platform"
@@ -19,7 +20,7 @@ import (
 )
 
 func (a *app) newImages() *cobra.Command {
-	c := a.group(&cobra.Command{
+	c := command.Group(&cobra.Command{
 		Use:     "images",
 		Aliases: []string{"image", "img"},
 		// By which people look for what is below it.
@@ -34,10 +35,10 @@ func (a *app) newImages() *cobra.Command {
 // organization of --parent, else default.group's, else the public one; ORG/IMAGE; or
 // either behind the registry's host; each with a tag or without.
 func (a *app) tagOf(ctx context.Context, image, parent string) (registry.Reference, error) {
-	if strings.Contains(image, tokenMark) {
-		return registry.Reference{}, misuse("what stands in the place of the image looks like a token")
+	if command.LooksLikeToken(image) {
+		return registry.Reference{}, command.Usagef("what stands in the place of the image looks like a token")
 	}
-	host := a.cfg.Registry.Host
+	host := a.Config.Registry.Host
 	full := image
 	switch first, rest, named := strings.Cut(image, "/"); {
 	case !named && image != "":
@@ -51,13 +52,13 @@ func (a *app) tagOf(ctx context.Context, image, parent string) (registry.Referen
 	}
 	ref, err := registry.Parse(full, host)
 	if err != nil {
-		return ref, usageError{err}
+		return ref, command.Usagef("%w", err)
 	}
 	if ref.Digest != "" {
-		return ref, misuse("%s has a digest, which never changes: give a tag", platform.Printable(image))
+		return ref, command.Usagef("%s has a digest, which never changes: give a tag", platform.Printable(image))
 	}
 	if organization, _, _ := strings.Cut(ref.Repository, "/"); parent != "" && !config.ValidUIDP(parent) && organization != parent {
-		return ref, misuse("%s is of the organization %s, and --parent is %s: give one of them", platform.Printable(image), organization, platform.Printable(parent))
+		return ref, command.Usagef("%s is of the organization %s, and --parent is %s: give one of them", platform.Printable(image), organization, platform.Printable(parent))
 	}
 	return ref, nil
 }
@@ -66,17 +67,17 @@ func (a *app) tagOf(ctx context.Context, image, parent string) (registry.Referen
 // one. The platform is asked where there is no more than an id of it.
 func (a *app) organizationName(ctx context.Context, parent string) (string, error) {
 	switch {
-	case parent == "" && a.cfg.Group == "":
-		a.note("Assuming the organization %s; use --parent for another one.", registry.PublicOrganization)
+	case parent == "" && a.Config.Group == "":
+		a.Note("Assuming the organization %s; use --parent for another one.", registry.PublicOrganization)
 		return registry.PublicOrganization, nil
 	case parent == "":
-		parent = a.cfg.Group
+		parent = a.Config.Group
 	}
 	id, _, _ := strings.Cut(parent, "/") // a folder's id begins with its organization's
 	if !config.ValidUIDP(id) {
 		return parent, nil
 	}
-	client, _, err := a.api(ctx)
+	client, _, err := a.API(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -90,7 +91,7 @@ const busyPatience = time.Minute
 // reader reads from the registry.
 func (a *app) reader() *registry.Reader {
 	return &registry.Reader{
-		Client:     registry.Client{URL: a.cfg.Registry, Transport: narrating{a.transport(), a.debugger(a.cfg)}},
+		Client:     registry.Client{URL: a.Config.Registry, Transport: narrating{a.Transport(), a.Debug}},
 		Credential: a.registryCredential,
 		Patience:   busyPatience,
 	}
@@ -123,10 +124,10 @@ func (n narrating) RoundTrip(r *http.Request) (*http.Response, error) {
 // Where that holds one, and for an image that should need none, nobody is asked to
 // sign in.
 func (a *app) registryCredential(ctx context.Context, public bool) (*token.Credential, error) {
-	if a.cfg.IdentityID != "" {
-		return &token.Credential{Username: a.cfg.IdentityID, Secret: a.cfg.Token}, nil
+	if a.Config.IdentityID != "" {
+		return &token.Credential{Username: a.Config.IdentityID, Secret: a.Config.Token}, nil
 	}
-	s, err := a.commandSession()
+	s, err := a.SignInSession()
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +135,7 @@ func (a *app) registryCredential(ctx context.Context, public bool) (*token.Crede
 	c, err := s.Credential(ctx, s.Registry, !found && !public)
 	var nobody *token.NotSignedInError
 	if found && errors.As(err, &nobody) {
-		a.debug(a.cfg, "nobody is signed in, so the login of %s in Docker's file is taken", platform.Printable(username))
+		a.Debug("nobody is signed in, so the login of %s in Docker's file is taken", platform.Printable(username))
 		return &token.Credential{Username: username, Secret: password}, nil
 	}
 	if err != nil {
@@ -146,7 +147,7 @@ func (a *app) registryCredential(ctx context.Context, public bool) (*token.Crede
 // dockerPair is the login for the registry in Docker's file. A file that cannot be
 // read has none: it is the doctor's business.
 func (a *app) dockerPair() (username, password string, found bool) {
-	path, err := dockerconfig.DockerPath(os.Getenv, dockerHome())
+	path, err := dockerconfig.DockerPath(os.Getenv, command.DockerHome())
 	if err != nil {
 		return "", "", false
 	}
@@ -154,18 +155,18 @@ func (a *app) dockerPair() (username, password string, found bool) {
 	if err != nil {
 		return "", "", false
 	}
-	return file.Pair(a.cfg.Registry.Host)
+	return file.Pair(a.Config.Registry.Host)
 }
 
 // oneImage refuses all but one argument.
 func oneImage(c *cobra.Command, args []string) error {
 	if len(args) != 1 || args[0] == "" {
-		return misuse("usage: %s IMAGE[:TAG], such as: %s chainguard/python:latest", c.CommandPath(), c.CommandPath())
+		return command.Usagef("usage: %s IMAGE[:TAG], such as: %s chainguard/python:latest", c.CommandPath(), c.CommandPath())
 	}
 	return nil
 }
 
 // shownImage is an image as it is written for Docker.
 func (a *app) shownImage(ref registry.Reference) string {
-	return fmt.Sprintf("%s/%s:%s", a.cfg.Registry.Host, ref.Repository, ref.Target())
+	return fmt.Sprintf("%s/%s:%s", a.Config.Registry.Host, ref.Repository, ref.Target())
 }

@@ -3,17 +3,18 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/registry"
 )
 
 func (a *app) newImagesDigest() *cobra.Command {
 	var parent string
 	var f resolveFlags
-	c := formats(&cobra.Command{
+	c := command.Formats(&cobra.Command{
 		Use:   "digest IMAGE[:TAG]",
 		Short: "Print the digest that a tag points to or pointed to",
-		Example: `  ` + name + ` images digest chainguard/python
-  docker pull cgr.dev/ORGANIZATION/python@$(` + name + ` images digest ORGANIZATION/python:3.13 --at 7d)`,
+		Example: `  docker-credential-cgr images digest chainguard/python
+  docker pull cgr.dev/ORGANIZATION/python@$(docker-credential-cgr images digest ORGANIZATION/python:3.13 --at 7d)`,
 		Args:              oneImage,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -21,7 +22,7 @@ func (a *app) newImagesDigest() *cobra.Command {
 		},
 	}, "text", "json")
 	flags := c.Flags()
-	addParent(flags, &parent, "`ORGANIZATION` of the image (name or ID)")
+	command.ParentFlag(flags, &parent, "`ORGANIZATION` of the image (name or ID)")
 	f.add(flags, "print what the tag pointed to at `TIME`")
 	return c
 }
@@ -39,11 +40,11 @@ func (a *app) imagesDigest(c *cobra.Command, image, parent string, f *resolveFla
 	if err != nil {
 		return err
 	}
-	if a.output == "json" {
-		return a.answerJSON(struct {
+	if a.Output == "json" {
+		return a.PrintJSON(struct {
 			Image  string `json:"image"`
 			Digest string `json:"digest"`
 		}{a.shownImage(registry.Reference{Repository: ref.Repository, Tag: ref.Tag}), digest})
 	}
-	return a.answer("%s\n", digest)
+	return a.Print("%s\n", digest)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/registry"
 )
@@ -20,15 +21,15 @@ type historyFlags struct {
 
 func (a *app) newImagesHistory() *cobra.Command {
 	var f historyFlags
-	c := formats(&cobra.Command{
+	c := command.Formats(&cobra.Command{
 		Use:   "history IMAGE[:TAG]",
 		Short: "Show what a tag pointed to, and when",
 		Long: `Show the digests that a tag (default: latest) has pointed to, newest first: the first
 one is the current one. AGE is how long ago the tag moved to a digest, STOOD how long it
 stayed there. Public images need no sign-in.`,
-		Example: `  ` + name + ` images history chainguard/python
-  ` + name + ` images history python:3.13 --parent ORGANIZATION --since 30d
-  ` + name + ` images history cgr.dev/ORGANIZATION/python:3.13 -o json | jq -r '.[0].digest'`,
+		Example: `  docker-credential-cgr images history chainguard/python
+  docker-credential-cgr images history python:3.13 --parent ORGANIZATION --since 30d
+  docker-credential-cgr images history cgr.dev/ORGANIZATION/python:3.13 -o json | jq -r '.[0].digest'`,
 		Args:              oneImage,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -39,7 +40,7 @@ stayed there. Public images need no sign-in.`,
 		},
 	}, "table", "json", "csv", "id")
 	flags := c.Flags()
-	addParent(flags, &f.parent, "`ORGANIZATION` of the image (name or ID)")
+	command.ParentFlag(flags, &f.parent, "`ORGANIZATION` of the image (name or ID)")
 	flags.StringVar(&f.since, "since", "", "only moves since `TIME`: 2025-08-11T15:22:00Z, 2025-08-11 (UTC), or an age such as 7d (units m, h, d, w, y)")
 	flags.StringVar(&f.until, "until", "", "only moves until `TIME` (inclusive)")
 	flags.IntVar(&f.limit, "limit", 0, "only the newest `N` moves")
@@ -51,28 +52,28 @@ stayed there. Public images need no sign-in.`,
 func (f *historyFlags) bounds(now time.Time) (since, until time.Time, err error) {
 	if f.since != "" {
 		if since, err = parseMoment(f.since, now, false); err != nil {
-			return since, until, misuse("--since: %w", err)
+			return since, until, command.Usagef("--since: %w", err)
 		}
 	}
 	if f.until != "" {
 		if until, err = parseMoment(f.until, now, true); err != nil {
-			return since, until, misuse("--until: %w", err)
+			return since, until, command.Usagef("--until: %w", err)
 		}
 		if until.Before(since) {
-			return since, until, misuse("--until %s is before --since %s", f.until, f.since)
+			return since, until, command.Usagef("--until %s is before --since %s", f.until, f.since)
 		}
 	}
 	return since, until, nil
 }
 
 func (a *app) imagesHistory(ctx context.Context, image string, f *historyFlags) error {
-	now := wallClock()
+	now := command.Now()
 	since, until, err := f.bounds(now)
 	if err != nil {
 		return err
 	}
 	if f.limit < 0 {
-		return misuse("--limit %d: give how many to show", f.limit)
+		return command.Usagef("--limit %d: give how many to show", f.limit)
 	}
 	ref, err := a.tagOf(ctx, image, f.parent)
 	if err != nil {
@@ -89,15 +90,15 @@ func (a *app) imagesHistory(ctx context.Context, image string, f *historyFlags) 
 	if f.reverse {
 		slices.Reverse(moves)
 	}
-	if err := a.showMoves(moves); err != nil {
+	if err := a.printMoves(moves); err != nil {
 		return err
 	}
 	if len(moves) == 0 {
-		a.warnHint(hint.Text("%s images digest %s --at TIME", name, a.shownImage(ref)), "%s did not change in that time", a.shownImage(ref))
+		a.WarnHint(hint.Text("docker-credential-cgr images digest %s --at TIME", a.shownImage(ref)), "%s did not change in that time", a.shownImage(ref))
 	}
 	if history.Incomplete != "" {
-		a.warn("the history is incomplete: %s", history.Incomplete)
-		return errFound
+		a.Warn("the history is incomplete: %s", history.Incomplete)
+		return command.ErrReported
 	}
 	return nil
 }
@@ -124,24 +125,17 @@ func newMoves(oldestFirst []registry.Record, now time.Time, upToNow bool) []move
 	return moves
 }
 
-func (a *app) showMoves(moves []move) error {
-	switch a.output {
-	case "json":
+func (a *app) printMoves(moves []move) error {
+	if a.Output == "json" { // an array, as in chainctl
 		records := make([]registry.Record, len(moves))
 		for i, m := range moves {
 			records[i] = m.Record
 		}
-		return a.answerJSON(records)
-	case "id":
-		digests := make([]string, len(moves))
-		for i, m := range moves {
-			digests[i] = m.Digest
-		}
-		return a.ids(digests)
+		return a.PrintJSON(records)
 	}
-	rows := make([][]string, len(moves))
-	for i, m := range moves {
-		rows[i] = []string{m.Updated.UTC().Format(time.RFC3339), m.age, m.stood, m.Digest}
-	}
-	return a.table([]string{"TIME", "AGE", "STOOD", "DIGEST"}, rows)
+	return command.PrintList(a.App, moves, command.List[move]{
+		Header: []string{"TIME", "AGE", "STOOD", "DIGEST"},
+		Row:    func(m move) []string { return []string{m.Updated.UTC().Format(time.RFC3339), m.age, m.stood, m.Digest} },
+		ID:     func(m move) string { return m.Digest },
+	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/pin"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/registry"
@@ -27,7 +28,7 @@ type pinFlags struct {
 
 func (a *app) newImagesPin() *cobra.Command {
 	var f pinFlags
-	c := formats(&cobra.Command{
+	c := command.Formats(&cobra.Command{
 		Use:   "pin FILE|FOLDER...",
 		Short: "Pin image references in files to digests",
 		Long: `Add to each image reference the digest that its tag points to, so that builds are
@@ -45,16 +46,16 @@ image can be resolved and every file can be written.
 References elsewhere are listed. With --check they fail, as unpinned ones do; --exclude
 skips files. References in comments and names of images that are built are listed
 separately and never fail.`,
-		Example: `  ` + name + ` images pin .
-  ` + name + ` images pin --dry-run . | less             # show a diff
-  ` + name + ` images pin --check .                      # for CI, offline
-  ` + name + ` images pin --check --exclude '*.md' --exclude docs/ .
-  ` + name + ` images pin --check --update .             # also fail if a pin is out of date
-  ` + name + ` images pin --update .                     # update to what the tags point to now
-  ` + name + ` images pin --update --at 7d .             # go back to what they pointed to a week ago`,
+		Example: `  docker-credential-cgr images pin .
+  docker-credential-cgr images pin --dry-run . | less             # show a diff
+  docker-credential-cgr images pin --check .                      # for CI, offline
+  docker-credential-cgr images pin --check --exclude '*.md' --exclude docs/ .
+  docker-credential-cgr images pin --check --update .             # also fail if a pin is out of date
+  docker-credential-cgr images pin --update .                     # update to what the tags point to now
+  docker-credential-cgr images pin --update --at 7d .             # go back to what they pointed to a week ago`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 || slices.Contains(args, "") {
-				return misuse("which files? such as: %s .", c.CommandPath())
+				return command.Usagef("which files? such as: %s .", c.CommandPath())
 			}
 			return nil
 		},
@@ -75,11 +76,11 @@ func (f *pinFlags) options() (pin.Options, error) {
 	o := pin.Options{Update: f.update, Platform: f.platform, DropTag: f.keepTag == "no"}
 	switch {
 	case f.keepTag != "yes" && f.keepTag != "no":
-		return o, misuse("--keep-tag %q: give yes or no", shown(f.keepTag))
+		return o, command.Usagef("--keep-tag %q: give yes or no", command.HideToken(f.keepTag))
 	case f.check && f.dryRun:
-		return o, misuse("--check and --dry-run: give one of them")
+		return o, command.Usagef("--check and --dry-run: give one of them")
 	case f.check && !f.update && (f.at != "" || f.platform != ""):
-		return o, misuse("--check alone asks nothing of the registry; --at and --platform need --update with it")
+		return o, command.Usagef("--check alone asks nothing of the registry; --at and --platform need --update with it")
 	}
 	return o, nil
 }
@@ -94,16 +95,16 @@ func (a *app) imagesPin(c *cobra.Command, paths []string, f *pinFlags) error {
 	if err != nil {
 		return err
 	}
-	set, unread := pin.Read(ctx, paths, f.exclude, a.cfg.Registry.Host)
+	set, unread := pin.Read(ctx, paths, f.exclude, a.Config.Registry.Host)
 	var wrong *pin.ArgumentError
 	if errors.As(unread, &wrong) {
-		return usageError{unread}
+		return command.Usagef("%w", unread)
 	}
 	if set == nil {
 		return unread
 	}
 	for _, folder := range set.Unfiltered {
-		a.warn("%s: reading ignored files too: %s", platform.Printable(folder.Path), folder.Reason)
+		a.Warn("%s: reading ignored files too: %s", platform.Printable(folder.Path), folder.Reason)
 	}
 	changed, failed := a.pin(ctx, set, o, resolve, f)
 	if failed != nil && changed == 0 && (!f.check || ctx.Err() != nil) {
@@ -112,7 +113,7 @@ func (a *app) imagesPin(c *cobra.Command, paths []string, f *pinFlags) error {
 	v := newPinView(set, f, unread == nil)
 	if err := a.showPins(set, v); err != nil {
 		if changed > 0 {
-			err = fmt.Errorf("%s changed, but: %w", plural(changed, "file"), err)
+			err = fmt.Errorf("%s changed, but: %w", command.Count(changed, "file"), err)
 		}
 		return err
 	}
@@ -121,7 +122,7 @@ func (a *app) imagesPin(c *cobra.Command, paths []string, f *pinFlags) error {
 	}
 	a.summarizePins(v, paths)
 	if f.check && !v.sure && unread == nil {
-		return errFound
+		return command.ErrReported
 	}
 	return a.each(ctx, unread)
 }
@@ -169,12 +170,12 @@ func (a *app) each(ctx context.Context, err error) error {
 	if len(all) == 1 {
 		return all[0]
 	}
-	answer := errFound
+	answer := command.ErrReported
 	for _, err := range all {
-		a.printError(err)
+		a.PrintError(err)
 		var nobody *token.NotSignedInError
 		if errors.As(err, &nobody) {
-			answer = errSignedOut
+			answer = command.ErrNotSignedIn
 		}
 	}
 	return answer
@@ -195,7 +196,7 @@ func (a *app) resolver(flags *pflag.FlagSet, f *resolveFlags) (pin.Resolver, err
 	}
 	if f.platform != "" {
 		if err := registry.CheckPlatform(f.platform); err != nil {
-			return nil, misuse("--platform: %w", err)
+			return nil, command.Usagef("--platform: %w", err)
 		}
 	}
 	reader := a.reader()
@@ -204,9 +205,9 @@ func (a *app) resolver(flags *pflag.FlagSet, f *resolveFlags) (pin.Resolver, err
 			return reader.Digest(ctx, ref, f.platform)
 		}, nil
 	}
-	then, err := parseMoment(f.at, wallClock(), true)
+	then, err := parseMoment(f.at, command.Now(), true)
 	if err != nil {
-		return nil, misuse("--at: %w", err)
+		return nil, command.Usagef("--at: %w", err)
 	}
 	return func(ctx context.Context, ref registry.Reference) (string, error) {
 		record, err := reader.DigestAt(ctx, ref, then, f.platform)
@@ -219,16 +220,8 @@ func (a *app) resolver(flags *pflag.FlagSet, f *resolveFlags) (pin.Resolver, err
 func notEmpty(flags *pflag.FlagSet, names ...string) error {
 	for _, flag := range names {
 		if flags.Changed(flag) && strings.TrimSpace(flags.Lookup(flag).Value.String()) == "" {
-			return misuse("--%s is empty; give it a value, or leave it out", flag)
+			return command.Usagef("--%s is empty; give it a value, or leave it out", flag)
 		}
 	}
 	return nil
-}
-
-// plural counts things.
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/term"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/pin"
 	"docker-credential-cgr/platform"
@@ -18,7 +19,7 @@ func (a *app) progress() func(asked, all int) {
 		return func(int, int) {}
 	}
 	return func(asked, all int) {
-		fmt.Fprintf(a.Stderr, "\r%s: %d of %s", name, asked, plural(all, "image"))
+		fmt.Fprintf(a.Stderr, "\r%s: %d of %s", command.Name, asked, command.Count(all, "image"))
 		if asked == all {
 			fmt.Fprint(a.Stderr, "\r\x1b[K")
 		}
@@ -76,8 +77,8 @@ func (v pinView) changeable() bool {
 // showPins is the answer: a diff, or what was or is to be done, a line each.
 func (a *app) showPins(set *pin.Set, v pinView) error {
 	switch {
-	case a.output == "json":
-		return a.answerJSON(v.report())
+	case a.Output == "json":
+		return a.PrintJSON(v.report())
 	case v.dryRun:
 		diff := set.Diff()
 		safe := platform.PrintableLines(diff)
@@ -86,7 +87,7 @@ func (a *app) showPins(set *pin.Set, v pinView) error {
 		if term.IsTerminal(int(a.Stdout.Fd())) || strings.Count(safe, `:\:`)+strings.Count(safe, `#\#`) > strings.Count(diff, `:\:`)+strings.Count(diff, `#\#`) {
 			diff = safe
 		}
-		return a.answer("%s", diff)
+		return a.Print("%s", diff)
 	}
 	var b strings.Builder
 	for _, p := range v.places {
@@ -103,39 +104,39 @@ func (a *app) showPins(set *pin.Set, v pinView) error {
 			fmt.Fprintf(&b, "%s is not pinned\n", at)
 		}
 	}
-	return a.answer("%s", b.String())
+	return a.Print("%s", b.String())
 }
 
 // summarizePins prints what was left as it is and why, and a summary.
 func (a *app) summarizePins(v pinView, paths []string) {
-	if a.output != "json" {
+	if a.Output != "json" {
 		a.warnOfUnpinned(v)
 	}
-	again := name + " images pin "
+	again := "docker-credential-cgr images pin "
 	if v.update {
 		again += "--update "
 	}
 	for _, path := range paths {
-		again += shellQuote(platform.Printable(path)) + " "
+		again += hint.Quote(platform.Printable(path)) + " "
 	}
 	again = strings.TrimSpace(again)
-	all := plural(len(v.places), "reference")
+	all := command.Count(len(v.places), "reference")
 	pinned := all
 	if len(v.alone) > 0 {
 		pinned += fmt.Sprintf(", %d left alone", len(v.alone))
 	}
-	move := hint.Text("%s --update", name+" images pin")
+	move := hint.Text("docker-credential-cgr images pin --update")
 	switch {
 	case v.changed > 0 && !v.check && !v.dryRun:
-		a.note("Changed %s in %s.", plural(v.changed, "reference"), plural(len(v.files), "file"))
+		a.Note("Changed %s in %s.", command.Count(v.changed, "reference"), command.Count(len(v.files), "file"))
 	case v.changed > 0 && v.dryRun:
-		a.note("Would change %s in %s.", plural(v.changed, "reference"), plural(len(v.files), "file"))
+		a.Note("Would change %s in %s.", command.Count(v.changed, "reference"), command.Count(len(v.files), "file"))
 	case len(v.places) == 0 && len(v.skipped) == 0 && len(v.alone) > 0:
-		a.note("Nothing to pin: %s left alone.", plural(len(v.alone), "reference"))
+		a.Note("Nothing to pin: %s left alone.", command.Count(len(v.alone), "reference"))
 	case len(v.places) == 0 && len(v.skipped) == 0:
-		a.note("No file names an image of %s.", a.cfg.Registry.Host)
+		a.Note("No file names an image of %s.", a.Config.Registry.Host)
 	case len(v.places) == 0:
-		a.warn("%s may name an image of %s and could not be read", plural(len(v.skipped), "file"), a.cfg.Registry.Host)
+		a.Warn("%s may name an image of %s and could not be read", command.Count(len(v.skipped), "file"), a.Config.Registry.Host)
 	case !v.sure && v.check:
 		upToDate := ""
 		if v.update {
@@ -148,19 +149,19 @@ func (a *app) summarizePins(v pinView, paths []string) {
 		if v.left() {
 			hints = append(hints, hint.Text("leave out files with references that cannot be pinned: --exclude '*.md'"))
 		}
-		a.printError(hint.With(fmt.Errorf("%d of %s pinned%s", v.pinned, all, upToDate), hints...))
+		a.PrintError(hint.With(fmt.Errorf("%d of %s pinned%s", v.pinned, all, upToDate), hints...))
 	case !v.sure && v.at != "" && !v.update:
-		a.printError(hint.With(fmt.Errorf("%d of %s pinned; nothing changed, because --at without --update changes no digest", v.pinned, all), move))
+		a.PrintError(hint.With(fmt.Errorf("%d of %s pinned; nothing changed, because --at without --update changes no digest", v.pinned, all), move))
 	case !v.sure:
-		a.printError(fmt.Errorf("%d of %s pinned; nothing changed", v.pinned, all))
+		a.PrintError(fmt.Errorf("%d of %s pinned; nothing changed", v.pinned, all))
 	case v.update && v.unknown > 0:
-		a.warn("all references are pinned (%s), but the tag to follow is unknown for %d", pinned, v.unknown)
+		a.Warn("all references are pinned (%s), but the tag to follow is unknown for %d", pinned, v.unknown)
 	case v.update:
-		a.note("All references are pinned and up to date (%s).", pinned)
+		a.Note("All references are pinned and up to date (%s).", pinned)
 	case v.at != "":
-		a.warnError(hint.With(fmt.Errorf("nothing changed: all references were already pinned (%s), and --at without --update changes no digest", pinned), move))
+		a.WarnError(hint.With(fmt.Errorf("nothing changed: all references were already pinned (%s), and --at without --update changes no digest", pinned), move))
 	default:
-		a.note("All references are pinned (%s). To update the digests, add --update.", pinned)
+		a.Note("All references are pinned (%s). To update the digests, add --update.", pinned)
 	}
 }
 
@@ -168,14 +169,14 @@ func (a *app) summarizePins(v pinView, paths []string) {
 func (a *app) warnOfUnpinned(v pinView) {
 	for _, p := range v.places {
 		if p.State == pin.Left && (!v.check || p.HasDigest()) {
-			a.warn("%s:%d: %s not changed: %s", platform.Printable(p.File), p.Line, platform.Printable(p.Image), p.Reason)
+			a.Warn("%s:%d: %s not changed: %s", platform.Printable(p.File), p.Line, platform.Printable(p.Image), p.Reason)
 		}
 	}
 	for _, s := range v.skipped {
-		a.warn("%s: not read: %s", platform.Printable(s.Path), s.Reason)
+		a.Warn("%s: not read: %s", platform.Printable(s.Path), s.Reason)
 	}
 	for _, p := range v.alone {
-		a.warn("%s:%d: %s left alone: %s", platform.Printable(p.File), p.Line, platform.Printable(p.Image), p.Reason)
+		a.Warn("%s:%d: %s left alone: %s", platform.Printable(p.File), p.Line, platform.Printable(p.Image), p.Reason)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/token"
 )
 
@@ -56,10 +57,10 @@ func TestEach(t *testing.T) {
 		said string
 	}{
 		{"none", t.Context(), nil, exitDone, ""},
-		{"one", t.Context(), errors.New("one"), exitFailed, name + ": one\n"},
-		{"several", t.Context(), several, exitFailed, name + ": one\n" + name + ": two\n"},
-		{"not signed in", t.Context(), nobody, exitSignedOut, name + ": not signed in: nobody\n" + name + ": no file was changed\n"},
-		{"interrupted", interrupted, several, exitInterrupted, name + ": one; two\n"},
+		{"one", t.Context(), errors.New("one"), exitFailed, "error: one\n"},
+		{"several", t.Context(), several, exitFailed, "error: one\nerror: two\n"},
+		{"not signed in", t.Context(), nobody, exitNotSignedIn, "error: not signed in: nobody\nerror: no file was changed\n"},
+		{"interrupted", interrupted, several, exitInterrupted, "error: one; two\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			stderr, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
@@ -67,8 +68,8 @@ func TestEach(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer stderr.Close()
-			a := &app{Program: Program{Stderr: stderr}}
-			if got := a.exit(test.ctx, a.each(test.ctx, test.err)); got != test.want {
+			a := &app{&command.App{Stderr: stderr}}
+			if got := exit(test.ctx, a.App, a.each(test.ctx, test.err)); got != test.want {
 				t.Errorf("got exit code %d, want %d", got, test.want)
 			}
 			if said, err := os.ReadFile(stderr.Name()); err != nil || string(said) != test.said {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
@@ -18,17 +19,17 @@ import (
 func (a *app) newLogin() *cobra.Command {
 	var f signInFlags
 	var keepFresh bool
-	c := formats(&cobra.Command{
+	c := command.Formats(&cobra.Command{
 		Use:   "login",
 		Short: "Sign in",
 		Long: `Sign in with a browser, even if you are already signed in. Without a browser on this
 machine, sign in on any other device. With --identity, exchange this machine's ID token
 instead.`,
-		Example: `  ` + name + ` login
-  ` + name + ` login --headless
-  ` + name + ` login --org-name example.com
-  ` + name + ` login --identity ID --identity-token-env MY_ID_TOKEN`,
-		Args: noArguments,
+		Example: `  docker-credential-cgr login
+  docker-credential-cgr login --headless
+  docker-credential-cgr login --org-name example.com
+  docker-credential-cgr login --identity ID --identity-token-env MY_ID_TOKEN`,
+		Args: command.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := a.findIdentity(c.Context()); err != nil {
 				return err
@@ -68,8 +69,8 @@ func (a *app) login(ctx context.Context, c *cobra.Command, f *signInFlags) (*tok
 // signIn signs in, gets a token for each audience that was asked for, and makes
 // what it did last.
 func (a *app) signIn(ctx context.Context, c *cobra.Command, s *token.Session) (token.Account, error) {
-	if a.cfg.IdentityID != "" {
-		a.warnHint(unsetPair, "get answers with CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN, not with this sign-in")
+	if a.Config.IdentityID != "" {
+		a.WarnHint(command.UnsetPair(), "get answers with CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN, not with this sign-in")
 	}
 	account, err := s.Login(ctx)
 	if err != nil {
@@ -80,55 +81,55 @@ func (a *app) signIn(ctx context.Context, c *cobra.Command, s *token.Session) (t
 			return account, fmt.Errorf("signed in as %s, but there is no token for %s: %w", account, platform.Printable(audience), err)
 		}
 	}
-	a.forgetElsewhere(ctx, *s)
+	a.ClearOtherStores(ctx, *s)
 	return account, a.remember(c)
 }
 
 // saySignedIn answers a sign-in.
 func (a *app) saySignedIn(s *token.Session, account token.Account) error {
-	if a.output == "json" {
-		return a.answerJSON(struct {
+	if a.Output == "json" {
+		return a.PrintJSON(struct {
 			Identity  string     `json:"identity"`
 			Email     string     `json:"email,omitempty"`
 			Until     *time.Time `json:"sessionUntil,omitempty"` // when the person has to sign in again
 			Renewable bool       `json:"renewable"`              // by itself, until then
 			Store     string     `json:"store"`
-		}{account.Subject, account.Email, moment(account.Until), account.Renewable, s.Keychain.String()})
+		}{account.Subject, account.Email, command.JSONTime(account.Until), account.Renewable, s.Keychain.String()})
 	}
-	if err := a.answer("Signed in as %s.\n", account.Describe()); err != nil {
+	if err := a.Print("Signed in as %s.\n", account.Describe()); err != nil {
 		return err
 	}
 	if s.IDToken != nil && s.Identity == "" {
 		if kept, err := s.Kept(); err == nil && kept.Account.Valid(s.Now()) {
-			a.warnHint(hint.Text("%s login --identity %s", name, account.Subject), "get answers as %s, who is signed in on this machine, not as the identity of this job", kept.Account)
+			a.WarnHint(hint.Text("docker-credential-cgr login --identity %s", account.Subject), "get answers as %s, who is signed in on this machine, not as the identity of this job", kept.Account)
 			return nil
 		}
-		a.note("Nothing is stored because no identity was named: each request exchanges an ID token.")
+		a.Note("Nothing is stored because no identity was named: each request exchanges an ID token.")
 		return nil
 	}
 	why := s.Keychain.Why()
 	if why != "" {
 		why = " (" + why + ")"
 	}
-	a.note("Storage: %s%s", s.Keychain, why)
+	a.Note("Storage: %s%s", s.Keychain, why)
 	if s.Keychain.Volatile() {
-		a.warnHint(hint.Text("%s config set keychain file", name), "a restart of this machine removes the session")
+		a.WarnHint(hint.Text("docker-credential-cgr config set keychain file"), "a restart of this machine removes the session")
 	}
-	a.note("Next: docker pull %s/ORGANIZATION/IMAGE", a.cfg.Registry.Host)
+	a.Note("Next: docker pull %s/ORGANIZATION/IMAGE", a.Config.Registry.Host)
 	return nil
 }
 
 // checkKeepFresh refuses a --refresh that could not go on, or that nobody would
 // profit by.
 func (a *app) checkKeepFresh(f *signInFlags) error {
-	if a.cfg.Keychain == config.KeychainNone {
+	if a.Config.Keychain == config.KeychainNone {
 		return errors.New("--refresh needs a credential store, and the setting keychain is none")
 	}
-	if f.identityToken == "" || a.cfg.Identity == "" {
+	if f.identityToken == "" || a.Config.Identity == "" {
 		return nil
 	}
 	if info, err := os.Stat(f.identityToken); err != nil || !info.Mode().IsRegular() {
-		return misuse("--refresh must read the ID token again: use --identity-token with the path of a file, or --identity-token-env NAME")
+		return command.Usagef("--refresh must read the ID token again: use --identity-token with the path of a file, or --identity-token-env NAME")
 	}
 	return nil
 }
@@ -139,7 +140,7 @@ const retryPause = 30 * time.Second
 // keepFresh renews the session's tokens whenever they are due, as a companion of
 // programs that read them, until it is stopped.
 func (a *app) keepFresh(ctx context.Context, s *token.Session) error {
-	a.note("Renewing the tokens when they are due; press Ctrl-C to stop.")
+	a.Note("Renewing the tokens when they are due; press Ctrl-C to stop.")
 	started := s.Now()
 	for {
 		if s.SignedOutSince(started) {
@@ -154,7 +155,7 @@ func (a *app) keepFresh(ctx context.Context, s *token.Session) error {
 				return err
 			case ctx.Err() != nil:
 			case err != nil:
-				a.warn("%v; trying again in %s", err, retryPause)
+				a.Warn("%v; trying again in %s", err, retryPause)
 				credential.Renew = s.Now().Add(retryPause)
 			}
 			at := credential.Renew

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/iam"
@@ -24,13 +25,13 @@ func (a *app) newLogout() *cobra.Command {
 		Long: `Remove the session with its tokens, the credentials stored by docker login or
 pull-token create --save, and the identity from the settings file. A stored pull token
 remains valid on the platform unless you revoke it.`,
-		Example: `  ` + name + ` logout
-  ` + name + ` logout --revoke
-  ` + name + ` logout --audience apk.cgr.dev`,
-		Args: noArguments,
+		Example: `  docker-credential-cgr logout
+  docker-credential-cgr logout --revoke
+  docker-credential-cgr logout --audience apk.cgr.dev`,
+		Args: command.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if revoke && len(audiences) > 0 {
-				return misuse("--revoke and --audience cannot be used together")
+				return command.Usagef("--revoke and --audience cannot be used together")
 			}
 			return a.logout(c.Context(), audiences, revoke)
 		},
@@ -43,7 +44,7 @@ remains valid on the platform unless you revoke it.`,
 // logout removes what is kept for audiences, or everything. It does as much as it
 // can, whatever state the rest is in.
 func (a *app) logout(ctx context.Context, audiences []string, revoke bool) error {
-	s, err := a.session(a.cfg)
+	s, err := a.Session()
 	if err != nil {
 		return err
 	}
@@ -60,24 +61,24 @@ func (a *app) logout(ctx context.Context, audiences []string, revoke bool) error
 		return errors.Join(errs...)
 	}
 	errs := []error{s.SignOut(ctx)}
-	a.forgetElsewhere(ctx, *s)
-	if a.cfg.Identity != "" || a.cfg.IdentityToken != "" || a.cfg.IdentityTokenEnv != "" {
-		errs = append(errs, config.Update(a.cfg.File, map[string]string{
+	a.ClearOtherStores(ctx, *s)
+	if a.Config.Identity != "" || a.Config.IdentityToken != "" || a.Config.IdentityTokenEnv != "" {
+		errs = append(errs, config.Update(a.Config.File, map[string]string{
 			"auth.identity": "", "auth.identity-token": "", "auth.identity-token-env": "",
 		}))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	a.note("Signed out.")
+	a.Note("Signed out.")
 	a.warnStillSaved()
-	for _, setting := range a.cfg.Settings {
+	for _, setting := range a.Config.Settings {
 		if setting.Property == "auth.identity" && setting.Source == config.Variable(setting.Property) {
-			a.warn("%s is still set, so get continues to answer for that identity", setting.Source)
+			a.Warn("%s is still set, so get continues to answer for that identity", setting.Source)
 		}
 	}
-	if a.cfg.IdentityID != "" {
-		a.warnHint(unsetPair, "get still answers with CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN")
+	if a.Config.IdentityID != "" {
+		a.WarnHint(command.UnsetPair(), "get still answers with CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN")
 	}
 	return nil
 }
@@ -85,12 +86,12 @@ func (a *app) logout(ctx context.Context, audiences []string, revoke bool) error
 // revokeSaved revokes the pull tokens that are saved in the keychain. The first one
 // that cannot be revoked ends it: nothing is removed then.
 func (a *app) revokeSaved(ctx context.Context, s *token.Session) error {
-	saved, err := a.savedTokens(s)
+	saved, err := a.SavedTokens(s)
 	if err != nil {
 		return err
 	}
-	s.Patience = patienceNotInteractive
-	client := a.client(ctx, s)
+	s.Patience = command.LockTimeout
+	client := a.Client(ctx, s)
 	revoked := map[string]bool{}
 	for _, t := range saved {
 		if !iam.ValidID(t.Username) || revoked[t.Username] {
@@ -100,8 +101,8 @@ func (a *app) revokeSaved(ctx context.Context, s *token.Session) error {
 			return fmt.Errorf("nothing was removed: %w", err)
 		}
 		revoked[t.Username] = true
-		a.note("Revoked the pull token %s.", t.Username)
-		if err := a.forgetSaved(ctx, s, t.Username); err != nil {
+		a.Note("Revoked the pull token %s.", t.Username)
+		if err := a.ForgetSaved(ctx, s, t.Username); err != nil {
 			return err
 		}
 	}
@@ -111,11 +112,11 @@ func (a *app) revokeSaved(ctx context.Context, s *token.Session) error {
 // warnStillSaved names a credential that Docker's own configuration holds, which no
 // sign-out removes.
 func (a *app) warnStillSaved() {
-	file, err := dockerFile()
+	file, err := command.DockerFile()
 	if err != nil {
 		return // nothing is known of it
 	}
-	if username, ok := file.Login(a.cfg.Registry.Host); ok {
-		a.warnHint(hint.Text("docker logout %s", a.cfg.Registry.Host), "%s still has a credential for %s (user %s)", file.Path, a.cfg.Registry.Host, platform.Printable(username))
+	if username, ok := file.Login(a.Config.Registry.Host); ok {
+		a.WarnHint(hint.Text("docker logout %s", a.Config.Registry.Host), "%s still has a credential for %s (user %s)", file.Path, a.Config.Registry.Host, platform.Printable(username))
 	}
 }

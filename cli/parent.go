@@ -90,10 +90,10 @@ func (p Program) printAbove(rows int, text string) {
 	fmt.Fprint(p.Stderr, "\x1b7\x1b[r\x1b8") // setting the region moves the cursor
 }
 
-// redrawnRows returns how many lines the terminal has that the parent rewrites the
-// last ones of, or 0 where there is none.
-func (p Program) redrawnRows() int {
-	_, rows, err := term.GetSize(int(p.Stderr.Fd()))
+// redrawnRows returns the number of rows of the terminal f if the parent process redraws
+// the last ones, or else 0.
+func redrawnRows(f *os.File) int {
+	_, rows, err := term.GetSize(int(f.Fd()))
 	if err != nil || rows < 4 || os.Getenv("TERM") == "dumb" || !redrawsTerminal(parentArgs()) {
 		return 0
 	}

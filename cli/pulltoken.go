@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"golang.org/x/oauth2"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/kubernetes"
 	"docker-credential-cgr/platform"
@@ -18,14 +18,14 @@ import (
 )
 
 func (a *app) newPullToken() *cobra.Command {
-	c := a.group(&cobra.Command{
+	c := command.Group(&cobra.Command{
 		Use: "pull-token", Aliases: []string{"pull-tokens"},
 		Short: "Create, list and revoke pull tokens",
 		Long: `Create, list and revoke pull tokens: credentials for systems that cannot sign in, such
 as a cluster or a mirror.`,
-		Example: `  ` + name + ` pull-token create --name mirror --ttl 90d
-  ` + name + ` pull-token list
-  ` + name + ` pull-token revoke mirror`,
+		Example: `  docker-credential-cgr pull-token create --name mirror --ttl 90d
+  docker-credential-cgr pull-token list
+  docker-credential-cgr pull-token revoke mirror`,
 	})
 	c.AddCommand(a.newPullTokenCreate(), a.newPullTokenList(), a.newPullTokenRevoke())
 	return c
@@ -40,7 +40,7 @@ func (a *app) newAuthPullToken() *cobra.Command {
 	create := c.RunE
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return a.unknown(c, args)
+			return command.RunGroup(c, args)
 		}
 		return create(c, args)
 	}
@@ -58,7 +58,7 @@ type pullTokenFlags struct {
 
 // add adds the flags that configure-docker has too: sharedPullTokenFlags.
 func (f *pullTokenFlags) add(flags *pflag.FlagSet) {
-	addParent(flags, &f.parent, "`ORGANIZATION` or folder to create the pull token in (name or ID)")
+	command.ParentFlag(flags, &f.parent, "`ORGANIZATION` or folder to create the pull token in (name or ID)")
 	flags.StringVar(&f.name, "name", "pull-token", "`NAME` of the pull token")
 	addTTL(flags, &f.ttl)
 	flags.StringVar(&f.save, "save", "", "store it in `PLACE` instead of printing it: keychain, or docker-config (base64 in Docker's config.json)")
@@ -68,12 +68,6 @@ func (f *pullTokenFlags) add(flags *pflag.FlagSet) {
 
 var sharedPullTokenFlags = []string{"parent", "group", "name", "ttl", "save", "revoke-old"}
 
-func addParent(flags *pflag.FlagSet, parent *string, usage string) {
-	flags.StringVar(parent, "parent", "", usage)
-	flags.StringVar(parent, "group", "", "")
-	_ = flags.MarkHidden("group") // chainctl's former name; it was added above
-}
-
 func addTTL(flags *pflag.FlagSet, ttl *string) {
 	flags.StringVar(ttl, "ttl", "720h", "how long the token is valid, a `DURATION` such as 24h, 30d (max 365d)")
 }
@@ -82,43 +76,43 @@ func addTTL(flags *pflag.FlagSet, ttl *string) {
 func (f *pullTokenFlags) request() (r pulltoken.Request, err error) {
 	r.Name, r.Description = f.name, f.description
 	if r.TTL, err = pulltoken.ParseTTL(f.ttl); err != nil {
-		return r, misuse("--ttl: %w", err)
+		return r, command.Usagef("--ttl: %w", err)
 	}
 	r.Repositories = []pulltoken.Repository{pulltoken.OCI}
 	if len(f.repositories) > 0 {
 		if r.Repositories, err = pulltoken.ParseRepositories(strings.Join(f.repositories, ",")); err != nil {
-			return r, misuse("--repository: %w", err)
+			return r, command.Usagef("--repository: %w", err)
 		}
 	}
 	if err := r.Check(); err != nil {
-		return r, misuse("%w", err)
+		return r, command.Usagef("%w", err)
 	}
 	switch place := pulltoken.Place(f.save); {
 	case place != "" && place != pulltoken.Keychain && place != pulltoken.DockerConfig:
-		return r, misuse("--save=%s is neither %s nor %s", platform.Printable(f.save), pulltoken.Keychain, pulltoken.DockerConfig)
+		return r, command.Usagef("--save=%s is neither %s nor %s", platform.Printable(f.save), pulltoken.Keychain, pulltoken.DockerConfig)
 	case place == pulltoken.DockerConfig && !slices.Equal(r.Repositories, []pulltoken.Repository{pulltoken.OCI}):
-		return r, misuse("--save=%s requires --repository oci", place)
+		return r, command.Usagef("--save=%s requires --repository oci", place)
 	case f.revokeOld && place == "":
-		return r, misuse("--revoke-old requires --save")
+		return r, command.Usagef("--revoke-old requires --save")
 	}
 	return r, nil
 }
 
 func (a *app) newPullTokenCreate() *cobra.Command {
 	var f pullTokenFlags
-	c := formats(&cobra.Command{
+	c := command.Formats(&cobra.Command{
 		Use:   "create",
 		Short: "Create a pull token",
 		Long: `Create a pull token: a credential for systems that cannot sign in, such as a cluster or
 a mirror. It is shown only once, expires on its own, and can be revoked earlier. With
 --save it is printed only if you give --output. Requires the role
 registry.pull_token_creator.`,
-		Example: `  ` + name + ` pull-token create --parent ORGANIZATION --name mirror --ttl 90d
-  ` + name + ` pull-token create --save                # for this machine, in the keychain
-  ` + name + ` pull-token create -o docker | ssh HOST sh
-  eval "$(` + name + ` pull-token create -o env)"
-  ` + name + ` pull-token create --repository java,python -o json`,
-		Args: noArguments,
+		Example: `  docker-credential-cgr pull-token create --parent ORGANIZATION --name mirror --ttl 90d
+  docker-credential-cgr pull-token create --save                # for this machine, in the keychain
+  docker-credential-cgr pull-token create -o docker | ssh HOST sh
+  eval "$(docker-credential-cgr pull-token create -o env)"
+  docker-credential-cgr pull-token create --repository java,python -o json`,
+		Args: command.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.createPullToken(c.Context(), &f, c.Flags().Changed("output"))
 		},
@@ -139,17 +133,17 @@ func (a *app) createPullToken(ctx context.Context, f *pullTokenFlags, formatChos
 	if err != nil {
 		return err
 	}
-	if a.output == "docker" || a.output == "kubernetes" {
+	if a.Output == "docker" || a.Output == "kubernetes" {
 		if !slices.Contains(r.Repositories, pulltoken.OCI) {
-			return misuse("--output %s requires --repository oci", a.output)
+			return command.Usagef("--output %s requires --repository oci", a.Output)
 		}
 	}
-	if a.output == "kubernetes" {
+	if a.Output == "kubernetes" {
 		if err := kubernetes.CheckNames(r.Name, ""); err != nil {
-			return misuse("--name: %w", err)
+			return command.Usagef("--name: %w", err)
 		}
 	}
-	client, s, err := a.api(ctx)
+	client, s, err := a.API(ctx)
 	if err != nil {
 		return err
 	}
@@ -167,8 +161,8 @@ func (a *app) createPullToken(ctx context.Context, f *pullTokenFlags, formatChos
 func (a *app) makePullToken(
 	ctx context.Context, client *iam.Client, s *token.Session, f *pullTokenFlags, r pulltoken.Request, print bool,
 ) error {
-	place, machine := pulltoken.Place(f.save), savesOn(s)
-	hosts := pulltoken.Hosts(a.cfg.Registry.Host, r.Repositories)
+	place, machine := pulltoken.Place(f.save), command.Machine(s)
+	hosts := pulltoken.Hosts(a.Config.Registry.Host, r.Repositories)
 	var replaced []string
 	if place != "" {
 		if err := machine.CheckSave(place); err != nil {
@@ -199,8 +193,8 @@ func (a *app) makePullToken(
 	case isSaved:
 		return errors.Join(err, a.reportSaved(s, place, hosts, created, print), a.retire(ctx, client, s, replaced, f.revokeOld))
 	case isPrinted:
-		a.note("The pull token %s (%s) is valid%s and cannot be shown again.",
-			platform.Printable(created.Identity.Name), created.Identity.ID, until(created.Expires))
+		a.Note("The pull token %s (%s) is valid%s and cannot be shown again.",
+			platform.Printable(created.Identity.Name), created.Identity.ID, command.Until(created.Expires))
 		return err
 	}
 	return client.UndoCreate(ctx, created.Identity, err)
@@ -211,17 +205,10 @@ func (a *app) createIn(
 	ctx context.Context, client *iam.Client, parent string, r pulltoken.Request,
 ) (pulltoken.Credential, iam.Group, error) {
 	preparation := pulltoken.Prepare(ctx, client, r)
-	group, err := a.organization(ctx, client, parent)
+	group, err := a.Organization(ctx, client, parent)
 	if err != nil {
 		return pulltoken.Credential{}, group, err
 	}
-	created, err := preparation.Create(ctx, group, a.cfg.Issuer.String(), wallClock)
+	created, err := preparation.Create(ctx, group, a.Config.Issuer.String(), command.Now)
 	return created, group, err
-}
-
-// client returns a client of the platform API with the token of a session.
-func (a *app) client(ctx context.Context, s *token.Session) *iam.Client {
-	// Of several requests at once, one gets the token.
-	tokens := oauth2.ReuseTokenSource(nil, s.TokenSource(ctx, s.API))
-	return &iam.Client{URL: a.cfg.API.String(), Transport: a.transport(), Tokens: tokens}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/pulltoken"
 )
@@ -23,21 +24,21 @@ type pullTokenListFlags struct {
 
 func (a *app) newPullTokenList() *cobra.Command {
 	var f pullTokenListFlags
-	c := formats(&cobra.Command{
+	c := command.Formats(&cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List pull tokens",
 		Long: `List pull tokens, those that expire first at the top. SAVED shows which ones are stored
 on this machine, and where. Requires the role viewer; registry.pull_token_creator is not
 enough.`,
-		Example: `  ` + name + ` pull-token list
-  ` + name + ` pull-token list --expires-within 7d --exit-code    # in a cron job
-  ` + name + ` pull-token list --expired -o id`,
-		Args: noArguments,
+		Example: `  docker-credential-cgr pull-token list
+  docker-credential-cgr pull-token list --expires-within 7d --exit-code    # in a cron job
+  docker-credential-cgr pull-token list --expired -o id`,
+		Args: command.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return a.listPullTokens(c.Context(), &f) },
 	}, "table", "json", "csv", "id")
 	flags := c.Flags()
-	addParent(flags, &f.parent, "only those of this `ORGANIZATION` or folder (name or ID; default: all you can see)")
+	command.ParentFlag(flags, &f.parent, "only those of this `ORGANIZATION` or folder (name or ID; default: all you can see)")
 	flags.StringVar(&f.repository, "repository", "", "only those for this repository `TYPE`: oci, apk, java, python or javascript")
 	flags.BoolVar(&f.expired, "expired", false, "only those that have expired")
 	flags.StringVar(&f.within, "expires-within", "", "only those that expire within `DURATION`, such as 7d")
@@ -50,21 +51,21 @@ func (f *pullTokenListFlags) filter(now time.Time) (filter pulltoken.Filter, err
 	filter.Expired, filter.Now = f.expired, now
 	if f.within != "" {
 		if filter.ExpiresWithin, err = pulltoken.ParseTTL(f.within); err != nil {
-			return filter, misuse("--expires-within: %w", err)
+			return filter, command.Usagef("--expires-within: %w", err)
 		}
 	}
 	if f.repository != "" {
 		repositories, err := pulltoken.ParseRepositories(f.repository)
 		switch {
 		case err != nil:
-			return filter, misuse("--repository: %w", err)
+			return filter, command.Usagef("--repository: %w", err)
 		case len(repositories) > 1:
-			return filter, misuse("--repository takes one type here")
+			return filter, command.Usagef("--repository takes one type here")
 		}
 		filter.Repository = repositories[0]
 	}
 	if f.exitCode && !f.expired && f.within == "" {
-		return filter, misuse("--exit-code requires --expires-within or --expired")
+		return filter, command.Usagef("--exit-code requires --expires-within or --expired")
 	}
 	return filter, nil
 }
@@ -77,20 +78,20 @@ type listedToken struct {
 }
 
 func (a *app) listPullTokens(ctx context.Context, f *pullTokenListFlags) error {
-	filter, err := f.filter(wallClock())
+	filter, err := f.filter(command.Now())
 	if err != nil {
 		return err
 	}
-	client, s, err := a.api(ctx)
+	client, s, err := a.API(ctx)
 	if err != nil {
 		return err
 	}
-	filter.Roles = a.output == "json" // the only format that shows them
+	filter.Roles = a.Output == "json" // the only format that shows them
 	infos, incomplete := a.pullTokens(ctx, client, f.parent, filter)
 	if incomplete != nil && !iam.IsPartial(incomplete) {
 		return incomplete
 	}
-	saved, err := a.savedTokens(s)
+	saved, err := a.SavedTokens(s)
 	if err != nil {
 		return err
 	}
@@ -107,7 +108,7 @@ func (a *app) listPullTokens(ctx context.Context, f *pullTokenListFlags) error {
 		return errors.Join(err, incomplete)
 	}
 	if f.exitCode && len(list) > 0 {
-		return errFound
+		return command.ErrReported
 	}
 	return nil
 }
@@ -115,8 +116,8 @@ func (a *app) listPullTokens(ctx context.Context, f *pullTokenListFlags) error {
 // pullTokens lists the pull tokens of the organization that --parent names, else of the
 // configured one, else of all.
 func (a *app) pullTokens(ctx context.Context, client *iam.Client, parent string, filter pulltoken.Filter) ([]pulltoken.Info, error) {
-	if parent != "" || a.cfg.Group != "" {
-		group, err := a.organization(ctx, client, parent)
+	if parent != "" || a.Config.Group != "" {
+		group, err := a.Organization(ctx, client, parent)
 		if err != nil {
 			return nil, err
 		}
@@ -126,31 +127,24 @@ func (a *app) pullTokens(ctx context.Context, client *iam.Client, parent string,
 }
 
 func (a *app) printPullTokens(list []listedToken) error {
-	switch a.output {
-	case "json":
-		return a.answerItems(list)
-	case "id":
-		var ids []string
-		for _, t := range list {
-			ids = append(ids, t.ID)
-		}
-		return a.ids(ids)
-	}
-	header := []string{"NAME", "DESCRIPTION", "ORGANIZATION", "CREATED", "DAYS LEFT", "LAST SEEN", "SAVED", "ID"}
-	var rows [][]string
-	for _, t := range list {
-		days, places := none, make([]string, len(t.Saved))
-		if t.DaysLeft != nil {
-			days = strconv.Itoa(*t.DaysLeft)
-		}
-		for i, place := range t.Saved {
-			places[i] = string(place)
-		}
-		rows = append(rows, []string{
-			t.Name, t.Description, cmp.Or(t.Organization.Name, t.Organization.ID), day(t.CreatedAt), days, day(t.LastSeen), strings.Join(places, ", "), t.ID,
-		})
-	}
-	return a.coloredTable(header, rows, "DAYS LEFT", func(row int) bool {
-		return list[row].DaysLeft != nil && *list[row].DaysLeft < pulltoken.ExpiresSoon
+	return command.PrintList(a.App, list, command.List[listedToken]{
+		Header: []string{"NAME", "DESCRIPTION", "ORGANIZATION", "CREATED", "DAYS LEFT", "LAST SEEN", "SAVED", "ID"},
+		Row: func(t listedToken) []string {
+			daysLeft := command.NoValue
+			if t.DaysLeft != nil {
+				daysLeft = strconv.Itoa(*t.DaysLeft)
+			}
+			places := make([]string, len(t.Saved))
+			for i, place := range t.Saved {
+				places[i] = string(place)
+			}
+			return []string{
+				t.Name, t.Description, cmp.Or(t.Organization.Name, t.Organization.ID), command.Day(t.CreatedAt),
+				daysLeft, command.Day(t.LastSeen), strings.Join(places, ", "), t.ID,
+			}
+		},
+		ID:        func(t listedToken) string { return t.ID },
+		RedColumn: "DAYS LEFT",
+		IsRed:     func(t listedToken) bool { return t.DaysLeft != nil && *t.DaysLeft < pulltoken.ExpiresSoon },
 	})
 }

@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/term"
 
+	"docker-credential-cgr/cli/command"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/kubernetes"
 	"docker-credential-cgr/platform"
@@ -16,39 +18,39 @@ import (
 
 // printPullToken prints a new pull token in the format of --output.
 func (a *app) printPullToken(t pulltoken.Credential, group iam.Group, repositories []pulltoken.Repository) error {
-	if a.output != "kubernetes" {
-		a.mask(t.Token)
+	if a.Output != "kubernetes" {
+		a.Mask(t.Token)
 	}
-	switch a.output {
+	switch a.Output {
 	case "docker":
 		if term.IsTerminal(int(a.Stdout.Fd())) {
-			a.warn("if you paste this into a shell, the token gets into its history; use a pipe: … -o docker | ssh HOST sh")
+			a.Warn("if you paste this into a shell, the token gets into its history; use a pipe: … -o docker | ssh HOST sh")
 		}
-		return a.answer("%s", dockerScript(a.cfg.Registry.Host, t))
+		return a.Print("%s", dockerScript(a.Config.Registry.Host, t))
 	case "env":
-		return a.answer("%s", envScript(t, repositories))
+		return a.Print("%s", envScript(t, repositories))
 	case "json":
-		return a.answerJSON(struct {
+		return a.PrintJSON(struct {
 			IdentityID   string                 `json:"identity_id"`
 			Token        string                 `json:"token"`
 			Name         string                 `json:"name"`
 			Organization string                 `json:"organization"`
 			Repositories []pulltoken.Repository `json:"repositories"`
 			Expires      *time.Time             `json:"expires"`
-		}{t.Identity.ID, t.Token, t.Identity.Name, group.Name, repositories, moment(t.Expires)})
+		}{t.Identity.ID, t.Token, t.Identity.Name, group.Name, repositories, command.JSONTime(t.Expires)})
 	case "kubernetes":
 		return a.showSecret(kubernetes.Secret{
-			Name: t.Identity.Name, Registry: a.cfg.Registry.Host,
+			Name: t.Identity.Name, Registry: a.Config.Registry.Host,
 			Username: t.Identity.ID, Password: t.Token, Expires: t.Expires,
 		}, "yaml")
 	}
-	return a.answer("%s", pullTokenText(a.cfg.Registry.Host, t, group, repositories))
+	return a.Print("%s", pullTokenText(a.Config.Registry.Host, t, group, repositories))
 }
 
 // dockerScript returns a script that logs Docker in, without the token as an argument. It
 // begins with a space because many shells leave such lines out of their history.
 func dockerScript(host string, t pulltoken.Credential) string {
-	return fmt.Sprintf(" docker login %s --username %s --password-stdin <<'EOF'\n%s\nEOF\n", shellQuote(host), shellQuote(t.Identity.ID), t.Token)
+	return fmt.Sprintf(" docker login %s --username %s --password-stdin <<'EOF'\n%s\nEOF\n", hint.Quote(host), hint.Quote(t.Identity.ID), t.Token)
 }
 
 // envScript returns a script for eval that sets the same variables as chainctl. Each type of
@@ -66,7 +68,7 @@ func envScript(t pulltoken.Credential, repositories []pulltoken.Repository) stri
 	}
 	var b strings.Builder
 	for _, prefix := range prefixes {
-		fmt.Fprintf(&b, "export %sIDENTITY_ID=%s\nexport %sTOKEN=%s\n", prefix, shellQuote(t.Identity.ID), prefix, shellQuote(t.Token))
+		fmt.Fprintf(&b, "export %sIDENTITY_ID=%s\nexport %sTOKEN=%s\n", prefix, hint.Quote(t.Identity.ID), prefix, hint.Quote(t.Token))
 	}
 	return b.String()
 }

@@ -2,7 +2,7 @@ package cli
 
 import (
 	"context"
-	"docker-credential-cgr/hint"
+	"docker-credential-cgr/cli/command"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,7 +11,6 @@ import (
 
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/pulltoken"
-	"docker-credential-cgr/token"
 )
 
 func (a *app) newPullTokenRevoke() *cobra.Command {
@@ -23,16 +22,16 @@ func (a *app) newPullTokenRevoke() *cobra.Command {
 		Short:   "Revoke pull tokens",
 		Long: `Revoke pull tokens, so that they can no longer be used to pull, after asking for
 confirmation. Also removes them from this machine's keychain.`,
-		Example: `  ` + name + ` pull-token revoke mirror
-  ` + name + ` pull-token revoke --expired --yes`,
+		Example: `  docker-credential-cgr pull-token revoke mirror
+  docker-credential-cgr pull-token revoke --expired --yes`,
 		Args: func(c *cobra.Command, args []string) error {
 			switch {
 			case expired && len(args) > 0:
-				return misuse("--expired chooses the pull tokens: leave out %q", args[0])
+				return command.Usagef("--expired chooses the pull tokens: leave out %q", args[0])
 			case !expired && (len(args) == 0 || slices.Contains(args, "")):
-				return misuse("usage: %s ID|NAME... | --expired", c.CommandPath())
-			case !yes && !a.canAsk():
-				return misuse("refusing to revoke without confirmation (not a terminal); add --yes")
+				return command.Usagef("usage: %s ID|NAME... | --expired", c.CommandPath())
+			case !yes && !a.CanAsk():
+				return command.Usagef("refusing to revoke without confirmation (not a terminal); add --yes")
 			}
 			return nil
 		},
@@ -41,18 +40,18 @@ confirmation. Also removes them from this machine's keychain.`,
 		},
 	}
 	flags := c.Flags()
-	addParent(flags, &parent, "only those of this `ORGANIZATION` or folder (name or ID; default: all you can see)")
+	command.ParentFlag(flags, &parent, "only those of this `ORGANIZATION` or folder (name or ID; default: all you can see)")
 	flags.BoolVar(&expired, "expired", false, "revoke all that have expired")
 	flags.BoolVarP(&yes, "yes", "y", false, "do not ask for confirmation")
 	return c
 }
 
 func (a *app) revokePullTokens(ctx context.Context, idsOrNames []string, parent string, expired, yes bool) error {
-	client, s, err := a.api(ctx)
+	client, s, err := a.API(ctx)
 	if err != nil {
 		return err
 	}
-	list, err := a.pullTokens(ctx, client, parent, pulltoken.Filter{Expired: expired, Now: wallClock()})
+	list, err := a.pullTokens(ctx, client, parent, pulltoken.Filter{Expired: expired, Now: command.Now()})
 	if err != nil {
 		return err
 	}
@@ -62,17 +61,17 @@ func (a *app) revokePullTokens(ctx context.Context, idsOrNames []string, parent 
 		}
 	}
 	if len(list) == 0 {
-		a.note("No pull token has expired.")
+		a.Note("No pull token has expired.")
 		return nil
 	}
 	for _, t := range list {
-		a.note("%s", describePullToken(t))
+		a.Note("%s", describePullToken(t))
 	}
 	question := "revoke this pull token?"
 	if len(list) > 1 {
 		question = fmt.Sprintf("revoke these %d pull tokens?", len(list))
 	}
-	if err := a.confirm(ctx, yes, question); err != nil {
+	if err := a.Confirm(ctx, yes, question); err != nil {
 		return err
 	}
 	var errs []error
@@ -81,7 +80,7 @@ func (a *app) revokePullTokens(ctx context.Context, idsOrNames []string, parent 
 			errs = append(errs, err)
 			continue
 		}
-		errs = append(errs, a.answer("Revoked %s (%s)\n", platform.Printable(t.Name), t.ID), a.forgetSaved(ctx, s, t.ID))
+		errs = append(errs, a.Print("Revoked %s (%s)\n", platform.Printable(t.Name), t.ID), a.ForgetSaved(ctx, s, t.ID))
 	}
 	return errors.Join(errs...)
 }
@@ -96,25 +95,10 @@ func describePullToken(t pulltoken.Info) string {
 		text += ", of " + platform.Printable(organization)
 	}
 	if !t.Expires.IsZero() {
-		text += ", expires " + day(t.Expires)
+		text += ", expires " + command.Day(t.Expires)
 	}
 	if t.LastSeen.IsZero() {
 		return text + ", never used"
 	}
-	return text + ", last used " + day(t.LastSeen)
-}
-
-// forgetSaved removes a revoked pull token from this machine's keychain.
-func (a *app) forgetSaved(ctx context.Context, s *token.Session, id string) error {
-	hosts, err := savesOn(s).Forget(ctx, id)
-	for _, host := range hosts {
-		a.note("Removed it from the keychain, where it was stored for %s.", host)
-	}
-	saved, listErr := a.savedTokens(s)
-	for _, t := range saved {
-		if t.Username == id && t.Place == pulltoken.DockerConfig {
-			a.warnHint(hint.Text("docker logout %s", t.Host), "the pull token is still in Docker's config")
-		}
-	}
-	return errors.Join(err, listErr)
+	return text + ", last used " + command.Day(t.LastSeen)
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/dockerconfig"
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/iam"
@@ -15,92 +16,68 @@ import (
 	"docker-credential-cgr/token"
 )
 
-// dockerFile reads Docker's config.
-func dockerFile() (*dockerconfig.File, error) {
-	path, err := dockerPath()
-	if err != nil {
-		return nil, err
-	}
-	return dockerconfig.Load(path)
-}
-
-// savesOn returns what saves pull tokens on this machine.
-func savesOn(s *token.Session) pulltoken.Machine {
-	return pulltoken.Machine{Session: s, DockerConfig: dockerFile}
-}
-
-// savedTokens returns the credentials that are saved on this machine, without those in
-// Docker's config if that cannot be read.
-func (a *app) savedTokens(s *token.Session) ([]pulltoken.Saved, error) {
-	saved, unread, err := savesOn(s).List()
-	if unread != nil {
-		a.debug(a.cfg, "cannot read Docker's config: %v", unread)
-	}
-	return saved, err
-}
-
 // reportSaved prints where a pull token is saved: on standard error if the pull token
 // itself is on standard output.
 func (a *app) reportSaved(s *token.Session, place pulltoken.Place, hosts []string, created pulltoken.Credential, printed bool) error {
 	where := s.Keychain.String()
 	if place == pulltoken.DockerConfig {
-		file, err := dockerFile()
+		file, err := command.DockerFile()
 		if err != nil {
 			return err
 		}
 		where = file.Path
-		a.warn("everyone who can read %s can read the pull token in it; --save without =%s stores it in the keychain", file.Path, place)
+		a.Warn("everyone who can read %s can read the pull token in it; --save without =%s stores it in the keychain", file.Path, place)
 		a.warnNotUsed(file)
 	} else {
 		where = "the " + where
-		if a.cfg.IdentityID != "" {
-			a.warnHint(unsetPair, "get answers with CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN, not with the saved pull token")
+		if a.Config.IdentityID != "" {
+			a.WarnHint(command.UnsetPair(), "get answers with CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN, not with the saved pull token")
 		}
 	}
 	text := fmt.Sprintf("Saved the pull token %s (%s) for %s in %s%s.",
-		platform.Printable(created.Identity.Name), created.Identity.ID, strings.Join(hosts, " and "), where, until(created.Expires))
+		platform.Printable(created.Identity.Name), created.Identity.ID, strings.Join(hosts, " and "), where, command.Until(created.Expires))
 	if printed {
-		a.note("%s", text)
+		a.Note("%s", text)
 		return nil
 	}
-	return a.answer("%s\n", text)
+	return a.Print("%s\n", text)
 }
 
 // warnNotUsed warns if Docker does not use the credential in its config.
 func (a *app) warnNotUsed(file *dockerconfig.File) {
-	host := a.cfg.Registry.Host
+	host := a.Config.Registry.Host
 	if helper, ok := file.Helper(host); ok {
-		if helper == helperName {
-			a.warnHint(hint.Text("%s configure-docker --remove", name), "Docker asks this program for %s and does not use the file", host)
+		if helper == command.HelperName {
+			a.WarnHint(hint.Text("docker-credential-cgr configure-docker --remove"), "Docker asks this program for %s and does not use the file", host)
 		} else {
-			a.warnHint(hint.Text("remove the helper from %s", file.Path), "Docker asks the helper %q for %s and does not use the file", helper, host)
+			a.WarnHint(hint.Text("remove the helper from %s", file.Path), "Docker asks the helper %q for %s and does not use the file", helper, host)
 		}
 		return
 	}
-	for _, finding := range file.Findings(host, helperName) {
+	for _, finding := range file.Findings(host, command.HelperName) {
 		if finding.Kind == dockerconfig.Store {
-			a.warnHint(hint.Text("use --save alone, then run: %s configure-docker", name), "Docker asks its store %q for %s and does not use the file", finding.Helper, host)
+			a.WarnHint(hint.Text("use --save alone, then run: docker-credential-cgr configure-docker"), "Docker asks its store %q for %s and does not use the file", finding.Helper, host)
 		}
 	}
 }
 
 // warnUnregistered warns if Docker does not ask this program for what is saved.
 func (a *app) warnUnregistered() {
-	host := a.cfg.Registry.Host
-	file, err := dockerFile()
+	host := a.Config.Registry.Host
+	file, err := command.DockerFile()
 	if err != nil {
-		a.warn("cannot tell whether Docker asks this program for %s: %v", host, err)
+		a.Warn("cannot tell whether Docker asks this program for %s: %v", host, err)
 		return
 	}
-	if helper, ok := file.Helper(host); !ok || helper != helperName {
-		a.warnHint(hint.Text("%s configure-docker --no-login", name), "Docker does not ask this program for %s yet", host)
+	if helper, ok := file.Helper(host); !ok || helper != command.HelperName {
+		a.WarnHint(hint.Text("docker-credential-cgr configure-docker --no-login"), "Docker does not ask this program for %s yet", host)
 	}
 }
 
 // retire names the credentials that a saved pull token replaces, and revokes them if
 // revoke is set.
 func (a *app) retire(ctx context.Context, client *iam.Client, s *token.Session, ids []string, revoke bool) error {
-	saved, err := a.savedTokens(s)
+	saved, err := a.SavedTokens(s)
 	if err != nil {
 		return err
 	}
@@ -109,11 +86,11 @@ func (a *app) retire(ctx context.Context, client *iam.Client, s *token.Session, 
 		i := slices.IndexFunc(saved, func(t pulltoken.Saved) bool { return t.Username == id })
 		switch {
 		case !iam.ValidID(id):
-			a.note("It replaces the login of %s.", platform.Printable(id))
+			a.Note("It replaces the login of %s.", platform.Printable(id))
 		case !revoke:
-			a.warnHint(hint.Do(hint.RevokePullToken, id), "it replaces %s, which remains valid", id)
+			a.WarnHint(hint.Do(hint.RevokePullToken, id), "it replaces %s, which remains valid", id)
 		case i >= 0:
-			a.warn("it replaces %s, which is not revoked: it is still saved for %s (%s)", id, saved[i].Host, saved[i].Place)
+			a.Warn("it replaces %s, which is not revoked: it is still saved for %s (%s)", id, saved[i].Host, saved[i].Place)
 		default:
 			errs = append(errs, a.revokeReplaced(ctx, client, id))
 		}
@@ -126,12 +103,12 @@ func (a *app) revokeReplaced(ctx context.Context, client *iam.Client, id string)
 	var gone *iam.NotFoundError
 	switch {
 	case errors.As(err, &gone):
-		a.note("It replaces %s, which no longer exists.", id)
+		a.Note("It replaces %s, which no longer exists.", id)
 		return nil
 	case err != nil:
 		err = fmt.Errorf("the new pull token is saved, but %s, which it replaces, is not revoked: %w", id, err)
 		return hint.With(err, hint.Do(hint.RevokePullToken, id))
 	}
-	a.note("Revoked %s, which it replaces.", id)
+	a.Note("Revoked %s, which it replaces.", id)
 	return nil
 }

@@ -8,76 +8,73 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 )
 
 func (a *app) newConfig() *cobra.Command {
-	c := a.group(&cobra.Command{
+	c := command.Group(&cobra.Command{
 		Use:   "config",
 		Short: "View and change the settings",
 		Long: `View and change the settings. Precedence: flag, environment variable, settings file,
 default. Properties have the same names as in chainctl.`,
-		Example: `  ` + name + ` config view
-  ` + name + ` config set auth.mode headless
-  ` + name + ` config unset auth.mode`,
+		Example: `  docker-credential-cgr config view
+  docker-credential-cgr config set auth.mode headless
+  docker-credential-cgr config unset auth.mode`,
 	})
-	view := formats(&cobra.Command{
+	view := command.Formats(&cobra.Command{
 		Use:        "view",
 		SuggestFor: []string{"get", "list", "show"},
 		Short:      "Print each setting and where it comes from",
-		Args:       noArguments,
+		Args:       command.NoArgs,
 		RunE:       func(*cobra.Command, []string) error { return a.viewConfig() },
 	}, "text", "json")
-	mending := map[string]string{mends: "settings"}
-	set := &cobra.Command{
+	set := command.AllowBadSettings(&cobra.Command{
 		Use:               "set PROPERTY VALUE",
 		Short:             "Set a property in the settings file",
-		Example:           `  ` + name + ` config set auth.mode headless`,
-		Annotations:       mending,
-		Args:              arguments("PROPERTY", "VALUE"),
+		Example:           `  docker-credential-cgr config set auth.mode headless`,
+		Args:              command.ExactArgs("PROPERTY", "VALUE"),
 		ValidArgsFunction: completeProperty,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if args[1] == "" {
-				return hint.With(misuse("the value is empty"), hint.Do(hint.UnsetSetting, args[0]))
+				return hint.With(command.Usagef("the value is empty"), hint.Do(hint.UnsetSetting, args[0]))
 			}
 			if err := knownProperty(args[0]); err != nil {
 				return err
 			}
 			changes := map[string]string{args[0]: args[1]}
 			if err := config.Check(changes); err != nil {
-				return usageError{err}
+				return command.Usagef("%w", err)
 			}
-			return config.Update(a.cfg.File, changes)
+			return config.Update(a.Config.File, changes)
 		},
-	}
-	unset := &cobra.Command{
+	})
+	unset := command.AllowBadSettings(&cobra.Command{
 		Use:               "unset PROPERTY",
 		Short:             "Remove a property from the settings file",
-		Example:           `  ` + name + ` config unset auth.mode`,
-		Annotations:       mending,
-		Args:              arguments("PROPERTY"),
+		Example:           `  docker-credential-cgr config unset auth.mode`,
+		Args:              command.ExactArgs("PROPERTY"),
 		ValidArgsFunction: completeProperty,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := knownProperty(args[0]); err != nil {
 				return err
 			}
-			return config.Update(a.cfg.File, map[string]string{args[0]: ""})
+			return config.Update(a.Config.File, map[string]string{args[0]: ""})
 		},
-	}
-	path := &cobra.Command{
-		Use:         "path",
-		Short:       "Print the path of the settings file",
-		Annotations: mending,
-		Args:        noArguments,
+	})
+	path := command.AllowBadSettings(&cobra.Command{
+		Use:   "path",
+		Short: "Print the path of the settings file",
+		Args:  command.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if a.cfg.File == "" {
+			if a.Config.File == "" {
 				return hint.With(errors.New("there is no directory for a settings file"), hint.Text("set HOME, or name a file with --config"))
 			}
-			return a.answer("%s\n", a.cfg.File)
+			return a.Print("%s\n", a.Config.File)
 		},
-	}
+	})
 	c.AddCommand(view, set, unset, path)
 	return c
 }
@@ -88,19 +85,9 @@ func knownProperty(property string) error {
 	}
 	near := config.Near(property)
 	if near == "" {
-		return hint.With(misuse("unknown setting %q", shown(property)), hint.Do(hint.ListSettings))
+		return hint.With(command.Usagef("unknown setting %q", command.HideToken(property)), hint.Do(hint.ListSettings))
 	}
-	return hint.With(misuse("unknown setting %q", shown(property)), hint.Text("did you mean %s?", near))
-}
-
-// arguments wants exactly the arguments named.
-func arguments(names ...string) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if len(args) != len(names) || len(args) > 0 && args[0] == "" {
-			return misuse("usage: %s %s", c.CommandPath(), strings.Join(names, " "))
-		}
-		return nil
-	}
+	return hint.With(command.Usagef("unknown setting %q", command.HideToken(property)), hint.Text("did you mean %s?", near))
 }
 
 func completeProperty(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -111,14 +98,12 @@ func completeProperty(_ *cobra.Command, args []string, _ string) ([]string, cobr
 }
 
 func (a *app) viewConfig() error {
-	var settings []settingFrom
 	var b strings.Builder
-	for _, s := range a.cfg.Settings {
-		settings = append(settings, settingFrom{s.Property, s.Value, s.Source})
+	for _, s := range a.Config.Settings {
 		fmt.Fprintf(&b, "%-26s %-36s %s\n", s.Property, platform.Printable(s.Value), s.Source)
 	}
-	if a.output == "json" {
-		return a.answerItems(settings)
+	if a.Output == "json" {
+		return a.PrintItems(a.Config.Settings)
 	}
-	return a.answer("%s", b.String())
+	return a.Print("%s", b.String())
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"docker-credential-cgr/cli/command"
+	"docker-credential-cgr/config"
 	"docker-credential-cgr/doctor"
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
@@ -19,14 +21,14 @@ import (
 
 func (a *app) newStatus() *cobra.Command {
 	var quick bool
-	c := formats(&cobra.Command{
+	c := command.Formats(&cobra.Command{
 		Use:   "status",
 		Short: "Show the signed-in account and the settings in effect",
 		Long: `Show the signed-in account, its roles, the stored credentials and the settings in
 effect. Does not sign in. Exits with 3 if you are not signed in.`,
-		Example: `  ` + name + ` status
-  ` + name + ` status --quick -o json`,
-		Args: noArguments,
+		Example: `  docker-credential-cgr status
+  docker-credential-cgr status --quick -o json`,
+		Args: command.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return a.status(c.Context(), quick) },
 	}, "text", "json")
 	c.Flags().BoolVar(&quick, "quick", false, "do not contact the platform; show only what is stored")
@@ -38,19 +40,19 @@ const statusLimit = 28 * time.Second
 
 // standing is the answer of status.
 type standing struct {
-	Valid         bool           `json:"valid"` // get has an answer without asking anybody
-	Identity      string         `json:"identity,omitempty"`
-	Email         string         `json:"email,omitempty"`
-	From          string         `json:"from,omitempty"` // what get answers with
-	Organizations []organization `json:"organizations,omitempty"`
-	Capabilities  []string       `json:"capabilities,omitempty"`
-	SessionUntil  *time.Time     `json:"sessionUntil,omitempty"` // when the person has to sign in again
-	Renewable     bool           `json:"renewable"`              // the session renews its tokens by itself until then
-	Tokens        []tokenLeft    `json:"tokens,omitempty"`
-	Store         string         `json:"store"`
-	StoreReason   string         `json:"storeReason,omitempty"`
-	Problem       string         `json:"problem,omitempty"` // why the platform could not say more
-	Settings      []settingFrom  `json:"settings,omitempty"`
+	Valid         bool             `json:"valid"` // get has an answer without asking anybody
+	Identity      string           `json:"identity,omitempty"`
+	Email         string           `json:"email,omitempty"`
+	From          string           `json:"from,omitempty"` // what get answers with
+	Organizations []organization   `json:"organizations,omitempty"`
+	Capabilities  []string         `json:"capabilities,omitempty"`
+	SessionUntil  *time.Time       `json:"sessionUntil,omitempty"` // when the person has to sign in again
+	Renewable     bool             `json:"renewable"`              // the session renews its tokens by itself until then
+	Tokens        []tokenLeft      `json:"tokens,omitempty"`
+	Store         string           `json:"store"`
+	StoreReason   string           `json:"storeReason,omitempty"`
+	Problem       string           `json:"problem,omitempty"` // why the platform could not say more
+	Settings      []config.Setting `json:"settings,omitempty"`
 }
 
 type organization struct {
@@ -72,18 +74,12 @@ type tokenLeft struct {
 	Expires  *time.Time `json:"expires,omitempty"`
 }
 
-type settingFrom struct {
-	Property string `json:"property"`
-	Value    string `json:"value"`
-	Source   string `json:"source"`
-}
-
 func (a *app) status(ctx context.Context, quick bool) error {
-	s, err := a.session(a.cfg)
+	s, err := a.Session()
 	if err != nil {
 		return err
 	}
-	s.Patience = patienceNotInteractive
+	s.Patience = command.LockTimeout
 	ctx, cancel := context.WithTimeout(ctx, statusLimit)
 	defer cancel()
 	kept, err := s.Kept()
@@ -92,64 +88,64 @@ func (a *app) status(ctx context.Context, quick bool) error {
 	}
 	st := standing{
 		Identity: kept.Account.Subject, Email: kept.Account.Email,
-		SessionUntil: moment(kept.Account.Until), Renewable: kept.Account.Renewable,
+		SessionUntil: command.JSONTime(kept.Account.Until), Renewable: kept.Account.Renewable,
 		Store: s.Keychain.String(), StoreReason: s.Keychain.Why(),
 	}
 	stored := false
 	for _, t := range kept.Tokens {
-		st.Tokens = append(st.Tokens, tokenLeft{t.Host, t.Username, t.Stored, moment(t.Expires)})
+		st.Tokens = append(st.Tokens, tokenLeft{t.Host, t.Username, t.Stored, command.JSONTime(t.Expires)})
 		if t.Stored && t.Valid && t.Host == s.Registry {
 			st.From, st.Valid, stored = "a stored credential (user "+t.Username+")", true, true
 		}
 	}
 	fix := hint.Do(hint.SignIn)
 	switch {
-	case a.cfg.IdentityID != "":
-		st.From, st.Valid, st.Identity, st.Email = "CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN", true, a.cfg.IdentityID, ""
-		if err := checkExpiry("the pull token in CHAINGUARD_TOKEN", a.cfg.Token, s.Now()); err != nil {
-			st.Valid, st.Problem = false, oneLine(err)
+	case a.Config.IdentityID != "":
+		st.From, st.Valid, st.Identity, st.Email = "CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN", true, a.Config.IdentityID, ""
+		if err := checkExpiry("the pull token in CHAINGUARD_TOKEN", a.Config.Token, s.Now()); err != nil {
+			st.Valid, st.Problem = false, command.OneLine(err)
 			fix = hint.Text(doctor.RenewPair) // the pair answers before any sign-in
 		}
 	case stored:
 	case s.IDToken != nil:
 		st.From, st.Valid, st.SessionUntil, st.Renewable = "this machine's ID token", true, nil, true
-		if a.cfg.Identity != "" {
-			st.From, st.Identity = "the identity of auth.identity", a.cfg.Identity
+		if a.Config.Identity != "" {
+			st.From, st.Identity = "the identity of auth.identity", a.Config.Identity
 		}
-		if quick && (a.cfg.IdentityToken != "" || a.cfg.IdentityTokenEnv != "") && !kept.Account.Valid(s.Now()) {
+		if quick && (a.Config.IdentityToken != "" || a.Config.IdentityTokenEnv != "") && !kept.Account.Valid(s.Now()) {
 			// A file or a variable can be read without asking anybody.
 			idToken, err := s.IDToken(ctx)
 			if err == nil {
 				err = checkExpiry("the ID token", idToken, s.Now())
 			}
 			if err != nil {
-				st.Valid, st.Problem = false, oneLine(err)
+				st.Valid, st.Problem = false, command.OneLine(err)
 			}
 		}
 	case kept.Account.Valid(s.Now()):
 		st.From, st.Valid = "the session", true
 	}
-	if st.Valid && !quick && a.cfg.IdentityID == "" {
+	if st.Valid && !quick && a.Config.IdentityID == "" {
 		if _, err := s.Credential(ctx, s.Registry, false); err != nil {
-			st.Valid, st.Problem = false, oneLine(err)
+			st.Valid, st.Problem = false, command.OneLine(err)
 		} else if err := a.askStanding(ctx, s, &st); platform.Refused(err, platform.CodeUnauthenticated) && !stored {
 			st.Valid = false // the registry refuses that session too; a stored pair has no part in it
 		}
 	}
-	for _, setting := range a.cfg.Settings {
+	for _, setting := range a.Config.Settings {
 		if setting.Source != "default" {
-			st.Settings = append(st.Settings, settingFrom{setting.Property, setting.Value, setting.Source})
+			st.Settings = append(st.Settings, setting)
 		}
 	}
 	if err := a.sayStanding(st); err != nil {
 		return err
 	}
 	if !st.Valid {
-		a.printError(hint.With(errSignedOut, fix))
-		return errSignedOut
+		a.PrintError(hint.With(command.ErrNotSignedIn, fix))
+		return command.ErrNotSignedIn
 	}
 	if kept.Account.EndsSoon(s.Now()) && term.IsTerminal(int(a.Stderr.Fd())) {
-		a.warnHint(hint.Do(hint.SignIn), "the session ends within the hour")
+		a.WarnHint(hint.Do(hint.SignIn), "the session ends within the hour")
 	}
 	return nil
 }
@@ -158,7 +154,7 @@ func (a *app) status(ctx context.Context, quick bool) error {
 func checkExpiry(what, jwt string, now time.Time) error {
 	claims, err := platform.ParseClaims(jwt)
 	if end := claims.Expires; err == nil && !end.IsZero() && !now.Before(end) {
-		return fmt.Errorf("%s expired on %s", what, end.Local().Format(dayAndTime))
+		return fmt.Errorf("%s expired on %s", what, end.Local().Format(command.TimeFormat))
 	}
 	return nil
 }
@@ -166,10 +162,10 @@ func checkExpiry(what, jwt string, now time.Time) error {
 // askStanding asks the platform who is signed in, and with which rights. It returns
 // the error that it puts into st as the problem.
 func (a *app) askStanding(ctx context.Context, s *token.Session, st *standing) error {
-	who, err := a.client(ctx, s).WhoAmI(ctx)
+	who, err := a.Client(ctx, s).WhoAmI(ctx)
 	var nobody *token.NotSignedInError
 	if errors.As(err, &nobody) {
-		st.Problem = "roles are not known: no token for the platform API is stored (hint: " + command(hint.Do(hint.SignIn)) + ")"
+		st.Problem = "roles are not known: no token for the platform API is stored (hint: " + command.HintText(hint.Do(hint.SignIn)) + ")"
 		return err
 	}
 	if err != nil {
@@ -196,8 +192,8 @@ func (a *app) askStanding(ctx context.Context, s *token.Session, st *standing) e
 }
 
 func (a *app) sayStanding(st standing) error {
-	if a.output == "json" {
-		return a.answerJSON(st)
+	if a.Output == "json" {
+		return a.PrintJSON(st)
 	}
 	var b strings.Builder
 	// The words of the first line are what scripts look for.
@@ -223,7 +219,7 @@ func (a *app) sayStanding(st standing) error {
 		line("Organization", "%s (%s)", platform.Printable(o.Name), platform.Printable(strings.Join(o.grants(), ", ")))
 	}
 	if st.SessionUntil != nil {
-		end := fmt.Sprintf("until %s (%s)", st.SessionUntil.Local().Format(dayAndTime), left(st.SessionUntil.Sub(wallClock())))
+		end := fmt.Sprintf("until %s (%s)", st.SessionUntil.Local().Format(command.TimeFormat), left(st.SessionUntil.Sub(command.Now())))
 		if st.Renewable {
 			line("Session", "%s, renews itself until then", end)
 		} else {
@@ -233,7 +229,7 @@ func (a *app) sayStanding(st standing) error {
 	for _, t := range st.Tokens {
 		what := "no end known"
 		if t.Expires != nil {
-			what = left(t.Expires.Sub(wallClock()))
+			what = left(t.Expires.Sub(command.Now()))
 		}
 		if t.Stored {
 			what += ", a stored credential, user " + platform.Printable(t.Username)
@@ -251,7 +247,7 @@ func (a *app) sayStanding(st standing) error {
 	if st.Problem != "" {
 		line("Problem", "%s", st.Problem)
 	}
-	return a.answer("%s", b.String())
+	return a.Print("%s", b.String())
 }
 
 // left says how long something has still to go, for people.

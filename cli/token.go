@@ -2,30 +2,28 @@ package cli
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
-	"docker-credential-cgr/workload"
 )
 
 func (a *app) newToken() *cobra.Command {
 	var audience string
 	var scopes, capabilities []string
-	c := formats(&cobra.Command{
+	c := command.Formats(&cobra.Command{
 		Use:   "token",
 		Short: "Print an access token",
 		Long: `Print an access token for scripts, by default for the registry. A token with a scope or
 capabilities is requested each time and not stored.`,
-		Example: `  curl -H "Authorization: Bearer $(` + name + ` token)" \
+		Example: `  curl -H "Authorization: Bearer $(docker-credential-cgr token)" \
     "https://cgr.dev/token?scope=repository:ORGANIZATION/python:pull"
-  ` + name + ` token --audience https://console-api.enforce.dev`,
-		Args: noArguments,
+  docker-credential-cgr token --audience https://console-api.enforce.dev`,
+		Args: command.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.token(c.Context(), platform.Ask{Audiences: []string{audience}, Scopes: scopes, Capabilities: capabilities})
 		},
@@ -39,10 +37,10 @@ capabilities is requested each time and not stored.`,
 func (a *app) token(ctx context.Context, ask platform.Ask) error {
 	for _, scope := range ask.Scopes {
 		if !config.ValidUIDP(scope) {
-			return hint.With(misuse("--scope %q is not the ID of an organization or folder", scope), hint.Text("%s organizations list", name))
+			return hint.With(command.Usagef("--scope %q is not the ID of an organization or folder", scope), hint.Text("docker-credential-cgr organizations list"))
 		}
 	}
-	s, err := a.commandSession()
+	s, err := a.SignInSession()
 	if err != nil {
 		return err
 	}
@@ -53,22 +51,12 @@ func (a *app) token(ctx context.Context, ask platform.Ask) error {
 	if err != nil {
 		return err
 	}
-	a.mask(t.AccessToken)
-	if a.output == "json" {
-		return a.answerJSON(struct {
+	a.Mask(t.AccessToken)
+	if a.Output == "json" {
+		return a.PrintJSON(struct {
 			Token   string     `json:"token"`
 			Expires *time.Time `json:"expires,omitempty"`
-		}{t.AccessToken, moment(t.Expiry)})
+		}{t.AccessToken, command.JSONTime(t.Expiry)})
 	}
-	return a.answer("%s\n", t.AccessToken)
-}
-
-// mask has the CI system hide a secret wherever the job's log would show it, if the system
-// can. It must be called before the secret is printed.
-func (p Program) mask(secret string) {
-	// The runner of GitHub Actions looks for commands in both streams. Standard output may
-	// be captured in a variable.
-	if command := (workload.Host{Getenv: os.Getenv}).Mask(); command != "" {
-		fmt.Fprintf(p.Stderr, "%s%s\n", command, secret)
-	}
+	return a.Print("%s\n", t.AccessToken)
 }

@@ -1,4 +1,4 @@
-package cli
+package hint
 
 import (
 	"os/exec"
@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestShellQuote(t *testing.T) {
+func TestQuote(t *testing.T) {
 	if _, err := exec.LookPath("sh"); err != nil {
 		t.Skip("there is no sh here")
 	}
@@ -15,13 +15,13 @@ func TestShellQuote(t *testing.T) {
 		"\x1b[31m", "\xff", "${HOME}", "a&b|c>d", "ümlaut",
 	} {
 		t.Run("I75 "+text, func(t *testing.T) {
-			out, err := exec.Command("sh", "-c", "set -eu; X="+shellQuote(text)+"; printf '%s.' "+shellQuote(text)+` "$X"`).Output()
+			out, err := exec.Command("sh", "-c", "set -eu; X="+Quote(text)+"; printf '%s.' "+Quote(text)+` "$X"`).Output()
 			if want := text + "." + text + "."; err != nil || string(out) != want {
-				t.Errorf("the shell reads %s as %q, %v, want %q", shellQuote(text), out, err, want)
+				t.Errorf("the shell reads %s as %q, %v, want %q", Quote(text), out, err, want)
 			}
 		})
 	}
-	if got := shellQuote("89fe/01-_.:"); strings.Contains(got, "'") {
+	if got := Quote("89fe/01-_.:"); strings.Contains(got, "'") {
 		t.Errorf("got %s, want no quotes where none are needed", got)
 	}
 }

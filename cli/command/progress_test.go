@@ -1,4 +1,4 @@
-package cli
+package command
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ func TestProgress(t *testing.T) {
 	release := make(chan struct{})
 	var said []string
 	var mu sync.Mutex
-	p := &progress{after: time.Nanosecond, said: map[string]bool{}, say: func(format string, args ...any) {
+	p := &progress{delay: time.Nanosecond, noted: map[string]bool{}, note: func(format string, args ...any) {
 		mu.Lock()
 		defer mu.Unlock()
 		if said = append(said, fmt.Sprintf(format, args...)); len(said) == 1 {
@@ -37,3 +37,7 @@ func TestProgress(t *testing.T) {
 		t.Errorf("got %q, want one line", said)
 	}
 }
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -1,4 +1,4 @@
-package cli
+package command
 
 import (
 	"os"
@@ -21,22 +21,22 @@ func TestDockerPathWithoutHOME(t *testing.T) {
 	if err != nil {
 		t.Skipf("this user has no home: %v", err)
 	}
-	if got, err := dockerPath(); err != nil || got != filepath.Join(want, ".docker", "config.json") {
+	if got, err := DockerPath(); err != nil || got != filepath.Join(want, ".docker", "config.json") {
 		t.Errorf("got %q, %v, want it below %s", got, err, want)
 	}
 }
 
 func TestDockerPathInTheRootDirectory(t *testing.T) {
-	if runtime.GOOS == "windows" || exists("/.docker/config.json") {
+	if runtime.GOOS == "windows" || Exists("/.docker/config.json") {
 		t.Skip("there is a file already")
 	}
 	t.Setenv("DOCKER_CONFIG", "")
 	t.Setenv("HOME", "/")
-	if got, err := dockerPath(); err == nil || !strings.Contains(err.Error(), "DOCKER_CONFIG") {
+	if got, err := DockerPath(); err == nil || !strings.Contains(OneLine(err), "DOCKER_CONFIG") {
 		t.Errorf("got %q, %v, want an error that names DOCKER_CONFIG", got, err)
 	}
 	t.Setenv("DOCKER_CONFIG", "/.docker") // as a user may set it
-	if got, err := dockerPath(); err != nil || got != "/.docker/config.json" {
+	if got, err := DockerPath(); err != nil || got != "/.docker/config.json" {
 		t.Errorf("got %q, %v, want what DOCKER_CONFIG names", got, err)
 	}
 }

@@ -1,4 +1,4 @@
-package cli
+package command
 
 import (
 	"errors"
@@ -27,7 +27,7 @@ func TestOneLine(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := oneLine(test.err); got != test.want {
+			if got := OneLine(test.err); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
@@ -37,13 +37,13 @@ func TestOneLine(t *testing.T) {
 func TestLines(t *testing.T) {
 	err := hint.With(errors.New("first\nsecond"), hint.Do(hint.SignIn), hint.Text("unset X"))
 	for _, test := range []struct {
-		typed bool
-		want  string
+		isHelper bool
+		want     string
 	}{
-		{true, "error: first; second\nhint: docker-credential-cgr login\nhint: unset X\n"},
-		{false, "docker-credential-cgr: first; second\ndocker-credential-cgr: hint: docker-credential-cgr login\ndocker-credential-cgr: hint: unset X\n"},
+		{false, "error: first; second\nhint: docker-credential-cgr login\nhint: unset X\n"},
+		{true, "docker-credential-cgr: first; second\ndocker-credential-cgr: hint: docker-credential-cgr login\ndocker-credential-cgr: hint: unset X\n"},
 	} {
-		if got := (Program{typed: test.typed}).lines("error: ", err); got != test.want {
+		if got := (&App{IsHelper: test.isHelper}).Lines("error: ", err); got != test.want {
 			t.Errorf("got %q, want %q", got, test.want)
 		}
 	}
@@ -52,7 +52,7 @@ func TestLines(t *testing.T) {
 // Each action has a command.
 func TestCommands(t *testing.T) {
 	for action := hint.SignIn; action <= hint.ShowHistory; action++ {
-		if commands[action] == "" {
+		if actions[action] == "" {
 			t.Errorf("no command for action %d", action)
 		}
 	}

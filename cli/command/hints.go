@@ -1,9 +1,9 @@
-package cli
+package command
 
 import "docker-credential-cgr/hint"
 
-// commands are the commands behind what errors suggest.
-var commands = map[hint.Action]string{
+// actions are the commands for the actions that hints suggest.
+var actions = [...]string{
 	hint.SignIn:          "login",
 	hint.ConfigureDocker: "configure-docker",
 	hint.ShowStatus:      "status",
@@ -17,15 +17,18 @@ var commands = map[hint.Action]string{
 	hint.ShowHistory:     "images history",
 }
 
-// command returns a hint as the command to paste or the sentence that it is.
-func command(h hint.Hint) string {
-	verb, found := commands[h.Action]
-	if !found {
+// HintText returns the command to paste, or the sentence, of a hint.
+func HintText(h hint.Hint) string {
+	if h.Action == 0 {
 		return h.Text
 	}
-	text := name + " " + verb
+	text := Name + " " + actions[h.Action]
 	if h.Argument != "" {
 		text += " " + h.Argument
 	}
 	return text
 }
+
+// UnsetPair returns the hint for a pull token in the environment, which takes precedence
+// over what is stored.
+func UnsetPair() hint.Hint { return hint.Text("unset CHAINGUARD_IDENTITY_ID CHAINGUARD_TOKEN") }

@@ -1,8 +1,7 @@
-package cli
+package command
 
 import (
 	"encoding/csv"
-	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -13,68 +12,91 @@ import (
 	"docker-credential-cgr/platform"
 )
 
-// none stands in a cell that holds nothing.
-const none = "-"
+// NoValue is the cell of a table without a value.
+const NoValue = "-"
 
-// table prints rows below their header for people, aligned and not wider than the
-// terminal, or as CSV for programs (RFC 4180), by --output. Its cells may come from
-// others.
-func (a *app) table(header []string, rows [][]string) error {
-	return a.coloredTable(header, rows, "", nil)
+// List is how the items of a list are printed.
+type List[T any] struct {
+	Header []string
+	Row    func(T) []string // the cells of an item
+	ID     func(T) string
+
+	// RedColumn has red cells in the rows of the items for which IsRed reports true, at a
+	// terminal that shows colors.
+	RedColumn string
+	IsRed     func(T) bool
 }
 
-// coloredTable is table, with the cells of one column in red in the rows for which red
-// reports true, where the terminal shows colors.
-func (a *app) coloredTable(header []string, rows [][]string, redColumn string, red func(row int) bool) error {
-	all := make([][]string, 0, len(rows)+1)
-	for _, row := range append([][]string{header}, rows...) {
-		cells := make([]string, len(row))
-		for i, cell := range row {
-			cells[i] = platform.Printable(cell)
+// PrintList prints items in the format of --output: table, json, csv or id.
+func PrintList[T any](a *App, items []T, list List[T]) error {
+	switch a.Output {
+	case "json":
+		return a.PrintItems(append([]T{}, items...))
+	case "id":
+		ids := make([]string, len(items))
+		for i, item := range items {
+			ids[i] = list.ID(item)
 		}
-		all = append(all, cells)
+		return a.PrintIDs(ids...)
 	}
-	if a.output == "csv" {
-		return a.csv(all)
+	rows := [][]string{list.Header}
+	for _, item := range items {
+		row := list.Row(item)
+		for i, cell := range row {
+			row[i] = platform.Printable(cell)
+		}
+		rows = append(rows, row)
 	}
+	if a.Output == "csv" {
+		return a.printCSV(rows)
+	}
+	return a.printTable(rows, func(row int, column string) bool {
+		return row > 0 && column == list.RedColumn && list.IsRed(items[row-1]) && a.HasColors()
+	})
+}
+
+// printTable prints rows, the first of which is the header, not wider than the terminal.
+func (a *App) printTable(rows [][]string, isRed func(row int, column string) bool) error {
 	if width, _, err := term.GetSize(int(a.Stdout.Fd())); err == nil {
-		all = fitTable(all, width)
+		rows = fitTable(rows, width)
 	}
-	widths := columnWidths(all)
+	widths := columnWidths(rows)
 	var b strings.Builder
-	for i, row := range all {
+	for i, row := range rows {
 		for j, cell := range row {
 			text := cell
 			if j < len(row)-1 {
 				text += strings.Repeat(" ", widths[j]-utf8.RuneCountInString(cell)+gapWidth)
 			}
-			if i > 0 && all[0][j] == redColumn && red != nil && red(i-1) && a.colors() {
+			if isRed(i, rows[0][j]) {
 				text = "\x1b[31m" + text + "\x1b[0m"
 			}
 			b.WriteString(text)
 		}
 		b.WriteByte('\n')
 	}
-	return a.answer("%s", b.String())
+	return a.Print("%s", b.String())
 }
 
-func (a *app) csv(rows [][]string) error {
+// printCSV prints rows as CSV (RFC 4180).
+func (a *App) printCSV(rows [][]string) error {
 	var b strings.Builder
 	w := csv.NewWriter(&b)
 	for _, row := range rows {
+		cells := make([]string, len(row))
 		for i, cell := range row {
-			row[i] = harmless(cell)
+			cells[i] = escapeFormula(cell)
 		}
-		_ = w.Write(row) // a strings.Builder takes everything
+		_ = w.Write(cells) // a strings.Builder does not fail
 	}
 	w.Flush()
-	return a.answer("%s", b.String())
+	return a.Print("%s", b.String())
 }
 
-// harmless keeps a spreadsheet from taking a cell for a formula (OWASP, CSV
+// escapeFormula prevents a spreadsheet from evaluating a cell as a formula (OWASP, CSV
 // injection).
-func harmless(cell string) string {
-	if cell == none {
+func escapeFormula(cell string) string {
+	if cell == NoValue {
 		return ""
 	}
 	if cell != "" && strings.ContainsRune("=+-@", rune(cell[0])) {
@@ -85,22 +107,20 @@ func harmless(cell string) string {
 
 const (
 	gapWidth = 2 // columns between two cells
-	minWidth = 6 // of a column that is shortened
-	// minID is what is left of an id that is shortened: its last part, which tells
-	// it from others of the same organization.
+	minWidth = 6 // of a shortened column
+	// minID is the width of a shortened ID: its last part, which differs between the IDs of
+	// an organization.
 	minID = 18
 )
 
-// wholeColumns are those whose cells mean nothing when they are cut.
+// wholeColumns are the columns that are not shortened.
 var wholeColumns = []string{"CREATED", "DAYS LEFT", "LAST SEEN", "EXPIRES", "TIME", "AGE", "STOOD", "TYPE", "VERIFIED"}
 
-// spareColumns go where a terminal is too narrow for all columns, the first of them
-// first.
+// spareColumns are the columns that are left out on a narrow terminal, in this order.
 var spareColumns = []string{"DESCRIPTION", "SAVED", "CREATED", "LAST SEEN", "ISSUER", "ORGANIZATION", "STOOD", "VERIFIED", "EXPIRES", "ROLES", "AGE", "TYPE", "DAYS LEFT"}
 
-// fitTable returns rows, the first of which is the header, in at most width columns of
-// a terminal where that can be: without columns that hold nothing, with the widest
-// ones shortened, and where that does not do, without some.
+// fitTable makes a table at most width characters wide if possible. It removes the columns
+// without values, then shortens the widest ones, and then removes spareColumns.
 func fitTable(rows [][]string, width int) [][]string {
 	if tableWidth(columnWidths(rows)) <= width {
 		return rows
@@ -123,8 +143,8 @@ func fitTable(rows [][]string, width int) [][]string {
 	return fitted
 }
 
-// fitWidths returns the widths of columns, the widest of which are shortened until the
-// table has width or none can be shortened any more.
+// fitWidths returns the widths of the columns after shortening the widest ones until the
+// table fits or none can be shortened further.
 func fitWidths(rows [][]string, width int) []int {
 	widths := columnWidths(rows)
 	for tableWidth(widths) > width {
@@ -149,14 +169,14 @@ func fitWidths(rows [][]string, width int) []int {
 	return widths
 }
 
-// withoutEmpty removes the columns that hold nothing in any row.
+// withoutEmpty removes the columns that have no value in any row.
 func withoutEmpty(rows [][]string) [][]string {
 	return withoutColumns(rows, func(j int) bool {
-		return len(rows) > 1 && !slices.ContainsFunc(rows[1:], func(row []string) bool { return row[j] != "" && row[j] != none })
+		return len(rows) > 1 && !slices.ContainsFunc(rows[1:], func(row []string) bool { return row[j] != "" && row[j] != NoValue })
 	})
 }
 
-// withoutColumns removes the columns whose numbers unwanted reports true for.
+// withoutColumns removes the columns for whose index unwanted reports true.
 func withoutColumns(rows [][]string, unwanted func(column int) bool) [][]string {
 	rest := make([][]string, len(rows))
 	for j := range rows[0] {
@@ -188,7 +208,7 @@ func tableWidth(widths []int) int {
 	return total
 }
 
-// shorten cuts a text to width characters, at its beginning if fromLeft is set.
+// shorten shortens a text to width characters, at its start if fromLeft is set.
 func shorten(text string, width int, fromLeft bool) string {
 	runes := []rune(text)
 	switch {
@@ -200,16 +220,7 @@ func shorten(text string, width int, fromLeft bool) string {
 	return string(runes[:width-1]) + "…"
 }
 
-// colors reports whether the answer may be in color (https://no-color.org).
-func (p Program) colors() bool {
-	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(p.Stdout.Fd()))
-}
-
-// ids prints one id a line, for scripts.
-func (a *app) ids(ids []string) error {
-	var b strings.Builder
-	for _, id := range ids {
-		fmt.Fprintln(&b, platform.Printable(id))
-	}
-	return a.answer("%s", b.String())
+// HasColors reports whether standard output may be in color (https://no-color.org).
+func (a *App) HasColors() bool {
+	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(a.Stdout.Fd()))
 }

@@ -1,4 +1,4 @@
-package cli
+package command
 
 import (
 	"slices"
@@ -13,8 +13,8 @@ func TestFitTable(t *testing.T) {
 	id := "89fe8d4ef086da7ca570fb69a3f02392e3fc389c/0123456789abcdef"
 	rows := [][]string{
 		{"NAME", "DESCRIPTION", "ORGANIZATION", "CREATED", "DAYS LEFT", "LAST SEEN", "SAVED", "ID"},
-		{"mirror", "", "example.com", "2026-11-01", "29", "2026-11-28", none, id},
-		{"a name that is much too long for any table of this width", "", "example.com", "2026-11-01", "-1", none, none, id[:41] + "fedcba9876543210"},
+		{"mirror", "", "example.com", "2026-11-01", "29", "2026-11-28", NoValue, id},
+		{"a name that is much too long for any table of this width", "", "example.com", "2026-11-01", "-1", NoValue, NoValue, id[:41] + "fedcba9876543210"},
 	}
 	for _, width := range []int{72, 80, 120} {
 		fitted := fitTable(rows, width)
