@@ -8,7 +8,16 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"docker-credential-cgr/cli/account"
 	"docker-credential-cgr/cli/command"
+	"docker-credential-cgr/cli/diagnose"
+	"docker-credential-cgr/cli/identities"
+	"docker-credential-cgr/cli/images"
+	"docker-credential-cgr/cli/kube"
+	"docker-credential-cgr/cli/organizations"
+	"docker-credential-cgr/cli/pulltokens"
+	"docker-credential-cgr/cli/settings"
+	"docker-credential-cgr/cli/web"
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/spelling"
@@ -27,8 +36,7 @@ func (p Program) runCommand(ctx context.Context) int {
 	return exit(ctx, a, root.ExecuteContext(ctx))
 }
 
-func newRoot(shared *command.App, version string) *cobra.Command {
-	a := &app{shared}
+func newRoot(a *command.App, version string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   command.Name,
 		Short: "Docker credential helper for the Chainguard registry",
@@ -48,15 +56,13 @@ Clients run these commands, with the input on standard input:
 	root.SetFlagErrorFunc(flagError)
 	a.AddFlags(root.PersistentFlags())
 
-	account := func() []*cobra.Command {
-		return []*cobra.Command{a.newConfigureDocker(), a.newLogin(), a.newLogout(), a.newStatus(), a.newToken()}
-	}
-	command.Group(root, account()...)
-	root.AddCommand(a.newConfig(), a.newDoctor(), a.newPullToken(), a.newIdentities(), a.newOrganizations(), a.newKubernetes(), a.newConsole(), a.newImages())
+	command.Group(root, account.New(a)...)
+	root.AddCommand(settings.New(a), diagnose.New(a), pulltokens.New(a), identities.New(a),
+		organizations.New(a), kube.New(a), web.New(a), images.New(a))
 	// chainctl has these commands below "auth" and "iam".
 	root.AddCommand(
-		hidden("auth", append(account(), a.newAuthPullToken())...),
-		hidden("iam", a.newIdentities(), a.newOrganizations()))
+		hidden("auth", append(account.New(a), pulltokens.NewAuth(a))...),
+		hidden("iam", identities.New(a), organizations.New(a)))
 	a.AddOutput(root)
 	return root
 }

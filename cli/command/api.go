@@ -67,3 +67,13 @@ func (a *App) Organization(ctx context.Context, client *iam.Client, parent strin
 	}
 	return several.Groups[n-1], nil
 }
+
+// Identities returns the identities of the organization or folder that --parent or
+// default.group names, or else all that the user can see.
+func (a *App) Identities(ctx context.Context, client *iam.Client, parent string) ([]iam.Identity, error) {
+	id, err := a.ParentID(ctx, client, parent)
+	if err != nil {
+		return nil, err
+	}
+	return client.Identities(ctx, iam.IdentityFilter{DescendantsOf: id})
+}

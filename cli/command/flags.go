@@ -135,3 +135,14 @@ func HideToken(argument string) string {
 
 // Quoted quotes a text for a message, and escapes what could control a terminal.
 func Quoted(text string) string { return `"` + platform.Printable(text) + `"` }
+
+// OneImage requires one argument, the name of an image.
+func OneImage(c *cobra.Command, args []string) error {
+	switch {
+	case len(args) != 1 || args[0] == "":
+		return Usagef("usage: %s, such as: %s chainguard/python:latest", c.UseLine(), c.CommandPath())
+	case LooksLikeToken(args[0]):
+		return Usagef("the argument looks like a token, not the name of an image")
+	}
+	return nil
+}
