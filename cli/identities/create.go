@@ -15,8 +15,8 @@ import (
 	"docker-credential-cgr/workload"
 )
 
-// creation are the flags of all commands that create an identity.
-type creation struct {
+// createFlags are the flags of all commands that create an identity.
+type createFlags struct {
 	description, parent string
 	roles               []string
 	yes                 bool
@@ -25,7 +25,7 @@ type creation struct {
 func newCreate(a *command.App) *cobra.Command {
 	var f matchFlags
 	var principal, file string
-	c := creating(a, &cobra.Command{
+	c := createCommand(a, &cobra.Command{
 		Use:   "create NAME",
 		Short: "Create an identity and print how a job assumes it",
 		Long: `Create an identity that accepts ID tokens with this issuer and subject, or with values
@@ -38,7 +38,7 @@ before the identity is created. If it would let strangers in, you are warned.`,
 	}, func(c *cobra.Command, i *iam.Identity) (string, error) {
 		switch {
 		case file != "" || c.Flags().Changed("filename"):
-			if err := without(c, "-f", append(matchFlagNames(), "service-principal")...); err != nil {
+			if err := refuseFlags(c, "-f", append(matchFlagNames(), "service-principal")...); err != nil {
 				return "", err
 			}
 			return "", readIdentity(a, file, i)
@@ -56,10 +56,10 @@ before the identity is created. If it would let strangers in, you are warned.`,
 	return c
 }
 
-// creating adds the flags and the function to a command that creates an identity. build
-// sets who may assume it, and may return a note for the user. Its errors are usage errors.
-func creating(a *command.App, c *cobra.Command, build func(*cobra.Command, *iam.Identity) (note string, err error)) *cobra.Command {
-	var f creation
+// createCommand completes c, a command that creates an identity. build sets who can assume
+// the identity; it may return a note for the user, and its errors are usage errors.
+func createCommand(a *command.App, c *cobra.Command, build func(*cobra.Command, *iam.Identity) (note string, err error)) *cobra.Command {
+	var f createFlags
 	flags := c.Flags()
 	flags.StringVarP(&f.description, "description", "d", "", "description, one line of `TEXT`")
 	flags.StringArrayVar(&f.roles, "role", nil, "grant it `ROLE`, such as registry.pull (comma-separated or repeatable)")
@@ -90,7 +90,7 @@ func creating(a *command.App, c *cobra.Command, build func(*cobra.Command, *iam.
 	return command.Formats(c, "text", "json", "id")
 }
 
-func (f *creation) check(c *cobra.Command, i iam.Identity) error {
+func (f *createFlags) check(c *cobra.Command, i iam.Identity) error {
 	if i.Name == "" {
 		return command.UsageHelpf(c, "the NAME of the identity is missing")
 	}
@@ -107,12 +107,12 @@ func (f *creation) check(c *cobra.Command, i iam.Identity) error {
 
 // roleNames returns the roles in the values of --role, each once.
 func roleNames(values []string) ([]string, error) {
-	const most = 255 // bytes
+	const limit = 255 // bytes
 	var names []string
 	for _, value := range values {
 		for role := range strings.SplitSeq(value, ",") {
 			role = strings.TrimSpace(role)
-			if role == "" || len(role) > most || !utf8.ValidString(role) || platform.HasControl(role) {
+			if role == "" || len(role) > limit || !utf8.ValidString(role) || platform.HasControl(role) {
 				return nil, command.Usagef("--role %s is not the name of a role, such as registry.pull", command.Quoted(role))
 			}
 			if !slices.Contains(names, role) {
@@ -123,16 +123,16 @@ func roleNames(values []string) ([]string, error) {
 	return names, nil
 }
 
-// build sets which ID tokens i accepts, by their claims or by keys.
+// build sets which ID tokens the identity i accepts, by claims or by keys.
 func (f *matchFlags) build(c *cobra.Command, i *iam.Identity) error {
 	if !command.AnyChanged(c, "issuer-keys") {
-		if err := without(c, "an identity without --issuer-keys", "expiration"); err != nil {
+		if err := refuseFlags(c, "an identity without --issuer-keys", "expiration"); err != nil {
 			return err
 		}
 		i.ClaimMatch = &iam.ClaimMatch{}
 		return f.setClaims(c, i.ClaimMatch)
 	}
-	if err := without(c, "--issuer-keys", patternFlags()...); err != nil {
+	if err := refuseFlags(c, "--issuer-keys", patternFlags()...); err != nil {
 		return err
 	}
 	now := command.Now()
@@ -147,20 +147,16 @@ func (f *matchFlags) build(c *cobra.Command, i *iam.Identity) error {
 // readIdentity reads an identity from a file. A name or a description on the command line
 // takes precedence.
 func readIdentity(a *command.App, path string, i *iam.Identity) error {
-	text, err := readLimited(path, a.Stdin)
+	text, err := readFile(path, a.Stdin)
 	if err != nil {
-		return command.Usagef("-f: %w", err)
+		return command.Usagef("-f: %s cannot be read: %w", command.Quoted(path), err)
 	}
 	read, err := iam.ParseIdentityFile(text)
 	if err != nil {
 		return command.Usagef("-f %s: %w", command.Quoted(path), err)
 	}
-	if i.Name != "" {
-		read.Name = i.Name
-	}
-	if i.Description != "" {
-		read.Description = i.Description
-	}
+	read.Name = cmp.Or(i.Name, read.Name)
+	read.Description = cmp.Or(i.Description, read.Description)
 	*i = read
 	return nil
 }
@@ -169,10 +165,10 @@ func checkPrincipal(c *cobra.Command, principal string) error {
 	if principal == "" || len(principal) > 100 || strings.Trim(principal, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") != "" {
 		return command.Usagef("--service-principal %s is not a service in capital letters, such as COSIGNED", command.Quoted(principal))
 	}
-	return without(c, "--service-principal", matchFlagNames()...)
+	return refuseFlags(c, "--service-principal", matchFlagNames()...)
 }
 
-func create(ctx context.Context, a *command.App, f *creation, identity iam.Identity, note string) error {
+func create(ctx context.Context, a *command.App, f *createFlags, identity iam.Identity, note string) error {
 	if err := confirmReview(ctx, a, identity, f.yes, "create it anyway?"); err != nil {
 		return err
 	}
@@ -213,8 +209,8 @@ func create(ctx context.Context, a *command.App, f *creation, identity iam.Ident
 	return nil
 }
 
-// confirmReview warns of ID tokens that an identity accepts or rejects, probably by mistake,
-// and asks for confirmation. To accept those of strangers, a script must give --yes.
+// confirmReview warns of ID tokens that an identity probably accepts or rejects by mistake,
+// and asks for confirmation. A script must give --yes to accept those of strangers.
 func confirmReview(ctx context.Context, a *command.App, i iam.Identity, yes bool, question string) error {
 	if i.ClaimMatch == nil {
 		return nil

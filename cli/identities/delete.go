@@ -90,8 +90,8 @@ func deleteIdentities(ctx context.Context, a *command.App, f deleteFlags, args [
 	return errors.Join(printDeleted(a, deleted), failed)
 }
 
-// expiredIdentities returns those of one organization: --expired must not delete more than
-// the user has in mind.
+// expiredIdentities returns the expired identities of one organization, so that --expired
+// does not delete more than the user has in mind.
 func expiredIdentities(ctx context.Context, a *command.App, client *iam.Client, parent string) ([]iam.Identity, error) {
 	group, err := a.Organization(ctx, client, parent)
 	if err != nil {
@@ -101,7 +101,8 @@ func expiredIdentities(ctx context.Context, a *command.App, client *iam.Client, 
 	return slices.DeleteFunc(all, func(i iam.Identity) bool { return !isExpired(i) }), err
 }
 
-// deleteAll deletes what it can. An identity that no longer exists counts as deleted.
+// deleteAll deletes as many identities as it can. One that no longer exists counts as
+// deleted.
 func deleteAll(ctx context.Context, client *iam.Client, chosen []iam.Identity) (deleted []iam.Identity, failed error) {
 	for _, i := range chosen {
 		err := client.DeleteIdentity(ctx, i.ID)
@@ -123,17 +124,14 @@ func printDeleted(a *command.App, deleted []iam.Identity) error {
 		ID   string `json:"id"`
 		Name string `json:"name"`
 	}
-	items, ids, text := []item{}, []string{}, ""
+	var items []item
+	text := ""
 	for _, i := range deleted {
 		items = append(items, item{i.ID, i.Name})
-		ids = append(ids, i.ID)
 		text += fmt.Sprintf("Deleted %s (%s)\n", platform.Printable(i.Name), i.ID)
 	}
-	switch a.Output {
-	case "json":
-		return a.PrintItems(items)
-	case "id":
-		return a.PrintIDs(ids...)
+	if a.Output == "text" {
+		return a.Print("%s", text)
 	}
-	return a.Print("%s", text)
+	return command.PrintList(a, items, command.List[item]{ID: func(i item) string { return i.ID }})
 }

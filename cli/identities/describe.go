@@ -60,88 +60,81 @@ func describe(ctx context.Context, a *command.App, parent, idOrName string) erro
 	return errors.Join(a.Print("%s", describeText(v)), incomplete)
 }
 
-// description consists of lines of a name and a value.
-type description struct{ strings.Builder }
-
-// line adds a line if there is a value, which may contain anything.
-func (d *description) line(name, value string) {
-	if value != "" {
-		fmt.Fprintf(d, "%s\t%s\n", platform.Printable(name), printableAll(value))
-	}
-}
-
 // printableAll is platform.Printable without a limit: the end of a pattern matters too.
 func printableAll(text string) string {
 	const piece = 100 // runes, well below the limit of Printable
 	var b strings.Builder
 	for part := range slices.Chunk([]rune(text), piece) {
-		// Printable trims spaces, which belong to the text here.
-		shown := platform.Printable("<" + string(part) + ">")
-		b.WriteString(shown[1 : len(shown)-1])
+		// The angle brackets keep Printable from trimming spaces.
+		printable := platform.Printable("<" + string(part) + ">")
+		b.WriteString(printable[1 : len(printable)-1])
 	}
 	return b.String()
 }
 
 // describeText returns everything about an identity.
 func describeText(v identityView) string {
-	var d description
-	d.line("id", v.ID)
-	d.line("name", v.Name)
-	d.line("type", v.Type)
-	d.line("description", v.Description)
-	d.line("created", formatTime(v.CreatedAt))
-	d.line("updated", formatTime(v.UpdatedAt))
-	d.line("last seen", formatTime(v.LastSeen))
+	var b strings.Builder // writing to it cannot fail
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	line := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(w, "%s\t%s\n", platform.Printable(name), printableAll(value))
+		}
+	}
+	line("id", v.ID)
+	line("name", v.Name)
+	line("type", v.Type)
+	line("description", v.Description)
+	line("created", formatTime(v.CreatedAt))
+	line("updated", formatTime(v.UpdatedAt))
+	line("last seen", formatTime(v.LastSeen))
 	switch {
 	case v.ClaimMatch != nil:
-		d.claimMatch(*v.ClaimMatch)
+		describeClaims(line, *v.ClaimMatch)
 	case v.Static != nil:
-		d.static(*v.Static, isExpired(v.Identity))
+		describeKeys(line, *v.Static, isExpired(v.Identity))
 	case v.AWSIdentity != nil:
-		d.line("aws account", v.AWSIdentity.Account)
-		d.line("arn", v.AWSIdentity.ARN)
-		d.line("arn pattern", v.AWSIdentity.ARNPattern)
-		d.line("user id", v.AWSIdentity.UserID)
-		d.line("user id pattern", v.AWSIdentity.UserIDPattern)
+		line("aws account", v.AWSIdentity.Account)
+		line("arn", v.AWSIdentity.ARN)
+		line("arn pattern", v.AWSIdentity.ARNPattern)
+		line("user id", v.AWSIdentity.UserID)
+		line("user id pattern", v.AWSIdentity.UserIDPattern)
 	case v.ServicePrincipal != nil:
-		d.line("service principal", *v.ServicePrincipal)
+		line("service principal", *v.ServicePrincipal)
 	}
 	for _, role := range v.roleTexts() {
-		d.line("role", role)
+		line("role", role)
 	}
 	if len(v.Roles) == 0 {
-		d.line("role", "none: it has no permissions")
+		line("role", "none: it has no permissions")
 	}
 	for _, warning := range v.Warnings {
-		d.line("warning", warning)
+		line("warning", warning)
 	}
-	var aligned strings.Builder
-	w := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, d.String()) // writing to a strings.Builder cannot fail
 	_ = w.Flush()
-	return aligned.String()
+	return b.String()
 }
 
-func (d *description) claimMatch(m iam.ClaimMatch) {
-	d.line("issuer", m.Issuer)
-	d.line("issuer pattern", m.IssuerPattern)
-	d.line("subject", m.Subject)
-	d.line("subject pattern", m.SubjectPattern)
-	d.line("audience", m.Audience)
-	d.line("audience pattern", m.AudiencePattern)
+func describeClaims(line func(name, value string), m iam.ClaimMatch) {
+	line("issuer", m.Issuer)
+	line("issuer pattern", m.IssuerPattern)
+	line("subject", m.Subject)
+	line("subject pattern", m.SubjectPattern)
+	line("audience", m.Audience)
+	line("audience pattern", m.AudiencePattern)
 	for _, claim := range slices.Sorted(maps.Keys(m.Claims)) {
-		d.line("claim "+claim, m.Claims[claim])
+		line("claim "+claim, m.Claims[claim])
 	}
 	for _, claim := range slices.Sorted(maps.Keys(m.ClaimPatterns)) {
-		d.line("claim pattern "+claim, m.ClaimPatterns[claim])
+		line("claim pattern "+claim, m.ClaimPatterns[claim])
 	}
 }
 
-func (d *description) static(s iam.Static, over bool) {
-	d.line("issuer", s.Issuer)
-	d.line("subject", s.Subject)
+func describeKeys(line func(name, value string), s iam.Static, expired bool) {
+	line("issuer", s.Issuer)
+	line("subject", s.Subject)
 	for _, audience := range s.Audiences {
-		d.line("audience", audience)
+		line("audience", audience)
 	}
 	var set struct {
 		Keys []struct {
@@ -150,15 +143,15 @@ func (d *description) static(s iam.Static, over bool) {
 			Algorithm string `json:"alg"`
 		} `json:"keys"`
 	}
-	_ = json.Unmarshal([]byte(s.IssuerKeys), &set) // other text has no keys to print
+	_ = json.Unmarshal([]byte(s.IssuerKeys), &set) // an invalid JWKS has no keys to print
 	for _, key := range set.Keys {
-		d.line("key", strings.TrimSpace(key.Type+" "+key.Algorithm+" "+key.ID))
+		line("key", strings.TrimSpace(key.Type+" "+key.Algorithm+" "+key.ID))
 	}
 	end := formatTime(s.Expiration)
-	if over {
+	if expired {
 		end += " (expired)"
 	}
-	d.line("expires", end)
+	line("expires", end)
 }
 
 func formatTime(t iam.Time) string {

@@ -2,7 +2,6 @@ package identities
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -15,7 +14,6 @@ import (
 
 	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/iam"
-	"docker-credential-cgr/platform"
 )
 
 // matchFlags are the flags for which tokens an identity accepts.
@@ -52,8 +50,8 @@ func (f *matchFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.expiration, "expiration", "", "date `YYYY-MM-DD` when these keys expire (default and max: in 30 days)")
 }
 
-// without returns an error if one of the flags, which do not go with what, was given.
-func without(c *cobra.Command, what string, flags ...string) error {
+// refuseFlags returns an error if one of the flags was given, which do not go with what.
+func refuseFlags(c *cobra.Command, what string, flags ...string) error {
 	for _, flag := range flags {
 		if c.Flags().Changed(flag) {
 			return command.Usagef("--%s does not go with %s", flag, what)
@@ -62,7 +60,7 @@ func without(c *cobra.Command, what string, flags ...string) error {
 	return nil
 }
 
-// setClaims sets the claims whose flags were given. A claim replaces its pattern, and a
+// setClaims sets the claims for which flags were given. A claim replaces its pattern, and a
 // pattern its claim.
 func (f *matchFlags) setClaims(c *cobra.Command, m *iam.ClaimMatch) error {
 	if command.AnyChanged(c, "identity-issuer", "identity-issuer-pattern") {
@@ -87,7 +85,7 @@ func (f *matchFlags) setClaims(c *cobra.Command, m *iam.ClaimMatch) error {
 	return nil
 }
 
-// setStatic sets what flags were given for of an identity with keys.
+// setStatic sets the properties of an identity with keys for which flags were given.
 func (f *matchFlags) setStatic(c *cobra.Command, s *iam.Static, now time.Time) error {
 	if command.AnyChanged(c, "identity-issuer") {
 		s.Issuer = f.issuer
@@ -118,13 +116,13 @@ func (f *matchFlags) setStatic(c *cobra.Command, s *iam.Static, now time.Time) e
 	return nil
 }
 
-// keys returns the text of --issuer-keys, or of the file that it names.
+// keys returns the JWKS of --issuer-keys, or of the file that it names.
 func (f *matchFlags) keys() (string, error) {
 	text := f.issuerKeys
 	if !strings.HasPrefix(strings.TrimSpace(text), "{") {
-		data, err := readLimited(text, nil)
+		data, err := readFile(text, nil)
 		if err != nil {
-			return "", command.Usagef("--issuer-keys is not a JWKS, and as a file %w", err)
+			return "", command.Usagef("--issuer-keys is not a JWKS, and as a file cannot be read: %w", err)
 		}
 		text = string(data)
 	}
@@ -134,46 +132,39 @@ func (f *matchFlags) keys() (string, error) {
 	return text, nil
 }
 
-// readLimited reads a small file, or stdin if that is not nil and the path is "-".
-func readLimited(path string, stdin *os.File) ([]byte, error) {
-	const most = 1 << 20 // bytes, well above the limit of any such text
+// readFile reads a small file, or stdin if that is not nil and the path is "-". Its error
+// does not contain the path, which may be a key instead.
+func readFile(path string, stdin *os.File) ([]byte, error) {
+	const limit = 1 << 20 // bytes, well above the limits of the platform
 	file := stdin
 	if stdin == nil || path != "-" {
 		var err error
 		if file, err = os.Open(path); err != nil {
-			return nil, unreadable(path, err)
+			return nil, withoutPath(err)
 		}
 		defer file.Close()
 	}
-	data, err := io.ReadAll(io.LimitReader(file, most+1))
-	switch {
-	case err != nil:
-		return nil, unreadable(path, err)
-	case len(data) > most:
-		return nil, fmt.Errorf("%s is too long", command.Quoted(path))
+	data, err := io.ReadAll(io.LimitReader(file, limit+1))
+	if err == nil && len(data) > limit {
+		err = errors.New("it is longer than 1 MiB")
 	}
-	return data, nil
+	return data, withoutPath(err)
 }
 
-// unreadable returns the error for a file that cannot be read. It does not contain a path
-// that may be a key instead of its file.
-func unreadable(path string, err error) error {
-	var why *fs.PathError
-	if errors.As(err, &why) {
-		err = why.Err
+func withoutPath(err error) error {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err
 	}
-	if len(path) > 255 || platform.HasControl(path) || strings.Contains(path, "-----BEGIN") {
-		return fmt.Errorf("cannot be read: %w", err)
-	}
-	return fmt.Errorf("%s cannot be read: %w", command.Quoted(path), err)
+	return err
 }
 
-// change changes which tokens an identity accepts, by the flags that were given. what is
-// what to call the identity.
+// change sets which tokens an identity accepts, by the flags that were given. what names the
+// identity in errors.
 func (f *matchFlags) change(c *cobra.Command, i *iam.Identity, what string, now time.Time) error {
 	switch i.Type() {
 	case "claim_match":
-		if err := without(c, what, keyFlags()...); err != nil {
+		if err := refuseFlags(c, what, keyFlags()...); err != nil {
 			return err
 		}
 		if err := f.setClaims(c, i.ClaimMatch); err != nil {
@@ -184,16 +175,15 @@ func (f *matchFlags) change(c *cobra.Command, i *iam.Identity, what string, now 
 		}
 		return nil
 	case "static":
-		if err := without(c, what, patternFlags()...); err != nil {
+		if err := refuseFlags(c, what, patternFlags()...); err != nil {
 			return err
 		}
 		return f.setStatic(c, i.Static, now)
 	}
-	return without(c, what, matchFlagNames()...)
+	return refuseFlags(c, what, matchFlagNames()...)
 }
 
-// check returns what is wrong with the flags alone, before the identity is known that they
-// change.
+// check checks the flags before the identity to change is known.
 func (f *matchFlags) check(c *cobra.Command, now time.Time) error {
 	if command.AnyChanged(c, keyFlags()...) {
 		return f.change(c, &iam.Identity{Static: &iam.Static{}}, "--issuer-keys and --expiration", now)

@@ -32,7 +32,7 @@ func addSystems(a *command.App, create *cobra.Command) {
 
 func newSystem(a *command.App, t workload.Template, prefix string) *cobra.Command {
 	values := map[string]*string{}
-	c := creating(a, &cobra.Command{
+	c := createCommand(a, &cobra.Command{
 		Use:     t.Name + " NAME",
 		Short:   t.Short,
 		Long:    t.Long,
@@ -54,8 +54,8 @@ func newSystem(a *command.App, t workload.Template, prefix string) *cobra.Comman
 	return c
 }
 
-// printJob prints how a job assumes an identity that was just created. It goes to standard
-// error: standard output has only the id.
+// printJob prints on standard error how a job assumes a new identity. Standard output has
+// only its ID.
 func printJob(a *command.App, i iam.Identity, group iam.Group, note string) {
 	j := workload.Job{
 		Identity: platform.Printable(i.ID),
@@ -68,8 +68,8 @@ func printJob(a *command.App, i iam.Identity, group iam.Group, note string) {
 	}
 }
 
-// imageOwner returns the organization's part in the name of an image. A name from the
-// platform goes into a command only if it is safe there.
+// imageOwner returns the organization for the name of an image, or a placeholder unless the
+// name can be used in a command.
 func imageOwner(group iam.Group) string {
 	isNotInNames := func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune("._-", r)

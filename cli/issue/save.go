@@ -16,10 +16,10 @@ import (
 	"docker-credential-cgr/token"
 )
 
-// reportSaved prints where a pull token is saved: on standard error if the pull token
-// itself is on standard output.
+// reportSaved prints where a pull token is saved, on standard error if the pull token itself
+// is printed on standard output.
 func reportSaved(a *command.App, s *token.Session, place pulltoken.Place, hosts []string, created pulltoken.Credential, printed bool) error {
-	where := s.Keychain.String()
+	var where string
 	if place == pulltoken.DockerConfig {
 		file, err := command.DockerFile()
 		if err != nil {
@@ -29,7 +29,7 @@ func reportSaved(a *command.App, s *token.Session, place pulltoken.Place, hosts 
 		a.Warn("everyone who can read %s can read the pull token in it; --save without =%s stores it in the keychain", file.Path, place)
 		warnNotUsed(a, file)
 	} else {
-		where = "the " + where
+		where = "the " + s.Keychain.String()
 		if a.Config.IdentityID != "" {
 			a.WarnHint(command.UnsetPair(), "get answers with CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN, not with the saved pull token")
 		}
@@ -43,7 +43,7 @@ func reportSaved(a *command.App, s *token.Session, place pulltoken.Place, hosts 
 	return a.Print("%s\n", text)
 }
 
-// warnNotUsed warns if Docker does not use the credential in its config.
+// warnNotUsed warns if Docker does not use the credential in its configuration.
 func warnNotUsed(a *command.App, file *dockerconfig.File) {
 	host := a.Config.Registry.Host
 	if helper, ok := file.Helper(host); ok {
@@ -61,7 +61,7 @@ func warnNotUsed(a *command.App, file *dockerconfig.File) {
 	}
 }
 
-// retire names the credentials that a saved pull token replaces, and revokes them if
+// retire reports the credentials that a saved pull token replaces, and revokes them if
 // revoke is set.
 func retire(ctx context.Context, a *command.App, client *iam.Client, s *token.Session, ids []string, revoke bool) error {
 	saved, err := a.SavedTokens(s)
