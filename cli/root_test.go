@@ -7,7 +7,7 @@ import (
 	"docker-credential-cgr/workload"
 )
 
-// A system that is only in the list of package workload has its command, with its flags.
+// Each system in package workload has a command with its flags.
 func TestNewSystem(t *testing.T) {
 	old := workload.Systems
 	t.Cleanup(func() { workload.Systems = old })

@@ -313,6 +313,8 @@ func checkPodman(a *command.App) {
 // signInOnce signs in unless there is a credential already, or no way to sign in.
 func (f *configureFlags) signInOnce(ctx context.Context, a *command.App, c *cobra.Command, s *token.Session) error {
 	if s.IDToken == nil && !f.headless {
+		hasIDToken := f.identityToken != "" || a.Config.IdentityToken != "" || a.Config.IdentityTokenEnv != ""
+		canSignIn := hasIDToken || a.IsInteractive() || a.Config.AutoLogin == config.AutoLoginAlways
 		credential, err := s.Credential(ctx, s.Registry, false)
 		var notSignedIn *token.NotSignedInError
 		switch {
@@ -324,7 +326,7 @@ func (f *configureFlags) signInOnce(ctx context.Context, a *command.App, c *cobr
 			return storeIdentity(a, c)
 		case !errors.As(err, &notSignedIn):
 			return err
-		case f.identityToken == "" && a.Config.IdentityToken == "" && a.Config.IdentityTokenEnv == "" && !a.IsInteractive() && a.Config.AutoLogin != config.AutoLoginAlways:
+		case !canSignIn:
 			a.WarnHint(hint.Do(hint.SignIn), "not signed in: no terminal to sign in at")
 			return storeIdentity(a, c)
 		}

@@ -125,7 +125,8 @@ func confirmAccount(ctx context.Context, a *command.App, last, now token.Account
 	}
 	ctx, cancel := context.WithTimeout(ctx, confirmTimeout)
 	defer cancel()
-	confirmed, _ := a.Ask(ctx, fmt.Sprintf("the browser signed in %s, but this program has the session of %s. Change to %s?", now, last, now))
+	question := fmt.Sprintf("the browser signed in %s, but this program has the session of %s. Change to %s?", now, last, now)
+	confirmed, _ := a.Ask(ctx, question) // without an answer it is not confirmed
 	return confirmed
 }
 

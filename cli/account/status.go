@@ -124,8 +124,11 @@ func showStatus(ctx context.Context, a *command.App, quick bool) error {
 	if st.Valid && !quick && a.Config.IdentityID == "" {
 		if _, err := s.Credential(ctx, s.Registry, false); err != nil {
 			st.setInvalid(err)
-		} else if err := st.addAccount(a.Client(ctx, s).WhoAmI(ctx)); platform.Refused(err, platform.CodeUnauthenticated) && !hasStored {
-			st.Valid = false // the registry rejects that session too
+		} else {
+			err := st.addAccount(a.Client(ctx, s).WhoAmI(ctx))
+			if platform.Refused(err, platform.CodeUnauthenticated) && !hasStored {
+				st.Valid = false // the registry rejects that session too
+			}
 		}
 	}
 	for _, setting := range a.Config.Settings {
@@ -162,7 +165,8 @@ func checkExpiry(what, jwt string, now time.Time) error {
 func (st *status) addAccount(account iam.Account, err error) error {
 	var notSignedIn *token.NotSignedInError
 	if errors.As(err, &notSignedIn) {
-		st.Problem = command.OneLine(hint.With(errors.New("roles are not known: no token for the platform API is stored"), hint.Do(hint.SignIn)))
+		problem := errors.New("roles are not known: no token for the platform API is stored")
+		st.Problem = command.OneLine(hint.With(problem, hint.Do(hint.SignIn)))
 		return err
 	}
 	if err != nil {
@@ -212,15 +216,16 @@ func (st *status) print(a *command.App) error {
 		line("Answers with", "%s", platform.Printable(st.From))
 	}
 	for _, o := range st.Organizations {
-		line("Organization", "%s (%s)", platform.Printable(o.Name), platform.Printable(strings.Join(slices.Concat(o.Roles, o.Capabilities), ", ")))
+		rights := strings.Join(slices.Concat(o.Roles, o.Capabilities), ", ")
+		line("Organization", "%s (%s)", platform.Printable(o.Name), platform.Printable(rights))
 	}
 	if st.SessionUntil != nil {
-		end := fmt.Sprintf("until %s (%s)", st.SessionUntil.Local().Format(command.TimeFormat), timeLeft(st.SessionUntil.Sub(command.Now())))
 		renewal := "cannot be renewed: sign in again then"
 		if st.Renewable {
 			renewal = "renews itself until then"
 		}
-		line("Session", "%s, %s", end, renewal)
+		line("Session", "until %s (%s), %s", st.SessionUntil.Local().Format(command.TimeFormat),
+			timeLeft(st.SessionUntil.Sub(command.Now())), renewal)
 	}
 	for _, t := range st.Tokens {
 		text := "no end known"

@@ -10,10 +10,10 @@ import (
 	"docker-credential-cgr/state"
 )
 
-// Without HOME Docker's configuration is where Docker itself looks for it.
+// Without HOME, Docker uses the home directory in the user database.
 func TestDockerPathWithoutHOME(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("HOME means nothing there")
+		t.Skip("Windows does not use HOME")
 	}
 	t.Setenv("DOCKER_CONFIG", "")
 	t.Setenv("HOME", "")

@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// A command that waits for a server says so, once, however many requests wait for it.
+// A command reports once that it waits for a server, however many requests wait for it.
 func TestProgress(t *testing.T) {
 	release := make(chan struct{})
-	var said []string
+	var noted []string
 	var mu sync.Mutex
 	p := &progress{delay: time.Nanosecond, noted: map[string]bool{}, note: func(format string, args ...any) {
 		mu.Lock()
 		defer mu.Unlock()
-		if said = append(said, fmt.Sprintf(format, args...)); len(said) == 1 {
+		if noted = append(noted, fmt.Sprintf(format, args...)); len(noted) == 1 {
 			close(release)
 		}
 	}}
 	p.next = roundTrip(func(*http.Request) (*http.Response, error) {
-		<-release // which comes when it is said that this is waited for
+		<-release // closed once the wait is reported
 		return nil, errors.New("no answer")
 	})
 	var all sync.WaitGroup
@@ -33,8 +33,8 @@ func TestProgress(t *testing.T) {
 	all.Wait()
 	mu.Lock()
 	defer mu.Unlock()
-	if len(said) != 1 || said[0] != "waiting for api.example" {
-		t.Errorf("got %q, want one line", said)
+	if len(noted) != 1 || noted[0] != "waiting for api.example" {
+		t.Errorf("got %q, want one line", noted)
 	}
 }
 

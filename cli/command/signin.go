@@ -29,9 +29,12 @@ func (a *App) CheckOrganization(ctx context.Context) error {
 	return signin.CheckOrganization(ctx, a.Transport(), a.Config.Issuer.String(), a.Config.OrgName)
 }
 
-// SignInFunc returns the function that signs the user in: with the organization's own
-// provider if one is configured, in a browser on this machine, or on another device.
-func (a *App) SignInFunc(sts *platform.STS, invite string) (func(context.Context, token.SignInRequest) (*token.Grant, error), error) {
+// SignInFunc signs the user in.
+type SignInFunc func(context.Context, token.SignInRequest) (*token.Grant, error)
+
+// SignInFunc returns how the user signs in: with the organization's own provider if one is
+// configured, in a browser on this machine, or on another device.
+func (a *App) SignInFunc(sts *platform.STS, invite string) (SignInFunc, error) {
 	cfg := a.Config
 	if cfg.OIDC.Issuer != "" {
 		if cfg.IdentityProvider == "" {

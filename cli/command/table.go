@@ -117,7 +117,10 @@ const (
 var wholeColumns = []string{"CREATED", "DAYS LEFT", "LAST SEEN", "EXPIRES", "TIME", "AGE", "STOOD", "TYPE", "VERIFIED"}
 
 // spareColumns are the columns that are left out on a narrow terminal, in this order.
-var spareColumns = []string{"DESCRIPTION", "SAVED", "CREATED", "LAST SEEN", "ISSUER", "ORGANIZATION", "STOOD", "VERIFIED", "EXPIRES", "ROLES", "AGE", "TYPE", "DAYS LEFT"}
+var spareColumns = []string{
+	"DESCRIPTION", "SAVED", "CREATED", "LAST SEEN", "ISSUER", "ORGANIZATION", "STOOD", "VERIFIED", "EXPIRES",
+	"ROLES", "AGE", "TYPE", "DAYS LEFT",
+}
 
 // fitTable makes a table at most width characters wide if possible. It removes the columns
 // without values, then shortens the widest ones, and then removes spareColumns.

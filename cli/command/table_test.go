@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// A table fits the terminal: columns that hold nothing go, and the widest ones are
-// shortened, ids to the part that tells one from another.
+// A table that is too wide loses the columns without values, and the widest columns are
+// shortened. IDs keep their last part.
 func TestFitTable(t *testing.T) {
 	id := "89fe8d4ef086da7ca570fb69a3f02392e3fc389c/0123456789abcdef"
 	rows := [][]string{
@@ -26,10 +26,10 @@ func TestFitTable(t *testing.T) {
 		}
 		for i, row := range fitted[1:] {
 			if row[2] != "2026-11-01" {
-				t.Errorf("%d columns: got the date %q, want it whole", width, row[2])
+				t.Errorf("%d columns: got the date %q, want all of it", width, row[2])
 			}
 			if last := row[len(row)-1]; !strings.HasSuffix(last, rows[i+1][7][40:]) {
-				t.Errorf("%d columns: got the id %q, want its last part whole", width, last)
+				t.Errorf("%d columns: got the id %q, want all of its last part", width, last)
 			}
 		}
 	}
@@ -42,8 +42,7 @@ func TestFitTable(t *testing.T) {
 	}
 }
 
-// On a terminal that is too narrow for all columns, those that tell least go, and no
-// line is wider than it.
+// On a terminal that is too narrow for all columns, the least important ones are left out.
 func TestFitTableToNarrowTerminal(t *testing.T) {
 	id := "89fe8d4ef086da7ca570fb69a3f02392e3fc389c/0123456789abcdef"
 	for name, test := range map[string]struct {

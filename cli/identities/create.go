@@ -56,9 +56,12 @@ before the identity is created. If it would let strangers in, you are warned.`,
 	return c
 }
 
-// createCommand completes c, a command that creates an identity. build sets who can assume
-// the identity; it may return a note for the user, and its errors are usage errors.
-func createCommand(a *command.App, c *cobra.Command, build func(*cobra.Command, *iam.Identity) (note string, err error)) *cobra.Command {
+// buildFunc sets who can assume an identity. It may return a note for the user. Its errors
+// are usage errors.
+type buildFunc func(*cobra.Command, *iam.Identity) (note string, err error)
+
+// createCommand completes c, a command that creates an identity.
+func createCommand(a *command.App, c *cobra.Command, build buildFunc) *cobra.Command {
 	var f createFlags
 	flags := c.Flags()
 	flags.StringVarP(&f.description, "description", "d", "", "description, one line of `TEXT`")

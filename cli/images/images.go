@@ -41,7 +41,8 @@ func parseImage(ctx context.Context, a *command.App, image, parent string) (regi
 			return registry.Reference{}, err
 		}
 		full = host + "/" + organization + "/" + image
-	case strings.Contains(first, ".") && !strings.Contains(first, ":") && !strings.EqualFold(first, host) && !strings.Contains(rest, "/"):
+	case strings.Contains(first, ".") && !strings.Contains(first, ":") && !strings.EqualFold(first, host) &&
+		!strings.Contains(rest, "/"):
 		full = host + "/" + image // first is an organization with the name of a domain
 	}
 	ref, err := registry.Parse(full, host)

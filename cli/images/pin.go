@@ -129,7 +129,9 @@ func pinFiles(a *command.App, c *cobra.Command, paths []string, f *pinFlags) err
 
 // change resolves the references and writes the files, as far as the flags ask for it. It
 // returns how many files have changed, also with an error.
-func change(ctx context.Context, a *command.App, set *pin.Set, o pin.Options, resolve pin.Resolver, f *pinFlags) (changed int, err error) {
+func change(
+	ctx context.Context, a *command.App, set *pin.Set, o pin.Options, resolve pin.Resolver, f *pinFlags,
+) (changed int, err error) {
 	writes := !f.check && !f.dryRun
 	if writes || f.update || f.dryRun {
 		err = set.Resolve(ctx, o, resolve, affectsAll, newProgress(a))

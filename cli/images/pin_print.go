@@ -148,7 +148,9 @@ func (r report) summarize(a *command.App, paths []string) {
 
 // checkHints returns what to do after a failed --check.
 func (r report) checkHints(paths []string) (hints []hint.Hint) {
-	if slices.ContainsFunc(r.references, func(ref pin.Reference) bool { return ref.State == pin.Unpinned || ref.State == pin.Outdated }) {
+	isChangeable := func(ref pin.Reference) bool { return ref.State == pin.Unpinned || ref.State == pin.Outdated }
+	isUnpinnable := func(ref pin.Reference) bool { return ref.State == pin.Left && !ref.HasDigest() }
+	if slices.ContainsFunc(r.references, isChangeable) {
 		command := "docker-credential-cgr images pin"
 		if r.update {
 			command += " --update"
@@ -158,7 +160,7 @@ func (r report) checkHints(paths []string) (hints []hint.Hint) {
 		}
 		hints = append(hints, hint.Hint{Text: command})
 	}
-	if slices.ContainsFunc(r.references, func(ref pin.Reference) bool { return ref.State == pin.Left && !ref.HasDigest() }) {
+	if slices.ContainsFunc(r.references, isUnpinnable) {
 		hints = append(hints, hint.Text("leave out files with references that cannot be pinned: --exclude '*.md'"))
 	}
 	return hints

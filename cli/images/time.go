@@ -31,7 +31,8 @@ func parseTime(text string, now time.Time, end bool) (time.Time, error) {
 	}
 	switch {
 	case err != nil:
-		return time.Time{}, fmt.Errorf("%q is not a time: use one such as 2025-08-11T15:22:00Z, 2025-08-11 (UTC) or, for a week ago, 7d (also m, h, w, y)", platform.Printable(text))
+		return time.Time{}, fmt.Errorf("%q is not a time: use one such as 2025-08-11T15:22:00Z, 2025-08-11 (UTC) or, "+
+			"for a week ago, 7d (also m, h, w, y)", platform.Printable(text))
 	case t.After(now):
 		return time.Time{}, fmt.Errorf("%q is in the future", platform.Printable(text))
 	case t.Year() < 0 || t.UTC().Year() < 1:

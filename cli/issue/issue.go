@@ -71,7 +71,9 @@ func (f *Flags) Request() (r pulltoken.Request, err error) {
 
 // Run creates a pull token, saves it if the flags say so, and prints it if it is not saved
 // or print is set. It deletes a pull token that it could neither save nor print.
-func (f *Flags) Run(ctx context.Context, a *command.App, client *iam.Client, s *token.Session, r pulltoken.Request, print bool) error {
+func (f *Flags) Run(
+	ctx context.Context, a *command.App, client *iam.Client, s *token.Session, r pulltoken.Request, print bool,
+) error {
 	place, machine := pulltoken.Place(f.Save), command.Machine(s)
 	hosts := pulltoken.Hosts(a.Config.Registry.Host, r.Repositories)
 	var replaced []string

@@ -18,7 +18,9 @@ import (
 
 // reportSaved prints where a pull token is saved, on standard error if the pull token itself
 // is printed on standard output.
-func reportSaved(a *command.App, s *token.Session, place pulltoken.Place, hosts []string, created pulltoken.Credential, printed bool) error {
+func reportSaved(
+	a *command.App, s *token.Session, place pulltoken.Place, hosts []string, created pulltoken.Credential, printed bool,
+) error {
 	var where string
 	if place == pulltoken.DockerConfig {
 		file, err := command.DockerFile()
@@ -35,7 +37,8 @@ func reportSaved(a *command.App, s *token.Session, place pulltoken.Place, hosts 
 		}
 	}
 	text := fmt.Sprintf("Saved the pull token %s (%s) for %s in %s%s.",
-		platform.Printable(created.Identity.Name), created.Identity.ID, strings.Join(hosts, " and "), where, command.Until(created.Expires))
+		platform.Printable(created.Identity.Name), created.Identity.ID, strings.Join(hosts, " and "), where,
+		command.Until(created.Expires))
 	if printed {
 		a.Note("%s", text)
 		return nil

@@ -116,7 +116,8 @@ func storedCredential(ctx context.Context, a *command.App) (c token.Credential, 
 		switch {
 		case t.Host != s.Registry || !t.Stored:
 		case !t.Expires.IsZero() && !t.Expires.After(s.Now()):
-			return c, hint.With(fmt.Errorf("the credential stored for %s expired at %s", s.Registry, t.Expires.Local().Format(command.TimeFormat)), create)
+			err := fmt.Errorf("the credential stored for %s expired at %s", s.Registry, t.Expires.Local().Format(command.TimeFormat))
+			return c, hint.With(err, create)
 		default:
 			c, err := s.Credential(ctx, s.Registry, true)
 			if err == nil && !c.Stored {

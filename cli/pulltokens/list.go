@@ -115,7 +115,9 @@ func list(ctx context.Context, a *command.App, f *listFlags) error {
 
 // find returns the pull tokens of the organization that --parent or default.group names, or
 // else all that the user can see.
-func find(ctx context.Context, a *command.App, client *iam.Client, parent string, filter pulltoken.Filter) ([]pulltoken.Info, error) {
+func find(
+	ctx context.Context, a *command.App, client *iam.Client, parent string, filter pulltoken.Filter,
+) ([]pulltoken.Info, error) {
 	if parent != "" || a.Config.Group != "" {
 		group, err := a.Organization(ctx, client, parent)
 		if err != nil {

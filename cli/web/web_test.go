@@ -80,16 +80,16 @@ func TestLoginSnippet(t *testing.T) {
 func TestAwaitBrowser(t *testing.T) {
 	const late, failed = "no browser has shown the page within 10s", "cannot open a browser"
 	for _, test := range []struct {
-		name string
-		ends string        // which channel is closed
-		wait time.Duration // before that
-		says []string
+		name    string
+		event   string        // which channel is closed
+		wait    time.Duration // before that
+		printed []string
 	}{
 		{"at once", "used", 0, nil},
 		{"just in time", "used", browserTimeout - time.Millisecond, nil},
 		{"late", "used", time.Hour, []string{late}},
 		{"never", "ended", time.Hour, []string{late}},
-		{"the page is over before", "ended", time.Second, nil},
+		{"the page ends first", "ended", time.Second, nil},
 		{"no browser", "failed", time.Second, []string{failed}},
 		{"no browser after a while", "failed", time.Minute, []string{late, failed}},
 	} {
@@ -100,12 +100,12 @@ func TestAwaitBrowser(t *testing.T) {
 			}
 			defer stderr.Close()
 			synctest.Test(t, func(t *testing.T) {
-				ends := map[string]chan struct{}{"used": make(chan struct{}), "failed": make(chan struct{}), "ended": make(chan struct{})}
-				time.AfterFunc(test.wait, func() { close(ends[test.ends]) })
+				events := map[string]chan struct{}{"used": make(chan struct{}), "failed": make(chan struct{}), "ended": make(chan struct{})}
+				time.AfterFunc(test.wait, func() { close(events[test.event]) })
 				a := &command.App{Stderr: stderr}
-				begun := time.Now()
-				awaitBrowser(a, ends["used"], ends["failed"], ends["ended"])
-				if got := time.Since(begun); got != test.wait {
+				started := time.Now()
+				awaitBrowser(a, events["used"], events["failed"], events["ended"])
+				if got := time.Since(started); got != test.wait {
 					t.Errorf("got the end after %s, want it after %s", got, test.wait)
 				}
 			})
@@ -114,11 +114,11 @@ func TestAwaitBrowser(t *testing.T) {
 				t.Fatal(err)
 			}
 			lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
-			if len(test.says) == 0 {
-				lines = lines[1:] // the empty one
+			if len(test.printed) == 0 {
+				lines = nil
 			}
-			if !slices.EqualFunc(lines, test.says, strings.Contains) {
-				t.Errorf("got %q said, want %q", lines, test.says)
+			if !slices.EqualFunc(lines, test.printed, strings.Contains) {
+				t.Errorf("got %q, want %q", lines, test.printed)
 			}
 		})
 	}
