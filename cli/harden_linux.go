@@ -2,10 +2,9 @@ package cli
 
 import "golang.org/x/sys/unix"
 
-// harden keeps what is in our memory out of core dumps, and away from the user's
-// other processes that may trace (prctl(2), PR_SET_DUMPABLE). Children get the
-// former dumpability back when they are executed. A kernel that refuses leaves
-// us where every other program is.
+// harden prevents core dumps, and other processes of the user from tracing this one
+// (prctl(2), PR_SET_DUMPABLE). It does not affect the children. An error only means less
+// protection.
 func harden() {
 	limitCore()
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)

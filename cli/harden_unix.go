@@ -4,8 +4,8 @@ package cli
 
 import "golang.org/x/sys/unix"
 
-// limitCore forbids core dumps, of which the kernel may make one although we are
-// not dumpable (fs.suid_dumpable).
+// limitCore forbids core dumps, which the kernel may write even of a process that is not
+// dumpable (fs.suid_dumpable).
 func limitCore() {
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_CORE, &limit) == nil {

@@ -1,4 +1,4 @@
 package cli
 
-// harden has nothing to do on Windows, which writes no dump by itself.
+// harden does nothing: Windows writes no core dumps by default.
 func harden() {}

@@ -12,22 +12,19 @@ import (
 	"golang.org/x/term"
 )
 
-// loginClients are the programs whose login asks the helper for a credential before it
-// stores the one that it was given. Docker asks only if it was given none, and then a
-// sign-in is what its user wants; Helm, ORAS, regctl and crane never ask.
-var loginClients = []string{"podman", "podman-remote", "skopeo", "buildah"}
-
-// loginCommand returns the command, such as "podman login", that a client with the
-// arguments args is running, or "" if it is no login that asks for a credential first.
+// loginCommand returns the command, such as "podman login", of a client with the arguments
+// args, or "" if it is not a login that asks the helper for a credential before it stores
+// another one. Docker only asks if its user gave none, and then a sign-in is what they
+// want; Helm, ORAS, regctl and crane never ask.
 func loginCommand(args []string) string {
 	if len(args) == 0 {
 		return ""
 	}
 	client := filepath.Base(args[0])
-	if !slices.Contains(loginClients, client) {
+	if !slices.Contains([]string{"podman", "podman-remote", "skopeo", "buildah"}, client) {
 		return ""
 	}
-	// Before the command there are only flags, and the values of some.
+	// Only flags and their values can precede the command.
 	afterFlag := false
 	for _, arg := range args[1:] {
 		switch {
@@ -44,9 +41,9 @@ func loginCommand(args []string) string {
 	return ""
 }
 
-// redrawsTerminal reports whether a client with the arguments args is one that builds
-// images with BuildKit. It moves the cursor up and writes over whatever others have
-// written to its terminal.
+// redrawsTerminal reports whether a client with the arguments args builds images with
+// BuildKit. Such a client moves the cursor up and overwrites what others have written to
+// its terminal.
 func redrawsTerminal(args []string) bool {
 	if len(args) == 0 {
 		return false
@@ -62,38 +59,37 @@ func redrawsTerminal(args []string) bool {
 	return false
 }
 
-// maxRedrawn is how many lines such a client is expected to rewrite at most.
+// maxRedrawn is how many lines such a client is expected to redraw at most.
 const maxRedrawn = 12
 
-// redrawWait is longer than such a client takes to rewrite its lines once: BuildKit
-// does it every 150 ms.
-const redrawWait = 400 * time.Millisecond
+// redrawTime is longer than the 150 ms after which BuildKit redraws its lines.
+const redrawTime = 400 * time.Millisecond
 
-// printAbove prints text at a terminal of rows lines while a client rewrites its own
-// lines, which are the last ones above the cursor; their number is not known. The client
-// finds them by moving the cursor up, which stops at the top of the scrolling region
-// (DECSTBM). So the text is written at the bottom of the screen and scrolled up, and the
-// region excludes it until the client has drawn its lines in the region, where they stay.
+// printAbove prints text at a terminal of rows lines while a client redraws its own lines,
+// the last ones above the cursor; their number is unknown. The client finds them by moving
+// the cursor up, which stops at the top of the scrolling region (DECSTBM). So the text is
+// written at the bottom of the screen and scrolled up, and the region excludes it until the
+// client has drawn its lines in the region, where they stay.
 func (p Program) printAbove(rows int, text string) {
-	signals := make(chan os.Signal, 1) // none may end us before the region is reset
+	signals := make(chan os.Signal, 1) // to reset the region before the program ends
 	signal.Notify(signals, p.Signals...)
 	defer signal.Stop(signals)
 
 	below := min(maxRedrawn, rows-1)
-	// In one write: the client writes to the same terminal.
+	// In one write, because the client writes to the same terminal.
 	fmt.Fprintf(p.Stderr, "\x1b[%d;1H\n%s%s\x1b[%d;%dr\x1b[%[4]d;1H", rows,
 		text, strings.Repeat("\n", below-1), rows-below+1, rows)
 	select {
-	case <-time.After(redrawWait):
+	case <-time.After(redrawTime):
 	case <-signals:
 	}
 	fmt.Fprint(p.Stderr, "\x1b7\x1b[r\x1b8") // setting the region moves the cursor
 }
 
-// redrawnRows returns how many lines the terminal has that the parent rewrites the
-// last ones of, or 0 where there is none.
-func (p Program) redrawnRows() int {
-	_, rows, err := term.GetSize(int(p.Stderr.Fd()))
+// redrawnRows returns the number of rows of the terminal f if the parent process redraws
+// the last ones, or else 0.
+func redrawnRows(f *os.File) int {
+	_, rows, err := term.GetSize(int(f.Fd()))
 	if err != nil || rows < 4 || os.Getenv("TERM") == "dumb" || !redrawsTerminal(parentArgs()) {
 		return 0
 	}

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// parentArgs returns the name of the parent's program alone, of which the kernel keeps
-// 16 bytes, or nil if it cannot be read.
+// parentArgs returns only the name of the parent's program, cut to 16 bytes, or nil if it
+// cannot be read.
 func parentArgs() []string {
 	info, err := unix.SysctlKinfoProc("kern.proc.pid", os.Getppid())
 	if err != nil {

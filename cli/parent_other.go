@@ -2,5 +2,5 @@
 
 package cli
 
-// parentArgs returns nil: this system does not tell them easily.
+// parentArgs returns nil: on this system the arguments are hard to get.
 func parentArgs() []string { return nil }

@@ -62,9 +62,8 @@ func TestRedrawsTerminal(t *testing.T) {
 	}
 }
 
-// The scrolling region is reset at the end, also after a signal, which would else
-// leave the terminal with it.
-func TestWarnAbove(t *testing.T) {
+// printAbove resets the scrolling region of the terminal, also after a signal.
+func TestPrintAbove(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no process can send itself a signal there")
 	}
@@ -111,8 +110,7 @@ func FuzzLoginCommand(f *testing.F) {
 	})
 }
 
-// TestParentArgs runs this test as a child, whose parent is a process of arguments that
-// are known.
+// TestParentArgs runs itself as a child of a process with known arguments.
 func TestParentArgs(t *testing.T) {
 	if os.Getenv("TEST_PARENT") != "" {
 		_, _ = os.Stdout.WriteString(strings.Join(parentArgs(), "|"))

@@ -8,16 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readerGone says whether f is a pipe or socket that nobody reads any more.
-func readerGone(f *os.File) bool {
-	fds := []unix.PollFd{{Fd: int32(f.Fd())}} // errors are reported unasked
+// isReaderGone reports whether f is a pipe or socket whose other end is closed.
+func isReaderGone(f *os.File) bool {
+	fds := []unix.PollFd{{Fd: int32(f.Fd())}} // without Events, Poll reports errors only
 	n, err := unix.Poll(fds, 0)
 	return err == nil && n > 0 && fds[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
 }
 
-// isClosed reports whether f is what Go puts in the place of a standard stream that the
-// program was started without: the null device, open for reading too. A shell opens it
-// for writing alone.
+// isClosed reports whether the program was started without the standard stream f. Go then
+// opens the null device for reading and writing; a shell opens it only for writing.
 func isClosed(f *os.File) bool {
 	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
 	if err != nil {

@@ -2,8 +2,8 @@ package cli
 
 import "os"
 
-// readerGone cannot be told on Windows without writing.
-func readerGone(*os.File) bool { return false }
+// isReaderGone returns false: on Windows only a write can find out.
+func isReaderGone(*os.File) bool { return false }
 
-// isClosed reports whether f is a standard stream that the program was started without.
+// isClosed reports whether the program was started without the standard stream f.
 func isClosed(f *os.File) bool { return f.Fd() == 0 }

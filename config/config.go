@@ -105,9 +105,9 @@ type OIDC struct {
 
 // Setting is a property, its value and where that comes from.
 type Setting struct {
-	Property string
-	Value    string // "" if it is unset or invalid
-	Source   string // as "flag --issuer", "CHAINGUARD_AUTH_MODE", "/path/config.yaml:12", "default"
+	Property string `json:"property"`
+	Value    string `json:"value"`  // "" if it is unset or invalid
+	Source   string `json:"source"` // as "flag --issuer", "CHAINGUARD_AUTH_MODE", "/path/config.yaml:12", "default"
 }
 
 // Sources is where settings are read from.

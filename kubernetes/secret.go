@@ -84,13 +84,17 @@ func (s Secret) check() error {
 	return nil
 }
 
-// dockerConfig returns the Docker config for s.
-func (s Secret) dockerConfig() ([]byte, error) {
+// Data returns the Docker config for s in base64.
+func (s Secret) Data() (string, error) {
+	if err := s.check(); err != nil {
+		return "", err
+	}
 	type auth struct {
 		Auth string `json:"auth"`
 	}
 	pair := base64.StdEncoding.EncodeToString([]byte(s.Username + ":" + s.Password))
-	return json.Marshal(map[string]map[string]auth{"auths": {s.Registry: {pair}}})
+	config, err := json.Marshal(map[string]map[string]auth{"auths": {s.Registry: {pair}}})
+	return base64.StdEncoding.EncodeToString(config), err
 }
 
 // annotations returns names and values, in order.
@@ -110,10 +114,7 @@ const (
 
 // YAML returns s as a document for kubectl apply -f, with the password.
 func (s Secret) YAML() ([]byte, error) {
-	if err := s.check(); err != nil {
-		return nil, err
-	}
-	config, err := s.dockerConfig()
+	data, err := s.Data()
 	if err != nil {
 		return nil, err
 	}
@@ -126,16 +127,13 @@ func (s Secret) YAML() ([]byte, error) {
 	for _, pair := range s.annotations() {
 		b.WriteString("    " + pair[0] + ": " + scalar(pair[1]) + "\n")
 	}
-	b.WriteString("type: " + kind + "\ndata:\n  " + key + ": " + base64.StdEncoding.EncodeToString(config) + "\n")
+	b.WriteString("type: " + kind + "\ndata:\n  " + key + ": " + data + "\n")
 	return []byte(b.String()), nil
 }
 
 // JSON returns what YAML does, as indented JSON.
 func (s Secret) JSON() ([]byte, error) {
-	if err := s.check(); err != nil {
-		return nil, err
-	}
-	config, err := s.dockerConfig()
+	data, err := s.Data()
 	if err != nil {
 		return nil, err
 	}
@@ -153,8 +151,8 @@ func (s Secret) JSON() ([]byte, error) {
 		Kind       string            `json:"kind"`
 		Metadata   metadata          `json:"metadata"`
 		Type       string            `json:"type"`
-		Data       map[string][]byte `json:"data"`
-	}{"v1", "Secret", metadata{s.Name, s.Namespace, annotations}, kind, map[string][]byte{key: config}}, "", "  ")
+		Data       map[string]string `json:"data"`
+	}{"v1", "Secret", metadata{s.Name, s.Namespace, annotations}, kind, map[string]string{key: data}}, "", "  ")
 	return append(text, '\n'), err
 }
 

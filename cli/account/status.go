@@ -1,0 +1,265 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"docker-credential-cgr/cli/command"
+	"docker-credential-cgr/config"
+	"docker-credential-cgr/doctor"
+	"docker-credential-cgr/hint"
+	"docker-credential-cgr/iam"
+	"docker-credential-cgr/platform"
+	"docker-credential-cgr/token"
+)
+
+func newStatus(a *command.App) *cobra.Command {
+	var quick bool
+	c := command.Formats(&cobra.Command{
+		Use:   "status",
+		Short: "Show the signed-in account and the settings in effect",
+		Long: `Show the signed-in account, its roles, the stored credentials and the settings in
+effect. Does not sign in. Exits with 3 if you are not signed in.`,
+		Example: `  docker-credential-cgr status
+  docker-credential-cgr status --quick -o json`,
+		Args: command.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return showStatus(c.Context(), a, quick) },
+	}, "text", "json")
+	c.Flags().BoolVar(&quick, "quick", false, "do not contact the platform; show only what is stored")
+	return c
+}
+
+// statusTimeout limits the time for all requests of status.
+const statusTimeout = 28 * time.Second
+
+// status is the result of the command.
+type status struct {
+	Valid         bool             `json:"valid"` // get has a credential without a sign-in
+	Identity      string           `json:"identity,omitempty"`
+	Email         string           `json:"email,omitempty"`
+	From          string           `json:"from,omitempty"` // where the credential comes from
+	Organizations []organization   `json:"organizations,omitempty"`
+	Capabilities  []string         `json:"capabilities,omitempty"`
+	SessionUntil  *time.Time       `json:"sessionUntil,omitempty"` // when the user has to sign in again
+	Renewable     bool             `json:"renewable"`              // without the user, until then
+	Tokens        []storedToken    `json:"tokens,omitempty"`
+	Store         string           `json:"store"`
+	StoreReason   string           `json:"storeReason,omitempty"`
+	Problem       string           `json:"problem,omitempty"` // why something is unknown or not valid
+	Settings      []config.Setting `json:"settings,omitempty"`
+}
+
+type organization struct {
+	ID           string   `json:"id"`
+	Name         string   `json:"name"`
+	Roles        []string `json:"roles"`
+	Capabilities []string `json:"capabilities,omitempty"` // that belong to no role
+}
+
+type storedToken struct {
+	Audience string     `json:"audience"`
+	Username string     `json:"username"`
+	Stored   bool       `json:"stored,omitempty"` // by docker login
+	Expires  *time.Time `json:"expires,omitempty"`
+}
+
+func showStatus(ctx context.Context, a *command.App, quick bool) error {
+	s, err := a.Session()
+	if err != nil {
+		return err
+	}
+	s.Patience = command.LockTimeout
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	kept, err := s.Kept()
+	if err != nil {
+		return err
+	}
+	st := status{
+		Identity: kept.Account.Subject, Email: kept.Account.Email,
+		SessionUntil: command.JSONTime(kept.Account.Until), Renewable: kept.Account.Renewable,
+		Store: s.Keychain.String(), StoreReason: s.Keychain.Why(),
+	}
+	hasStored := false
+	for _, t := range kept.Tokens {
+		st.Tokens = append(st.Tokens, storedToken{t.Host, t.Username, t.Stored, command.JSONTime(t.Expires)})
+		if t.Stored && t.Valid && t.Host == s.Registry {
+			st.From, st.Valid, hasStored = "a stored credential (user "+t.Username+")", true, true
+		}
+	}
+	fix := hint.Do(hint.SignIn)
+	switch {
+	case a.Config.IdentityID != "":
+		st.From, st.Valid, st.Identity, st.Email = "CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN", true, a.Config.IdentityID, ""
+		if err := checkExpiry("the pull token in CHAINGUARD_TOKEN", a.Config.Token, s.Now()); err != nil {
+			st.setInvalid(err)
+			fix = hint.Text(doctor.RenewPair) // get uses the pull token also after a sign-in
+		}
+	case hasStored:
+	case s.IDToken != nil:
+		st.From, st.Valid, st.SessionUntil, st.Renewable = "this machine's ID token", true, nil, true
+		if a.Config.Identity != "" {
+			st.From, st.Identity = "the identity of auth.identity", a.Config.Identity
+		}
+		if quick && (a.Config.IdentityToken != "" || a.Config.IdentityTokenEnv != "") && !kept.Account.Valid(s.Now()) {
+			// Reading a file or a variable needs no network.
+			idToken, err := s.IDToken(ctx)
+			if err == nil {
+				err = checkExpiry("the ID token", idToken, s.Now())
+			}
+			if err != nil {
+				st.setInvalid(err)
+			}
+		}
+	case kept.Account.Valid(s.Now()):
+		st.From, st.Valid = "the session", true
+	}
+	if st.Valid && !quick && a.Config.IdentityID == "" {
+		if _, err := s.Credential(ctx, s.Registry, false); err != nil {
+			st.setInvalid(err)
+		} else {
+			err := st.addAccount(a.Client(ctx, s).WhoAmI(ctx))
+			if platform.Refused(err, platform.CodeUnauthenticated) && !hasStored {
+				st.Valid = false // the registry rejects that session too
+			}
+		}
+	}
+	for _, setting := range a.Config.Settings {
+		if setting.Source != "default" {
+			st.Settings = append(st.Settings, setting)
+		}
+	}
+	if err := st.print(a); err != nil {
+		return err
+	}
+	if !st.Valid {
+		a.PrintError(hint.With(command.ErrNotSignedIn, fix))
+		return command.ErrNotSignedIn
+	}
+	if kept.Account.EndsSoon(s.Now()) && term.IsTerminal(int(a.Stderr.Fd())) {
+		a.WarnHint(hint.Do(hint.SignIn), "the session ends within the hour")
+	}
+	return nil
+}
+
+func (st *status) setInvalid(err error) { st.Valid, st.Problem = false, command.OneLine(err) }
+
+// checkExpiry returns an error if a JWT has expired.
+func checkExpiry(what, jwt string, now time.Time) error {
+	claims, err := platform.ParseClaims(jwt)
+	if end := claims.Expires; err == nil && !end.IsZero() && !now.Before(end) {
+		return fmt.Errorf("%s expired on %s", what, end.Local().Format(command.TimeFormat))
+	}
+	return nil
+}
+
+// addAccount adds the account and its rights, or the error of the platform, which it
+// returns.
+func (st *status) addAccount(account iam.Account, err error) error {
+	var notSignedIn *token.NotSignedInError
+	if errors.As(err, &notSignedIn) {
+		problem := errors.New("roles are not known: no token for the platform API is stored")
+		st.Problem = command.OneLine(hint.With(problem, hint.Do(hint.SignIn)))
+		return err
+	}
+	if err != nil {
+		st.Problem = err.Error()
+		return err
+	}
+	st.Identity, st.Email = account.Subject, account.Email
+	for _, c := range account.Capabilities {
+		i := slices.IndexFunc(st.Organizations, func(o organization) bool { return o.ID == c.Group.ID })
+		if i < 0 {
+			i = len(st.Organizations)
+			st.Organizations = append(st.Organizations, organization{ID: c.Group.ID, Name: c.Group.Name, Roles: []string{}})
+		}
+		if o := &st.Organizations[i]; c.Role.Name != "" {
+			o.Roles = append(o.Roles, c.Role.Name)
+		} else {
+			o.Capabilities = append(o.Capabilities, c.Names()...)
+		}
+		st.Capabilities = append(st.Capabilities, c.Names()...)
+	}
+	slices.Sort(st.Capabilities)
+	st.Capabilities = slices.Compact(st.Capabilities)
+	return nil
+}
+
+func (st *status) print(a *command.App) error {
+	if a.Output == "json" {
+		return a.PrintJSON(st)
+	}
+	var b strings.Builder
+	line := func(label, format string, args ...any) {
+		fmt.Fprintf(&b, "%-14s%s\n", label+":", fmt.Sprintf(format, args...))
+	}
+	valid := "False" // as in chainctl, for scripts
+	if st.Valid {
+		valid = "True"
+	}
+	line("Valid", "%s", valid)
+	if st.Identity != "" {
+		who := platform.Printable(st.Identity)
+		if st.Email != "" {
+			who = platform.Printable(st.Email) + " (" + who + ")"
+		}
+		line("Identity", "%s", who)
+	}
+	if st.From != "" {
+		line("Answers with", "%s", platform.Printable(st.From))
+	}
+	for _, o := range st.Organizations {
+		rights := strings.Join(slices.Concat(o.Roles, o.Capabilities), ", ")
+		line("Organization", "%s (%s)", platform.Printable(o.Name), platform.Printable(rights))
+	}
+	if st.SessionUntil != nil {
+		renewal := "cannot be renewed: sign in again then"
+		if st.Renewable {
+			renewal = "renews itself until then"
+		}
+		line("Session", "until %s (%s), %s", st.SessionUntil.Local().Format(command.TimeFormat),
+			timeLeft(st.SessionUntil.Sub(command.Now())), renewal)
+	}
+	for _, t := range st.Tokens {
+		text := "no end known"
+		if t.Expires != nil {
+			text = timeLeft(t.Expires.Sub(command.Now()))
+		}
+		if t.Stored {
+			text += ", a stored credential, user " + platform.Printable(t.Username)
+		}
+		line("Token", "%s, %s", platform.Printable(t.Audience), text)
+	}
+	storage := st.Store
+	if st.StoreReason != "" {
+		storage += " (" + st.StoreReason + ")"
+	}
+	line("Storage", "%s", storage)
+	for _, s := range st.Settings {
+		line("Setting", "%s = %s (%s)", s.Property, platform.Printable(s.Value), s.Source)
+	}
+	if st.Problem != "" {
+		line("Problem", "%s", st.Problem)
+	}
+	return a.Print("%s", b.String())
+}
+
+// timeLeft returns the time until the end of something.
+func timeLeft(d time.Duration) string {
+	switch {
+	case d <= 0:
+		return "expired"
+	case d < time.Hour:
+		return fmt.Sprintf("%d min left", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h left", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days left", int(d.Hours()/24))
+}

@@ -1,0 +1,34 @@
+package command
+
+import "docker-credential-cgr/hint"
+
+// actions are the commands for the actions that hints suggest.
+var actions = [...]string{
+	hint.SignIn:          "login",
+	hint.ConfigureDocker: "configure-docker",
+	hint.ShowStatus:      "status",
+	hint.OpenConsole:     "console",
+	hint.ListSettings:    "config view",
+	hint.UnsetSetting:    "config unset",
+	hint.ListIdentities:  "identities list",
+	hint.DeleteIdentity:  "identities delete",
+	hint.ListPullTokens:  "pull-token list",
+	hint.RevokePullToken: "pull-token revoke",
+	hint.ShowHistory:     "images history",
+}
+
+// HintText returns the command to paste, or the sentence, of a hint.
+func HintText(h hint.Hint) string {
+	if h.Action == 0 {
+		return h.Text
+	}
+	text := Name + " " + actions[h.Action]
+	if h.Argument != "" {
+		text += " " + h.Argument
+	}
+	return text
+}
+
+// UnsetPair returns the hint for a pull token in the environment, which takes precedence
+// over what is stored.
+func UnsetPair() hint.Hint { return hint.Text("unset CHAINGUARD_IDENTITY_ID CHAINGUARD_TOKEN") }

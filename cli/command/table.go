@@ -1,0 +1,229 @@
+package command
+
+import (
+	"encoding/csv"
+	"os"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"docker-credential-cgr/platform"
+)
+
+// NoValue is the cell of a table without a value.
+const NoValue = "-"
+
+// List is how the items of a list are printed.
+type List[T any] struct {
+	Header []string
+	Row    func(T) []string // the cells of an item
+	ID     func(T) string
+
+	// RedColumn has red cells in the rows of the items for which IsRed reports true, at a
+	// terminal that shows colors.
+	RedColumn string
+	IsRed     func(T) bool
+}
+
+// PrintList prints items in the format of --output: table, json, csv or id.
+func PrintList[T any](a *App, items []T, list List[T]) error {
+	switch a.Output {
+	case "json":
+		return a.PrintItems(append([]T{}, items...))
+	case "id":
+		ids := make([]string, len(items))
+		for i, item := range items {
+			ids[i] = list.ID(item)
+		}
+		return a.PrintIDs(ids...)
+	}
+	rows := [][]string{list.Header}
+	for _, item := range items {
+		row := list.Row(item)
+		for i, cell := range row {
+			row[i] = platform.Printable(cell)
+		}
+		rows = append(rows, row)
+	}
+	if a.Output == "csv" {
+		return a.printCSV(rows)
+	}
+	return a.printTable(rows, func(row int, column string) bool {
+		return row > 0 && column == list.RedColumn && list.IsRed(items[row-1]) && a.HasColors()
+	})
+}
+
+// printTable prints rows, the first of which is the header, not wider than the terminal.
+func (a *App) printTable(rows [][]string, isRed func(row int, column string) bool) error {
+	if width, _, err := term.GetSize(int(a.Stdout.Fd())); err == nil {
+		rows = fitTable(rows, width)
+	}
+	widths := columnWidths(rows)
+	var b strings.Builder
+	for i, row := range rows {
+		for j, cell := range row {
+			text := cell
+			if j < len(row)-1 {
+				text += strings.Repeat(" ", widths[j]-utf8.RuneCountInString(cell)+gapWidth)
+			}
+			if isRed(i, rows[0][j]) {
+				text = "\x1b[31m" + text + "\x1b[0m"
+			}
+			b.WriteString(text)
+		}
+		b.WriteByte('\n')
+	}
+	return a.Print("%s", b.String())
+}
+
+// printCSV prints rows as CSV (RFC 4180).
+func (a *App) printCSV(rows [][]string) error {
+	var b strings.Builder
+	w := csv.NewWriter(&b)
+	for _, row := range rows {
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = escapeFormula(cell)
+		}
+		_ = w.Write(cells) // a strings.Builder does not fail
+	}
+	w.Flush()
+	return a.Print("%s", b.String())
+}
+
+// escapeFormula prevents a spreadsheet from evaluating a cell as a formula (OWASP, CSV
+// injection).
+func escapeFormula(cell string) string {
+	if cell == NoValue {
+		return ""
+	}
+	if cell != "" && strings.ContainsRune("=+-@", rune(cell[0])) {
+		return "'" + cell
+	}
+	return cell
+}
+
+const (
+	gapWidth = 2 // columns between two cells
+	minWidth = 6 // of a shortened column
+	// minID is the width of a shortened ID: its last part, which differs between the IDs of
+	// an organization.
+	minID = 18
+)
+
+// wholeColumns are the columns that are not shortened.
+var wholeColumns = []string{"CREATED", "DAYS LEFT", "LAST SEEN", "EXPIRES", "TIME", "AGE", "STOOD", "TYPE", "VERIFIED"}
+
+// spareColumns are the columns that are left out on a narrow terminal, in this order.
+var spareColumns = []string{
+	"DESCRIPTION", "SAVED", "CREATED", "LAST SEEN", "ISSUER", "ORGANIZATION", "STOOD", "VERIFIED", "EXPIRES",
+	"ROLES", "AGE", "TYPE", "DAYS LEFT",
+}
+
+// fitTable makes a table at most width characters wide if possible. It removes the columns
+// without values, then shortens the widest ones, and then removes spareColumns.
+func fitTable(rows [][]string, width int) [][]string {
+	if tableWidth(columnWidths(rows)) <= width {
+		return rows
+	}
+	rows = withoutEmpty(rows)
+	widths := fitWidths(rows, width)
+	for _, spare := range spareColumns {
+		if tableWidth(widths) <= width {
+			break
+		}
+		rows = withoutColumns(rows, func(j int) bool { return rows[0][j] == spare })
+		widths = fitWidths(rows, width)
+	}
+	fitted := make([][]string, len(rows))
+	for i, row := range rows {
+		for j, cell := range row {
+			fitted[i] = append(fitted[i], shorten(cell, widths[j], rows[0][j] == "ID"))
+		}
+	}
+	return fitted
+}
+
+// fitWidths returns the widths of the columns after shortening the widest ones until the
+// table fits or none can be shortened further.
+func fitWidths(rows [][]string, width int) []int {
+	widths := columnWidths(rows)
+	for tableWidth(widths) > width {
+		widest, most := -1, 0
+		for i, w := range widths {
+			floor := minWidth
+			switch {
+			case rows[0][i] == "ID":
+				floor = minID
+			case slices.Contains(wholeColumns, rows[0][i]):
+				floor = w
+			}
+			if w > most && w > floor {
+				widest, most = i, w
+			}
+		}
+		if widest < 0 {
+			break
+		}
+		widths[widest]--
+	}
+	return widths
+}
+
+// withoutEmpty removes the columns that have no value in any row.
+func withoutEmpty(rows [][]string) [][]string {
+	return withoutColumns(rows, func(j int) bool {
+		return len(rows) > 1 && !slices.ContainsFunc(rows[1:], func(row []string) bool { return row[j] != "" && row[j] != NoValue })
+	})
+}
+
+// withoutColumns removes the columns for whose index unwanted reports true.
+func withoutColumns(rows [][]string, unwanted func(column int) bool) [][]string {
+	rest := make([][]string, len(rows))
+	for j := range rows[0] {
+		if unwanted(j) {
+			continue
+		}
+		for i, row := range rows {
+			rest[i] = append(rest[i], row[j])
+		}
+	}
+	return rest
+}
+
+func columnWidths(rows [][]string) []int {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	return widths
+}
+
+func tableWidth(widths []int) int {
+	total := gapWidth * (len(widths) - 1)
+	for _, w := range widths {
+		total += w
+	}
+	return total
+}
+
+// shorten shortens a text to width characters, at its start if fromLeft is set.
+func shorten(text string, width int, fromLeft bool) string {
+	runes := []rune(text)
+	switch {
+	case len(runes) <= width:
+		return text
+	case fromLeft:
+		return "…" + string(runes[len(runes)-width+1:])
+	}
+	return string(runes[:width-1]) + "…"
+}
+
+// HasColors reports whether standard output may be in color (https://no-color.org).
+func (a *App) HasColors() bool {
+	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(a.Stdout.Fd()))
+}

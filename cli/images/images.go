@@ -1,0 +1,149 @@
+// Package images has the commands that look up tags of images and pin images to digests.
+package images
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"docker-credential-cgr/cli/command"
+	"docker-credential-cgr/config"
+	"docker-credential-cgr/platform"
+	"docker-credential-cgr/registry"
+	"docker-credential-cgr/token"
+)
+
+// New returns the command images.
+func New(a *command.App) *cobra.Command {
+	return command.Group(&cobra.Command{
+		Use:        "images",
+		Aliases:    []string{"image", "img"},
+		SuggestFor: []string{"pin", "history", "digest"},
+		Short:      "Show the history of tags and pin images to digests",
+	}, newHistory(a), newDigest(a), newPin(a))
+}
+
+// parseImage parses the name of an image: IMAGE or ORGANIZATION/IMAGE, with or without the
+// host of the registry and a tag. The default organization is that of --parent or
+// default.group, or else the public one.
+func parseImage(ctx context.Context, a *command.App, image, parent string) (registry.Reference, error) {
+	host := a.Config.Registry.Host
+	full := image
+	switch first, rest, found := strings.Cut(image, "/"); {
+	case !found:
+		organization, err := organizationName(ctx, a, parent)
+		if err != nil {
+			return registry.Reference{}, err
+		}
+		full = host + "/" + organization + "/" + image
+	case strings.Contains(first, ".") && !strings.Contains(first, ":") && !strings.EqualFold(first, host) &&
+		!strings.Contains(rest, "/"):
+		full = host + "/" + image // first is an organization with the name of a domain
+	}
+	ref, err := registry.Parse(full, host)
+	if err != nil {
+		return ref, command.Usagef("%w", err)
+	}
+	if ref.Digest != "" {
+		return ref, command.Usagef("%s has a digest, which never changes: give a tag", platform.Printable(image))
+	}
+	if organization, _, _ := strings.Cut(ref.Repository, "/"); parent != "" && !config.ValidUIDP(parent) && organization != parent {
+		return ref, command.Usagef("%s is of the organization %s, and --parent is %s", platform.Printable(image), organization, platform.Printable(parent))
+	}
+	return ref, nil
+}
+
+// organizationName returns the name of the organization of --parent or default.group, or
+// else of the public one. It asks the platform if only the ID is known.
+func organizationName(ctx context.Context, a *command.App, parent string) (string, error) {
+	switch {
+	case parent == "" && a.Config.Group == "":
+		a.Note("Assuming the organization %s; use --parent for another one.", registry.PublicOrganization)
+		return registry.PublicOrganization, nil
+	case parent == "":
+		parent = a.Config.Group
+	}
+	id, _, _ := strings.Cut(parent, "/") // the ID of a folder begins with that of its organization
+	if !config.ValidUIDP(id) {
+		return parent, nil
+	}
+	client, _, err := a.API(ctx)
+	if err != nil {
+		return "", err
+	}
+	group, err := client.Organization(ctx, id)
+	return group.Name, err
+}
+
+// imageName returns the name of an image for Docker.
+func imageName(a *command.App, ref registry.Reference) string {
+	return fmt.Sprintf("%s/%s:%s", a.Config.Registry.Host, ref.Repository, ref.Target())
+}
+
+// busyTimeout is how long to wait for a busy registry.
+const busyTimeout = time.Minute
+
+func newReader(a *command.App) *registry.Reader {
+	return &registry.Reader{
+		Client: registry.Client{URL: a.Config.Registry, Transport: loggingTransport{a.Transport(), a.Debug}},
+		Credential: func(ctx context.Context, public bool) (*token.Credential, error) {
+			return registryCredential(ctx, a, public)
+		},
+		Patience: busyTimeout,
+	}
+}
+
+// loggingTransport logs each request and the status of its response. It hides the secret of
+// the request, which the registry may repeat in the URL of the next page or in the status.
+type loggingTransport struct {
+	http.RoundTripper
+	log func(format string, args ...any)
+}
+
+func (t loggingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	credential := "without a credential"
+	_, secret, found := strings.Cut(r.Header.Get("Authorization"), " ")
+	if found {
+		credential = "with a credential"
+	}
+	response, err := t.RoundTripper.RoundTrip(r)
+	status := "no response"
+	if err == nil {
+		status = platform.Printable(response.Status, secret)
+	}
+	t.log("%s %s, %s: %s", r.Method, platform.Printable(r.URL.String(), secret), credential, status)
+	return response, err
+}
+
+// registryCredential returns the credential for an image: that of the environment, else
+// what get returns, else the login in Docker's configuration. It lets the user sign in
+// unless there is such a login or the image should be public.
+func registryCredential(ctx context.Context, a *command.App, public bool) (*token.Credential, error) {
+	if a.Config.IdentityID != "" {
+		return &token.Credential{Username: a.Config.IdentityID, Secret: a.Config.Token}, nil
+	}
+	s, err := a.SignInSession()
+	if err != nil {
+		return nil, err
+	}
+	var username, password string
+	var hasLogin bool
+	if file, err := command.DockerFile(); err == nil { // doctor reports an unreadable file
+		username, password, hasLogin = file.Pair(a.Config.Registry.Host)
+	}
+	c, err := s.Credential(ctx, s.Registry, !hasLogin && !public)
+	var notSignedIn *token.NotSignedInError
+	switch {
+	case hasLogin && errors.As(err, &notSignedIn):
+		a.Debug("not signed in: using the login of %s in Docker's configuration", platform.Printable(username))
+		return &token.Credential{Username: username, Secret: password}, nil
+	case err != nil:
+		return nil, err
+	}
+	return &c, nil
+}

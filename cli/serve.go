@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/docker/docker-credential-helpers/credentials"
+	"golang.org/x/term"
+
+	"docker-credential-cgr/cli/command"
+	"docker-credential-cgr/config"
+	"docker-credential-cgr/helper"
+	"docker-credential-cgr/hint"
+	"docker-credential-cgr/token"
+)
+
+// serve runs a verb of the credential helper protocol and returns the exit code.
+func (p Program) serve(ctx context.Context, verb string) int {
+	a := p.app()
+	a.IsHelper = true
+	var configErr error
+	a.Config, configErr = config.Read(config.Sources{Getenv: os.Getenv})
+	warn := func(err error) {
+		if rows := redrawnRows(p.Stderr); rows > 0 {
+			p.printAbove(rows, a.Lines("", err))
+			return
+		}
+		a.WarnError(err)
+	}
+	h := &helper.Helper{
+		Config:    a.Config,
+		ConfigErr: configErr,
+		Context:   ctx,
+		Warn:      warn,
+		Line:      command.OneLine,
+		Session: func() (*token.Session, error) {
+			s, err := p.session(a)
+			if s != nil {
+				s.Warn, s.STS.Warn = warn, warn
+				s.Note = func(format string, args ...any) { warn(fmt.Errorf(format, args...)) }
+			}
+			return s, err
+		},
+		Elsewhere: func(s *token.Session) { a.ClearOtherStores(ctx, *s) },
+	}
+	isTerminal := term.IsTerminal(int(p.Stdin.Fd()))
+	if isTerminal && verb == credentials.ActionGet {
+		host := "cgr.dev"
+		if a.Config.Registry != nil {
+			host = a.Config.Registry.Host
+		}
+		a.Note("type the registry's name, such as %s, then Enter and Ctrl-D", host)
+	}
+	if isClosed(p.Stdout) {
+		a.Warn("cannot write the answer: standard output is closed")
+		return exitFailed
+	}
+	return helper.Serve(h, verb, p.Stdin, isTerminal, p.Stdout)
+}
+
+// session returns the session that answers a client.
+func (p Program) session(a *command.App) (*token.Session, error) {
+	s, err := a.SignInSession()
+	if err != nil {
+		return nil, err
+	}
+	s.Watch = p.watchClient
+	if s.SignIn != nil {
+		if login := loginCommand(parentArgs()); login != "" {
+			a.RefuseSignIn(s, hint.With(fmt.Errorf("%s is about to store another credential", login), hint.Do(hint.SignIn)))
+		}
+	}
+	return s, nil
+}
+
+// errClientGone ends a sign-in for a client that no longer reads the response.
+var errClientGone = errors.New("the client that asked has ended")
+
+// clientPoll is how often a sign-in checks that the client still runs.
+const clientPoll = 500 * time.Millisecond
+
+// watch returns a context that ends when a signal stops the program. Catching signals costs
+// a fifth of a `get` that needs no network and has nothing to clean up, so it is only called
+// before longer work.
+func (p Program) watch(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, p.Signals...)
+	go func() {
+		select {
+		case s := <-signals:
+			if s == os.Interrupt {
+				cancel(token.ErrInterrupted)
+			} else {
+				cancel(errors.New("stopped by a signal: " + s.String()))
+			}
+		case <-ctx.Done():
+		}
+		signal.Stop(signals) // a second signal kills
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+// watchClient is watch for the protocol's verbs: its context also ends when the client
+// does, so that no sign-in window and no lock are left behind.
+func (p Program) watchClient(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := p.watch(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		tick := time.NewTicker(clientPoll)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if isReaderGone(p.Stdout) {
+					cancel(errClientGone)
+					return
+				}
+			}
+		}
+	}()
+	return ctx, func() { cancel(nil); stop() }
+}

@@ -1,0 +1,109 @@
+// Package settings has the commands that print and change the settings.
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"docker-credential-cgr/cli/command"
+	"docker-credential-cgr/config"
+	"docker-credential-cgr/hint"
+	"docker-credential-cgr/platform"
+)
+
+// New returns the command config.
+func New(a *command.App) *cobra.Command {
+	view := command.Formats(&cobra.Command{
+		Use:        "view",
+		SuggestFor: []string{"get", "list", "show"},
+		Short:      "Print each setting and where it comes from",
+		Args:       command.NoArgs,
+		RunE:       func(*cobra.Command, []string) error { return view(a) },
+	}, "text", "json")
+	set := command.AllowBadSettings(&cobra.Command{
+		Use:               "set PROPERTY VALUE",
+		Short:             "Set a property in the settings file",
+		Example:           `  docker-credential-cgr config set auth.mode headless`,
+		Args:              command.ExactArgs("PROPERTY", "VALUE"),
+		ValidArgsFunction: completeProperty,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if args[1] == "" {
+				return hint.With(command.Usagef("the value is empty"), hint.Do(hint.UnsetSetting, args[0]))
+			}
+			if err := checkProperty(args[0]); err != nil {
+				return err
+			}
+			changes := map[string]string{args[0]: args[1]}
+			if err := config.Check(changes); err != nil {
+				return command.Usagef("%w", err)
+			}
+			return config.Update(a.Config.File, changes)
+		},
+	})
+	unset := command.AllowBadSettings(&cobra.Command{
+		Use:               "unset PROPERTY",
+		Short:             "Remove a property from the settings file",
+		Example:           `  docker-credential-cgr config unset auth.mode`,
+		Args:              command.ExactArgs("PROPERTY"),
+		ValidArgsFunction: completeProperty,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := checkProperty(args[0]); err != nil {
+				return err
+			}
+			return config.Update(a.Config.File, map[string]string{args[0]: ""})
+		},
+	})
+	path := command.AllowBadSettings(&cobra.Command{
+		Use:   "path",
+		Short: "Print the path of the settings file",
+		Args:  command.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if a.Config.File == "" {
+				return hint.With(errors.New("there is no directory for a settings file"), hint.Text("set HOME, or name a file with --config"))
+			}
+			return a.Print("%s\n", a.Config.File)
+		},
+	})
+	return command.Group(&cobra.Command{
+		Use:   "config",
+		Short: "View and change the settings",
+		Long: `View and change the settings. Precedence: flag, environment variable, settings file,
+default. Properties have the same names as in chainctl.`,
+		Example: `  docker-credential-cgr config view
+  docker-credential-cgr config set auth.mode headless
+  docker-credential-cgr config unset auth.mode`,
+	}, view, set, unset, path)
+}
+
+func checkProperty(property string) error {
+	if slices.Contains(config.Properties(), property) {
+		return nil
+	}
+	next := hint.Do(hint.ListSettings)
+	if near := config.Near(property); near != "" {
+		next = hint.Text("did you mean %s?", near)
+	}
+	return hint.With(command.Usagef("unknown setting %q", command.HideToken(property)), next)
+}
+
+func completeProperty(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return config.Properties(), cobra.ShellCompDirectiveNoFileComp
+}
+
+func view(a *command.App) error {
+	if a.Output == "json" {
+		return a.PrintItems(a.Config.Settings)
+	}
+	var b strings.Builder
+	for _, s := range a.Config.Settings {
+		fmt.Fprintf(&b, "%-26s %-36s %s\n", s.Property, platform.Printable(s.Value), s.Source)
+	}
+	return a.Print("%s", b.String())
+}

@@ -1,0 +1,63 @@
+package pulltoken
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"docker-credential-cgr/hint"
+	"docker-credential-cgr/platform"
+)
+
+// DockerScript returns a script that logs Docker in to a registry, without the token as an
+// argument. It begins with a space because many shells then leave it out of their history.
+func (c Credential) DockerScript(registry string) string {
+	return fmt.Sprintf(" docker login %s --username %s --password-stdin <<'EOF'\n%s\nEOF\n",
+		hint.Quote(registry), hint.Quote(c.Identity.ID), c.Token)
+}
+
+// EnvScript returns a script for eval that sets the same variables as chainctl. Each type of
+// library has its own; images and packages share theirs.
+func (c Credential) EnvScript(repositories []Repository) string {
+	var prefixes []string
+	for _, r := range repositories {
+		prefix := "CHAINGUARD_"
+		if r != OCI && r != APK {
+			prefix += strings.ToUpper(string(r)) + "_"
+		}
+		if !slices.Contains(prefixes, prefix) {
+			prefixes = append(prefixes, prefix)
+		}
+	}
+	var b strings.Builder
+	for _, prefix := range prefixes {
+		fmt.Fprintf(&b, "export %sIDENTITY_ID=%s\nexport %[1]sTOKEN=%[3]s\n", prefix, hint.Quote(c.Identity.ID), hint.Quote(c.Token))
+	}
+	return b.String()
+}
+
+// Text returns the text that chainctl prints for a new pull token, which scripts parse.
+func (c Credential) Text(registry, organization string, repositories []Repository) string {
+	var texts, others []string
+	for _, r := range repositories {
+		switch r {
+		case OCI:
+			texts = []string{fmt.Sprintf("To use this pull token in another environment, run this command:\n\n"+
+				"    docker login \"%s\" --username \"%s\" --password \"%s\"\n", registry, c.Identity.ID, c.Token)}
+		case APK:
+			others = append(others, "APK")
+		case Java:
+			others = append(others, "Java")
+		case Python:
+			others = append(others, "Python")
+		case JavaScript:
+			others = append(others, "JavaScript")
+		}
+	}
+	if len(others) > 0 {
+		texts = append(texts, fmt.Sprintf("Creating new %s registry pull-token in %s\n\n"+
+			"To use this pull token in another environment, supply the following for Basic authorization:\n\n"+
+			"Username: %s\nPassword: %s\n", strings.Join(others, ", "), platform.Printable(organization), c.Identity.ID, c.Token))
+	}
+	return strings.Join(texts, "\n")
+}
