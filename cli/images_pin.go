@@ -148,7 +148,7 @@ func forAll(err error) bool {
 	var left *token.SignInError
 	var refused *registry.Error
 	busy := errors.As(err, &refused) && (refused.Status == http.StatusTooManyRequests || refused.Status >= 500)
-	return errors.As(err, &nobody) || errors.As(err, &left) || busy || platform.Unanswered(err)
+	return errors.As(err, &nobody) || errors.As(err, &left) || busy || platform.IsUnreachable(err)
 }
 
 // unjoined gives the errors of a join, and any other as it is.

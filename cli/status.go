@@ -132,7 +132,7 @@ func (a *app) status(ctx context.Context, quick bool) error {
 	if st.Valid && !quick && a.cfg.IdentityID == "" {
 		if _, err := s.Credential(ctx, s.Registry, false); err != nil {
 			st.Valid, st.Problem = false, oneLine(err)
-		} else if err := a.askStanding(ctx, s, &st); platform.Refused(err, platform.CodeUnauthenticated) && !stored {
+		} else if err := a.askStanding(ctx, s, &st); platform.HasCode(err, platform.CodeUnauthenticated) && !stored {
 			st.Valid = false // the registry refuses that session too; a stored pair has no part in it
 		}
 	}

@@ -27,7 +27,7 @@ capabilities is requested each time and not stored.`,
   ` + name + ` token --audience https://console-api.enforce.dev`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.token(c.Context(), platform.Ask{Audiences: []string{audience}, Scopes: scopes, Capabilities: capabilities})
+			return a.token(c.Context(), platform.TokenRequest{Audiences: []string{audience}, Scopes: scopes, Capabilities: capabilities})
 		},
 	}, "text", "json")
 	c.Flags().StringVar(&audience, "audience", "", "`AUDIENCE` of the token (default: the registry's host)")
@@ -36,7 +36,7 @@ capabilities is requested each time and not stored.`,
 	return c
 }
 
-func (a *app) token(ctx context.Context, ask platform.Ask) error {
+func (a *app) token(ctx context.Context, ask platform.TokenRequest) error {
 	for _, scope := range ask.Scopes {
 		if !config.ValidUIDP(scope) {
 			return hint.With(misuse("--scope %q is not the ID of an organization or folder", scope), hint.Text("%s organizations list", name))

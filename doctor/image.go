@@ -86,7 +86,7 @@ func (p pull) try(ctx context.Context) Result {
 	}
 	var refused *registry.Error
 	switch busy := errors.As(err, &refused) && refused.Status == http.StatusTooManyRequests; {
-	case platform.Unanswered(err), busy:
+	case platform.IsUnreachable(err), busy:
 		return failure(check, "try again later", "%s: %v", p.image, err)
 	case refused == nil || refused.Code == "" || refused.Status >= 500:
 		says, mend := stranger(err)

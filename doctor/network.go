@@ -31,7 +31,7 @@ type endpoint struct {
 	url   *url.URL
 	// ask sends a request that this server, and no proxy or other server, answers
 	// without an error.
-	ask func(context.Context) (platform.Answer, error)
+	ask func(context.Context) (platform.Response, error)
 }
 
 // network checks that issuer, API and registry can be reached, side by side.
@@ -44,7 +44,7 @@ func (p *Patient) network(ctx context.Context) reached {
 		{"registry", p.Config.Registry, p.askRegistry},
 	}
 	found := reached{results: make([]Result, len(endpoints))}
-	answers := make([]platform.Answer, len(endpoints))
+	answers := make([]platform.Response, len(endpoints))
 	times := make([]time.Time, len(endpoints))
 	var all sync.WaitGroup
 	for i, e := range endpoints {
@@ -68,18 +68,18 @@ func (p *Patient) network(ctx context.Context) reached {
 
 // askIssuer asks for a token in a way that the token service refuses in its own
 // words: with the wrong method.
-func (p *Patient) askIssuer(ctx context.Context) (platform.Answer, error) {
+func (p *Patient) askIssuer(ctx context.Context) (platform.Response, error) {
 	return p.askGateway(ctx, p.Config.Issuer.String()+"/sts/exchange")
 }
 
 // askAPI asks the API who asks, without a token.
-func (p *Patient) askAPI(ctx context.Context) (platform.Answer, error) {
+func (p *Patient) askAPI(ctx context.Context) (platform.Response, error) {
 	return p.askGateway(ctx, p.Config.API.String()+"/auth/v1/ok")
 }
 
 // askGateway asks one of the platform's gateways for what it refuses with a gRPC code
 // in JSON. A code for a path that is not known is another server's.
-func (p *Patient) askGateway(ctx context.Context, address string) (platform.Answer, error) {
+func (p *Patient) askGateway(ctx context.Context, address string) (platform.Response, error) {
 	answer, err := platform.Do(ctx, p.Transport, platform.Request{Method: http.MethodGet, URL: address})
 	if err != nil {
 		return answer, err
@@ -92,16 +92,16 @@ func (p *Patient) askGateway(ctx context.Context, address string) (platform.Answ
 		return answer, fmt.Errorf("a captive portal or a proxy answered, not the platform (status %d, %s)", answer.Status, kind)
 	}
 	if answer.Status > http.StatusNotImplemented {
-		return answer, &platform.AnswerError{Host: answer.Host, Status: answer.Status, Code: refusal.Code}
+		return answer, &platform.ResponseError{Host: answer.Host, Status: answer.Status, Code: refusal.Code}
 	}
 	return answer, nil
 }
 
 // askRegistry asks the registry where its tokens are had, which must be itself.
-func (p *Patient) askRegistry(ctx context.Context) (platform.Answer, error) {
+func (p *Patient) askRegistry(ctx context.Context) (platform.Response, error) {
 	client := registry.Client{URL: p.Config.Registry, Transport: p.Transport}
 	_, _, err := client.Challenge(ctx)
-	return platform.Answer{}, err
+	return platform.Response{}, err
 }
 
 // reach makes a result of what came of a request to an endpoint.
@@ -136,7 +136,7 @@ func (p *Patient) explain(e endpoint, way *route, err error) (says, mend string)
 	var lookup *net.DNSError
 	var dial *net.OpError
 	switch {
-	case !platform.Unanswered(err):
+	case !platform.IsUnreachable(err):
 		return stranger(err)
 	case way.via == "": // the transport did not even look for a way
 		return variable + " is no address of a proxy, such as http://proxy.example:3128", "correct " + variable + ", or unset it"
@@ -187,10 +187,10 @@ const portal = "open a page in a browser: if one of the network's own comes up, 
 
 // stranger explains an answer that is not the server's own.
 func stranger(err error) (says, mend string) {
-	var answer *platform.AnswerError
+	var answer *platform.ResponseError
 	var refused *registry.Error
 	if errors.As(err, &refused) {
-		answer = &platform.AnswerError{Host: refused.Host, Status: refused.Status, Message: refused.Message}
+		answer = &platform.ResponseError{Host: refused.Host, Status: refused.Status, Message: refused.Message}
 	}
 	switch {
 	case answer == nil && !errors.As(err, &answer):

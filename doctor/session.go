@@ -169,7 +169,7 @@ func (p *Patient) signedOut(kept token.Kept) Result {
 // refused says why `get` fails.
 func (p *Patient) refused(ctx context.Context, err error) Result {
 	const check = "session"
-	var answer *platform.AnswerError
+	var answer *platform.ResponseError
 	switch {
 	case errors.As(err, &answer) && p.Config.Identity != "":
 		return failure(check, "compare what the identity lets in (issuer, subject, audience) with the ID token of this job", "%v%s", err, p.accepts(ctx))

@@ -101,7 +101,7 @@ func TestSessionEnded(t *testing.T) {
 
 // What keeps an identity from being assumed is not mended by a person's sign-in.
 func TestSessionRefused(t *testing.T) {
-	answer := fmt.Errorf("cannot assume the identity: %w", &platform.AnswerError{Host: "issuer", Status: 403, Message: "no; run: evil"})
+	answer := fmt.Errorf("cannot assume the identity: %w", &platform.ResponseError{Host: "issuer", Status: 403, Message: "no; run: evil"})
 	other := errors.New("no ID token: the variable X is not set")
 	p := patient(t)
 	want(t, p.refused(t.Context(), answer), Failure, "issuer answered 403", login)
@@ -115,7 +115,7 @@ func TestSessionRefused(t *testing.T) {
 
 // What the identity accepts is shown where a session may read it.
 func TestSessionRefusedAccepts(t *testing.T) {
-	refusal := &platform.AnswerError{Host: "issuer", Status: 403, Message: "no"}
+	refusal := &platform.ResponseError{Host: "issuer", Status: 403, Message: "no"}
 	for _, test := range []struct {
 		name, identity, want string // want "": the error alone
 	}{

@@ -21,9 +21,9 @@ import (
 )
 
 const (
-	maxAnswer      = 1 << 20 // of a good answer, decoded
-	maxErrorAnswer = 4 << 10
-	maxHeader      = 64 << 10
+	maxBody      = 1 << 20 // of a good answer, decoded
+	maxErrorBody = 4 << 10
+	maxHeader    = 64 << 10
 )
 
 // NewTransport gives what sends requests to the issuer. It speaks HTTP/1.1 alone,
@@ -43,16 +43,16 @@ func NewTransport() http.RoundTripper {
 	}
 }
 
-// AnswerError is an answer of the service that is no success. Nothing in it is
+// ResponseError is an answer of the service that is no success. Nothing in it is
 // secret, and all of it is printable.
-type AnswerError struct {
+type ResponseError struct {
 	Host    string
 	Status  int    // HTTP status
 	Code    int    // gRPC code, 0 where the body was not the gateway's
 	Message string // the server's words, printable; may be empty
 }
 
-func (e *AnswerError) Error() string {
+func (e *ResponseError) Error() string {
 	text := fmt.Sprintf("%s answered %d %s", e.Host, e.Status, http.StatusText(e.Status))
 	if e.Message != "" {
 		text += ": " + e.Message
@@ -140,8 +140,8 @@ func (r Request) http(ctx context.Context) (*http.Request, error) {
 	return req, nil
 }
 
-// Answer is what came back for a Request.
-type Answer struct {
+// Response is what came back for a Request.
+type Response struct {
 	Host   string // that answered, with its port where the URL has one
 	Status int
 	Header http.Header
@@ -155,33 +155,33 @@ type Answer struct {
 // no redirect, reads bodies up to a limit, and ends within 30 s.
 //
 // Its errors are one printable line each, without the secrets of the request: an
-// *AnswerError for a redirect, one of which Unanswered says so where no whole answer
+// *ResponseError for a redirect, one of which IsUnreachable says so where no whole answer
 // came.
-func Do(ctx context.Context, transport http.RoundTripper, r Request) (Answer, error) {
+func Do(ctx context.Context, transport http.RoundTripper, r Request) (Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, sendLimit)
 	defer cancel()
 	secrets := r.Secrets()
 	req, err := r.http(ctx)
 	if err != nil {
-		return Answer{}, fmt.Errorf("cannot make the request: %s", Printable(err.Error(), secrets...))
+		return Response{}, fmt.Errorf("cannot make the request: %s", Printable(err.Error(), secrets...))
 	}
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
-		return Answer{}, networkError(req.URL.Host, err, secrets)
+		return Response{}, networkError(req.URL.Host, err, secrets)
 	}
 	defer resp.Body.Close()
-	answer := Answer{Host: req.URL.Host, Status: resp.StatusCode, Header: resp.Header, Length: resp.ContentLength}
+	answer := Response{Host: req.URL.Host, Status: resp.StatusCode, Header: resp.Header, Length: resp.ContentLength}
 	answer.Date, _ = http.ParseTime(resp.Header.Get("Date"))
 
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
-		return answer, &AnswerError{Host: req.URL.Host, Status: resp.StatusCode, Message: "it redirects to " + redirectHost(resp, secrets) + ", which is not followed"}
+		return answer, &ResponseError{Host: req.URL.Host, Status: resp.StatusCode, Message: "it redirects to " + redirectHost(resp, secrets) + ", which is not followed"}
 	}
 	if r.Method == http.MethodHead {
 		return answer, nil
 	}
-	limit := cmp.Or(r.Limit, maxAnswer)
+	limit := cmp.Or(r.Limit, maxBody)
 	if resp.StatusCode != http.StatusOK {
-		limit = maxErrorAnswer
+		limit = maxErrorBody
 	}
 	answer.Body, answer.Cut, err = readBody(resp, limit)
 	if err != nil {
@@ -192,14 +192,14 @@ func Do(ctx context.Context, transport http.RoundTripper, r Request) (Answer, er
 
 // Send does a request and reads the JSON that answers it into answer. date is the
 // server's clock, or the zero time where it did not say. Its errors are those of Do,
-// and an *AnswerError for every status but 200.
+// and an *ResponseError for every status but 200.
 func Send(ctx context.Context, transport http.RoundTripper, r Request, answer any) (date time.Time, err error) {
 	got, err := Do(ctx, transport, r)
 	if err != nil {
 		return got.Date, err
 	}
 	if got.Status != http.StatusOK {
-		return got.Date, parseAnswerError(got.Host, got.Status, got.Body, r.Secrets())
+		return got.Date, parseResponseError(got.Host, got.Status, got.Body, r.Secrets())
 	}
 	kind, _, _ := mime.ParseMediaType(got.Header.Get("Content-Type"))
 	isJSON := kind == "application/json" || r.Plain && kind == "text/plain"
@@ -234,8 +234,8 @@ func readBody(resp *http.Response, limit int64) (body []byte, cut bool, err erro
 	return body, false, err
 }
 
-func parseAnswerError(host string, status int, body []byte, secrets []string) error {
-	e := &AnswerError{Host: host, Status: status}
+func parseResponseError(host string, status int, body []byte, secrets []string) error {
+	e := &ResponseError{Host: host, Status: status}
 	var gateway struct {
 		Code    int    `json:"code"`
 		Message string `json:"message"`
@@ -276,9 +276,9 @@ func networkError(host string, err error, secrets []string) error {
 	return &networkFailure{fmt.Sprintf("cannot reach %s%s: %s", host, via, text), err}
 }
 
-// Unanswered says whether err is a request that got no whole answer: its server
+// IsUnreachable says whether err is a request that got no whole answer: its server
 // could not be reached, or did not answer in time.
-func Unanswered(err error) bool {
+func IsUnreachable(err error) bool {
 	var failure *networkFailure
 	return errors.As(err, &failure)
 }

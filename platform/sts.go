@@ -23,8 +23,8 @@ type STS struct {
 	Debug     func(format string, args ...any)
 }
 
-// Ask is what a token is asked for. An empty field is not sent.
-type Ask struct {
+// TokenRequest is what a token is asked for. An empty field is not sent.
+type TokenRequest struct {
 	Audiences []string // all of which the token must be good for
 	// Identity is the UIDP of the identity that the token must be of; empty for a
 	// person. It is sent with an exchange only: a refresh token is of one already.
@@ -37,7 +37,7 @@ type Ask struct {
 }
 
 // form is the part of ask that every request for a token has.
-func (a Ask) form() url.Values {
+func (a TokenRequest) form() url.Values {
 	form := url.Values{}
 	for name, values := range map[string][]string{"aud": a.Audiences, "scopes": a.Scopes, "cap": a.Capabilities} {
 		if len(values) > 0 {
@@ -62,7 +62,7 @@ const stepLimit = 8 * time.Second
 //
 // A token beside an error holds no access token that may be used, but the refresh
 // token that has replaced the one sent: it must not be lost.
-func (s *STS) Refresh(ctx context.Context, refreshToken string, ask Ask, tries int) (*oauth2.Token, error) {
+func (s *STS) Refresh(ctx context.Context, refreshToken string, ask TokenRequest, tries int) (*oauth2.Token, error) {
 	s.Debug("refreshing at %s for %s", s.Issuer, strings.Join(ask.Audiences, ", "))
 	var answer struct {
 		Token   struct{ Token string } `json:"token"`
@@ -78,7 +78,7 @@ func (s *STS) Refresh(ctx context.Context, refreshToken string, ask Ask, tries i
 // Exchange gives an access token, and perhaps a refresh token, for an ID token of
 // a person or a workload (POST /sts/exchange). The ID token is handed on as it is:
 // only what cannot be sent is refused. Expiry and tries are as Refresh has them.
-func (s *STS) Exchange(ctx context.Context, idToken string, ask Ask, tries int) (*oauth2.Token, error) {
+func (s *STS) Exchange(ctx context.Context, idToken string, ask TokenRequest, tries int) (*oauth2.Token, error) {
 	switch {
 	case idToken == "":
 		return nil, errors.New("the ID token is empty: nothing was sent")
@@ -136,7 +136,7 @@ func (s *STS) post(ctx context.Context, path, bearer string, form url.Values, tr
 
 // received makes a token of what the service answered to ask. What was sent shows
 // in no error, although the token may hold it.
-func (s *STS) received(access, refresh, sent string, ask Ask, date time.Time) (*oauth2.Token, error) {
+func (s *STS) received(access, refresh, sent string, ask TokenRequest, date time.Time) (*oauth2.Token, error) {
 	token := &oauth2.Token{AccessToken: access, RefreshToken: refresh, TokenType: "Bearer"}
 	if HasControl(access) || HasControl(refresh) {
 		return nil, fmt.Errorf("%s answered with a token that holds control characters", s.Host())
@@ -158,7 +158,7 @@ func (s *STS) Host() string {
 
 // check reads the token's claims, refuses one that is for somebody or something
 // else than was asked (RFC 9700, section 4.10), and sets its Expiry.
-func (s *STS) check(token *oauth2.Token, sent string, ask Ask, date time.Time) error {
+func (s *STS) check(token *oauth2.Token, sent string, ask TokenRequest, date time.Time) error {
 	c, err := ParseClaims(token.AccessToken)
 	if err != nil {
 		return fmt.Errorf("%s answered with an access token that is %w", s.Host(), err)
@@ -209,24 +209,24 @@ func localTime(t, serverNow, now time.Time) time.Time {
 // did not. The codes, here and below, are those for which the vendor's own client
 // tries again.
 func exchangeAgain(err error) bool {
-	var answer *AnswerError
+	var answer *ResponseError
 	if !errors.As(err, &answer) {
-		return Unanswered(err)
+		return IsUnreachable(err)
 	}
 	return answer.Status == http.StatusBadGateway || answer.Status == http.StatusServiceUnavailable || answer.Code == CodeUnavailable
 }
 
 // refreshAgain says the same of a refresh.
 func refreshAgain(err error) bool {
-	var answer *AnswerError
+	var answer *ResponseError
 	return exchangeAgain(err) ||
 		errors.As(err, &answer) && (answer.Status == http.StatusGatewayTimeout || answer.Code == CodeInternal || answer.Code == CodeDeadlineExceeded)
 }
 
-// Refused says whether err is an answer of the service itself, and not of some
+// HasCode says whether err is an answer of the service itself, and not of some
 // proxy, with one of the gRPC codes given.
-func Refused(err error, codes ...int) bool {
-	var answer *AnswerError
+func HasCode(err error, codes ...int) bool {
+	var answer *ResponseError
 	return errors.As(err, &answer) && slices.Contains(codes, answer.Code)
 }
 

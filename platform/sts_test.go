@@ -12,7 +12,7 @@ import (
 // refreshes asks the issuer of f, with R1, at most tries times.
 func (f *fixture) refreshes(tries int) (access, refresh string, err error) {
 	f.t.Helper()
-	token, err := f.sts().Refresh(f.t.Context(), "R1", Ask{Audiences: []string{registry}}, tries)
+	token, err := f.sts().Refresh(f.t.Context(), "R1", TokenRequest{Audiences: []string{registry}}, tries)
 	if token == nil {
 		return "", "", err
 	}
@@ -111,12 +111,12 @@ func TestRefreshEndsWithItsContext(t *testing.T) {
 		cancel()
 		fails(503, CodeUnavailable, "")(w, r)
 	})
-	if token, err := f.sts().Refresh(ctx, "R1", Ask{Audiences: []string{registry}}, 3); err == nil {
+	if token, err := f.sts().Refresh(ctx, "R1", TokenRequest{Audiences: []string{registry}}, 3); err == nil {
 		t.Errorf("F25 got %+v, want an error", token)
 	}
 }
 
-// A token that is for somebody or something else is Refused, and what it says of
+// A token that is for somebody or something else is HasCode, and what it says of
 // itself is shown escaped.
 func TestCheckedTokens(t *testing.T) {
 	f := newFixture(t)

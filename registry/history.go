@@ -184,7 +184,7 @@ func (c *Client) historyPage(ctx context.Context, ref Reference, t Token, start,
 const maxTimestamp = 64
 
 // parseHistory reads a page of a history, in its order.
-func parseHistory(answer platform.Answer) ([]Record, error) {
+func parseHistory(answer platform.Response) ([]Record, error) {
 	var page struct {
 		History []wireRecord `json:"history"`
 	}

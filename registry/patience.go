@@ -30,7 +30,7 @@ func (r *Reader) patiently(ctx context.Context, request func() error) error {
 			return err
 		case errors.Is(err, context.DeadlineExceeded):
 			return err
-		case platform.Unanswered(err):
+		case platform.IsUnreachable(err):
 			unanswered++
 		case errors.As(err, &refused) && busy(refused.Status):
 			if refused.RetryAfter > 0 {
@@ -63,7 +63,7 @@ func busy(status int) bool {
 // retryAfter reads how long a busy server wants to be left alone: seconds, or a time by
 // its own clock (RFC 9110, section 10.2.3). Zero where it does not say, or says what is
 // over.
-func retryAfter(answer platform.Answer) time.Duration {
+func retryAfter(answer platform.Response) time.Duration {
 	text := answer.Header.Get("Retry-After")
 	if text == "" || !busy(answer.Status) {
 		return 0

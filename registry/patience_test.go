@@ -121,7 +121,7 @@ func TestWaitEnds(t *testing.T) {
 		r.Patience = time.Minute
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		if _, err := r.Digest(ctx, Reference{Repository: private}, ""); !platform.Unanswered(err) || f.count("HEAD manifest") != 1 {
+		if _, err := r.Digest(ctx, Reference{Repository: private}, ""); !platform.IsUnreachable(err) || f.count("HEAD manifest") != 1 {
 			t.Errorf("got %v after %d requests, want no answer to one", err, f.count("HEAD manifest"))
 		}
 	})

@@ -148,7 +148,7 @@ func (c *Client) getManifest(ctx context.Context, ref Reference, t Token) (Descr
 	return Descriptor{Digest: digest, MediaType: mediaType(answer), Size: int64(len(answer.Body))}, answer.Body, nil
 }
 
-func (c *Client) manifest(ctx context.Context, method string, ref Reference, t Token) (platform.Answer, error) {
+func (c *Client) manifest(ctx context.Context, method string, ref Reference, t Token) (platform.Response, error) {
 	request := platform.Request{
 		Method: method, URL: c.at("/v2/" + ref.Repository + "/manifests/" + ref.Target()),
 		Bearer: t.Secret, Accept: strings.Join(manifestTypes, ", "), Limit: maxManifest,
@@ -161,21 +161,21 @@ func (c *Client) manifest(ctx context.Context, method string, ref Reference, t T
 }
 
 // mediaType is the type of an answer without parameters, in lower case.
-func mediaType(answer platform.Answer) string {
+func mediaType(answer platform.Response) string {
 	kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
 	return kind
 }
 
 // contentType shows the type of an answer that is not what was wanted, and nothing
 // secret of the request, which it may echo.
-func contentType(answer platform.Answer, request platform.Request) string {
+func contentType(answer platform.Response, request platform.Request) string {
 	return platform.Printable(cmp.Or(answer.Header.Get("Content-Type"), "no content type"), request.Secrets()...)
 }
 
 var errNotJSON = errors.New("no JSON of its kind")
 
 // parseJSON reads a good answer into what. Its error is errNotJSON.
-func parseJSON(answer platform.Answer, what any) error {
+func parseJSON(answer platform.Response, what any) error {
 	if answer.Cut || json.Unmarshal(answer.Body, what) != nil {
 		return errNotJSON
 	}
@@ -184,7 +184,7 @@ func parseJSON(answer platform.Answer, what any) error {
 
 // shown words an error about an answer so that it can follow "answered with", and holds
 // nothing secret of the request.
-func shown(err error, answer platform.Answer, request platform.Request) error {
+func shown(err error, answer platform.Response, request platform.Request) error {
 	switch {
 	case errors.Is(err, errNotJSON) && answer.Cut:
 		return fmt.Errorf("more than %d bytes", len(answer.Body))
@@ -201,9 +201,9 @@ func (c *Client) at(pathAndQuery string) string {
 
 // do makes a request. An answer that is no success becomes an Error, for which about
 // says what was asked.
-func (c *Client) do(ctx context.Context, request platform.Request, about Error) (platform.Answer, error) {
+func (c *Client) do(ctx context.Context, request platform.Request, about Error) (platform.Response, error) {
 	answer, err := platform.Do(ctx, c.Transport, request)
-	var redirect *platform.AnswerError
+	var redirect *platform.ResponseError
 	if errors.As(err, &redirect) {
 		about.Host, about.Status, about.Message = redirect.Host, redirect.Status, redirect.Message
 		return answer, &about

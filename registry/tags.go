@@ -65,7 +65,7 @@ func (c *Client) tagPage(ctx context.Context, repository, query string, t Token)
 	return page, nil
 }
 
-func parseTags(answer platform.Answer) ([]string, error) {
+func parseTags(answer platform.Response) ([]string, error) {
 	var list struct {
 		Tags []string `json:"tags"`
 	}

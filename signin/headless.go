@@ -67,7 +67,7 @@ func (h *Headless) SignIn(ctx context.Context, r token.SignInRequest) (*token.Gr
 	if err != nil {
 		return nil, failed(err)
 	}
-	return exchange(ctx, h.STS, idToken, platform.Ask{Identity: h.Identity}, r)
+	return exchange(ctx, h.STS, idToken, platform.TokenRequest{Identity: h.Identity}, r)
 }
 
 // failed is a sign-in that a person did their part in. It counts as an answer, so
@@ -119,16 +119,16 @@ func (h *Headless) await(ctx context.Context, code string, p *prompt.Prompt, end
 
 // mayPass says whether polling can go on after err, since the issuer could not say.
 func mayPass(err error) bool {
-	var answer *platform.AnswerError
+	var answer *platform.ResponseError
 	if errors.As(err, &answer) {
 		return statusMayPass(answer.Status)
 	}
-	return platform.Unanswered(err)
+	return platform.IsUnreachable(err)
 }
 
 // notYet says whether err is the issuer's word that nobody has signed in.
 func notYet(err error) bool {
-	var answer *platform.AnswerError
+	var answer *platform.ResponseError
 	return errors.As(err, &answer) && answer.Status == http.StatusNotFound
 }
 

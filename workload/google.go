@@ -108,7 +108,7 @@ func requestGoogleToken(ctx context.Context, target *url.URL) (string, error) {
 		return "", &unreachableError{target.Host, err}
 	}
 	if resp.StatusCode != http.StatusOK {
-		return "", &platform.AnswerError{Host: target.Host, Status: resp.StatusCode, Message: googleMessage(resp, body)}
+		return "", &platform.ResponseError{Host: target.Host, Status: resp.StatusCode, Message: googleMessage(resp, body)}
 	}
 	return string(body), nil
 }

@@ -45,10 +45,10 @@ func retry(ctx context.Context, name, host string, send func(context.Context) er
 
 // isTemporary reports whether the same request may succeed in a moment.
 func isTemporary(err error) bool {
-	var answer *platform.AnswerError
+	var answer *platform.ResponseError
 	if errors.As(err, &answer) {
 		return answer.Status >= 500 || answer.Status == http.StatusTooManyRequests
 	}
 	var unreachable *unreachableError
-	return platform.Unanswered(err) || errors.As(err, &unreachable)
+	return platform.IsUnreachable(err) || errors.As(err, &unreachable)
 }
