@@ -172,12 +172,12 @@ func TestExchangedTokens(t *testing.T) {
 	}
 	for _, test := range []struct{ name, access, want string }{ // want "": taken
 		{"whole", claims(nil), ""},
-		{"I51 the first audience alone", claims(map[string]any{"aud": registry}), "where one for " + api + " was asked"},
-		{"I51 the second audience alone", claims(map[string]any{"aud": []string{api}}), "where one for " + registry + " was asked"},
-		{"I51 no audience", claims(map[string]any{"aud": nil}), "where one for"},
+		{"I51 the first audience alone", claims(map[string]any{"aud": registry}), "instead of " + api},
+		{"I51 the second audience alone", claims(map[string]any{"aud": []string{api}}), "instead of " + registry},
+		{"I51 no audience", claims(map[string]any{"aud": nil}), "instead of"},
 		{"I51 another issuer", claims(map[string]any{"iss": "https://evil.example"}), "another issuer, https://evil.example"},
-		{"I51 another identity", claims(map[string]any{"sub": alice + "\x1b"}), "a token of " + alice + `\x1b, where one of ` + identity},
-		{"I51 a person", claims(map[string]any{"sub": ""}), "where one of " + identity},
+		{"I51 another identity", claims(map[string]any{"sub": alice + "\x1b"}), "a token of " + alice + `\x1b instead of ` + identity},
+		{"I51 a person", claims(map[string]any{"sub": ""}), "instead of " + identity},
 		{"I49 no JWT", "opaque-secret", "not a JWT"},
 		{"I49 line end", claims(nil) + "\n", "control characters"},
 		{"I44 empty", "", "not the issuer"},

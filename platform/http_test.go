@@ -135,8 +135,8 @@ func TestNotTheIssuer(t *testing.T) {
 					t.Errorf("got %q, want %q in it", err, part)
 				}
 			}
-			if refreshAgain(err) || gatewaySaid(err) {
-				t.Errorf("got retry %v and a code %v, want neither", refreshAgain(err), gatewaySaid(err))
+			if RefreshEndpoint.IsTemporary(err) || gatewaySaid(err) {
+				t.Errorf("got retry %v and a code %v, want neither", RefreshEndpoint.IsTemporary(err), gatewaySaid(err))
 			}
 		})
 	}
@@ -225,7 +225,7 @@ func TestBoundedAnswers(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			defer cancel()
 			_, err := Send(ctx, NewTransport(), refresh(url), &struct{}{})
-			if err == nil || !strings.Contains(err.Error(), "no answer in time") || !refreshAgain(err) {
+			if err == nil || !strings.Contains(err.Error(), "no answer in time") || !RefreshEndpoint.IsTemporary(err) {
 				t.Errorf("got %v, want one that says no answer came in time", err)
 			}
 		})
@@ -265,8 +265,8 @@ func TestRedirects(t *testing.T) {
 				if asked != 1 {
 					t.Errorf("got %d requests, want 1", asked)
 				}
-				if refreshAgain(err) || gatewaySaid(err) {
-					t.Errorf("got retry %v and a code %v, want neither", refreshAgain(err), gatewaySaid(err))
+				if RefreshEndpoint.IsTemporary(err) || gatewaySaid(err) {
+					t.Errorf("got retry %v and a code %v, want neither", RefreshEndpoint.IsTemporary(err), gatewaySaid(err))
 				}
 			})
 		}

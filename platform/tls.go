@@ -14,9 +14,9 @@ import (
 	"strings"
 )
 
-// explainTLS says, of an error about a server's certificate, who signed that and
-// what can be done: most often it is a proxy that looks into the traffic, whose
-// authority this machine does not know. It gives "" for other errors.
+// explainTLS returns the text for an error about a server's certificate: who signed it and
+// what to do. Most often a proxy inspects the traffic, and this machine does not trust its
+// authority. It returns "" for other errors.
 func explainTLS(err error) string {
 	var noRoots x509.SystemRootsError
 	if errors.As(err, &noRoots) {
@@ -26,14 +26,14 @@ func explainTLS(err error) string {
 	if !errors.As(err, &bad) {
 		return ""
 	}
-	signer := "somebody unnamed"
+	signer := "an unnamed authority"
 	if len(bad.UnverifiedCertificates) > 0 {
 		name := bad.UnverifiedCertificates[0].Issuer
 		if signer = name.CommonName; signer == "" {
 			signer = name.String()
 		}
 	}
-	text := fmt.Sprintf("its certificate, signed by %q, is not good: %s", Printable(signer), Printable(bad.Err.Error()))
+	text := fmt.Sprintf("its certificate, signed by %q, is invalid: %s", Printable(signer), Printable(bad.Err.Error()))
 	var unknown x509.UnknownAuthorityError
 	if errors.As(err, &unknown) {
 		text += "; if that is your organization's proxy, add its authority to "
@@ -46,8 +46,7 @@ func explainTLS(err error) string {
 	return text + certFile()
 }
 
-// certFile names the file that $SSL_CERT_FILE puts in the place of the system's
-// authorities, which is the first thing to look at.
+// certFile names the file that $SSL_CERT_FILE uses instead of the system's authorities.
 func certFile() string {
 	if file := os.Getenv("SSL_CERT_FILE"); file != "" {
 		return fmt.Sprintf(" (SSL_CERT_FILE is %q)", file)
@@ -55,12 +54,12 @@ func certFile() string {
 	return ""
 }
 
-// proxy is http.ProxyFromEnvironment, but for values that cannot be right: it
-// ignores some of them, and quotes others, with the password in them.
+// proxy is http.ProxyFromEnvironment with an error for every invalid value:
+// ProxyFromEnvironment ignores some, and quotes others with the password in them.
 func proxy(req *http.Request) (*url.URL, error) {
 	u, err := http.ProxyFromEnvironment(req)
 	if u == nil && isLoopback(req.URL.Hostname()) {
-		return nil, nil // never through a proxy
+		return nil, nil // the loopback interface is never behind a proxy
 	}
 	names := []string{"HTTPS_PROXY", "https_proxy"}
 	if req.URL.Scheme == "http" {
@@ -71,7 +70,7 @@ func proxy(req *http.Request) (*url.URL, error) {
 		if value == "" {
 			continue
 		}
-		if err != nil || !proxyAddress(value) {
+		if err != nil || !isProxyAddress(value) {
 			return nil, fmt.Errorf("%s is no address of a proxy, such as http://proxy.example:3128", name)
 		}
 		break
@@ -79,8 +78,8 @@ func proxy(req *http.Request) (*url.URL, error) {
 	return u, err
 }
 
-// proxyAddress says whether value names a proxy that net/http can use.
-func proxyAddress(value string) bool {
+// isProxyAddress reports whether net/http can use value as a proxy.
+func isProxyAddress(value string) bool {
 	if !strings.Contains(value, "://") {
 		value = "http://" + value
 	}
