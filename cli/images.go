@@ -92,7 +92,7 @@ func (a *app) reader() *registry.Reader {
 	return &registry.Reader{
 		Client:     registry.Client{URL: a.cfg.Registry, Transport: narrating{a.transport(), a.debugger(a.cfg)}},
 		Credential: a.registryCredential,
-		Patience:   busyPatience,
+		Timeout:    busyPatience,
 	}
 }
 

@@ -94,8 +94,8 @@ func TestImage(t *testing.T) {
 		{"of Docker Hub", "python", shop{}, nobody, Failure, `"python" is an image of docker.io`, "HOST/ORGANIZATION/IMAGE"},
 		{"of another registry", "ghcr.io/org/python", shop{}, nobody, Failure, "is an image of ghcr.io", "HOST/ORGANIZATION/IMAGE"},
 		{"P2 a look-alike", "HOST.evil.example/org/python", shop{}, nobody, Failure, "is an image of 127.0.0.1:", "HOST/ORGANIZATION/IMAGE"},
-		{"without an organization", "HOST/python", shop{}, nobody, Failure, "is no image of", "HOST/ORGANIZATION/IMAGE:TAG"},
-		{"P14 no name at all", "HOST/\x1b[31m", shop{}, nobody, Failure, "is no image of", "HOST/ORGANIZATION/IMAGE:TAG"},
+		{"without an organization", "HOST/python", shop{}, nobody, Failure, "is not an image of", "HOST/ORGANIZATION/IMAGE:TAG"},
+		{"P14 no name at all", "HOST/\x1b[31m", shop{}, nobody, Failure, "is not an image of", "HOST/ORGANIZATION/IMAGE:TAG"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := patient(t)

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -256,6 +257,15 @@ func redirectHost(resp *http.Response, secrets []string) string {
 		return "nowhere"
 	}
 	return Printable(to.Host, secrets...)
+}
+
+// HostPort returns the host and the port of a URL, which may be its scheme's.
+func HostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
+	}
+	return net.JoinHostPort(u.Hostname(), port)
 }
 
 // networkError returns the error for a request without a complete response.
