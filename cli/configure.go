@@ -218,7 +218,7 @@ func (a *app) editFile(path string, f *configureFlags) (*dockerconfig.File, erro
 	}
 	var other *dockerconfig.OtherHelperError
 	if errors.As(err, &other) {
-		err = hint.With(err, hint.Text("%s configure-docker --replace", name))
+		err = hint.With(err, hint.Do(hint.ReplaceHelper))
 	}
 	if err == nil && file.Changed() {
 		err = file.Check()
@@ -276,7 +276,7 @@ func (a *app) checkUser() error {
 	switch r := doctor.Sudo(os.Getenv, os.Geteuid(), home); r.Status {
 	case doctor.Failure:
 		if inCI() && os.Getenv("SUDO_USER") == "" {
-			a.warn("%s", r.Says) // so it is in container jobs of GitHub Actions, and their docker reads that file
+			a.warn("%s", r.Message) // so it is in container jobs of GitHub Actions, and their docker reads that file
 			return nil
 		}
 		return asError(r)
@@ -287,7 +287,7 @@ func (a *app) checkUser() error {
 }
 
 // asError returns a finding of the doctor as an error with a hint.
-func asError(r doctor.Result) error { return hint.With(errors.New(r.Says), hint.Text("%s", r.Fix)) }
+func asError(r doctor.Result) error { return hint.With(errors.New(r.Message), r.Fix...) }
 
 // checkHelper warns where Docker will not find this program, or another one by
 // its name.
@@ -296,7 +296,7 @@ func (a *app) checkHelper() {
 	if err != nil {
 		return
 	}
-	if r := doctor.Program(self, exec.LookPath); r.Status != doctor.OK {
+	if r := doctor.Program(name, self, exec.LookPath); r.Status != doctor.OK {
 		a.warnError(asError(r))
 	}
 }

@@ -57,17 +57,17 @@ can be pulled. Does not sign in or change files. Exits with 1 if a check fails.`
 const doctorPatience = 3 * time.Second
 
 func (a *app) doctor(ctx context.Context, wrong error, image string) error {
-	patient := &doctor.Patient{
-		Config: a.cfg, ConfigErr: wrong,
+	checker := &doctor.Checker{
+		Name: name, Config: a.cfg, ConfigErr: wrong,
 		LookPath: exec.LookPath, Getenv: os.Getenv, EUID: os.Geteuid(),
 		Transport: platform.NewTransport(), Now: wallClock,
 	}
-	patient.Home = dockerHome()
-	patient.Program, _ = os.Executable()
+	checker.Home = dockerHome()
+	checker.Executable, _ = os.Executable()
 	if wrong == nil {
-		patient.Session, patient.SessionErr = a.session(a.cfg)
+		checker.Session, checker.SessionErr = a.session(a.cfg)
 	}
-	if s := patient.Session; s != nil {
+	if s := checker.Session; s != nil {
 		s.Patience = doctorPatience
 		// A prompt that nobody answers is a finding, not a thing to wait for.
 		var err error
@@ -75,7 +75,7 @@ func (a *app) doctor(ctx context.Context, wrong error, image string) error {
 			return err
 		}
 	}
-	results := patient.Examine(ctx, image)
+	results := checker.Run(ctx, image)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -88,14 +88,30 @@ func (a *app) doctor(ctx context.Context, wrong error, image string) error {
 	return nil
 }
 
-func (a *app) sayResults(results []doctor.Result) error {
+// checkResult is the JSON of a doctor.Result.
+type checkResult struct {
+	Check   string        `json:"check"`
+	Status  doctor.Status `json:"status"`
+	Message string        `json:"message"`
+	Fix     string        `json:"fix,omitempty"`
+}
+
+func (a *app) sayResults(found []doctor.Result) error {
+	results := make([]checkResult, len(found))
+	for i, r := range found {
+		var fixes []string
+		for _, h := range r.Fix {
+			fixes = append(fixes, command(h))
+		}
+		results[i] = checkResult{r.Check, r.Status, r.Message, strings.Join(fixes, "; ")}
+	}
 	if a.output == "json" {
 		return a.answerItems(results)
 	}
 	colored := a.colored()
 	var b strings.Builder
 	for _, r := range results {
-		fmt.Fprintf(&b, "%s %-9s %s\n", colored(r.Status), r.Check, r.Says)
+		fmt.Fprintf(&b, "%s %-9s %s\n", colored(r.Status), r.Check, r.Message)
 		if r.Fix != "" {
 			fmt.Fprintf(&b, "%8s fix: %s\n", "", r.Fix)
 		}

@@ -108,7 +108,7 @@ func (a *app) status(ctx context.Context, quick bool) error {
 		st.From, st.Valid, st.Identity, st.Email = "CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN", true, a.cfg.IdentityID, ""
 		if err := checkExpiry("the pull token in CHAINGUARD_TOKEN", a.cfg.Token, s.Now()); err != nil {
 			st.Valid, st.Problem = false, oneLine(err)
-			fix = hint.Text(doctor.RenewPair) // the pair answers before any sign-in
+			fix = hint.Text(doctor.RenewPullToken) // the pair answers before any sign-in
 		}
 	case stored:
 	case s.IDToken != nil:

@@ -17,9 +17,11 @@ type Action int
 const (
 	SignIn Action = iota + 1
 	ConfigureDocker
+	ReplaceHelper // of another program, in Docker's configuration
 	ShowStatus
 	OpenConsole
 	ListSettings
+	SetSetting   // (property and value)
 	UnsetSetting // (property)
 	ListIdentities
 	DeleteIdentity // (ID)
