@@ -2,10 +2,8 @@ package doctor
 
 import (
 	"fmt"
-	"runtime"
 	"time"
 
-	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 )
 
@@ -28,20 +26,9 @@ func (c *Checker) checkClock(net networkState) Result {
 	}
 	switch message := fmt.Sprintf("this machine's clock is %s %s the issuer's", difference, direction); {
 	case difference > clockFailure:
-		return failure(check, message, setClock())
+		return failure(check, message, platform.SetClock())
 	case difference > clockWarning:
-		return warning(check, message, setClock())
+		return warning(check, message, platform.SetClock())
 	}
 	return ok(check, "this machine's clock agrees with the issuer's")
-}
-
-// setClock returns how to set this machine's clock.
-func setClock() hint.Hint {
-	switch runtime.GOOS {
-	case "darwin":
-		return hint.Text("set the clock: sudo sntp -sS time.apple.com")
-	case "windows":
-		return hint.Text("set the clock, as administrator: w32tm /resync")
-	}
-	return hint.Text("set the clock: sudo timedatectl set-ntp true (in a virtual machine that slept: sudo hwclock --hctosys)")
 }

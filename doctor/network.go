@@ -114,7 +114,7 @@ func (c *Checker) describe(e endpoint, way *route, err error) Result {
 // explainNetwork returns why a request failed, and what to do.
 func (c *Checker) explainNetwork(e endpoint, way *route, err error) error {
 	host := e.url.Hostname()
-	if cause := c.explainTLS(host, err); cause != nil {
+	if cause := platform.ExplainTLS(err); cause != nil {
 		return cause
 	}
 	isProxied := way.proxy() != ""

@@ -190,15 +190,15 @@ func TestNetworkCertFile(t *testing.T) {
 		return path
 	}
 	for _, test := range []struct{ name, file, message, fix string }{
-		{"missing", filepath.Join(t.TempDir(), "none.pem"), "cannot be read", "unset SSL_CERT_FILE, or correct it"},
-		{"a folder", t.TempDir(), "cannot be read", "unset SSL_CERT_FILE, or correct it"},
+		{"missing", filepath.Join(t.TempDir(), "none.pem"), "is not a file", "unset SSL_CERT_FILE, or correct it"},
+		{"a folder", t.TempDir(), "is not a file", "unset SSL_CERT_FILE, or correct it"},
 		{"empty", write("empty.pem", ""), "has no certificate", "unset SSL_CERT_FILE, or correct it"},
 		{"a key", write("key.pem", "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n"), "has no certificate", "unset SSL_CERT_FILE, or correct it"},
 		{"of another authority", write("other.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: known.cert.Raw}))), "does not trust", "get your organization's authority"},
 	} {
 		t.Run("I27 "+test.name, func(t *testing.T) {
 			p := newChecker(t)
-			p.Getenv = getenv(map[string]string{"SSL_CERT_FILE": test.file})
+			t.Setenv("SSL_CERT_FILE", test.file)
 			want(t, askedIssuer(t, p, server, known.trusting()), Failure, test.message, test.fix)
 		})
 	}

@@ -59,8 +59,7 @@ func (c *Checker) regctlPath() string {
 	return filepath.Join(c.Home, ".regctl", "config.json")
 }
 
-// readFile reads a regular file, but no more than 16 MiB. A system's list of authorities
-// has 200 KB.
+// readFile reads at most 1 MiB of a regular file.
 func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -74,7 +73,7 @@ func readFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	const limit = 16 << 20
+	const limit = 1 << 20
 	return io.ReadAll(io.LimitReader(f, limit))
 }
 

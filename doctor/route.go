@@ -41,7 +41,7 @@ func trace(ctx context.Context, target *url.URL) (context.Context, *route) {
 		},
 		TLSHandshakeDone: func(state tls.ConnectionState, err error) {
 			if err == nil && len(state.PeerCertificates) > 0 {
-				set(func() { r.signer = issuerOf(state.PeerCertificates[0]) })
+				set(func() { r.signer = platform.CertificateIssuer(state.PeerCertificates[0]) })
 			}
 		},
 		WroteRequest: func(httptrace.WroteRequestInfo) { set(func() { r.sent = true }) },

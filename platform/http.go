@@ -18,6 +18,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"docker-credential-cgr/hint"
 )
 
 const (
@@ -274,16 +276,18 @@ func networkError(host string, err error, secrets []string) error {
 		return err
 	}
 	text := Printable(err.Error(), secrets...)
-	if errors.Is(err, context.DeadlineExceeded) {
+	cause := ExplainTLS(err)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
 		text = "no answer in time"
-	} else if explained := explainTLS(err); explained != "" {
-		text = explained
+	case cause != nil:
+		text = cause.Error()
 	}
 	via := ""
 	if u, _ := proxy(&http.Request{URL: &url.URL{Scheme: "https", Host: host}}); u != nil {
 		via = " through the proxy " + Printable(u.Host)
 	}
-	return &UnreachableError{fmt.Sprintf("cannot reach %s%s: %s", host, via, text), err}
+	return hint.With(&UnreachableError{fmt.Sprintf("cannot reach %s%s: %s", host, via, text), err}, hint.Of(cause)...)
 }
 
 // UnreachableError is a request without a complete response: the server could not be
