@@ -3,6 +3,7 @@ package registry
 import (
 	"fmt"
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -144,7 +145,7 @@ func (c *collection) finish(since, until time.Time) {
 	c.Records = slices.DeleteFunc(slices.Concat(c.pages...), func(r Record) bool {
 		return !since.IsZero() && r.Updated.Before(since) || !until.IsZero() && r.Updated.After(until)
 	})
-	slices.SortStableFunc(c.Records, byTime)
+	sort.SliceStable(c.Records, func(i, j int) bool { return c.Records[i].Updated.Before(c.Records[j].Updated) })
 }
 
 // last returns the newest record. isCertain reports whether there is one and no newer one
