@@ -10,127 +10,124 @@ import (
 	"strings"
 
 	"docker-credential-cgr/dockerconfig"
+	"docker-credential-cgr/hint"
 )
 
-const configure = name + " configure-docker"
+// helper is the name of this program in the clients' configuration.
+func (c *Checker) helper() string { return strings.TrimPrefix(c.Name, "docker-credential-") }
 
-// docker checks that Docker asks this program about the registry.
-func (p *Patient) docker() []Result {
+// checkDocker checks that Docker uses this program for the registry.
+func (c *Checker) checkDocker() []Result {
 	const check = "docker"
-	host := p.Config.Registry.Host
-	path, err := dockerconfig.DockerPath(p.Getenv, p.Home)
+	host, helper := c.Config.Registry.Host, c.helper()
+	path, err := dockerconfig.DockerPath(c.Getenv, c.Home)
 	if err != nil {
-		mend := "set HOME to your home directory, or DOCKER_CONFIG"
-		if dir := p.Getenv("DOCKER_CONFIG"); dir != "" {
-			mend = "export DOCKER_CONFIG=" + quoted(filepath.Dir(dir))
+		fix := hint.Text("set HOME to your home directory, or DOCKER_CONFIG")
+		if dir := c.Getenv("DOCKER_CONFIG"); dir != "" {
+			fix = hint.Text("export DOCKER_CONFIG=%s", quoted(filepath.Dir(dir)))
 		}
-		return []Result{failure(check, mend, "%v", err)}
+		return []Result{failure(check, err.Error(), fix)}
 	}
 	file, err := dockerconfig.Load(path)
 	if err != nil {
 		return []Result{unreadable(check, path, err)}
 	}
-	results := []Result{p.registration(check, file)}
-	if snap, err := p.LookPath("docker"); err == nil && strings.HasPrefix(snap, "/snap/") {
-		// https://snapcraft.io/docs/snap-confinement: it sees neither this file nor PATH.
-		results[0] = failure(check, "install Docker from its own packages (https://docs.docker.com/engine/install), and run: sudo snap remove docker",
-			"docker is a snap (%s): it reads %s, not %s, and cannot run programs from outside", snap, filepath.Join(p.Home, "snap/docker/current/.docker/config.json"), path)
+	results := []Result{c.checkRegistration(check, file)}
+	if snap, err := c.LookPath("docker"); err == nil && strings.HasPrefix(snap, "/snap/") {
+		// https://snapcraft.io/docs/snap-confinement: it can read neither this file nor PATH.
+		results[0] = failure(check, fmt.Sprintf("docker is a snap (%s): it reads %s, not %s, and cannot run programs from outside",
+			snap, filepath.Join(c.Home, "snap/docker/current/.docker/config.json"), path),
+			hint.Text("install Docker from its own packages (https://docs.docker.com/engine/install), and run: sudo snap remove docker"))
 	}
 	registered := results[0].Status == OK
 	for _, f := range file.Findings(host, helper) {
-		at := fmt.Sprintf("%s:%d", path, f.Line)
+		message := fmt.Sprintf("%s:%d: %s", path, f.Line, f.Text)
 		switch {
 		case f.Kind == dockerconfig.Login:
-			results = append(results, warning(check, removeLogin(path, f), "%s: %s", at, f.Text))
+			results = append(results, warning(check, message, removeLogin(path, f)))
 		case f.Kind == dockerconfig.OtherKey && registered && f.Helper != helper:
-			results = append(results, warning(check, fmt.Sprintf("remove %q from credHelpers in %s (line %d)", f.Key, path, f.Line), "%s: %s", at, f.Text))
+			results = append(results, warning(check, message, hint.Text("remove %q from credHelpers in %s (line %d)", f.Key, path, f.Line)))
 		case f.Kind == dockerconfig.Store && f.Helper == helper:
-			results = append(results, warning(check, fmt.Sprintf("remove credsStore from %s (line %d), then run: %s", path, f.Line, configure),
-				"%s: credsStore is %q, so Docker brings every registry's credentials here, where only those for %s are kept", at, helper, host))
+			message = fmt.Sprintf("%s:%d: credsStore is %q, so Docker uses this program for all registries, and it stores credentials for %s only",
+				path, f.Line, helper, host)
+			results = append(results, warning(check, message,
+				hint.Text("remove credsStore from %s (line %d)", path, f.Line), hint.Do(hint.ConfigureDocker)))
 		}
 	}
-	if dockerconfig.EnvLogin(p.Getenv("DOCKER_AUTH_CONFIG"), host) {
-		results = append(results, warning(check, "unset DOCKER_AUTH_CONFIG", "DOCKER_AUTH_CONFIG holds a credential for %s, which Docker takes in place of any helper's", host))
+	if dockerconfig.EnvLogin(c.Getenv("DOCKER_AUTH_CONFIG"), host) {
+		results = append(results, warning(check, "DOCKER_AUTH_CONFIG has a credential for "+host+", which Docker uses instead of a helper's",
+			hint.Text("unset DOCKER_AUTH_CONFIG")))
 	}
 	return results
 }
 
-// registration checks that file names this program for the registry.
-func (p *Patient) registration(check string, file *dockerconfig.File) Result {
-	host := p.Config.Registry.Host
-	named, there := file.Helper(host)
-	switch {
-	case there && named == helper:
-		return ok(check, "%s registers "+name+" for %s", file.Path, host)
-	case there:
-		for _, f := range file.Findings(host, helper) {
-			if f.Kind == dockerconfig.OtherHelper {
-				return failure(check, configure+" --replace", "%s:%d: %s", file.Path, f.Line, f.Text)
-			}
-		}
-	}
-	if !there && isStore(file, host) {
-		return ok(check, "%s names "+name+" for every registry (credsStore)", file.Path)
-	}
-	says := fmt.Sprintf("%s does not register %s for %s", file.Path, name, host)
-	if !file.Exists() {
-		says = fmt.Sprintf("there is no %s to register %s for %s", file.Path, name, host)
-	}
-	for _, f := range file.Findings(host, helper) {
-		if f.Kind == dockerconfig.OtherKey {
-			says += fmt.Sprintf("; on line %d %s", f.Line, f.Text)
-		}
-	}
-	return failure(check, configure, "%s", says)
-}
-
-// isStore reports whether file names this program as the store of every registry's
-// credentials.
-func isStore(file *dockerconfig.File, host string) bool {
-	return slices.ContainsFunc(file.Findings(host, helper), func(f dockerconfig.Finding) bool {
+// checkRegistration checks that file names this program for the registry.
+func (c *Checker) checkRegistration(check string, file *dockerconfig.File) Result {
+	host, helper := c.Config.Registry.Host, c.helper()
+	findings := file.Findings(host, helper)
+	named, found := file.Helper(host)
+	isStore := slices.ContainsFunc(findings, func(f dockerconfig.Finding) bool {
 		return f.Kind == dockerconfig.Store && f.Helper == helper
 	})
+	switch {
+	case found && named == helper:
+		return ok(check, "%s registers %s for %s", file.Path, c.Name, host)
+	case !found && isStore:
+		return ok(check, "%s names %s for every registry (credsStore)", file.Path, c.Name)
+	}
+	message := fmt.Sprintf("%s does not register %s for %s", file.Path, c.Name, host)
+	if !file.Exists() {
+		message = fmt.Sprintf("there is no %s to register %s for %s", file.Path, c.Name, host)
+	}
+	for _, f := range findings {
+		switch {
+		case found && f.Kind == dockerconfig.OtherHelper:
+			return failure(check, fmt.Sprintf("%s:%d: %s", file.Path, f.Line, f.Text), hint.Do(hint.ReplaceHelper))
+		case f.Kind == dockerconfig.OtherKey:
+			message += fmt.Sprintf("; on line %d %s", f.Line, f.Text)
+		}
+	}
+	return failure(check, message, hint.Do(hint.ConfigureDocker))
 }
 
-// unreadable returns the failure for a client's file that cannot be read, or whose text
-// is not a configuration.
+// unreadable returns the failure for a client's file that cannot be read or is not a
+// configuration.
 func unreadable(check, path string, err error) Result {
 	if errors.Is(err, fs.ErrPermission) {
-		return fromError(check, err, "make "+quoted(path)+" readable for you")
+		return failed(check, err, hint.Text("chmod u+r %s", quoted(path)))
 	}
-	return failure(check, "correct or remove "+quoted(path)+", then run: "+configure, "%v", err)
+	return failure(check, err.Error(), hint.Text("correct or remove %s", quoted(path)), hint.Do(hint.ConfigureDocker))
 }
 
-// removeLogin says how to take out the credential that f found.
-func removeLogin(path string, f dockerconfig.Finding) string {
-	return fmt.Sprintf("remove %q from auths in %s (line %d)", f.Key, path, f.Line)
+// removeLogin returns how to remove the credential in a finding.
+func removeLogin(path string, f dockerconfig.Finding) hint.Hint {
+	return hint.Text("remove %q from auths in %s (line %d)", f.Key, path, f.Line)
 }
 
-// podman checks that Podman, Skopeo and Buildah ask this program about the registry.
-// Where there is no sign of them it finds nothing.
-func (p *Patient) podman() []Result {
+// checkPodman checks that Podman, Skopeo and Buildah use this program for the registry. It
+// returns no result if none of them seems to be installed.
+func (c *Checker) checkPodman() []Result {
 	const check = "podman"
-	host := p.Config.Registry.Host
-	paths, err := dockerconfig.PodmanFiles(p.Getenv, p.Home)
+	host, helper := c.Config.Registry.Host, c.helper()
+	paths, err := dockerconfig.PodmanFiles(c.Getenv, c.Home)
 	if err != nil {
-		if !p.hasPodman() {
+		if !c.hasPodman() {
 			return nil
 		}
-		return []Result{failure(check, "set HOME to your home folder", "%v", err)}
+		return []Result{failure(check, err.Error(), hint.Text("set HOME to your home directory"))}
 	}
-	if docker, err := dockerconfig.DockerPath(p.Getenv, p.Home); !p.hasPodman() && err == nil {
-		own := slices.DeleteFunc(slices.Clone(paths), func(path string) bool { return path == docker || !exists(path) })
-		if len(own) == 0 {
+	if docker, err := dockerconfig.DockerPath(c.Getenv, c.Home); !c.hasPodman() && err == nil {
+		if !slices.ContainsFunc(paths, func(path string) bool { return path != docker && exists(path) }) {
 			return nil
 		}
 	}
 	var files []*dockerconfig.File
 	for _, path := range paths {
 		file, err := dockerconfig.Load(path)
-		if dir := p.Getenv("XDG_RUNTIME_DIR"); err != nil && dir != "" && strings.HasPrefix(path, dir) {
-			if owner, known := ownerOf(dir); known && owner != p.EUID {
-				return []Result{warning(check, "unset XDG_RUNTIME_DIR",
-					"XDG_RUNTIME_DIR is %s, which belongs to another user (left over from su?): Podman cannot read its files there", dir)}
+		if dir := c.Getenv("XDG_RUNTIME_DIR"); err != nil && dir != "" && strings.HasPrefix(path, dir) {
+			if owner, known := ownerOf(dir); known && owner != c.EUID {
+				return []Result{warning(check, "XDG_RUNTIME_DIR is "+dir+", which belongs to another user (after su?): Podman cannot read its files there",
+					hint.Text("unset XDG_RUNTIME_DIR"))}
 			}
 		}
 		if err != nil {
@@ -138,39 +135,39 @@ func (p *Patient) podman() []Result {
 		}
 		files = append(files, file)
 	}
-	if path, obstacle, found := dockerconfig.Shadow(files, host, helper); found {
-		return []Result{failure(check, p.pastObstacle(path, obstacle), "%s:%d: %s; Podman looks there first", path, obstacle.Line, obstacle.Text)}
+	if path, f, found := dockerconfig.Shadow(files, host, helper); found {
+		return []Result{failure(check, fmt.Sprintf("%s:%d: %s; Podman looks there first", path, f.Line, f.Text), c.unshadow(path, f))}
 	}
 	for _, file := range files {
-		if named, there := file.Helper(host); there && named == helper {
-			return []Result{ok(check, "%s registers "+name+" for %s", file.Path, host)}
+		if named, found := file.Helper(host); found && named == helper {
+			return []Result{ok(check, "%s registers %s for %s", file.Path, c.Name, host)}
 		}
 	}
-	if path := p.Getenv("REGISTRY_AUTH_FILE"); path != "" {
-		return []Result{warning(check, "unset REGISTRY_AUTH_FILE",
-			"Podman reads %s alone (REGISTRY_AUTH_FILE), which does not register %s for %s", path, name, host)}
+	if path := c.Getenv("REGISTRY_AUTH_FILE"); path != "" {
+		return []Result{warning(check, fmt.Sprintf("Podman reads only %s (REGISTRY_AUTH_FILE), which does not register %s for %s", path, c.Name, host),
+			hint.Text("unset REGISTRY_AUTH_FILE"))}
 	}
-	return []Result{warning(check, configure, "none of the files that Podman reads registers %s for %s", name, host)}
+	return []Result{warning(check, fmt.Sprintf("none of the files that Podman reads registers %s for %s", c.Name, host), hint.Do(hint.ConfigureDocker))}
 }
 
-// pastObstacle says what to do about what keeps Podman from asking.
-func (p *Patient) pastObstacle(path string, f dockerconfig.Finding) string {
-	own, err := dockerconfig.PodmanPath(p.Getenv, p.Home)
+// unshadow returns how to fix a finding that keeps Podman from using this program.
+func (c *Checker) unshadow(path string, f dockerconfig.Finding) hint.Hint {
+	own, err := dockerconfig.PodmanPath(c.Getenv, c.Home)
 	switch {
 	case f.Kind == dockerconfig.Login && (err != nil || path != own):
 		return removeLogin(path, f)
 	case f.Kind == dockerconfig.Login:
-		return configure // within one file a helper comes before a credential
+		return hint.Do(hint.ConfigureDocker) // in one file, a helper has precedence over a credential
 	case err == nil && path == own, !strings.HasSuffix(path, "auth.json"):
-		return configure + " --replace"
+		return hint.Do(hint.ReplaceHelper)
 	}
-	return fmt.Sprintf("in %s, line %d, write %q in place of %q", path, f.Line, helper, f.Helper)
+	return hint.Text("in %s, line %d, write %q in place of %q", path, f.Line, c.helper(), f.Helper)
 }
 
-// hasPodman says whether a program that reads Podman's files is in PATH.
-func (p *Patient) hasPodman() bool {
+// hasPodman reports whether a program that reads Podman's files is in PATH.
+func (c *Checker) hasPodman() bool {
 	return slices.ContainsFunc([]string{"podman", "skopeo", "buildah"}, func(program string) bool {
-		_, err := p.LookPath(program)
+		_, err := c.LookPath(program)
 		return err == nil
 	})
 }

@@ -10,9 +10,9 @@ import (
 
 // clients is somebody with files of Docker's and Podman's, by their path below HOME,
 // in which HOST stands for the registry.
-func clients(t *testing.T, files, env map[string]string) *Patient {
+func clients(t *testing.T, files, env map[string]string) *Checker {
 	t.Helper()
-	p := patient(t)
+	p := newChecker(t)
 	p.Config.Registry = parse(t, "https://cgr.dev")
 	for path, text := range files {
 		path = filepath.Join(p.Home, path)
@@ -42,10 +42,10 @@ const (
 
 func TestDocker(t *testing.T) {
 	for _, test := range []struct {
-		name, file string
-		env        map[string]string
-		status     Status // of the worst
-		says, mend string // of the worst
+		name, file   string
+		env          map[string]string
+		status       Status // of the worst
+		message, fix string // of the worst
 	}{
 		{"registered", registered, nil, OK, "registers docker-credential-cgr for cgr.dev", ""},
 		{"not registered", `{}`, nil, Failure, "does not register docker-credential-cgr for cgr.dev", configure},
@@ -59,7 +59,7 @@ func TestDocker(t *testing.T) {
 		{"I13 the store for all, another helper for us", `{"credsStore":"cgr","credHelpers":{"cgr.dev":"chainctl"}}`, nil, Failure, `is "chainctl", not "cgr"`, configure + " --replace"},
 		{"another store", `{"credsStore":"desktop","credHelpers":{"cgr.dev":"cgr"}}`, nil, OK, "registers", ""},
 		{"I29 a login", `{"auths":{"cgr.dev":{"auth":"YTpi"}},"credHelpers":{"cgr.dev":"cgr"}}`, nil, Warning, `auths holds a credential for "cgr.dev"`, `remove "cgr.dev" from auths in `},
-		{"I29 the environment's", registered, map[string]string{"DOCKER_AUTH_CONFIG": withLogin}, Warning, "DOCKER_AUTH_CONFIG holds a credential", "unset DOCKER_AUTH_CONFIG"},
+		{"I29 the environment's", registered, map[string]string{"DOCKER_AUTH_CONFIG": withLogin}, Warning, "DOCKER_AUTH_CONFIG has a credential", "unset DOCKER_AUTH_CONFIG"},
 		{"I30 a comma too many", "{\n\"a\": 1,\n}", nil, Failure, "config.json:2:7: invalid JSON: a comma after", "correct or remove "},
 		{"I30 a list", `[]`, nil, Failure, "config.json:1:1: ", "correct or remove "},
 		{"P14 a key that drives terminals", `{"credHelpers":{"cgr.dev":"cgr","https://cgr.dev/\u001b[31m":"x"}}`, nil, Warning, `\x1b[31m`, `\x1b[31m`},
@@ -67,29 +67,29 @@ func TestDocker(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			p := clients(t, map[string]string{dockerFile: test.file}, test.env)
 			var got Result
-			for _, r := range p.docker() {
+			for _, r := range p.checkDocker() {
 				sound(t, r)
 				if got.Check == "" || r.Status != OK && got.Status != Failure {
 					got = r
 				}
 			}
-			want(t, got, test.status, test.says, test.mend)
-			if strings.Contains(got.Says+got.Fix, "YTpi") {
+			want(t, got, test.status, test.message, test.fix)
+			if strings.Contains(got.Message+fixText(got), "YTpi") {
 				t.Errorf("P13 got %+v, want no credential in it", got)
 			}
 		})
 	}
 	t.Run("no file", func(t *testing.T) {
-		want(t, clients(t, nil, nil).docker()[0], Failure, "there is no ", configure)
+		want(t, clients(t, nil, nil).checkDocker()[0], Failure, "there is no ", configure)
 	})
 	t.Run("I24 no home", func(t *testing.T) {
 		p := clients(t, nil, nil)
 		p.Home = ""
-		want(t, p.docker()[0], Failure, "the home folder is", "set HOME to your home directory, or DOCKER_CONFIG")
+		want(t, p.checkDocker()[0], Failure, "the home folder is", "set HOME to your home directory, or DOCKER_CONFIG")
 	})
 	t.Run("a folder", func(t *testing.T) {
 		p := clients(t, map[string]string{dockerFile + "/x": ""}, nil)
-		want(t, p.docker()[0], Failure, "is not a regular file", "correct or remove ")
+		want(t, p.checkDocker()[0], Failure, "is not a regular file", "correct or remove ")
 	})
 	if os.Geteuid() != 0 && os.PathSeparator == '/' {
 		t.Run("unreadable", func(t *testing.T) {
@@ -98,17 +98,17 @@ func TestDocker(t *testing.T) {
 			if err := os.Chmod(path, 0); err != nil {
 				t.Fatal(err)
 			}
-			want(t, p.docker()[0], Failure, "permission denied", "chmod u+r "+path)
+			want(t, p.checkDocker()[0], Failure, "permission denied", "chmod u+r "+path)
 		})
 	}
 }
 
 func TestPodman(t *testing.T) {
 	for _, test := range []struct {
-		name       string
-		files, env map[string]string
-		status     Status
-		says, mend string
+		name         string
+		files, env   map[string]string
+		status       Status
+		message, fix string
 	}{
 		{"Docker's file", map[string]string{dockerFile: registered, ownFile: `{}`}, nil, OK, "config.json registers", ""},
 		{"its own file", map[string]string{ownFile: registered}, nil, OK, "auth.json registers", ""},
@@ -123,16 +123,16 @@ func TestPodman(t *testing.T) {
 		{"I30 broken", map[string]string{ownFile: `{`}, nil, Failure, "auth.json:1:2: the file ends too early", "correct or remove "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			want(t, only(t, clients(t, test.files, test.env).podman(), "podman"), test.status, test.says, test.mend)
+			want(t, only(t, clients(t, test.files, test.env).checkPodman(), "podman"), test.status, test.message, test.fix)
 		})
 	}
 	t.Run("no sign of it", func(t *testing.T) {
-		if got := clients(t, map[string]string{dockerFile: registered}, nil).podman(); got != nil {
+		if got := clients(t, map[string]string{dockerFile: registered}, nil).checkPodman(); got != nil {
 			t.Errorf("got %+v, want nothing", got)
 		}
 		p := clients(t, nil, nil)
 		p.Home = ""
-		if got := p.podman(); got != nil {
+		if got := p.checkPodman(); got != nil {
 			t.Errorf("got %+v without a home, want nothing", got)
 		}
 	})
@@ -144,9 +144,9 @@ func TestPodman(t *testing.T) {
 			}
 			return "", errors.New("not found")
 		}
-		want(t, only(t, p.podman(), "podman"), OK, "config.json registers", "")
+		want(t, only(t, p.checkPodman(), "podman"), OK, "config.json registers", "")
 		p.Home = ""
-		want(t, only(t, p.podman(), "podman"), Failure, "the home folder is", "set HOME to your home folder")
+		want(t, only(t, p.checkPodman(), "podman"), Failure, "the home folder is", "set HOME to your home directory")
 	})
 }
 
@@ -154,14 +154,14 @@ func TestPodman(t *testing.T) {
 // named.
 func TestDockerElsewhere(t *testing.T) {
 	p := clients(t, map[string]string{dockerFile: registered}, map[string]string{"DOCKER_CONFIG": "HOME/" + dockerFile})
-	got := p.docker()
-	if len(got) != 1 || got[0].Status != Failure || !strings.Contains(got[0].Says, "a file and not the directory") || got[0].Fix != "export DOCKER_CONFIG="+filepath.Join(p.Home, ".docker") {
+	got := p.checkDocker()
+	if len(got) != 1 || got[0].Status != Failure || !strings.Contains(got[0].Message, "a file and not the directory") || fixText(got[0]) != "export DOCKER_CONFIG="+filepath.Join(p.Home, ".docker") {
 		t.Errorf("DOCKER_CONFIG is a file: got %+v, want a failure with the directory", got)
 	}
 
 	p = clients(t, map[string]string{dockerFile: registered}, nil)
 	p.LookPath = func(string) (string, error) { return "/snap/bin/docker", nil }
-	if got := p.docker(); got[0].Status != Failure || !strings.Contains(got[0].Says, "docker is a snap (/snap/bin/docker): it reads "+p.Home+"/snap/docker/current/.docker/config.json") {
+	if got := p.checkDocker(); got[0].Status != Failure || !strings.Contains(got[0].Message, "docker is a snap (/snap/bin/docker): it reads "+p.Home+"/snap/docker/current/.docker/config.json") {
 		t.Errorf("Docker is a snap: got %+v, want a failure that says what it reads", got)
 	}
 
@@ -174,7 +174,7 @@ func TestDockerElsewhere(t *testing.T) {
 	if err := os.Chown(dir, 12345, 12345); err != nil {
 		t.Skipf("only root can give a directory away: %v", err)
 	}
-	if got := p.podman(); len(got) != 1 || got[0].Status != Warning || got[0].Fix != "unset XDG_RUNTIME_DIR" {
+	if got := p.checkPodman(); len(got) != 1 || got[0].Status != Warning || fixText(got[0]) != "unset XDG_RUNTIME_DIR" {
 		t.Errorf("XDG_RUNTIME_DIR of another user: got %+v, want the advice to unset it", got)
 	}
 }

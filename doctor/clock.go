@@ -2,45 +2,33 @@ package doctor
 
 import (
 	"fmt"
-	"runtime"
 	"time"
 
 	"docker-credential-cgr/platform"
 )
 
-// How far the clocks may be apart.
+// The differences between this machine's clock and the issuer's that matter. From
+// platform.ClockSlack on, token lifetimes and certificates begin to fail.
 const (
-	clockNoted = 30 * time.Second
-	// clockRefused is where token lifetimes and certificates begin to fail.
-	clockRefused = platform.ClockSlack
+	clockWarning = 30 * time.Second
+	clockFailure = platform.ClockSlack
 )
 
-// clock compares this machine's clock with the issuer's.
-func (p *Patient) clock(net reached) Result {
+// checkClock compares this machine's clock with the issuer's.
+func (c *Checker) checkClock(net networkState) Result {
 	const check = "clock"
-	if !net.told {
-		return skipped(check, "the issuer did not say what time it is")
+	if !net.knowsTime {
+		return skipped(check, "the issuer's time is not known")
 	}
-	off, direction := net.ahead.Round(time.Second), "behind"
-	if off < 0 {
-		off, direction = -off, "ahead of"
+	difference, direction := net.ahead.Round(time.Second), "behind"
+	if difference < 0 {
+		difference, direction = -difference, "ahead of"
 	}
-	switch says := fmt.Sprintf("this machine's clock is %s %s the issuer's", off, direction); {
-	case off > clockRefused:
-		return failure(check, setClock(), "%s", says)
-	case off > clockNoted:
-		return warning(check, setClock(), "%s", says)
+	switch message := fmt.Sprintf("this machine's clock is %s %s the issuer's", difference, direction); {
+	case difference > clockFailure:
+		return failure(check, message, platform.SetClock())
+	case difference > clockWarning:
+		return warning(check, message, platform.SetClock())
 	}
-	return ok(check, "this machine's clock goes with the issuer's")
-}
-
-// setClock says how this machine's clock is set.
-func setClock() string {
-	switch runtime.GOOS {
-	case "darwin":
-		return "set the clock: sudo sntp -sS time.apple.com"
-	case "windows":
-		return "set the clock, as administrator: w32tm /resync"
-	}
-	return "set the clock: sudo timedatectl set-ntp true (in a virtual machine that slept: sudo hwclock --hctosys)"
+	return ok(check, "this machine's clock agrees with the issuer's")
 }

@@ -1,8 +1,8 @@
-// Package doctor looks for what keeps a pull from the registry from working, and
-// says what mends it: the program's place, the settings, the files of Docker and
-// Podman, the store, the network, the clock, the session, and one image.
+// Package doctor finds what keeps a pull from the registry from working, and how to fix
+// it. It checks the program in PATH, the settings, the files of Docker, Podman and regctl,
+// the credential store, the network, the clock, the session and one image.
 //
-// It signs nobody in, changes no file, and prints nothing.
+// It does not sign in, change files or print.
 package doctor
 
 import (
@@ -18,124 +18,121 @@ import (
 	"docker-credential-cgr/token"
 )
 
-// Status says how bad it is.
+// Status is the outcome of a check.
 type Status string
 
 // The values of a Status.
 const (
 	OK      Status = "ok"
-	Warning Status = "warning" // works, or works in part, and may not be what is meant
+	Warning Status = "warning" // works at least in part, and may not be what the user wants
 	Failure Status = "failure" // does not work
-	Skipped Status = "skipped" // not looked at, for the reason given
+	Skipped Status = "skipped" // not checked, for the reason in the message
 )
 
 // Result is what a check found.
 type Result struct {
-	Check  string `json:"check"`
-	Status Status `json:"status"`
-	Says   string `json:"message"`       // one printable line
-	Fix    string `json:"fix,omitempty"` // the command or the step that fixes it; empty where nothing is wrong
+	Check   string
+	Status  Status
+	Message string      // one printable line
+	Fix     []hint.Hint // for warnings and failures only
 }
 
-// Patient is what is examined: this machine and its settings, as the program has
-// them.
-type Patient struct {
+// Checker checks this machine.
+type Checker struct {
+	// Name is the file name under which clients look for this program in PATH:
+	// "docker-credential-" and what their configuration calls it.
+	Name       string
+	Executable string // path of the running program, or ""
+
 	Config    config.Config
-	ConfigErr error // what config.Read found wrong in it
-	// Session is what `get` answers from, with nobody who could be asked: its
-	// SignIn is nil. Where it could not be opened it is nil, and SessionErr says
-	// why.
+	ConfigErr error // from config.Read
+	// Session is what `get` uses, not interactive. If it cannot be opened it is nil, and
+	// SessionErr is the error.
 	Session    *token.Session
 	SessionErr error
 
-	Program   string                       // path of the running program; empty where not known
-	LookPath  func(string) (string, error) // as exec.LookPath
-	Getenv    func(string) string          // as os.Getenv
-	Home      string                       // the user's home folder; empty where not known
-	EUID      int                          // effective user; -1 where the system has none
-	Transport http.RoundTripper            // as platform.NewTransport gives one
+	LookPath  func(string) (string, error) // exec.LookPath
+	Getenv    func(string) string          // os.Getenv
+	Home      string                       // the user's home directory, or ""
+	EUID      int                          // effective user; -1 on Windows
+	Transport http.RoundTripper            // platform.NewTransport
 	Now       func() time.Time
 }
 
-// How long things may take. All together end within 20 s, whatever the network
-// and the file systems do.
+// How long the checks may take. All together end within 20 s, even if the network or a
+// file system hangs.
 const (
-	totalLimit   = 18 * time.Second
-	filesLimit   = 2 * time.Second
-	storeLimit   = 5 * time.Second
-	networkLimit = 8 * time.Second
+	totalTimeout   = 18 * time.Second
+	filesTimeout   = 2 * time.Second
+	storeTimeout   = 5 * time.Second
+	networkTimeout = 8 * time.Second
 )
 
-// Examine makes every check and gives what they found, in the order in which the
-// parts are needed for a pull: at least one Result a check. The check of an image
-// is made where one is named. Tokens are renewed as `get` renews them.
-func (p *Patient) Examine(ctx context.Context, image string) []Result {
-	ctx, cancel := context.WithTimeout(ctx, totalLimit)
+// Run runs all checks and returns their results, at least one for each check, in the order
+// in which a pull needs them. It checks an image if image is not "". It refreshes tokens
+// as `get` does.
+func (c *Checker) Run(ctx context.Context, image string) []Result {
+	ctx, cancel := context.WithTimeout(ctx, totalTimeout)
 	defer cancel()
-	if p.ConfigErr != nil {
-		return p.examineUnset(ctx)
+	if c.ConfigErr != nil {
+		results := c.checkFiles(ctx)
+		for _, check := range []string{"store", "issuer", "api", "registry", "clock", "session"} {
+			results = append(results, skipped(check, "the settings are wrong"))
+		}
+		return results
 	}
-	network := make(chan reached, 1)
-	go func() { network <- p.network(ctx) }()
+	network := make(chan networkState, 1)
+	go func() { network <- c.checkNetwork(ctx) }()
 
-	results := p.local(ctx)
+	results := c.checkFiles(ctx)
 	var stored []Result
-	if p.Session != nil {
-		stored = within(ctx, storeLimit, "store", p.store)
+	if c.Session != nil {
+		stored = withTimeout(ctx, storeTimeout, "store", c.checkStore)
 	} else {
-		stored = []Result{fromError("store", p.SessionErr, "set HOME to your home folder")}
+		stored = []Result{failed("store", c.SessionErr, hint.Text("set HOME to your home directory"))}
 	}
 	results = append(results, stored...)
 
 	net := <-network
 	results = append(results, net.results...)
-	results = append(results, p.clock(net))
-	answer := p.session(ctx, net, worst(stored))
-	results = append(results, answer.results...)
+	results = append(results, c.checkClock(net))
+	session := c.checkSession(ctx, net, worst(stored))
+	results = append(results, session.results...)
 	if image != "" {
-		results = append(results, p.image(ctx, image, net, answer)...)
+		results = append(results, c.checkImage(ctx, image, net, session)...)
 	}
 	return results
 }
 
-// examineUnset makes the checks that can be made where the settings are wrong, when
-// nothing but the registry is known (config.Read).
-func (p *Patient) examineUnset(ctx context.Context) []Result {
-	results := p.local(ctx)
-	for _, check := range []string{"store", "issuer", "api", "registry", "clock", "session"} {
-		results = append(results, skipped(check, "the settings are wrong"))
-	}
-	return results
-}
-
-// local makes the checks that look at this machine's files alone.
-func (p *Patient) local(ctx context.Context) []Result {
-	results := within(ctx, filesLimit, "program", p.program)
-	results = append(results, p.settings()...)
-	if p.Config.Registry == nil {
+// checkFiles runs the checks that only need files and settings.
+func (c *Checker) checkFiles(ctx context.Context) []Result {
+	results := withTimeout(ctx, filesTimeout, "program", c.checkProgram)
+	results = append(results, c.checkSettings()...)
+	if c.Config.Registry == nil {
 		return append(results, skipped("docker", "the registry is not known"))
 	}
-	results = append(results, within(ctx, filesLimit, "docker", p.docker)...)
-	results = append(results, within(ctx, filesLimit, "podman", p.podman)...)
-	return append(results, within(ctx, filesLimit, "regctl", p.regctl)...)
+	results = append(results, withTimeout(ctx, filesTimeout, "docker", c.checkDocker)...)
+	results = append(results, withTimeout(ctx, filesTimeout, "podman", c.checkPodman)...)
+	return append(results, withTimeout(ctx, filesTimeout, "regctl", c.checkRegctl)...)
 }
 
-// within makes a check that may hang, such as on the file system of a server that is
-// gone. One that has not ended in time is left behind.
-func within(ctx context.Context, limit time.Duration, check string, examine func() []Result) []Result {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+// withTimeout runs a check that may hang, such as on a file server that is down. It
+// abandons the check after the timeout.
+func withTimeout(ctx context.Context, timeout time.Duration, check string, run func() []Result) []Result {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	done := make(chan []Result, 1)
-	go func() { done <- examine() }()
+	go func() { done <- run() }()
 	select {
 	case results := <-done:
 		return results
 	case <-ctx.Done():
-		return []Result{failure(check, "see what that waits for, such as a file server that is gone or a prompt of the keychain", "no answer within %s", limit)}
+		return []Result{failure(check, fmt.Sprintf("no answer within %s", timeout),
+			hint.Text("find what blocks it, such as a file server that is down or a prompt of the keychain"))}
 	}
 }
 
-// worst is the status of the worst of results.
+// worst returns the worst status of results.
 func worst(results []Result) Status {
 	status := OK
 	for _, r := range results {
@@ -146,53 +143,47 @@ func worst(results []Result) Status {
 	return status
 }
 
-// Failed says whether a failure is among results.
+// Failed reports whether results has a failure.
 func Failed(results []Result) bool { return worst(results) == Failure }
 
 func ok(check, format string, args ...any) Result {
-	return result(check, OK, "", format, args...)
+	return newResult(check, OK, fmt.Sprintf(format, args...), nil)
 }
 
-func warning(check, mend, format string, args ...any) Result {
-	return result(check, Warning, mend, format, args...)
+func skipped(check, reason string) Result { return newResult(check, Skipped, reason, nil) }
+
+func warning(check, message string, fix ...hint.Hint) Result {
+	return newResult(check, Warning, message, fix)
 }
 
-func failure(check, mend, format string, args ...any) Result {
-	return result(check, Failure, mend, format, args...)
+func failure(check, message string, fix ...hint.Hint) Result {
+	return newResult(check, Failure, message, fix)
 }
 
-func skipped(check, why string) Result {
-	return result(check, Skipped, "", "%s", why)
+// failed returns the failure for err, with its hints, or with fix if it has none.
+func failed(check string, err error, fix ...hint.Hint) Result {
+	return newResult(check, Failure, err.Error(), hintsOf(err, fix...))
 }
 
-func result(check string, status Status, mend, format string, args ...any) Result {
-	return Result{Check: check, Status: status, Says: oneLine(fmt.Sprintf(format, args...)), Fix: oneLine(mend)}
-}
-
-// fromError returns the failure for err. The fix is what its hints say, or mend if it has none.
-func fromError(check string, err error, mend string) Result {
-	return failure(check, fixOf(err, mend), "%v", err)
-}
-
-// fixOf joins the hints of err. It returns mend if there are none.
-func fixOf(err error, mend string) string {
-	var fixes []string
-	for _, h := range hint.Of(err) {
-		switch {
-		case h.Action == hint.ListSettings:
-			fixes = append(fixes, name+" config view")
-		case h.Text != "":
-			fixes = append(fixes, h.Text)
-		}
+// hintsOf returns the hints of err, or fix if it has none.
+func hintsOf(err error, fix ...hint.Hint) []hint.Hint {
+	if hints := hint.Of(err); len(hints) > 0 {
+		return hints
 	}
-	if len(fixes) == 0 {
-		return mend
-	}
-	return strings.Join(fixes, ", or: ")
+	return fix
 }
 
-// oneLine keeps paths and the like from driving the terminal.
-func oneLine(text string) string {
+func newResult(check string, status Status, message string, fix []hint.Hint) Result {
+	r := Result{Check: check, Status: status, Message: printable(message)}
+	for _, h := range fix {
+		h.Text, h.Argument = printable(h.Text), printable(h.Argument)
+		r.Fix = append(r.Fix, h)
+	}
+	return r
+}
+
+// printable returns text on one line without control characters.
+func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r
@@ -201,12 +192,12 @@ func oneLine(text string) string {
 	}, text)
 }
 
-// quoted writes a path for a shell.
+// quoted quotes a path for a shell.
 func quoted(path string) string {
-	safe := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(`/\:._-+@%,`, r)
+	unsafe := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(`/\:._-+@%,`, r)
 	}
-	if path != "" && !strings.ContainsFunc(path, func(r rune) bool { return !safe(r) }) {
+	if path != "" && !strings.ContainsFunc(path, unsafe) {
 		return path
 	}
 	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"

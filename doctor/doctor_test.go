@@ -27,12 +27,13 @@ var now = time.Date(2026, time.November, 22, 12, 0, 0, 0, time.UTC)
 
 // patient is somebody whose platform answers as it should, with a file store and a
 // home of their own, and nothing in PATH.
-func patient(t *testing.T) *Patient {
+func newChecker(t *testing.T) *Checker {
 	t.Helper()
 	home := t.TempDir()
 	t.Setenv("HOME", home)
 	t.Setenv("XDG_STATE_HOME", "")
-	p := &Patient{
+	p := &Checker{
+		Name:     name,
 		LookPath: func(string) (string, error) { return "", errors.New("not found") },
 		Getenv:   getenv(map[string]string{"HOME": home, "XDG_RUNTIME_DIR": filepath.Join(home, "run")}),
 		Home:     home, EUID: -1,
@@ -52,7 +53,7 @@ func patient(t *testing.T) *Patient {
 }
 
 // session is nobody's.
-func session(t *testing.T, p *Patient, kind keychain.Kind) *token.Session {
+func session(t *testing.T, p *Checker, kind keychain.Kind) *token.Session {
 	t.Helper()
 	k, err := keychain.Open(kind, name, 100*time.Millisecond)
 	if err != nil {
@@ -107,12 +108,35 @@ func challenge(w http.ResponseWriter, r *http.Request) {
 	refuse(http.StatusUnauthorized, `{"errors":[{"code":"UNAUTHORIZED"}]}`)(w, r)
 }
 
-// want checks one result: its status, and words that what it says and what mends it
-// have to hold.
-func want(t *testing.T, got Result, status Status, says, mend string) {
+// name is the program's name in these tests. login and configure are hints of its own.
+const (
+	name      = "docker-credential-cgr"
+	login     = name + " login"
+	configure = name + " configure-docker"
+)
+
+// fixText returns the fix of a result as package cli prints it.
+func fixText(r Result) string {
+	verbs := map[hint.Action]string{
+		hint.SignIn: "login", hint.ConfigureDocker: "configure-docker", hint.ReplaceHelper: "configure-docker --replace",
+		hint.ListSettings: "config view", hint.SetSetting: "config set", hint.UnsetSetting: "config unset",
+	}
+	var fixes []string
+	for _, h := range r.Fix {
+		text := h.Text
+		if verb, ok := verbs[h.Action]; ok {
+			text = strings.TrimSpace(name + " " + verb + " " + h.Argument)
+		}
+		fixes = append(fixes, text)
+	}
+	return strings.Join(fixes, "; ")
+}
+
+// want checks the status of a result, and that its message and its fix contain the texts.
+func want(t *testing.T, got Result, status Status, message, fix string) {
 	t.Helper()
-	if got.Status != status || !strings.Contains(got.Says, says) || !strings.Contains(got.Fix, mend) {
-		t.Errorf("got %+v, want %s with %q, mended by %q", got, status, says, mend)
+	if got.Status != status || !strings.Contains(got.Message, message) || !strings.Contains(fixText(got), fix) {
+		t.Errorf("got %+v, want %s with %q, fix %q", got, status, message, fix)
 	}
 	sound(t, got)
 }
@@ -120,11 +144,11 @@ func want(t *testing.T, got Result, status Status, says, mend string) {
 // sound checks what every result has to be.
 func sound(t *testing.T, r Result) {
 	t.Helper()
-	if wrong := r.Status == Warning || r.Status == Failure; wrong != (r.Fix != "") {
-		t.Errorf("got %+v, want what mends it where something is wrong, and there alone", r)
+	if wrong := r.Status == Warning || r.Status == Failure; wrong != (len(r.Fix) > 0) {
+		t.Errorf("got %+v, want a fix for warnings and failures only", r)
 	}
-	if strings.ContainsFunc(r.Says+r.Fix, func(c rune) bool { return !unicode.IsPrint(c) }) || r.Says == "" {
-		t.Errorf("P14 got %+q, want one printable line", r)
+	if strings.ContainsFunc(r.Message+fixText(r), func(c rune) bool { return !unicode.IsPrint(c) }) || r.Message == "" {
+		t.Errorf("P14 got %+v, want one printable line", r)
 	}
 }
 
@@ -138,9 +162,9 @@ func only(t *testing.T, results []Result, check string) Result {
 	return of[0]
 }
 
-func TestExamine(t *testing.T) {
-	p := patient(t)
-	results := p.Examine(t.Context(), p.Config.Registry.Host+"/org/image")
+func TestRun(t *testing.T) {
+	p := newChecker(t)
+	results := p.Run(t.Context(), p.Config.Registry.Host+"/org/image")
 	var checks []string
 	for _, r := range results {
 		sound(t, r)
@@ -150,32 +174,32 @@ func TestExamine(t *testing.T) {
 	if want := "program settings docker store issuer api registry clock session image"; got != want {
 		t.Errorf("got the checks %q, want %q", got, want)
 	}
-	want(t, only(t, results, "program"), Failure, "not in PATH", "put it into a folder of PATH")
+	want(t, only(t, results, "program"), Failure, "not in PATH", "put it into a directory in PATH")
 	want(t, only(t, results, "store"), OK, "file store", "")
-	want(t, only(t, results, "clock"), OK, "goes with the issuer's", "")
-	want(t, only(t, results, "session"), Warning, "nobody is signed in", "docker-credential-cgr login")
+	want(t, only(t, results, "clock"), OK, "agrees with the issuer's", "")
+	want(t, only(t, results, "session"), Warning, "not signed in", "docker-credential-cgr login")
 	if !Failed(results) {
 		t.Error("got no failure, want one")
 	}
-	if Failed([]Result{ok("a", "b"), warning("a", "b", "c"), skipped("a", "b")}) {
+	if Failed([]Result{ok("a", "b"), warning("a", "b", hint.Text("c")), skipped("a", "b")}) {
 		t.Error("got a failure of a warning")
 	}
 }
 
 // What the settings leave unknown is not looked at.
-func TestExamineWrongSettings(t *testing.T) {
-	p := patient(t)
+func TestRunWrongSettings(t *testing.T) {
+	p := newChecker(t)
 	_, p.ConfigErr = config.Load(getenv(map[string]string{"CHAINGUARD_AUTH_MODE": "x"}))
 	p.Session = nil
 	p.Transport = untouched(t)
-	results := p.Examine(t.Context(), "")
+	results := p.Run(t.Context(), "")
 	want(t, only(t, results, "settings"), Failure, "CHAINGUARD_AUTH_MODE", "unset CHAINGUARD_AUTH_MODE, or correct it")
 	want(t, only(t, results, "docker"), Failure, "config.json", configure)
 	for _, check := range []string{"store", "issuer", "api", "registry", "clock", "session"} {
 		want(t, only(t, results, check), Skipped, "the settings are wrong", "")
 	}
 	p.Config.Registry = nil
-	want(t, only(t, p.Examine(t.Context(), ""), "docker"), Skipped, "the registry is not known", "")
+	want(t, only(t, p.Run(t.Context(), ""), "docker"), Skipped, "the registry is not known", "")
 }
 
 type transportFunc func(*http.Request) (*http.Response, error)
@@ -191,16 +215,16 @@ func untouched(t *testing.T) http.RoundTripper {
 }
 
 // P11: it ends, whatever hangs: else this test would not.
-func TestExamineBounded(t *testing.T) {
-	p := patient(t)
+func TestRunBounded(t *testing.T) {
+	p := newChecker(t)
 	silent := blackHole(t)
 	p.Config.Issuer, p.Config.API, p.Config.Registry = silent, silent, silent
 	p.LookPath = func(string) (string, error) { select {} }
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	results := p.Examine(ctx, "")
-	want(t, only(t, results, "program"), Failure, "no answer within", "see what that waits for")
-	want(t, only(t, results, "issuer"), Failure, "in time", "see that this machine is online")
+	results := p.Run(ctx, "")
+	want(t, only(t, results, "program"), Failure, "no answer within", "find what blocks it")
+	want(t, only(t, results, "issuer"), Failure, "in time", "check that this machine is online")
 }
 
 // blackHole takes connections and never says anything.
@@ -215,14 +239,14 @@ func blackHole(t *testing.T) *url.URL {
 }
 
 func TestOneLine(t *testing.T) {
-	r := failure("a", "b\x1b[31m", "%s", "a\x1b]8;;x\x07b\nc\u202ed")
+	r := failure("a", "a\x1b]8;;x\x07b\nc\u202ed", hint.Text("b\x1b[31m"), hint.Do(hint.SetSetting, "b\x1b"))
 	sound(t, r)
 }
 
 func TestFromError(t *testing.T) {
 	err := hint.With(errors.New("X belongs to user 1, not to you"), hint.Text("sudo chown 0 X"))
-	want(t, fromError("docker", err, "other"), Failure, "X belongs to user 1, not to you", "sudo chown 0 X")
-	want(t, fromError("docker", errors.New("broken"), "mend it"), Failure, "broken", "mend it")
+	want(t, failed("docker", err, hint.Text("other")), Failure, "X belongs to user 1, not to you", "sudo chown 0 X")
+	want(t, failed("docker", errors.New("broken"), hint.Text("fix it")), Failure, "broken", "fix it")
 }
 
 func TestQuoted(t *testing.T) {

@@ -8,139 +8,130 @@ import (
 	"slices"
 	"strings"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/registry"
 )
 
-// capabilityPull is what it takes to pull, of the role registry.pull and those that
-// have more (chainguard.dev/sdk, proto/capabilities).
+// capabilityPull is the capability to pull. The role registry.pull has it, and roles that
+// include that (chainguard.dev/sdk, proto/capabilities).
 const capabilityPull = "repo.blobs.get"
 
-// publicRepository is one that everybody gets a token for, who gives no credential
-// or a good one.
+// publicRepository is a repository for which everybody gets a token, unless an invalid
+// credential is used.
 const publicRepository = "chainguard/static"
 
-// pull is an image on the way from the registry.
+// pull is the pull of an image.
 type pull struct {
-	*Patient
-	image  string // as it was written
-	ref    registry.Reference
-	client registry.Client
-	answer answer
+	*Checker
+	ref     registry.Reference
+	client  registry.Client
+	session sessionState
 }
 
-// image makes the two requests of a pull with what `get` would give, and names what
-// keeps it from going on.
-func (p *Patient) image(ctx context.Context, image string, net reached, a answer) []Result {
+// checkImage sends the two requests of a pull with the credential of `get`, and finds out
+// why one fails.
+func (c *Checker) checkImage(ctx context.Context, image string, net networkState, session sessionState) []Result {
 	const check = "image"
-	host := p.Config.Registry.Host
-	at, named := hostOf(image)
-	if !named && !strings.Contains(image, "/") || named && !strings.EqualFold(strings.TrimSuffix(at, ":443"), host) {
-		return []Result{failure(check, "for an image of Chainguard's name the registry and the organization: "+host+"/ORGANIZATION/IMAGE",
-			"%q is an image of %s, and this program is for those of %s", platform.Printable(image), platform.Printable(at), host)}
+	host := c.Config.Registry.Host
+	at, hasHost := hostOf(image)
+	if !hasHost && !strings.Contains(image, "/") || hasHost && !strings.EqualFold(strings.TrimSuffix(at, ":443"), host) {
+		return []Result{failure(check, fmt.Sprintf("%q is an image of %s, and this program is for those of %s", platform.Printable(image), platform.Printable(at), host),
+			hint.Text("for an image of Chainguard name the registry and the organization: %s/ORGANIZATION/IMAGE", host))}
 	}
 	ref, err := registry.Parse(image, host)
 	if err != nil {
-		return []Result{failure(check, "write it as "+host+"/ORGANIZATION/IMAGE:TAG", "%v", err)}
+		return []Result{failure(check, err.Error(), hint.Text("write it as %s/ORGANIZATION/IMAGE:TAG", host))}
 	}
 	var results []Result
-	if !named {
-		results = append(results, warning(check, "write it as "+host+"/"+ref.String(), "to Docker %q is an image of %s", image, at))
+	if !hasHost {
+		results = append(results, warning(check, fmt.Sprintf("to Docker %q is an image of %s", image, at), hint.Text("write it as %s/%s", host, ref)))
 	}
 	switch {
 	case !net.registry:
 		return append(results, skipped(check, "the registry cannot be reached"))
-	case a.unknown != "":
-		return append(results, skipped(check, a.unknown))
+	case session.unknown != "":
+		return append(results, skipped(check, session.unknown))
 	}
-	pull := pull{p, host + "/" + ref.String(), ref, registry.Client{URL: p.Config.Registry, Transport: p.Transport}, a}
-	return append(results, pull.try(ctx))
+	p := pull{c, ref, registry.Client{URL: c.Config.Registry, Transport: c.Transport}, session}
+	return append(results, p.check(ctx, host+"/"+ref.String()))
 }
 
-// dockerHub is where Docker looks for an image whose name has no registry.
-const dockerHub = "docker.io"
-
-// hostOf gives the registry in an image's name as Docker reads it: what stands before
-// the first slash where that has a dot or a colon, or is localhost.
-func hostOf(image string) (host string, named bool) {
+// hostOf returns the registry in an image's name as Docker reads it: the part before the
+// first slash if it has a dot or a colon, or is localhost.
+func hostOf(image string) (host string, hasHost bool) {
 	first, _, found := strings.Cut(image, "/")
 	if found && (strings.ContainsAny(first, ".:") || first == "localhost") {
 		return first, true
 	}
-	return dockerHub, false
+	return "docker.io", false
 }
 
-// try makes the two requests.
-func (p pull) try(ctx context.Context) Result {
+func (p pull) check(ctx context.Context, image string) Result {
 	const check = "image"
-	t, err := p.client.Token(ctx, p.ref.Repository, p.answer.credential)
+	t, err := p.client.Token(ctx, p.ref.Repository, p.session.credential)
 	if err == nil {
 		_, err = p.client.Manifest(ctx, p.ref, t)
 	}
-	if err == nil {
-		if p.answer.credential == nil {
-			return ok(check, "%s can be pulled: it is public", p.image)
-		}
-		return ok(check, "%s can be pulled, by %s", p.image, p.answer.who)
-	}
 	var refused *registry.Error
-	switch busy := errors.As(err, &refused) && refused.Status == http.StatusTooManyRequests; {
-	case platform.Unanswered(err), busy:
-		return failure(check, "try again later", "%s: %v", p.image, err)
-	case refused == nil || refused.Code == "" || refused.Status >= 500:
-		says, mend := stranger(err)
-		return failure(check, mend, "%s: %s", p.image, says)
+	switch isRefused := errors.As(err, &refused); {
+	case err == nil && p.session.credential == nil:
+		return ok(check, "%s can be pulled: it is public", image)
+	case err == nil:
+		return ok(check, "%s can be pulled, by %s", image, p.session.owner)
+	case platform.IsUnreachable(err), isRefused && refused.Status == http.StatusTooManyRequests:
+		return failure(check, fmt.Sprintf("%s: %v", image, err), hint.Text("try again later"))
+	case !isRefused, refused.Code == "", refused.Status >= 500:
+		cause := explainResponse(err)
+		return failure(check, fmt.Sprintf("%s: %v", image, cause), hint.Of(cause)...)
 	}
-	says, mend := p.explain(ctx, refused, t)
-	return failure(check, mend, "%s cannot be pulled: %s", p.image, says)
+	cause := p.explain(ctx, refused, t)
+	return failure(check, fmt.Sprintf("%s cannot be pulled: %v", image, cause), hint.Of(cause)...)
 }
 
-// explain names the cause behind an answer of the registry, after its own table of
-// errors, and by asking further where that does not tell causes apart.
-func (p pull) explain(ctx context.Context, refused *registry.Error, t registry.Token) (says, mend string) {
-	organization, _, _ := strings.Cut(p.ref.Repository, "/")
-	denied := refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden
+// explain returns the cause of a registry's response, by its own table of errors and by
+// further requests if that is ambiguous.
+func (p pull) explain(ctx context.Context, refused *registry.Error, t registry.Token) error {
+	organization, image, _ := strings.Cut(p.ref.Repository, "/")
+	isDenied := refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden
+	isToken := refused.Step == registry.StepToken
+	notFound := refused.Step == registry.StepManifest && refused.Status == http.StatusNotFound
+	signIn := hint.Do(hint.SignIn)
 	switch {
-	case refused.Step == registry.StepToken && refused.Status == http.StatusBadRequest:
-		return fmt.Sprintf("there is no organization %q", organization), p.rightOrganization(ctx)
-	case refused.Step == registry.StepManifest && refused.Status == http.StatusNotFound && refused.Code == "NAME_UNKNOWN":
-		return fmt.Sprintf("there is no image %q in the organization %s", p.inOrganization(), organization), "correct the image's name"
-	case refused.Step == registry.StepManifest && refused.Status == http.StatusNotFound:
-		return fmt.Sprintf("the image is there, but has no tag or digest %q", p.ref.Target()), p.rightTag(ctx, t)
-	case denied && p.answer.credential == nil && refused.Step == registry.StepToken:
-		return "it is not public, and nobody is signed in", login
-	case denied && p.answer.credential == nil:
-		return "without signing in, public images have the tags latest and latest-dev alone", login
-	case denied && refused.Step == registry.StepToken && !p.credentialGood(ctx):
-		return "the registry does not take the credential of " + p.answer.who, p.newCredential()
-	case denied:
-		return p.denied(ctx, organization)
+	case isToken && refused.Status == http.StatusBadRequest:
+		return hint.With(fmt.Errorf("there is no organization %q", organization), hint.Text("correct the organization's name%s", p.listOrganizations(ctx)))
+	case notFound && refused.Code == "NAME_UNKNOWN":
+		return hint.With(fmt.Errorf("there is no image %q in the organization %s", image, organization), hint.Text("correct the image's name"))
+	case notFound:
+		return hint.With(fmt.Errorf("the image exists, but has no tag or digest %q", p.ref.Target()), p.correctTag(ctx, t))
+	case isDenied && p.session.credential == nil && isToken:
+		return hint.With(errors.New("it is not public, and you are not signed in"), signIn)
+	case isDenied && p.session.credential == nil:
+		return hint.With(errors.New("without a sign-in, public images have only the tags latest and latest-dev"), signIn)
+	case isDenied && isToken && !p.isCredentialValid(ctx):
+		return hint.With(fmt.Errorf("the registry rejects the credential of %s", p.session.owner), p.newCredential()...)
+	case isDenied:
+		return p.explainDenied(ctx, organization, image)
 	}
-	return refused.Error(), "see what the registry says"
+	return hint.With(errors.New(refused.Error()), hintsOf(refused, hint.Text("see the registry's message"))...)
 }
 
-// inOrganization is the image's name without its organization's.
-func (p pull) inOrganization() string {
-	_, image, _ := strings.Cut(p.ref.Repository, "/")
-	return image
-}
-
-// rightTag names a tag that is there.
-func (p pull) rightTag(ctx context.Context, t registry.Token) string {
+// correctTag returns the fix for a tag that does not exist.
+func (p pull) correctTag(ctx context.Context, t registry.Token) hint.Hint {
 	latest := registry.Reference{Repository: p.ref.Repository, Tag: "latest"}
 	if _, err := p.client.Manifest(ctx, latest, t); err == nil {
-		return "correct the tag; there is " + p.Config.Registry.Host + "/" + latest.String()
+		return hint.Text("correct the tag; there is %s/%s", p.Config.Registry.Host, latest)
 	}
-	return "correct the tag"
+	return hint.Text("correct the tag")
 }
 
-// rightOrganization names the organizations in which somebody has a role.
-func (p pull) rightOrganization(ctx context.Context) string {
-	const mend = "correct the organization's name"
+// listOrganizations returns the organizations in which the user has a role, as the end of
+// a sentence.
+func (p pull) listOrganizations(ctx context.Context) string {
 	account, err := p.account(ctx)
 	if err != nil {
-		return mend
+		return ""
 	}
 	var names []string
 	for _, c := range account.Capabilities {
@@ -151,42 +142,43 @@ func (p pull) rightOrganization(ctx context.Context) string {
 	slices.Sort(names)
 	names = slices.Compact(names)
 	if len(names) == 0 {
-		return mend + "; " + p.answer.who + " is in none yet: ask an owner of it for the role registry.pull"
+		return "; " + p.session.owner + " has no role in any: ask an owner for the role registry.pull"
 	}
-	return mend + "; " + p.answer.who + " is in " + strings.Join(names[:min(len(names), 5)], ", ")
+	return "; " + p.session.owner + " is in " + strings.Join(names[:min(len(names), 5)], ", ")
 }
 
-// credentialGood says whether the registry takes the credential at all.
-func (p pull) credentialGood(ctx context.Context) bool {
-	_, err := p.client.Token(ctx, publicRepository, p.answer.credential)
+// isCredentialValid reports whether the registry accepts the credential for any image.
+func (p pull) isCredentialValid(ctx context.Context) bool {
+	_, err := p.client.Token(ctx, publicRepository, p.session.credential)
 	return err == nil
 }
 
-// newCredential says how to get a credential in the place of one that is no good.
-func (p pull) newCredential() string {
-	switch p.answer.from {
+// newCredential returns how to replace an invalid credential.
+func (p pull) newCredential() []hint.Hint {
+	switch host := p.Config.Registry.Host; p.session.from {
 	case fromEnvironment:
-		return RenewPair
+		return []hint.Hint{hint.Text(RenewPullToken)}
 	case fromStore:
-		return "docker login " + p.Config.Registry.Host + " with a new pull token, or: docker logout " + p.Config.Registry.Host + ", and then: " + login
+		return []hint.Hint{hint.Text("docker login %s with a new pull token, or: docker logout %s", host, host), hint.Do(hint.SignIn)}
 	}
-	return login
+	return []hint.Hint{hint.Do(hint.SignIn)}
 }
 
-// denied tells the causes of a "Forbidden" apart, which look alike: with the roles
-// that the platform's API knows of, where it can be asked.
-func (p pull) denied(ctx context.Context, organization string) (says, mend string) {
-	ask := fmt.Sprintf("ask an owner of %s for the role registry.pull for %s", organization, p.answer.who)
+// explainDenied finds the cause of a "Forbidden", by the roles that the platform's API
+// returns.
+func (p pull) explainDenied(ctx context.Context, organization, image string) error {
+	owner := p.session.owner
+	askOwner := fmt.Sprintf("ask an owner of %s for the role registry.pull for %s", organization, owner)
 	account, err := p.account(ctx)
 	if err != nil {
-		return fmt.Sprintf("%s has no role that may pull from %s, or there is no such image (the registry does not tell which)", p.answer.who, organization),
-			"correct the name, or " + ask
+		return hint.With(fmt.Errorf("%s has no role that may pull from %s, or there is no such image (the registry does not tell which)", owner, organization),
+			hint.Text("correct the name, or %s", askOwner))
 	}
 	var grants []string
 	for _, c := range account.Capabilities {
 		if c.Group.Name == organization && !strings.Contains(c.Group.ID, "/") {
 			if account.Can(capabilityPull, c.Group.ID) {
-				return fmt.Sprintf("%s may pull from %s, so there is no image %q", p.answer.who, organization, p.inOrganization()), "correct the image's name"
+				return hint.With(fmt.Errorf("%s may pull from %s, so there is no image %q", owner, organization, image), hint.Text("correct the image's name"))
 			}
 			grant := "the role " + c.Role.Name
 			if c.Role.Name == "" {
@@ -196,19 +188,17 @@ func (p pull) denied(ctx context.Context, organization string) (says, mend strin
 		}
 	}
 	if len(grants) == 0 {
-		return fmt.Sprintf("%s has no role in the organization %s", p.answer.who, organization), ask
+		return hint.With(fmt.Errorf("%s has no role in the organization %s", owner, organization), hint.Text("%s", askOwner))
 	}
-	return fmt.Sprintf("%s may not pull from %s with %s", p.answer.who, organization, strings.Join(grants, " and ")), ask
+	return hint.With(fmt.Errorf("%s may not pull from %s with %s", owner, organization, strings.Join(grants, " and ")), hint.Text("%s", askOwner))
 }
 
-var errNoAccount = errors.New("a pull token cannot ask the API")
-
-// account asks the platform's API who has the credential, with which roles.
+// account returns the owner of the credential and its roles.
 func (p pull) account(ctx context.Context) (iam.Account, error) {
-	if p.answer.from != fromSession {
-		return iam.Account{}, errNoAccount
+	if p.session.from != fromSession {
+		return iam.Account{}, errors.New("a pull token cannot use the API")
 	}
-	s, _ := p.quiet()
-	client := iam.Client{URL: p.Config.API.String(), Transport: p.Transport, Tokens: s.TokenSource(ctx, s.API)}
+	s, _ := p.quietSession()
+	client := p.apiClient(ctx, s)
 	return client.WhoAmI(ctx)
 }

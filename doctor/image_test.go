@@ -62,65 +62,65 @@ func (s shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func TestImage(t *testing.T) {
-	nobody := answer{}
-	pair := answer{credential: &token.Credential{Username: identity, Secret: "good"}, from: fromEnvironment, who: "user " + identity}
+	nobody := sessionState{}
+	pair := sessionState{credential: &token.Credential{Username: identity, Secret: "good"}, from: fromEnvironment, owner: "user " + identity}
 	stored, ada := pair, pair
 	stored.from = fromStore
-	ada.credential, ada.from, ada.who = &token.Credential{Username: token.Username, Secret: "good"}, fromSession, "ada@example.com"
+	ada.credential, ada.from, ada.owner = &token.Credential{Username: token.Username, Secret: "good"}, fromSession, "ada@example.com"
 	for _, test := range []struct {
-		name, image string
-		shop        shop
-		answer      answer
-		status      Status
-		says, mend  string
+		name, image  string
+		shop         shop
+		answer       sessionState
+		status       Status
+		message, fix string
 	}{
 		{"public", "HOST/chainguard/python", shop{}, nobody, OK, "can be pulled: it is public", ""},
 		{"private", "HOST/org/python:latest", shop{"good", true, 0}, ada, OK, "can be pulled, by ada@example.com", ""},
 		{"with a pull token", "HOST/org/python", shop{"good", true, 0}, pair, OK, "can be pulled, by user " + identity, ""},
-		{"P21 none given", "HOST/org/python", shop{}, nobody, Failure, "it is not public, and nobody is signed in", "docker-credential-cgr login"},
-		{"P21 none given for that tag", "HOST/chainguard/python:3", shop{}, nobody, Failure, "the tags latest and latest-dev alone", "docker-credential-cgr login"},
-		{"P21 a bad session", "HOST/org/python", shop{"other", true, 0}, ada, Failure, "does not take the credential of ada@example.com", "docker-credential-cgr login"},
-		{"P21 a bad pull token", "HOST/org/python", shop{"other", true, 0}, pair, Failure, "does not take the credential of user " + identity, "unset CHAINGUARD_IDENTITY_ID CHAINGUARD_TOKEN"},
-		{"P21 a bad stored one", "HOST/org/python", shop{"other", true, 0}, stored, Failure, "does not take the credential", "docker login HOST with a new pull token, or: docker logout HOST, and then: docker-credential-cgr login"},
-		{"P21 a bad one for a public image", "HOST/chainguard/python", shop{"other", true, 0}, ada, Failure, "does not take the credential", "docker-credential-cgr login"},
+		{"P21 none given", "HOST/org/python", shop{}, nobody, Failure, "it is not public, and you are not signed in", "docker-credential-cgr login"},
+		{"P21 none given for that tag", "HOST/chainguard/python:3", shop{}, nobody, Failure, "only the tags latest and latest-dev", "docker-credential-cgr login"},
+		{"P21 a bad session", "HOST/org/python", shop{"other", true, 0}, ada, Failure, "rejects the credential of ada@example.com", "docker-credential-cgr login"},
+		{"P21 a bad pull token", "HOST/org/python", shop{"other", true, 0}, pair, Failure, "rejects the credential of user " + identity, "unset CHAINGUARD_IDENTITY_ID CHAINGUARD_TOKEN"},
+		{"P21 a bad stored one", "HOST/org/python", shop{"other", true, 0}, stored, Failure, "rejects the credential", "docker login HOST with a new pull token, or: docker logout HOST; docker-credential-cgr login"},
+		{"P21 a bad one for a public image", "HOST/chainguard/python", shop{"other", true, 0}, ada, Failure, "rejects the credential", "docker-credential-cgr login"},
 		{"P21 no role, or no such image", "HOST/org/python", shop{"good", false, 0}, pair, Failure, "has no role that may pull from org, or there is no such image", "ask an owner of org for the role registry.pull"},
 		{"P21 unknown organization", "HOST/gro/python", shop{"good", true, 0}, pair, Failure, `there is no organization "gro"`, "correct the organization's name"},
 		{"P21 unknown image", "HOST/org/pyton", shop{"good", true, 0}, pair, Failure, `there is no image "pyton" in the organization org`, "correct the image's name"},
 		{"P21 unknown tag", "HOST/org/python:3", shop{"good", true, 0}, pair, Failure, `has no tag or digest "3"`, "correct the tag; there is HOST/org/python:latest"},
 		{"not well", "HOST/org/python", shop{tokenFault: 503}, pair, Failure, "it answered 503", "try again later"},
 		{"too many", "HOST/org/python", shop{tokenFault: 429}, pair, Failure, "429 Too Many Requests", "try again later"},
-		{"I44 a page", "HOST/org/python", shop{tokenFault: 200}, pair, Failure, "a captive portal may have answered", "sign in there"},
+		{"I44 a page", "HOST/org/python", shop{tokenFault: 200}, pair, Failure, "a captive portal may have answered", "if the network asks for a sign-in"},
 
 		{"of Docker Hub", "python", shop{}, nobody, Failure, `"python" is an image of docker.io`, "HOST/ORGANIZATION/IMAGE"},
 		{"of another registry", "ghcr.io/org/python", shop{}, nobody, Failure, "is an image of ghcr.io", "HOST/ORGANIZATION/IMAGE"},
 		{"P2 a look-alike", "HOST.evil.example/org/python", shop{}, nobody, Failure, "is an image of 127.0.0.1:", "HOST/ORGANIZATION/IMAGE"},
-		{"without an organization", "HOST/python", shop{}, nobody, Failure, "is no image of", "HOST/ORGANIZATION/IMAGE:TAG"},
-		{"P14 no name at all", "HOST/\x1b[31m", shop{}, nobody, Failure, "is no image of", "HOST/ORGANIZATION/IMAGE:TAG"},
+		{"without an organization", "HOST/python", shop{}, nobody, Failure, "is not an image of", "HOST/ORGANIZATION/IMAGE:TAG"},
+		{"P14 no name at all", "HOST/\x1b[31m", shop{}, nobody, Failure, "is not an image of", "HOST/ORGANIZATION/IMAGE:TAG"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := patient(t)
+			p := newChecker(t)
 			p.Config.Registry = serves(t, test.shop.ServeHTTP)
 			fill := func(text string) string { return strings.ReplaceAll(text, "HOST", p.Config.Registry.Host) }
-			got := only(t, p.image(t.Context(), fill(test.image), up, test.answer), "image")
-			want(t, got, test.status, fill(test.says), fill(test.mend))
+			got := only(t, p.checkImage(t.Context(), fill(test.image), up, test.answer), "image")
+			want(t, got, test.status, fill(test.message), fill(test.fix))
 		})
 	}
 }
 
 func TestImageWithoutRegistry(t *testing.T) {
-	p := patient(t)
+	p := newChecker(t)
 	p.Config.Registry = serves(t, shop{}.ServeHTTP)
-	results := p.image(t.Context(), "chainguard/python", up, answer{})
+	results := p.checkImage(t.Context(), "chainguard/python", up, sessionState{})
 	want(t, results[0], Warning, `to Docker "chainguard/python" is an image of docker.io`, "write it as "+p.Config.Registry.Host+"/chainguard/python")
 	want(t, results[1], OK, "can be pulled", "")
 }
 
 func TestImageSkipped(t *testing.T) {
-	p := patient(t)
+	p := newChecker(t)
 	p.Transport = untouched(t)
 	image := p.Config.Registry.Host + "/org/python"
-	want(t, only(t, p.image(t.Context(), image, reached{issuer: true}, answer{}), "image"), Skipped, "the registry cannot be reached", "")
-	want(t, only(t, p.image(t.Context(), image, up, answer{unknown: "get fails"}), "image"), Skipped, "get fails", "")
+	want(t, only(t, p.checkImage(t.Context(), image, networkState{issuer: true}, sessionState{}), "image"), Skipped, "the registry cannot be reached", "")
+	want(t, only(t, p.checkImage(t.Context(), image, up, sessionState{unknown: "get fails"}), "image"), Skipped, "get fails", "")
 }
 
 // Whatever is given as an image, the results are printable, and a name that is not of
@@ -130,7 +130,7 @@ func FuzzImage(f *testing.F) {
 		f.Add(image)
 	}
 	f.Fuzz(func(t *testing.T, image string) {
-		var p Patient
+		var p Checker
 		p.Config.Registry = parse(t, "https://cgr.dev")
 		asked := false
 		p.Transport = transportFunc(func(r *http.Request) (*http.Response, error) {
@@ -140,7 +140,7 @@ func FuzzImage(f *testing.F) {
 			}
 			return nil, http.ErrHandlerTimeout
 		})
-		results := p.image(t.Context(), image, up, answer{})
+		results := p.checkImage(t.Context(), image, up, sessionState{})
 		if len(results) == 0 {
 			t.Errorf("%q: got no result", image)
 		}

@@ -12,100 +12,90 @@ import (
 	"sync"
 	"time"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/registry"
 )
 
-// reached is what the network let through.
-type reached struct {
-	results  []Result // one for each endpoint
-	issuer   bool     // it answered
-	registry bool
-	ahead    time.Duration // how far the issuer's clock is ahead of this machine's
-	told     bool          // the issuer said what time it is
+// networkState is the result of the checks of the network.
+type networkState struct {
+	results   []Result      // one for each endpoint
+	issuer    bool          // the issuer can be reached
+	registry  bool          // the registry can be reached
+	ahead     time.Duration // of the issuer's clock, compared to this machine's
+	knowsTime bool          // ahead is set
 }
 
-// endpoint is one of the servers that the program needs.
+// endpoint is a server that the program needs.
 type endpoint struct {
-	check string // as property of the settings: "platform." and this
+	check string // also the name of its property, after "platform."
 	url   *url.URL
-	// ask sends a request that this server, and no proxy or other server, answers
-	// without an error.
-	ask func(context.Context) (platform.Answer, error)
+	// send sends a request that succeeds only at this server, not at a proxy.
+	send func(context.Context) (platform.Response, error)
 }
 
-// network checks that issuer, API and registry can be reached, side by side.
-func (p *Patient) network(ctx context.Context) reached {
-	ctx, cancel := context.WithTimeout(ctx, networkLimit)
+// checkNetwork checks that the issuer, the API and the registry can be reached.
+func (c *Checker) checkNetwork(ctx context.Context) networkState {
+	ctx, cancel := context.WithTimeout(ctx, networkTimeout)
 	defer cancel()
 	endpoints := []endpoint{
-		{"issuer", p.Config.Issuer, p.askIssuer},
-		{"api", p.Config.API, p.askAPI},
-		{"registry", p.Config.Registry, p.askRegistry},
+		// The token service does not accept this method, and the API requires a token.
+		{"issuer", c.Config.Issuer, func(ctx context.Context) (platform.Response, error) {
+			return c.sendToGateway(ctx, c.Config.Issuer.String()+"/sts/exchange")
+		}},
+		{"api", c.Config.API, func(ctx context.Context) (platform.Response, error) {
+			return c.sendToGateway(ctx, c.Config.API.String()+"/auth/v1/ok")
+		}},
+		{"registry", c.Config.Registry, func(ctx context.Context) (platform.Response, error) {
+			client := registry.Client{URL: c.Config.Registry, Transport: c.Transport}
+			return platform.Response{}, client.Ping(ctx)
+		}},
 	}
-	found := reached{results: make([]Result, len(endpoints))}
-	answers := make([]platform.Answer, len(endpoints))
+	state := networkState{results: make([]Result, len(endpoints))}
+	responses := make([]platform.Response, len(endpoints))
 	times := make([]time.Time, len(endpoints))
 	var all sync.WaitGroup
 	for i, e := range endpoints {
 		all.Go(func() {
-			traced, route := traced(ctx, e.url)
+			traced, route := trace(ctx, e.url)
 			var err error
-			answers[i], err = e.ask(traced)
-			times[i] = p.Now()
-			found.results[i] = p.reach(e, route.seen(), err)
+			responses[i], err = e.send(traced)
+			times[i] = c.Now()
+			state.results[i] = c.describe(e, route.snapshot(), err)
 		})
 	}
 	all.Wait()
-	found.issuer = found.results[0].Status == OK
-	found.registry = found.results[2].Status == OK
-	if date := answers[0].Date; found.issuer && !date.IsZero() {
-		// A Date header tells whole seconds: in the middle it is right to half a one.
-		found.ahead, found.told = date.Add(time.Second/2).Sub(times[0]), true
+	state.issuer = state.results[0].Status == OK
+	state.registry = state.results[2].Status == OK
+	if date := responses[0].Date; state.issuer && !date.IsZero() {
+		// A Date header has whole seconds: the middle is exact to half a second.
+		state.ahead, state.knowsTime = date.Add(time.Second/2).Sub(times[0]), true
 	}
-	return found
+	return state
 }
 
-// askIssuer asks for a token in a way that the token service refuses in its own
-// words: with the wrong method.
-func (p *Patient) askIssuer(ctx context.Context) (platform.Answer, error) {
-	return p.askGateway(ctx, p.Config.Issuer.String()+"/sts/exchange")
-}
-
-// askAPI asks the API who asks, without a token.
-func (p *Patient) askAPI(ctx context.Context) (platform.Answer, error) {
-	return p.askGateway(ctx, p.Config.API.String()+"/auth/v1/ok")
-}
-
-// askGateway asks one of the platform's gateways for what it refuses with a gRPC code
-// in JSON. A code for a path that is not known is another server's.
-func (p *Patient) askGateway(ctx context.Context, address string) (platform.Answer, error) {
-	answer, err := platform.Do(ctx, p.Transport, platform.Request{Method: http.MethodGet, URL: address})
+// sendToGateway sends a request that one of the platform's gateways rejects with a gRPC
+// code in JSON. The code for an unknown path is another server's.
+func (c *Checker) sendToGateway(ctx context.Context, address string) (platform.Response, error) {
+	response, err := platform.Do(ctx, c.Transport, platform.Request{Method: http.MethodGet, URL: address})
 	if err != nil {
-		return answer, err
+		return response, err
 	}
-	var refusal struct {
+	var rejection struct {
 		Code int `json:"code"`
 	}
-	if json.Unmarshal(answer.Body, &refusal) != nil || refusal.Code == 0 || refusal.Code == platform.CodeNotFound {
-		kind := cmp.Or(platform.Printable(answer.Header.Get("Content-Type")), "no content type")
-		return answer, fmt.Errorf("a captive portal or a proxy answered, not the platform (status %d, %s)", answer.Status, kind)
+	if json.Unmarshal(response.Body, &rejection) != nil || rejection.Code == 0 || rejection.Code == platform.CodeNotFound {
+		kind := cmp.Or(platform.Printable(response.Header.Get("Content-Type")), "no content type")
+		return response, fmt.Errorf("a captive portal or a proxy answered, not the platform (status %d, %s)", response.Status, kind)
 	}
-	if answer.Status > http.StatusNotImplemented {
-		return answer, &platform.AnswerError{Host: answer.Host, Status: answer.Status, Code: refusal.Code}
+	if response.Status > http.StatusNotImplemented {
+		return response, &platform.ResponseError{Host: response.Host, Status: response.Status, Code: rejection.Code}
 	}
-	return answer, nil
+	return response, nil
 }
 
-// askRegistry asks the registry where its tokens are had, which must be itself.
-func (p *Patient) askRegistry(ctx context.Context) (platform.Answer, error) {
-	client := registry.Client{URL: p.Config.Registry, Transport: p.Transport}
-	_, _, err := client.Challenge(ctx)
-	return platform.Answer{}, err
-}
-
-// reach makes a result of what came of a request to an endpoint.
-func (p *Patient) reach(e endpoint, way *route, err error) Result {
+// describe returns the result of a request to an endpoint.
+func (c *Checker) describe(e endpoint, way *route, err error) Result {
 	through := ""
 	if proxy := way.proxy(); proxy != "" {
 		through = " through the proxy " + platform.Printable(proxy)
@@ -117,93 +107,100 @@ func (p *Patient) reach(e endpoint, way *route, err error) Result {
 		}
 		return ok(e.check, "%s answers%s%s", e.url, through, signed)
 	}
-	says, mend := p.explain(e, way, err)
-	return failure(e.check, mend, "%s cannot be reached%s: %s", e.url, through, says)
+	cause := c.explainNetwork(e, way, err)
+	return failure(e.check, fmt.Sprintf("%s cannot be reached%s: %s", e.url, through, cause), hint.Of(cause)...)
 }
 
-// explain says at which step a request failed, and what to do.
-func (p *Patient) explain(e endpoint, way *route, err error) (says, mend string) {
+// explainNetwork returns why a request failed, and what to do.
+func (c *Checker) explainNetwork(e endpoint, way *route, err error) error {
 	host := e.url.Hostname()
-	if says, mend, found := p.certificate(host, err); found {
-		return says, mend
+	if cause := platform.ExplainTLS(err); cause != nil {
+		return cause
 	}
-	proxied := way.proxy() != ""
-	variable := p.proxyVariable(e.url.Scheme)
-	reachable := p.otherwise(e, "see that this machine is online, and have whoever runs the network let it reach "+way.target+"; where a proxy is needed, set "+variable)
-	if proxied {
-		reachable = "correct " + variable + ", or unset it"
+	isProxied := way.proxy() != ""
+	variable := c.proxyVariable(e.url.Scheme)
+	correctProxy := []hint.Hint{hint.Text("correct %s, or unset it", variable)}
+	fix := c.checkSetting(e, hint.Text("check that this machine is online, and ask the network's administrator to allow %s; if a proxy is needed, set %s",
+		way.target, variable))
+	if isProxied {
+		fix = correctProxy
 	}
 	var lookup *net.DNSError
 	var dial *net.OpError
 	switch {
-	case !platform.Unanswered(err):
-		return stranger(err)
-	case way.via == "": // the transport did not even look for a way
-		return variable + " is no address of a proxy, such as http://proxy.example:3128", "correct " + variable + ", or unset it"
+	case !platform.IsUnreachable(err):
+		return explainResponse(err)
+	case way.via == "": // the transport has not chosen a connection
+		return hint.With(fmt.Errorf("%s is not the address of a proxy, such as http://proxy.example:3128", variable), correctProxy...)
 	case errors.As(err, &lookup) && lookup.IsTimeout:
-		return "the name server did not answer for " + platform.Printable(lookup.Name), "see that this machine is online, and which name server it asks"
+		return hint.With(fmt.Errorf("the name server did not answer for %s", platform.Printable(lookup.Name)),
+			hint.Text("check that this machine is online, and which name server it uses"))
 	case errors.As(err, &lookup):
-		return "there is no address for the name " + platform.Printable(lookup.Name), reachable
+		return hint.With(fmt.Errorf("there is no address for the name %s", platform.Printable(lookup.Name)), fix...)
 	case errors.Is(err, context.DeadlineExceeded):
-		return silent(way), reachable
+		return hint.With(errors.New(way.explainTimeout()), fix...)
 	case errors.As(err, &dial) && !way.connected:
-		if loopback(way.tried) && !loopback(way.target) && host != "localhost" && !proxied {
-			return fmt.Sprintf("the name leads to %s, which is not its server", way.tried), "take " + host + " out of this machine's hosts file, or out of what the name server blocks"
+		if isLocal(way.tried) && !isLocal(way.target) && host != "localhost" && !isProxied {
+			return hint.With(fmt.Errorf("the name leads to %s, which is not its server", way.tried),
+				hint.Text("remove %s from this machine's hosts file, or from what the name server blocks", host))
 		}
-		return fmt.Sprintf("nothing takes connections at %s (%s)", way.tried, root(err)), reachable
-	case way.connected && !proxied: // to something that answers in another way
-		reachable = p.otherwise(e, portal)
+		return hint.With(fmt.Errorf("no server accepts connections at %s (%s)", way.tried, rootCause(err)), fix...)
+	case way.connected && !isProxied: // to something else than the server
+		fix = c.checkSetting(e, portal...)
 	}
-	return root(err), reachable
+	return hint.With(errors.New(rootCause(err)), fix...)
 }
 
-// otherwise is what to do about an endpoint: where it is not the default, that may be
-// what is wrong.
-func (p *Patient) otherwise(e endpoint, standard string) string {
+// checkSetting returns the fix for an endpoint that cannot be reached: if its URL is not
+// the default, that may be wrong.
+func (c *Checker) checkSetting(e endpoint, otherwise ...hint.Hint) []hint.Hint {
 	property := "platform." + e.check
-	for _, s := range p.Config.Settings {
+	for _, s := range c.Config.Settings {
 		if s.Property == property && s.Source != "default" {
-			return "see that " + property + " is right (" + s.Source + "), or: " + p.unset(property)
+			return []hint.Hint{hint.Text("check that %s is right (%s)", property, s.Source), c.unset(property)}
 		}
 	}
-	return standard
+	return otherwise
 }
 
-// silent says what no answer came to.
-func silent(way *route) string {
+// explainTimeout returns what was missing when a request timed out.
+func (r *route) explainTimeout() string {
 	switch {
-	case !way.connected && way.tried != "":
-		return "no answer from " + way.tried + " in time: a firewall?"
-	case !way.connected:
+	case !r.connected && r.tried != "":
+		return "no answer from " + r.tried + " in time: does a firewall block it?"
+	case !r.connected:
 		return "the name server did not answer in time"
-	case !way.sent:
-		return way.tried + " takes connections, and then says nothing"
+	case !r.sent:
+		return r.tried + " accepts connections, but does not answer"
 	}
-	return "it took the request, and gave no answer in time"
+	return "no response to the request in time"
 }
 
-// portal is what to do where something else than the server answers.
-const portal = "open a page in a browser: if one of the network's own comes up, sign in there; else see that HTTPS_PROXY and the platform's settings are right (" + name + " config view)"
+// portal is the fix if another server answered.
+var portal = []hint.Hint{
+	hint.Text("open a page in a browser: if the network asks for a sign-in, sign in; else check HTTPS_PROXY and the platform's settings"),
+	hint.Do(hint.ListSettings),
+}
 
-// stranger explains an answer that is not the server's own.
-func stranger(err error) (says, mend string) {
-	var answer *platform.AnswerError
+// explainResponse explains a response that is not the server's own.
+func explainResponse(err error) error {
+	var response *platform.ResponseError
 	var refused *registry.Error
 	if errors.As(err, &refused) {
-		answer = &platform.AnswerError{Host: refused.Host, Status: refused.Status, Message: refused.Message}
+		response = &platform.ResponseError{Host: refused.Host, Status: refused.Status, Message: refused.Message}
 	}
 	switch {
-	case answer == nil && !errors.As(err, &answer):
-		return err.Error(), portal
-	case answer.Status >= 500:
-		return fmt.Sprintf("it answered %d %s", answer.Status, http.StatusText(answer.Status)), "try again later"
+	case response == nil && !errors.As(err, &response):
+		return hint.With(errors.New(err.Error()), portal...)
+	case response.Status >= 500:
+		return hint.With(fmt.Errorf("it answered %d %s", response.Status, http.StatusText(response.Status)), hint.Text("try again later"))
 	}
-	return answer.Error() + ": a captive portal or a proxy?", portal
+	return hint.With(fmt.Errorf("%w: a captive portal or a proxy?", response), portal...)
 }
 
-// root is the text of the error at the bottom, without the addresses that those
-// above it name.
-func root(err error) string {
+// rootCause returns the text of the innermost error, without the addresses that the outer
+// ones name.
+func rootCause(err error) string {
 	for inner := err; inner != nil; inner = errors.Unwrap(err) {
 		err = inner
 	}

@@ -27,12 +27,12 @@ import (
 )
 
 // askedIssuer gives what the check of the issuer finds, with a transport of its own.
-func askedIssuer(t *testing.T, p *Patient, issuer *url.URL, transport http.RoundTripper) Result {
+func askedIssuer(t *testing.T, p *Checker, issuer *url.URL, transport http.RoundTripper) Result {
 	t.Helper()
 	p.Config.Issuer, p.Transport = issuer, transport
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	return only(t, p.network(ctx).results, "issuer")
+	return only(t, p.checkNetwork(ctx).results, "issuer")
 }
 
 func TestNetworkAnswers(t *testing.T) {
@@ -47,25 +47,25 @@ func TestNetworkAnswers(t *testing.T) {
 		http.Redirect(w, r, "http://portal.example/login", http.StatusFound)
 	}
 	for _, test := range []struct {
-		name       string
-		issuer     http.HandlerFunc
-		status     Status
-		says, mend string
+		name         string
+		issuer       http.HandlerFunc
+		status       Status
+		message, fix string
 	}{
 		{"the token service", refuse(501, `{"code":12,"message":"Method Not Allowed","details":[]}`), OK, "answers", ""},
-		{"another gateway", refuse(404, `{"code":5,"message":"Not Found"}`), Failure, "not the platform (status 404, application/json)", "sign in there"},
-		{"I44 a page", page(200), Failure, "a captive portal or a proxy answered, not the platform (status 200, text/html)", "sign in there"},
-		{"I44 a page that blocks", page(403), Failure, "not the platform (status 403, text/html)", "sign in there"},
-		{"I44 JSON of another shape", refuse(200, `[1]`), Failure, "not the platform (status 200", "sign in there"},
-		{"I46 a redirect", redirect, Failure, "redirects to portal.example", "sign in there"},
+		{"another gateway", refuse(404, `{"code":5,"message":"Not Found"}`), Failure, "not the platform (status 404, application/json)", "if the network asks for a sign-in"},
+		{"I44 a page", page(200), Failure, "a captive portal or a proxy answered, not the platform (status 200, text/html)", "if the network asks for a sign-in"},
+		{"I44 a page that blocks", page(403), Failure, "not the platform (status 403, text/html)", "if the network asks for a sign-in"},
+		{"I44 JSON of another shape", refuse(200, `[1]`), Failure, "not the platform (status 200", "if the network asks for a sign-in"},
+		{"I46 a redirect", redirect, Failure, "redirects to portal.example", "if the network asks for a sign-in"},
 		{"it is not well", refuse(503, `{"code":14}`), Failure, "it answered 503 Service Unavailable", "try again later"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := patient(t)
+			p := newChecker(t)
 			p.Config.Issuer = serves(t, test.issuer)
-			found := p.network(t.Context())
-			want(t, found.results[0], test.status, test.says, test.mend)
-			if found.issuer != (test.status == OK) || found.told != found.issuer {
+			found := p.checkNetwork(t.Context())
+			want(t, found.results[0], test.status, test.message, test.fix)
+			if found.issuer != (test.status == OK) || found.knowsTime != found.issuer {
 				t.Errorf("got %+v, want that the issuer answered, with its clock, only where it did", found)
 			}
 			want(t, found.results[1], OK, p.Config.API.String()+" answers", "")
@@ -80,9 +80,9 @@ func TestNetworkAnswers(t *testing.T) {
 		},
 	} {
 		t.Run("registry: "+name, func(t *testing.T) {
-			p := patient(t)
+			p := newChecker(t)
 			p.Config.Registry = serves(t, handler)
-			want(t, p.network(t.Context()).results[2], Failure, "cannot be reached", "sign in there")
+			want(t, p.checkNetwork(t.Context()).results[2], Failure, "cannot be reached", "if the network asks for a sign-in")
 		})
 	}
 }
@@ -153,25 +153,25 @@ func TestNetworkCertificates(t *testing.T) {
 	known, other := newAuthority(t, "Authority Ltd"), newAuthority(t, "Inspecting Proxy Inc")
 	hour := time.Now().Add(time.Hour)
 	for _, test := range []struct {
-		name       string
-		server     *url.URL
-		status     Status
-		says, mend string
+		name         string
+		server       *url.URL
+		status       Status
+		message, fix string
 	}{
 		{"good", known.serves(t, "localhost", hour), OK, `answers, with a certificate signed by "Authority Ltd"`, ""},
-		{"F19 unknown authority", other.serves(t, "localhost", hour), Failure, `signed by "Inspecting Proxy Inc", which this machine does not know`, "get your organization's authority"},
+		{"F19 unknown authority", other.serves(t, "localhost", hour), Failure, `signed by "Inspecting Proxy Inc", which this machine does not trust`, "get your organization's authority"},
 		{"F19 wrong name", known.serves(t, "elsewhere.example", hour), Failure, "elsewhere.example", "sign in to this network"},
-		{"F19 expired", known.serves(t, "localhost", time.Now().Add(-time.Hour)), Failure, "is not good at this machine's time", "set the clock"},
+		{"F19 expired", known.serves(t, "localhost", time.Now().Add(-time.Hour)), Failure, "is not valid at this machine's time", "set the clock"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			want(t, askedIssuer(t, patient(t), test.server, known.trusting()), test.status, test.says, test.mend)
+			want(t, askedIssuer(t, newChecker(t), test.server, known.trusting()), test.status, test.message, test.fix)
 		})
 	}
 	t.Run("F19 no list of authorities", func(t *testing.T) {
 		broken := transportFunc(func(*http.Request) (*http.Response, error) {
 			return nil, x509.SystemRootsError{Err: errors.New("none")}
 		})
-		want(t, askedIssuer(t, patient(t), parse(t, "https://localhost"), broken), Failure, "list of certificate authorities cannot be read", "ca-certificates")
+		want(t, askedIssuer(t, newChecker(t), parse(t, "https://localhost"), broken), Failure, "list of certificate authorities cannot be read", "ca-certificates")
 	})
 }
 
@@ -189,17 +189,17 @@ func TestNetworkCertFile(t *testing.T) {
 		}
 		return path
 	}
-	for _, test := range []struct{ name, file, says, mend string }{
-		{"missing", filepath.Join(t.TempDir(), "none.pem"), "there is no file ", "unset SSL_CERT_FILE, or correct it"},
-		{"a folder", t.TempDir(), "there is no file ", "unset SSL_CERT_FILE, or correct it"},
-		{"empty", write("empty.pem", ""), "holds no certificate", "unset SSL_CERT_FILE, or correct it"},
-		{"a key", write("key.pem", "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n"), "holds no certificate", "unset SSL_CERT_FILE, or correct it"},
-		{"of another authority", write("other.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: known.cert.Raw}))), "does not know", "get your organization's authority"},
+	for _, test := range []struct{ name, file, message, fix string }{
+		{"missing", filepath.Join(t.TempDir(), "none.pem"), "is not a file", "unset SSL_CERT_FILE, or correct it"},
+		{"a folder", t.TempDir(), "is not a file", "unset SSL_CERT_FILE, or correct it"},
+		{"empty", write("empty.pem", ""), "has no certificate", "unset SSL_CERT_FILE, or correct it"},
+		{"a key", write("key.pem", "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n"), "has no certificate", "unset SSL_CERT_FILE, or correct it"},
+		{"of another authority", write("other.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: known.cert.Raw}))), "does not trust", "get your organization's authority"},
 	} {
 		t.Run("I27 "+test.name, func(t *testing.T) {
-			p := patient(t)
-			p.Getenv = getenv(map[string]string{"SSL_CERT_FILE": test.file})
-			want(t, askedIssuer(t, p, server, known.trusting()), Failure, test.says, test.mend)
+			p := newChecker(t)
+			t.Setenv("SSL_CERT_FILE", test.file)
+			want(t, askedIssuer(t, p, server, known.trusting()), Failure, test.message, test.fix)
 		})
 	}
 }
@@ -241,33 +241,33 @@ func TestNetworkProxy(t *testing.T) {
 	server := known.serves(t, "localhost", time.Now().Add(time.Hour))
 	gone := parse(t, "http://ada:lovelace@127.0.0.1:1")
 	for _, test := range []struct {
-		name       string
-		proxy      *url.URL
-		status     Status
-		says, mend string
+		name         string
+		proxy        *url.URL
+		status       Status
+		message, fix string
 	}{
 		{"in use", connects(t, http.StatusOK), OK, `answers through the proxy 127.0.0.1:`, ""},
-		{"not there", gone, Failure, "through the proxy 127.0.0.1:1: nothing takes connections at 127.0.0.1:1", "correct https_proxy, or unset it"},
+		{"not there", gone, Failure, "through the proxy 127.0.0.1:1: no server accepts connections at 127.0.0.1:1", "correct https_proxy, or unset it"},
 		{"wants a password", connects(t, http.StatusProxyAuthRequired), Failure, "Proxy Authentication Required", "correct https_proxy, or unset it"},
 	} {
 		t.Run("I26 "+test.name, func(t *testing.T) {
-			p := patient(t)
+			p := newChecker(t)
 			p.Getenv = getenv(map[string]string{"https_proxy": test.proxy.String()})
 			transport := known.trusting()
 			transport.Proxy = http.ProxyURL(test.proxy)
 			got := askedIssuer(t, p, server, transport)
-			want(t, got, test.status, test.says, test.mend)
-			if strings.Contains(got.Says+got.Fix, "lovelace") {
+			want(t, got, test.status, test.message, test.fix)
+			if strings.Contains(got.Message+fixText(got), "lovelace") {
 				t.Errorf("P13 got %+v, want no password in it", got)
 			}
 		})
 	}
 	t.Run("I26 no address", func(t *testing.T) {
-		p := patient(t)
+		p := newChecker(t)
 		p.Getenv = getenv(map[string]string{"HTTPS_PROXY": "ftp://x"})
 		transport := known.trusting()
 		transport.Proxy = func(*http.Request) (*url.URL, error) { return nil, errors.New("no address") }
-		want(t, askedIssuer(t, p, server, transport), Failure, "HTTPS_PROXY is no address of a proxy", "correct HTTPS_PROXY, or unset it")
+		want(t, askedIssuer(t, p, server, transport), Failure, "HTTPS_PROXY is not the address of a proxy", "correct HTTPS_PROXY, or unset it")
 	})
 }
 
@@ -290,37 +290,37 @@ func TestNetworkWays(t *testing.T) {
 	})
 	const example = "https://issuer.example"
 	for _, test := range []struct {
-		name, url  string
-		transport  http.RoundTripper
-		says, mend string
+		name, url    string
+		transport    http.RoundTripper
+		message, fix string
 	}{
-		{"F20 no such name", example, lookup(false), "there is no address for the name issuer.example", "let it reach issuer.example:443; where a proxy is needed, set HTTPS_PROXY"},
-		{"F20 the name server is silent", example, lookup(true), "the name server did not answer for issuer.example", "which name server it asks"},
-		{"F20 a name that is blocked", example, blocked, "the name leads to 127.0.0.1:1, which is not its server", "take issuer.example out of this machine's hosts file"},
-		{"F15 nobody there, far away", example, refused, "nothing takes connections at 192.0.2.1:443 (connection refused)", "let it reach issuer.example:443"},
-		{"F15 nobody there", "http://127.0.0.1:1", new(http.Transport), "nothing takes connections at 127.0.0.1:1", "let it reach 127.0.0.1:1"},
-		{"no TLS", "https" + strings.TrimPrefix(serves(t, challenge).String(), "http"), new(http.Transport), "does not look like a TLS handshake", "sign in there"},
+		{"F20 no such name", example, lookup(false), "there is no address for the name issuer.example", "to allow issuer.example:443; if a proxy is needed, set HTTPS_PROXY"},
+		{"F20 the name server is silent", example, lookup(true), "the name server did not answer for issuer.example", "which name server it uses"},
+		{"F20 a name that is blocked", example, blocked, "the name leads to 127.0.0.1:1, which is not its server", "remove issuer.example from this machine's hosts file"},
+		{"F15 nobody there, far away", example, refused, "no server accepts connections at 192.0.2.1:443 (connection refused)", "to allow issuer.example:443"},
+		{"F15 nobody there", "http://127.0.0.1:1", new(http.Transport), "no server accepts connections at 127.0.0.1:1", "to allow 127.0.0.1:1"},
+		{"no TLS", "https" + strings.TrimPrefix(serves(t, challenge).String(), "http"), new(http.Transport), "does not look like a TLS handshake", "if the network asks for a sign-in"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			want(t, askedIssuer(t, patient(t), parse(t, test.url), test.transport), Failure, test.says, test.mend)
+			want(t, askedIssuer(t, newChecker(t), parse(t, test.url), test.transport), Failure, test.message, test.fix)
 		})
 	}
 	t.Run("F15 one that was set", func(t *testing.T) {
-		p := patient(t)
+		p := newChecker(t)
 		read(t, p, "", map[string]string{"CHAINGUARD_PLATFORM_ISSUER": "http://127.0.0.1:1"})
-		want(t, askedIssuer(t, p, p.Config.Issuer, blocked), Failure, "nothing takes connections at 127.0.0.1:1",
-			"see that platform.issuer is right (CHAINGUARD_PLATFORM_ISSUER), or: unset CHAINGUARD_PLATFORM_ISSUER")
+		want(t, askedIssuer(t, p, p.Config.Issuer, blocked), Failure, "no server accepts connections at 127.0.0.1:1",
+			"check that platform.issuer is right (CHAINGUARD_PLATFORM_ISSUER); unset CHAINGUARD_PLATFORM_ISSUER")
 	})
 }
 
 func TestSilent(t *testing.T) {
 	for want, way := range map[string]*route{
-		"the name server did not answer in time":          {},
-		"no answer from b:1 in time: a firewall?":         {tried: "b:1"},
-		"b:1 takes connections, and then says nothing":    {tried: "b:1", connected: true},
-		"it took the request, and gave no answer in time": {tried: "b:1", connected: true, sent: true},
+		"the name server did not answer in time":                {},
+		"no answer from b:1 in time: does a firewall block it?": {tried: "b:1"},
+		"b:1 accepts connections, but does not answer":          {tried: "b:1", connected: true},
+		"no response to the request in time":                    {tried: "b:1", connected: true, sent: true},
 	} {
-		if got := silent(way); got != want {
+		if got := way.explainTimeout(); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}

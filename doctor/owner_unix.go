@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// ownerOf gives the user whom a file belongs to.
+// ownerOf returns the user that a file belongs to.
 func ownerOf(path string) (uid int, known bool) {
 	info, err := os.Stat(path)
 	if err != nil {

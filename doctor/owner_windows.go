@@ -1,4 +1,4 @@
 package doctor
 
-// ownerOf cannot tell on Windows, where no sudo lends another's rights.
+// ownerOf does not know the owner on Windows, which has no sudo.
 func ownerOf(string) (uid int, known bool) { return 0, false }

@@ -1,76 +1,75 @@
 package doctor
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"docker-credential-cgr/hint"
 )
 
-// name is the program's, by which Docker looks for it: what Docker's configuration
-// calls a helper is what comes behind "docker-credential-".
-const (
-	name   = "docker-credential-cgr"
-	helper = "cgr"
-)
-
-// program checks whose program, and whose files, a client will meet.
-func (p *Patient) program() []Result {
-	results := []Result{Program(p.Program, p.LookPath)}
-	if sudo := Sudo(p.Getenv, p.EUID, p.Home); sudo.Status != OK {
+// checkProgram checks which program, and whose files, a client will use.
+func (c *Checker) checkProgram() []Result {
+	results := []Result{Program(c.Name, c.Executable, c.LookPath)}
+	if sudo := Sudo(c.Getenv, c.EUID, c.Home); sudo.Status != OK {
 		results = append(results, sudo)
 	}
 	return results
 }
 
-// Program checks that clients, which look for the helper by its name in PATH, find
-// the running program, whose path is self ("" where not known). lookPath is
-// exec.LookPath.
-func Program(self string, lookPath func(string) (string, error)) Result {
+// Program checks that clients, which look for a program called name in PATH, find the
+// running one. self is its path, or "" if it is not known. lookPath is exec.LookPath.
+func Program(name, self string, lookPath func(string) (string, error)) Result {
 	const check = "program"
 	found, err := lookPath(name)
-	if err != nil { // a find in the current folder is one too
-		return failure(check, inPath(self), "%s is not in PATH, so Docker will not find it", name)
+	if err != nil { // also if it is in the current directory
+		return failure(check, name+" is not in PATH, so Docker will not find it", inPath(name, self))
 	}
-	if same, err := sameFile(self, found); err != nil || same {
+	if same, err := isSameFile(self, found); err != nil || same {
 		return ok(check, "Docker finds %s", found)
 	}
 	what := "another program"
 	if target, err := filepath.EvalSymlinks(found); err == nil && strings.HasPrefix(filepath.Base(target), "chainctl") {
 		what = "chainctl"
 	}
-	return failure(check, before(self, found), "Docker will run %s (%s), not this program (%s)", found, what, self)
+	return failure(check, fmt.Sprintf("Docker will run %s (%s), not this program (%s)", found, what, self), before(name, self, found))
 }
 
-// inPath says how to get the program at self into PATH under its name.
-func inPath(self string) string {
+// inPath returns how to put the program at self into PATH under its name.
+func inPath(name, self string) hint.Hint {
 	switch {
 	case self == "":
-		return "put it into a folder of PATH, under the name " + name
+		return hint.Text("put it into a directory in PATH, under the name %s", name)
 	case runtime.GOOS == "windows":
-		return "put " + self + " into a folder of PATH, under the name " + name + ".exe"
+		return hint.Text("put %s into a directory in PATH, under the name %s.exe", self, name)
 	case filepath.Base(self) == name:
-		return "export PATH=" + quoted(filepath.Dir(self)) + ":$PATH (in your shell's profile too), or: " + install(self)
+		return hint.Text("%s, or: %s", exportPath(self), install(name, self))
 	}
-	return install(self)
+	return hint.Text("%s", install(name, self))
 }
 
-// before says how to have the program at self found before the one at found.
-func before(self, found string) string {
+// before returns how to make clients find the program at self before the one at found.
+func before(name, self, found string) hint.Hint {
 	switch {
 	case runtime.GOOS == "windows":
-		return "remove " + found + ", or put the folder of " + self + " before its folder in PATH"
+		return hint.Text("remove %s, or put the directory of %s before it in PATH", found, self)
 	case filepath.Base(self) == name:
-		return "export PATH=" + quoted(filepath.Dir(self)) + ":$PATH (in your shell's profile too), or: sudo rm " + quoted(found)
+		return hint.Text("%s, or: sudo rm %s", exportPath(self), quoted(found))
 	}
-	return "sudo rm " + quoted(found) + " && " + install(self)
+	return hint.Text("sudo rm %s && %s", quoted(found), install(name, self))
 }
 
-func install(self string) string {
+func exportPath(self string) string {
+	return "export PATH=" + quoted(filepath.Dir(self)) + ":$PATH (in your shell's profile too)"
+}
+
+func install(name, self string) string {
 	return "sudo install " + quoted(self) + " /usr/local/bin/" + name
 }
 
-func sameFile(a, b string) (bool, error) {
+func isSameFile(a, b string) (bool, error) {
 	infoA, err := os.Stat(a)
 	if err != nil {
 		return false, err
@@ -82,32 +81,31 @@ func sameFile(a, b string) (bool, error) {
 	return os.SameFile(infoA, infoB), nil
 }
 
-// Sudo notices whose Docker is looked at, or changed, when the program runs with
-// root's rights that another user lent: a failure where the files of that user
-// would become root's.
+// Sudo checks whose Docker is configured if the program runs as root. It is a failure if
+// files of another user would become root's.
 func Sudo(getenv func(string) string, euid int, home string) Result {
 	const check = "program"
-	who := getenv("SUDO_USER")
-	if euid != 0 {
+	user := getenv("SUDO_USER")
+	isSudo := user != "" && user != "root"
+	switch {
+	case euid != 0, !isSudo && !isOtherUsers(home):
 		return ok(check, "not run by sudo")
+	case !isSudo:
+		return failure(check, fmt.Sprintf("run as root, but HOME is %s, which is not root's: its files would become root's", home),
+			hint.Text("run it as the user of that directory, or set HOME to root's: HOME=/root"))
+	case isOtherUsers(getenv("DOCKER_CONFIG")):
+		return failure(check, fmt.Sprintf("run by sudo, but DOCKER_CONFIG is %s, which is not root's: the file in it would become root's", getenv("DOCKER_CONFIG")),
+			hint.Text("run it without sudo for %s's own Docker, or unset DOCKER_CONFIG for root's", user))
+	case isOtherUsers(home):
+		return failure(check, fmt.Sprintf("run by sudo, but HOME is %s, which is not root's: its files would become root's", home),
+			hint.Text("run it without sudo for %s's own Docker, or with sudo -H for root's", user))
 	}
-	if who == "" || who == "root" {
-		if owner, known := ownerOf(home); known && owner != 0 {
-			return failure(check, "run it as the user of that directory, or set HOME to root's: HOME=/root",
-				"run as root, but HOME is %s, which is not root's: its files would become root's", home)
-		}
-		return ok(check, "not run by sudo")
-	}
-	if dir := getenv("DOCKER_CONFIG"); dir != "" {
-		if owner, known := ownerOf(dir); known && owner != 0 {
-			return failure(check, "run it without sudo for "+who+"'s own Docker, or unset DOCKER_CONFIG for root's",
-				"run by sudo, but DOCKER_CONFIG is %s, which is not root's: the file in it would become root's", dir)
-		}
-	}
-	if owner, known := ownerOf(home); known && owner != 0 {
-		return failure(check, "run it without sudo for "+who+"'s own Docker, or with sudo -H for root's",
-			"run by sudo, but HOME is %s, which is not root's: its files would become root's", home)
-	}
-	return warning(check, "for "+who+"'s own run it without sudo",
-		"run by sudo: this is for root's Docker (%s), which sudo docker uses", home)
+	return warning(check, fmt.Sprintf("run by sudo: this is for root's Docker (%s), which sudo docker uses", home),
+		hint.Text("for %s's own run it without sudo", user))
+}
+
+// isOtherUsers reports whether a file exists and is not root's.
+func isOtherUsers(path string) bool {
+	owner, known := ownerOf(path)
+	return known && owner != 0
 }

@@ -9,55 +9,58 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"docker-credential-cgr/hint"
 )
 
-// regctl checks that regctl has no login for the registry of its own, which it takes
-// before any credential helper. Without a file of regctl's it returns no result.
-func (p *Patient) regctl() []Result {
+// checkRegctl checks that regctl has no login for the registry of its own, which it uses
+// instead of a credential helper. It returns no result if regctl has no file.
+func (c *Checker) checkRegctl() []Result {
 	const check = "regctl"
-	path := p.regctlPath()
+	path := c.regctlPath()
 	if path == "" {
 		return nil
 	}
-	text, err := readRegctl(path)
+	text, err := readFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	host := p.Config.Registry.Host
+	host := c.Config.Registry.Host
 	var found bool
 	if err == nil {
 		found, err = hasRegctlLogin(text, host)
 	}
 	switch {
 	case err != nil:
-		return []Result{warning(check, "correct or remove "+quoted(path), "cannot tell whether regctl has a login of its own: %v", err)}
+		return []Result{warning(check, "cannot tell whether regctl has a login of its own: "+err.Error(), hint.Text("correct or remove %s", quoted(path)))}
 	case found:
-		return []Result{warning(check, "regctl registry logout "+host,
-			"%s holds a login for %s in clear text, which regctl uses instead of a credential helper", path, host)}
+		return []Result{warning(check, fmt.Sprintf("%s has a login for %s in clear text, which regctl uses instead of a credential helper", path, host),
+			hint.Text("regctl registry logout %s", host))}
 	}
 	return nil
 }
 
 // regctlPath returns the file that regctl reads (regclient, cmd/regctl/config.go), or ""
-// if there is no home folder to look in.
-func (p *Patient) regctlPath() string {
-	if path := p.Getenv("REGCTL_CONFIG"); path != "" {
+// without a home directory.
+func (c *Checker) regctlPath() string {
+	if path := c.Getenv("REGCTL_CONFIG"); path != "" {
 		return path
 	}
-	if p.Home == "" {
+	if c.Home == "" {
 		return ""
 	}
-	folder := p.Getenv("XDG_CONFIG_HOME")
-	if folder == "" {
-		folder = filepath.Join(p.Home, ".config")
+	dir := c.Getenv("XDG_CONFIG_HOME")
+	if dir == "" {
+		dir = filepath.Join(c.Home, ".config")
 	}
-	if path := filepath.Join(folder, "regctl", "config.json"); runtime.GOOS != "windows" && exists(path) {
+	if path := filepath.Join(dir, "regctl", "config.json"); runtime.GOOS != "windows" && exists(path) {
 		return path
 	}
-	return filepath.Join(p.Home, ".regctl", "config.json")
+	return filepath.Join(c.Home, ".regctl", "config.json")
 }
 
-func readRegctl(path string) ([]byte, error) {
+// readFile reads at most 1 MiB of a regular file.
+func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -74,14 +77,14 @@ func readRegctl(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, limit))
 }
 
-// hasRegctlLogin reports whether regctl's configuration holds a password or a token for
-// host. Its errors quote nothing of the text.
+// hasRegctlLogin reports whether regctl's configuration has a password or a token for
+// host. Its errors do not quote the text.
 func hasRegctlLogin(text []byte, host string) (bool, error) {
 	var config struct {
 		Hosts map[string]struct{ Pass, Token string }
 	}
 	if json.Unmarshal(text, &config) != nil {
-		return false, errors.New("its configuration is not the JSON of one")
+		return false, errors.New("its configuration is not valid JSON")
 	}
 	login := config.Hosts[host]
 	return login.Pass+login.Token != "", nil

@@ -8,53 +8,54 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+
+	"docker-credential-cgr/platform"
 )
 
-// route is the way that a request took, as far as it came: what the transport does
-// is looked at, so that it is the way that all requests of the program take.
+// route is how far a request came. It is traced in the transport that all requests of the
+// program use.
 type route struct {
 	target string // host:port of the server
 
 	mu        sync.Mutex
-	via       string // host:port that a connection was wanted to: target, or a proxy
-	tried     string // address that was last dialled
+	via       string // host:port to connect to: target, or a proxy
+	tried     string // address that was dialed last
 	connected bool
-	signer    string // who signed the server's certificate
-	sent      bool   // the request went out
+	signer    string // authority that signed the server's certificate
+	sent      bool   // the request was sent
 }
 
-// traced gives a context whose request leaves its traces in the route.
-func traced(ctx context.Context, target *url.URL) (context.Context, *route) {
-	r := &route{target: hostPort(target)}
-	note := func(change func()) {
+// trace returns a context that records the route of a request.
+func trace(ctx context.Context, target *url.URL) (context.Context, *route) {
+	r := &route{target: platform.HostPort(target)}
+	set := func(change func()) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		change()
 	}
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn:      func(hostPort string) { note(func() { r.via = hostPort }) },
-		ConnectStart: func(_, address string) { note(func() { r.tried = address }) },
+		GetConn:      func(hostPort string) { set(func() { r.via = hostPort }) },
+		ConnectStart: func(_, address string) { set(func() { r.tried = address }) },
 		ConnectDone: func(_, _ string, err error) {
-			note(func() { r.connected = r.connected || err == nil })
+			set(func() { r.connected = r.connected || err == nil })
 		},
 		TLSHandshakeDone: func(state tls.ConnectionState, err error) {
-			if err == nil {
-				note(func() { r.signer = signerOf(state) })
+			if err == nil && len(state.PeerCertificates) > 0 {
+				set(func() { r.signer = platform.CertificateIssuer(state.PeerCertificates[0]) })
 			}
 		},
-		WroteRequest: func(httptrace.WroteRequestInfo) { note(func() { r.sent = true }) },
+		WroteRequest: func(httptrace.WroteRequestInfo) { set(func() { r.sent = true }) },
 	}), r
 }
 
-// seen is what is known by now; a connection that was given up may still add to it.
-func (r *route) seen() *route {
+// snapshot returns a copy, which a connection that was abandoned cannot change.
+func (r *route) snapshot() *route {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return &route{target: r.target, via: r.via, tried: r.tried, connected: r.connected, signer: r.signer, sent: r.sent}
 }
 
-// proxy is the host and port of the proxy on the way, or "". It never has a
-// password.
+// proxy returns the host and port of the proxy, without a password, or "".
 func (r *route) proxy() string {
 	if r.via == r.target {
 		return ""
@@ -62,25 +63,9 @@ func (r *route) proxy() string {
 	return r.via
 }
 
-func hostPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
-	}
-	return net.JoinHostPort(u.Hostname(), port)
-}
-
-// signerOf names whoever signed the server's certificate.
-func signerOf(state tls.ConnectionState) string {
-	if len(state.PeerCertificates) == 0 {
-		return ""
-	}
-	return organization(state.PeerCertificates[0])
-}
-
-// loopback says whether address is this machine's own, or one that no server has:
-// what filters answer for names that they block.
-func loopback(address string) bool {
+// isLocal reports whether no server has address: filters answer with such addresses for
+// names that they block.
+func isLocal(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return false
@@ -89,14 +74,14 @@ func loopback(address string) bool {
 	return ip != nil && (ip.IsLoopback() || ip.IsUnspecified() || ip.IsLinkLocalUnicast())
 }
 
-// proxyVariable names the variable that sets the proxy for a scheme, as net/http
-// looks for it.
-func (p *Patient) proxyVariable(scheme string) string {
+// proxyVariable returns the name of the variable that sets the proxy for a scheme, by the
+// rules of net/http.
+func (c *Checker) proxyVariable(scheme string) string {
 	names := []string{"HTTPS_PROXY", "https_proxy"}
 	if scheme == "http" {
 		names = []string{"HTTP_PROXY", "http_proxy"}
 	}
-	if i := slices.IndexFunc(names, func(name string) bool { return p.Getenv(name) != "" }); i >= 0 {
+	if i := slices.IndexFunc(names, func(name string) bool { return c.Getenv(name) != "" }); i >= 0 {
 		return names[i]
 	}
 	return names[0]

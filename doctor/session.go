@@ -1,30 +1,30 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"docker-credential-cgr/config"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
 	"docker-credential-cgr/workload"
 )
 
-const login = name + " login"
-
-// answer is what `get` has to say about the registry.
-type answer struct {
+// sessionState is what `get` answers for the registry.
+type sessionState struct {
 	results    []Result
-	credential *token.Credential // nil where there is none, or where that was not found out
+	credential *token.Credential // nil if there is none, or unknown is set
 	from       source
-	who        string // whose credential that is, for people
-	// unknown says why it could not be found out whether there is one, or "".
-	unknown string
+	owner      string // whose credential it is, for messages
+	unknown    string // why it is not known whether there is a credential, or ""
 }
 
 // source is where a credential comes from.
@@ -34,202 +34,181 @@ const (
 	fromNowhere source = iota
 	fromEnvironment
 	fromStore   // docker login
-	fromSession // a person's, or that of an identity that is assumed
+	fromSession // of a user, or of an identity that is assumed
 )
 
-// session checks that `get` has an answer, by asking as it asks.
-func (p *Patient) session(ctx context.Context, net reached, store Status) answer {
+// checkSession checks that `get` has an answer, as `get` does.
+func (c *Checker) checkSession(ctx context.Context, net networkState, store Status) sessionState {
 	const check = "session"
-	if p.Config.IdentityID != "" {
-		return p.pair()
+	if c.Config.IdentityID != "" {
+		return c.checkEnvironment()
 	}
-	if p.Session == nil || store == Failure {
-		const why = "there is no store to look into"
-		return answer{results: []Result{skipped(check, why)}, unknown: why}
+	if c.Session == nil || store == Failure {
+		const reason = "there is no store"
+		return sessionState{results: []Result{skipped(check, reason)}, unknown: reason}
 	}
-	s, said := p.quiet()
-	kept, err := s.Kept()
+	s, warnings := c.quietSession()
+	stored, err := s.Kept()
 	if err != nil {
-		return answer{results: []Result{p.storeFailure(err)}, unknown: "the store cannot be read"}
+		return sessionState{results: []Result{c.storeFailure(err)}, unknown: "the store cannot be read"}
 	}
 	var results []Result
-	for _, text := range *said {
-		results = append(results, warning(check, login, "%s", text))
+	for _, err := range *warnings {
+		results = append(results, warning(check, err.Error(), hintsOf(err, hint.Do(hint.SignIn))...))
 	}
-	if until := usableUntil(kept, s); !net.issuer && until.IsZero() {
-		const why = "without the issuer no credential can be had"
-		return answer{results: append(results, skipped(check, why)), unknown: why}
+	hasToken := slices.ContainsFunc(stored.Tokens, func(t token.KeptToken) bool { return t.Host == s.Registry && t.Valid })
+	if !net.issuer && !hasToken {
+		const reason = "no credential is available without the issuer"
+		return sessionState{results: append(results, skipped(check, reason)), unknown: reason}
 	}
 	credential, err := s.Credential(ctx, s.Registry, false)
-	var nobody *token.NotSignedInError
+	var notSignedIn *token.NotSignedInError
 	switch {
-	case errors.As(err, &nobody):
-		return answer{results: append(results, p.signedOut(kept))}
+	case errors.As(err, &notSignedIn):
+		return sessionState{results: append(results, c.notSignedIn(stored))}
 	case err != nil:
-		result := p.refused(ctx, err)
-		return answer{results: append(results, result), unknown: "get fails, so that Docker gives up before it asks the registry"}
+		return sessionState{results: append(results, c.explainSession(ctx, err)), unknown: "get fails, so Docker stops before it asks the registry"}
 	}
-	if kept, err = s.Kept(); err != nil { // get may have renewed it
-		return answer{results: []Result{p.storeFailure(err)}, unknown: "the store cannot be read"}
+	if stored, err = s.Kept(); err != nil { // get may have refreshed it
+		return sessionState{results: []Result{c.storeFailure(err)}, unknown: "the store cannot be read"}
 	}
-	a := answer{credential: &credential, from: fromSession, who: kept.Account.String()}
-	says := "get answers as " + kept.Account.Describe()
+	state := sessionState{credential: &credential, from: fromSession, owner: stored.Account.String()}
+	message := "get answers as " + stored.Account.Describe()
 	switch {
 	case credential.Stored:
-		a.from, a.who = fromStore, "user "+platform.Printable(credential.Username)
-		says = "get answers with the stored credential (" + a.who + ")"
+		state.from, state.owner = fromStore, "user "+platform.Printable(credential.Username)
+		message = "get answers with the stored credential (" + state.owner + ")"
 	case s.IDToken != nil:
-		a.who = "the identity " + kept.Account.Subject
-		says = "get answers as " + a.who
+		state.owner = "the identity " + stored.Account.Subject
+		message = "get answers as " + state.owner
 	}
 	if (credential.Stored || s.IDToken != nil) && !credential.Expires.IsZero() {
-		says += ", with a token until " + day(credential.Expires)
+		message += ", with a token until " + localTime(credential.Expires)
 	}
-	a.results = append(results, ok(check, "%s", says))
-	return a
+	state.results = append(results, ok(check, "%s", message))
+	return state
 }
 
-// quiet gives a session that says nothing to the user, and what it would have said.
-func (p *Patient) quiet() (*token.Session, *[]string) {
-	s, sts, said := *p.Session, *p.Session.STS, new([]string)
-	s.Warn = func(err error) { *said = append(*said, err.Error()) }
+// quietSession returns a session that prints nothing and is not interactive, and the
+// warnings that it would have printed.
+func (c *Checker) quietSession() (*token.Session, *[]error) {
+	s, sts, warnings := *c.Session, *c.Session.STS, new([]error)
+	s.Warn = func(err error) { *warnings = append(*warnings, err) }
 	s.Note = func(string, ...any) {}
-	sts.Warn = func(error) {} // of the clock, which is looked at
+	sts.Warn = func(error) {} // about the clock, which has a check of its own
 	s.STS, s.SignIn = &sts, nil
-	return &s, said
+	return &s, warnings
 }
 
-// usableUntil is how long a kept token serves without the issuer; zero where none
-// does.
-func usableUntil(kept token.Kept, s *token.Session) time.Time {
-	i := slices.IndexFunc(kept.Tokens, func(t token.KeptToken) bool { return t.Host == s.Registry })
-	if i < 0 {
-		return time.Time{}
-	}
-	t := kept.Tokens[i]
-	switch {
-	case t.Expires.IsZero():
-		return s.Now().Add(time.Hour) // a stored one that does not say
-	case t.Expires.Before(s.Now().Add(time.Minute)):
-		return time.Time{}
-	}
-	return t.Expires
-}
-
-// pair is the answer where the environment gives a pull token.
-func (p *Patient) pair() answer {
+// checkEnvironment checks the pull token in the environment.
+func (c *Checker) checkEnvironment() sessionState {
 	const check, variables = "session", "CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN"
-	a := answer{
-		credential: &token.Credential{Username: p.Config.IdentityID, Secret: p.Config.Token},
+	state := sessionState{
+		credential: &token.Credential{Username: c.Config.IdentityID, Secret: c.Config.Token},
 		from:       fromEnvironment,
-		who:        "user " + platform.Printable(p.Config.IdentityID),
+		owner:      "user " + platform.Printable(c.Config.IdentityID),
 	}
-	claims, err := platform.ParseClaims(p.Config.Token)
-	end := claims.Expires
-	switch {
-	case err == nil && !end.IsZero() && p.Now().After(end):
-		a.results = []Result{failure(check, RenewPair, "get answers with the pull token in %s, which expired on %s", variables, day(end))}
+	claims, err := platform.ParseClaims(c.Config.Token)
+	switch end := claims.Expires; {
+	case err == nil && !end.IsZero() && c.Now().After(end):
+		state.results = []Result{failure(check, fmt.Sprintf("get answers with the pull token in %s, which expired on %s", variables, localTime(end)), hint.Text(RenewPullToken))}
 	case end.IsZero():
-		a.results = []Result{ok(check, "get answers with %s (%s)", variables, a.who)}
+		state.results = []Result{ok(check, "get answers with %s (%s)", variables, state.owner)}
 	default:
-		a.results = []Result{ok(check, "get answers with the pull token in %s (%s), which is good until %s", variables, a.who, day(end))}
+		state.results = []Result{ok(check, "get answers with the pull token in %s (%s), which is valid until %s", variables, state.owner, localTime(end))}
 	}
-	return a
+	return state
 }
 
-// RenewPair is what to do where the pull token in the environment has expired.
-const RenewPair = "set CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN to a new pull token, or: unset CHAINGUARD_IDENTITY_ID CHAINGUARD_TOKEN"
+// RenewPullToken is the hint for an expired pull token in the environment.
+const RenewPullToken = "set CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN to a new pull token, or: unset CHAINGUARD_IDENTITY_ID CHAINGUARD_TOKEN"
 
-// signedOut says why `get` has no credential, from what is kept.
-func (p *Patient) signedOut(kept token.Kept) Result {
+// notSignedIn returns why `get` has no credential.
+func (c *Checker) notSignedIn(stored token.Kept) Result {
 	const check = "session"
-	stored := slices.IndexFunc(kept.Tokens, func(t token.KeptToken) bool { return t.Stored && t.Host == p.Config.Registry.Host })
+	own := slices.IndexFunc(stored.Tokens, func(t token.KeptToken) bool { return t.Stored && t.Host == c.Config.Registry.Host })
+	ci := c.Getenv("CI")
 	switch {
-	case p.Config.Identity != "":
-		mend := "set auth.identity-token to the path of one, or auth.identity-token-env to the name of its variable"
-		if hint := (workload.Host{Getenv: p.Getenv}).Hint(); hint != "" {
-			mend = hint
-		}
-		return failure(check, mend, "there is no ID token here to assume the identity %s with", p.Config.Identity)
-	case stored >= 0:
-		t := kept.Tokens[stored]
-		return failure(check, login+", or docker login "+t.Host+" with a new pull token",
-			"the stored credential (user %s) expired on %s", platform.Printable(t.Username), day(t.Expires))
-	case kept.Account.Subject != "":
-		return failure(check, login, "the session of %s has ended", kept.Account)
-	case p.inCI():
-		return warning(check, "set CHAINGUARD_AUTH_IDENTITY to an identity that this job may assume, or CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN to a pull token",
-			"nobody is signed in, and in a CI job nobody can be asked")
-	case p.Config.Keychain == config.KeychainNone:
-		return warning(check, p.unset("keychain")+", then: "+login, "nobody can be signed in, since nothing is kept")
+	case c.Config.Identity != "":
+		fix := cmp.Or(workload.Host{Getenv: c.Getenv}.Hint(), "set auth.identity-token to its path, or auth.identity-token-env to the name of its variable")
+		return failure(check, "there is no ID token to assume the identity "+c.Config.Identity, hint.Text("%s", fix))
+	case own >= 0:
+		t := stored.Tokens[own]
+		return failure(check, fmt.Sprintf("the stored credential (user %s) expired on %s", platform.Printable(t.Username), localTime(t.Expires)),
+			hint.Do(hint.SignIn), hint.Text("or docker login %s with a new pull token", t.Host))
+	case stored.Account.Subject != "":
+		return failure(check, fmt.Sprintf("the session of %s has ended", stored.Account), hint.Do(hint.SignIn))
+	case ci != "" && ci != "false" && ci != "0":
+		return warning(check, "not signed in, and a CI job cannot sign in",
+			hint.Text("set CHAINGUARD_AUTH_IDENTITY to an identity that this job may assume, or CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN to a pull token"))
+	case c.Config.Keychain == config.KeychainNone:
+		return warning(check, "not signed in: nothing is stored (keychain=none)", c.unset("keychain"), hint.Do(hint.SignIn))
 	}
-	return warning(check, login, "nobody is signed in")
+	return warning(check, "not signed in", hint.Do(hint.SignIn))
 }
 
-// refused says why `get` fails.
-func (p *Patient) refused(ctx context.Context, err error) Result {
+// explainSession returns why `get` fails.
+func (c *Checker) explainSession(ctx context.Context, err error) Result {
 	const check = "session"
-	var answer *platform.AnswerError
+	var response *platform.ResponseError
 	switch {
-	case errors.As(err, &answer) && p.Config.Identity != "":
-		return failure(check, "compare what the identity lets in (issuer, subject, audience) with the ID token of this job", "%v%s", err, p.accepts(ctx))
-	case p.Config.Identity != "":
-		return failure(check, "see that the ID token is there (auth.identity-token, auth.identity-token-env)", "%v", err)
+	case errors.As(err, &response) && c.Config.Identity != "":
+		return failure(check, err.Error()+c.describeIdentity(ctx), hint.Text("compare what the identity accepts (issuer, subject, audience) with the ID token of this job"))
+	case c.Config.Identity != "":
+		return failure(check, err.Error(), hint.Text("check that the ID token exists (auth.identity-token, auth.identity-token-env)"))
 	}
-	return failure(check, login, "%v", err)
+	return failure(check, err.Error(), hint.Do(hint.SignIn))
 }
 
-// accepts returns what the identity accepts, as the end of a sentence, or "" where no
-// session of a person is there to read it with.
-func (p *Patient) accepts(ctx context.Context) string {
-	if p.Session == nil {
+// describeIdentity returns what the identity accepts, as the end of a sentence, or "" if
+// there is no user's session to read it with.
+func (c *Checker) describeIdentity(ctx context.Context) string {
+	if c.Session == nil {
 		return ""
 	}
-	s, _ := p.quiet()
+	s, _ := c.quietSession()
 	s.Identity, s.IDToken = "", nil
-	client := iam.Client{URL: p.Config.API.String(), Transport: p.Transport, Tokens: s.TokenSource(ctx, s.API)}
-	identity, err := client.Identity(ctx, p.Config.Identity)
+	client := c.apiClient(ctx, s)
+	identity, err := client.Identity(ctx, c.Config.Identity)
 	if err != nil {
 		return ""
 	}
-	var parts []string
-	part := func(what, value string) {
-		if value != "" {
-			parts = append(parts, what+` "`+platform.Printable(value)+`"`)
-		}
-	}
+	var claims [][2]string
 	switch match, static := identity.ClaimMatch, identity.Static; {
 	case match != nil:
-		part("iss", match.Issuer)
-		part("iss that matches", match.IssuerPattern)
-		part("sub", match.Subject)
-		part("sub that matches", match.SubjectPattern)
-		if match.Audience+match.AudiencePattern == "" {
-			part("aud", p.Config.Issuer.Host)
+		audience := match.Audience
+		if audience == "" && match.AudiencePattern == "" {
+			audience = c.Config.Issuer.Host
 		}
-		part("aud", match.Audience)
-		part("aud that matches", match.AudiencePattern)
+		claims = [][2]string{
+			{"iss", match.Issuer}, {"iss that matches", match.IssuerPattern},
+			{"sub", match.Subject}, {"sub that matches", match.SubjectPattern},
+			{"aud", audience}, {"aud that matches", match.AudiencePattern},
+		}
 		for _, claim := range slices.Sorted(maps.Keys(match.Claims)) {
-			part(platform.Printable(claim), match.Claims[claim])
+			claims = append(claims, [2]string{claim, match.Claims[claim]})
 		}
 		for _, claim := range slices.Sorted(maps.Keys(match.ClaimPatterns)) {
-			part(platform.Printable(claim)+" that matches", match.ClaimPatterns[claim])
+			claims = append(claims, [2]string{claim + " that matches", match.ClaimPatterns[claim]})
 		}
 	case static != nil:
-		part("iss", static.Issuer)
-		part("sub", static.Subject)
-		part("aud", strings.Join(static.Audiences, ", "))
+		claims = [][2]string{{"iss", static.Issuer}, {"sub", static.Subject}, {"aud", strings.Join(static.Audiences, ", ")}}
 	default:
 		return "; the identity accepts no ID token"
+	}
+	var parts []string
+	for _, claim := range claims {
+		if claim[1] != "" {
+			parts = append(parts, platform.Printable(claim[0])+` "`+platform.Printable(claim[1])+`"`)
+		}
 	}
 	return "; the identity accepts " + strings.Join(parts, ", ")
 }
 
-// inCI says whether this is a CI job: every system of note sets CI.
-func (p *Patient) inCI() bool {
-	ci := p.Getenv("CI")
-	return ci != "" && ci != "false" && ci != "0"
+// apiClient returns a client for the platform's API.
+func (c *Checker) apiClient(ctx context.Context, s *token.Session) iam.Client {
+	return iam.Client{URL: c.Config.API.String(), Transport: c.Transport, Tokens: s.TokenSource(ctx, s.API)}
 }
 
-// day is a time as people are told it.
-func day(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
+// localTime returns t for messages.
+func localTime(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }

@@ -29,25 +29,25 @@ func jwt(end time.Time) string {
 }
 
 // up is a network in which everything answers.
-var up = reached{issuer: true, registry: true}
+var up = networkState{issuer: true, registry: true}
 
 func TestSessionPair(t *testing.T) {
 	for _, test := range []struct {
-		name, token string
-		status      Status
-		says, mend  string
+		name, token  string
+		status       Status
+		message, fix string
 	}{
-		{"good", jwt(now.Add(time.Hour)), OK, "which is good until ", ""},
+		{"good", jwt(now.Add(time.Hour)), OK, "which is valid until ", ""},
 		{"without an end", jwt(time.Time{}), OK, "CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN (user " + identity + ")", ""},
 		{"no JWT", "abc", OK, "CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN", ""},
 		{"expired", jwt(now.Add(-time.Hour)), Failure, "which expired on ", "unset CHAINGUARD_IDENTITY_ID CHAINGUARD_TOKEN"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := patient(t)
+			p := newChecker(t)
 			p.Config.IdentityID, p.Config.Token = identity, test.token
 			p.Transport = untouched(t)
-			a := p.session(t.Context(), up, OK)
-			want(t, only(t, a.results, "session"), test.status, test.says, test.mend)
+			a := p.checkSession(t.Context(), up, OK)
+			want(t, only(t, a.results, "session"), test.status, test.message, test.fix)
 			if a.credential == nil || a.credential.Username != identity || a.from != fromEnvironment {
 				t.Errorf("got %+v, want the pair", a)
 			}
@@ -60,29 +60,29 @@ func TestSessionPair(t *testing.T) {
 
 func TestSessionSignedOut(t *testing.T) {
 	for _, test := range []struct {
-		name       string
-		env        map[string]string
-		change     func(*Patient)
-		status     Status
-		says, mend string
+		name         string
+		env          map[string]string
+		change       func(*Checker)
+		status       Status
+		message, fix string
 	}{
-		{"nobody", nil, nil, Warning, "nobody is signed in", "docker-credential-cgr login"},
-		{"in CI", map[string]string{"CI": "true"}, nil, Warning, "in a CI job nobody can be asked", "set CHAINGUARD_AUTH_IDENTITY"},
-		{"CI is off", map[string]string{"CI": "false"}, nil, Warning, "nobody is signed in", "docker-credential-cgr login"},
-		{"an identity without an ID token", nil, func(p *Patient) { p.Config.Identity = identity }, Failure, "no ID token here to assume the identity " + identity, "set auth.identity-token"},
-		{"the same on GitHub", map[string]string{"GITHUB_ACTIONS": "true"}, func(p *Patient) { p.Config.Identity = identity }, Failure, "no ID token here", "permissions: id-token: write"},
-		{"nothing is kept", nil, func(p *Patient) { p.Config.Keychain = config.KeychainNone }, Warning, "nobody can be signed in", "docker-credential-cgr config unset keychain, then: docker-credential-cgr login"},
+		{"nobody", nil, nil, Warning, "not signed in", "docker-credential-cgr login"},
+		{"in CI", map[string]string{"CI": "true"}, nil, Warning, "a CI job cannot sign in", "set CHAINGUARD_AUTH_IDENTITY"},
+		{"CI is off", map[string]string{"CI": "false"}, nil, Warning, "not signed in", "docker-credential-cgr login"},
+		{"an identity without an ID token", nil, func(p *Checker) { p.Config.Identity = identity }, Failure, "no ID token to assume the identity " + identity, "set auth.identity-token"},
+		{"the same on GitHub", map[string]string{"GITHUB_ACTIONS": "true"}, func(p *Checker) { p.Config.Identity = identity }, Failure, "no ID token to assume", "permissions: id-token: write"},
+		{"nothing is stored", nil, func(p *Checker) { p.Config.Keychain = config.KeychainNone }, Warning, "not signed in: nothing is stored", "docker-credential-cgr config unset keychain; docker-credential-cgr login"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := patient(t)
+			p := newChecker(t)
 			p.Getenv = getenv(test.env)
 			if test.change != nil {
 				test.change(p)
 			}
 			p.Session.Identity = p.Config.Identity
 			p.Session.STS.Transport = untouched(t)
-			a := p.session(t.Context(), up, OK)
-			want(t, only(t, a.results, "session"), test.status, test.says, test.mend)
+			a := p.checkSession(t.Context(), up, OK)
+			want(t, only(t, a.results, "session"), test.status, test.message, test.fix)
 			if a.credential != nil || a.unknown != "" {
 				t.Errorf("got %+v, want that there is no credential", a)
 			}
@@ -91,8 +91,8 @@ func TestSessionSignedOut(t *testing.T) {
 }
 
 func TestSessionEnded(t *testing.T) {
-	p := patient(t)
-	got := p.signedOut(token.Kept{
+	p := newChecker(t)
+	got := p.notSignedIn(token.Kept{
 		Account: token.Account{Subject: identity, Email: "ada@example.com"},
 		Tokens:  []token.KeptToken{{Host: p.Config.Registry.Host, Username: token.Username, Expires: now}},
 	})
@@ -101,21 +101,21 @@ func TestSessionEnded(t *testing.T) {
 
 // What keeps an identity from being assumed is not mended by a person's sign-in.
 func TestSessionRefused(t *testing.T) {
-	answer := fmt.Errorf("cannot assume the identity: %w", &platform.AnswerError{Host: "issuer", Status: 403, Message: "no; run: evil"})
+	answer := fmt.Errorf("cannot assume the identity: %w", &platform.ResponseError{Host: "issuer", Status: 403, Message: "no; run: evil"})
 	other := errors.New("no ID token: the variable X is not set")
-	p := patient(t)
-	want(t, p.refused(t.Context(), answer), Failure, "issuer answered 403", login)
+	p := newChecker(t)
+	want(t, p.explainSession(t.Context(), answer), Failure, "issuer answered 403", login)
 	p.Config.Identity = identity
-	want(t, p.refused(t.Context(), answer), Failure, "issuer answered 403", "compare what the identity lets in")
-	want(t, p.refused(t.Context(), other), Failure, "the variable X is not set", "auth.identity-token-env")
-	if got := p.refused(t.Context(), answer); strings.Contains(got.Fix, "evil") {
+	want(t, p.explainSession(t.Context(), answer), Failure, "issuer answered 403", "compare what the identity accepts")
+	want(t, p.explainSession(t.Context(), other), Failure, "the variable X is not set", "auth.identity-token-env")
+	if got := p.explainSession(t.Context(), answer); strings.Contains(fixText(got), "evil") {
 		t.Errorf("P14 got %+v, want no advice from the server", got)
 	}
 }
 
 // What the identity accepts is shown where a session may read it.
 func TestSessionRefusedAccepts(t *testing.T) {
-	refusal := &platform.AnswerError{Host: "issuer", Status: 403, Message: "no"}
+	refusal := &platform.ResponseError{Host: "issuer", Status: 403, Message: "no"}
 	for _, test := range []struct {
 		name, identity, want string // want "": the error alone
 	}{
@@ -129,7 +129,7 @@ func TestSessionRefusedAccepts(t *testing.T) {
 		{"none that may be seen", "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := patient(t)
+			p := newChecker(t)
 			p.Config.Identity = identity
 			p.Config.API = serves(t, func(w http.ResponseWriter, r *http.Request) {
 				items := `[]`
@@ -144,30 +144,30 @@ func TestSessionRefusedAccepts(t *testing.T) {
 			}
 			p.Session.Identity = identity
 			says := refusal.Error() + strings.ReplaceAll(test.want, "ISSUER", p.Config.Issuer.Host)
-			got := p.refused(t.Context(), refusal)
-			want(t, got, Failure, says, "compare what the identity lets in")
-			if got.Says != says {
-				t.Errorf("got %s, want %s", got.Says, says)
+			got := p.explainSession(t.Context(), refusal)
+			want(t, got, Failure, says, "compare what the identity accepts")
+			if got.Message != says {
+				t.Errorf("got %s, want %s", got.Message, says)
 			}
 		})
 	}
-	t.Run("nobody is signed in", func(t *testing.T) {
-		p := patient(t)
+	t.Run("not signed in", func(t *testing.T) {
+		p := newChecker(t)
 		p.Config.Identity = identity
 		p.Config.API = serves(t, func(http.ResponseWriter, *http.Request) { t.Error("the API was asked") })
-		want(t, p.refused(t.Context(), refusal), Failure, refusal.Error(), "compare what the identity lets in")
+		want(t, p.explainSession(t.Context(), refusal), Failure, refusal.Error(), "compare what the identity accepts")
 	})
 }
 
 func TestSessionStored(t *testing.T) {
-	p := patient(t)
+	p := newChecker(t)
 	host := p.Config.Registry.Host
 	if err := p.Session.Store(t.Context(), host, identity, jwt(now.Add(time.Hour))); err != nil {
 		t.Fatal(err)
 	}
 	p.Session.STS.Transport = untouched(t)
 	// Without the issuer too: it needs none.
-	a := p.session(t.Context(), reached{registry: true}, OK)
+	a := p.checkSession(t.Context(), networkState{registry: true}, OK)
 	want(t, only(t, a.results, "session"), OK, "get answers with the stored credential (user "+identity+"), with a token until ", "")
 	if a.from != fromStore || a.credential == nil {
 		t.Errorf("got %+v, want what is stored", a)
@@ -175,38 +175,38 @@ func TestSessionStored(t *testing.T) {
 
 	p.Now = func() time.Time { return now.Add(2 * time.Hour) }
 	p.Session.Now = p.Now
-	a = p.session(t.Context(), up, OK)
-	want(t, only(t, a.results, "session"), Failure, "the stored credential (user "+identity+") expired on ", "docker-credential-cgr login, or docker login "+host+" with a new pull token")
+	a = p.checkSession(t.Context(), up, OK)
+	want(t, only(t, a.results, "session"), Failure, "the stored credential (user "+identity+") expired on ", "docker-credential-cgr login; or docker login "+host+" with a new pull token")
 }
 
 func TestSessionUnknown(t *testing.T) {
 	t.Run("F15 without the issuer", func(t *testing.T) {
-		p := patient(t)
+		p := newChecker(t)
 		p.Session.STS.Transport = untouched(t)
-		a := p.session(t.Context(), reached{registry: true}, OK)
-		want(t, only(t, a.results, "session"), Skipped, "without the issuer no credential can be had", "")
+		a := p.checkSession(t.Context(), networkState{registry: true}, OK)
+		want(t, only(t, a.results, "session"), Skipped, "no credential is available without the issuer", "")
 		if a.unknown == "" {
 			t.Error("got that there is no credential, want that it is not known")
 		}
 	})
 	t.Run("F1 without the store", func(t *testing.T) {
-		p := patient(t)
-		a := p.session(t.Context(), up, Failure)
-		want(t, only(t, a.results, "session"), Skipped, "there is no store to look into", "")
+		p := newChecker(t)
+		a := p.checkSession(t.Context(), up, Failure)
+		want(t, only(t, a.results, "session"), Skipped, "there is no store", "")
 		p.Session = nil
-		a = p.session(t.Context(), up, OK)
-		want(t, only(t, a.results, "session"), Skipped, "there is no store to look into", "")
+		a = p.checkSession(t.Context(), up, OK)
+		want(t, only(t, a.results, "session"), Skipped, "there is no store", "")
 	})
 	t.Run("I42 without the store, found only now", func(t *testing.T) {
 		if runtime.GOOS == "windows" {
 			t.Skip("access control lists decide there")
 		}
-		p := patient(t)
+		p := newChecker(t)
 		dir := filepath.Join(p.Home, ".local", "state", name)
 		if err := errors.Join(os.MkdirAll(dir, 0o700), os.Chmod(dir, 0o777)); err != nil {
 			t.Fatal(err)
 		}
-		a := p.session(t.Context(), up, OK)
+		a := p.checkSession(t.Context(), up, OK)
 		want(t, a.results[0], Failure, "is open to other users", "chmod 700 "+dir)
 		if a.unknown == "" {
 			t.Error("got that there is no credential, want that it is not known")

@@ -2,29 +2,40 @@ package doctor
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
 )
 
-// settings tells what is wrong with the settings, and which are not the defaults.
-func (p *Patient) settings() []Result {
+// checkSettings reports errors in the settings, and which settings are not the defaults.
+func (c *Checker) checkSettings() []Result {
 	const check = "settings"
 	var results []Result
-	for _, err := range parts(p.ConfigErr) {
-		results = append(results, fromError(check, err, "correct it"))
+	for _, err := range split(c.ConfigErr) {
+		results = append(results, failed(check, err, hint.Text("correct it")))
 	}
-	if missing := p.Config.Unpaired; missing != "" {
+	if missing := c.Config.Unpaired; missing != "" {
 		given := "CHAINGUARD_TOKEN"
 		if given == missing {
 			given = "CHAINGUARD_IDENTITY_ID"
 		}
-		results = append(results, warning(check, "set "+missing+" too, or: unset "+given, "%s is set without %s, so it is not used", given, missing))
+		results = append(results, warning(check, fmt.Sprintf("%s is set without %s, so it is not used", given, missing),
+			hint.Text("set %s too, or: unset %s", missing, given)))
 	}
-	if p.ConfigErr == nil {
-		results = append(results, p.incomplete()...)
+	if c.ConfigErr == nil && c.Config.OIDC.Issuer != "" {
+		for _, needed := range []struct{ property, value string }{
+			{"auth.oidc.client-id", c.Config.OIDC.ClientID},
+			{"default.identity-provider", c.Config.IdentityProvider},
+		} {
+			if needed.value == "" {
+				results = append(results, failure(check, "auth.oidc.issuer is set without "+needed.property,
+					hint.Do(hint.SetSetting, needed.property+" ID")))
+			}
+		}
 	}
-	for _, s := range p.Config.Settings {
+	for _, s := range c.Config.Settings {
 		if s.Source != "default" && s.Value != "" {
 			results = append(results, ok(check, "%s is %s (%s)", s.Property, platform.Printable(s.Value), s.Source))
 		}
@@ -35,25 +46,8 @@ func (p *Patient) settings() []Result {
 	return results
 }
 
-// incomplete tells which settings lack another that they need at a sign-in.
-func (p *Patient) incomplete() []Result {
-	if p.Config.OIDC.Issuer == "" {
-		return nil
-	}
-	var results []Result
-	for _, needs := range []struct{ property, value string }{
-		{"auth.oidc.client-id", p.Config.OIDC.ClientID},
-		{"default.identity-provider", p.Config.IdentityProvider},
-	} {
-		if needs.value == "" {
-			results = append(results, failure("settings", name+" config set "+needs.property+" ID", "auth.oidc.issuer is set without %s", needs.property))
-		}
-	}
-	return results
-}
-
-// parts are the errors that err joins.
-func parts(err error) []error {
+// split returns the errors that err joins.
+func split(err error) []error {
 	var joined interface{ Unwrap() []error }
 	if errors.As(err, &joined) {
 		return joined.Unwrap()
@@ -64,12 +58,12 @@ func parts(err error) []error {
 	return []error{err}
 }
 
-// unset says how to take back a setting.
-func (p *Patient) unset(property string) string {
-	for _, s := range p.Config.Settings {
+// unset returns how to unset a property.
+func (c *Checker) unset(property string) hint.Hint {
+	for _, s := range c.Config.Settings {
 		if s.Property == property && strings.HasPrefix(s.Source, "CHAINGUARD_") {
-			return "unset " + s.Source
+			return hint.Text("unset %s", s.Source)
 		}
 	}
-	return name + " config unset " + property
+	return hint.Do(hint.UnsetSetting, property)
 }

@@ -6,10 +6,11 @@ import (
 	"testing"
 
 	"docker-credential-cgr/config"
+	"docker-credential-cgr/hint"
 )
 
 // read reads settings as the program does.
-func read(t *testing.T, p *Patient, file string, values map[string]string) {
+func read(t *testing.T, p *Checker, file string, values map[string]string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
@@ -21,10 +22,10 @@ func read(t *testing.T, p *Patient, file string, values map[string]string) {
 
 func TestSettings(t *testing.T) {
 	for _, test := range []struct {
-		name, file string
-		env        map[string]string
-		status     Status
-		says, mend string
+		name, file   string
+		env          map[string]string
+		status       Status
+		message, fix string
 	}{
 		{"defaults", "", nil, OK, "all are the defaults", ""},
 		{"from the file", "auth:\n  mode: headless\n", nil, OK, "auth.mode is headless (", ""},
@@ -39,35 +40,35 @@ func TestSettings(t *testing.T) {
 		{"the other half", "", map[string]string{"CHAINGUARD_TOKEN": "a"}, Warning, "CHAINGUARD_TOKEN is set without CHAINGUARD_IDENTITY_ID", "unset CHAINGUARD_TOKEN"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var p Patient
+			var p Checker
 			read(t, &p, test.file, test.env)
-			want(t, p.settings()[0], test.status, test.says, test.mend)
+			want(t, p.checkSettings()[0], test.status, test.message, test.fix)
 		})
 	}
 	t.Run("a provider without its client", func(t *testing.T) {
-		var p Patient
+		var p Checker
 		read(t, &p, "", map[string]string{"CHAINGUARD_AUTH_OIDC_ISSUER": "https://login.example.com"})
-		results := p.settings()
+		results := p.checkSettings()
 		want(t, results[0], Failure, "auth.oidc.issuer is set without auth.oidc.client-id", "config set auth.oidc.client-id ID")
 		want(t, results[1], Failure, "auth.oidc.issuer is set without default.identity-provider", "config set default.identity-provider ID")
 	})
 	t.Run("each error is one", func(t *testing.T) {
-		var p Patient
+		var p Checker
 		read(t, &p, "", map[string]string{"CHAINGUARD_AUTH_MODE": "x", "CHAINGUARD_KEYCHAIN": "y"})
-		results := p.settings()
+		results := p.checkSettings()
 		want(t, results[0], Failure, "CHAINGUARD_KEYCHAIN", "unset CHAINGUARD_KEYCHAIN")
 		want(t, results[1], Failure, "CHAINGUARD_AUTH_MODE", "unset CHAINGUARD_AUTH_MODE")
 	})
 }
 
 func TestUnset(t *testing.T) {
-	var p Patient
+	var p Checker
 	read(t, &p, "keychain: file\n", nil)
-	if got, want := p.unset("keychain"), "docker-credential-cgr config unset keychain"; got != want {
-		t.Errorf("got %q, want %q", got, want)
+	if got, want := p.unset("keychain"), hint.Do(hint.UnsetSetting, "keychain"); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 	read(t, &p, "", map[string]string{"CHAINGUARD_KEYCHAIN": "file"})
-	if got, want := p.unset("keychain"), "unset CHAINGUARD_KEYCHAIN"; got != want {
-		t.Errorf("got %q, want %q", got, want)
+	if got, want := p.unset("keychain"), hint.Text("unset CHAINGUARD_KEYCHAIN"); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

@@ -2,55 +2,61 @@ package doctor
 
 import (
 	"errors"
+	"fmt"
 
 	"docker-credential-cgr/config"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/keychain"
 )
 
-// store checks that a secret comes back from the place where secrets rest.
-func (p *Patient) store() []Result {
+// checkStore checks that the credential store returns a secret that was stored.
+func (c *Checker) checkStore() []Result {
 	const check = "store"
-	k := p.Session.Keychain
-	err := k.Probe()
+	store := c.Session.Keychain
+	err := store.Probe()
 	switch {
+	case errors.Is(err, keychain.ErrKeepsNothing) && c.hasOwnCredential():
+		return []Result{ok(check, "nothing is stored (keychain=none): each command requests a new token")}
 	case errors.Is(err, keychain.ErrKeepsNothing):
-		if p.Config.Identity != "" || p.Config.IdentityID != "" {
-			return []Result{ok(check, "nothing is kept, by the setting keychain=none: each time a new token is asked for")}
-		}
-		return []Result{warning(check, p.unset("keychain"), "nothing is kept, by the setting keychain=none, so nobody can stay signed in")}
+		return []Result{warning(check, "nothing is stored (keychain=none), so no session outlasts a command", c.unset("keychain"))}
 	case err != nil:
-		return []Result{p.storeFailure(err)}
+		return []Result{c.storeFailure(err)}
 	}
-	return []Result{rests(k.String(), k.Why(), k.Volatile())}
+	return []Result{describeStore(store.String(), store.Why(), store.Volatile())}
 }
 
-// rests says in which store a secret has come back; why names the stronger ones that
-// are not here, where nobody has chosen it.
-func rests(store, why string, volatile bool) Result {
+// hasOwnCredential reports whether the settings name an identity or a pull token, so that
+// no sign-in is needed.
+func (c *Checker) hasOwnCredential() bool {
+	return c.Config.Identity != "" || c.Config.IdentityID != ""
+}
+
+// describeStore returns the result for a store that works. missing names the more secure
+// stores that were not found, or "" if the user chose the store.
+func describeStore(store, missing string, volatile bool) Result {
 	const check = "store"
-	since := ""
-	if why != "" {
-		since = " (there is " + why + ")"
+	reason := ""
+	if missing != "" {
+		reason = " (there is " + missing + ")"
 	}
 	switch {
 	case volatile:
-		return ok(check, "secrets rest in the %s%s, which is memory: a restart empties it", store, since)
-	case why != "": // files are what is left when nothing else is there
-		return warning(check, "accept it: "+name+" config set keychain file (or start a keyring, such as gnome-keyring)",
-			"secrets rest in the %s%s, where all that runs as you can read them", store, since)
+		return ok(check, "secrets are stored in the %s%s, which is in memory: a restart clears it", store, reason)
+	case missing != "": // files are the last resort
+		return warning(check, fmt.Sprintf("secrets are stored in the %s%s, where every program that you run can read them", store, reason),
+			hint.Text("start a keyring, such as gnome-keyring, or accept the files"), hint.Do(hint.SetSetting, "keychain file"))
 	}
-	return ok(check, "secrets rest in the %s, and come back", store)
+	return ok(check, "secrets are stored in the %s", store)
 }
 
-// storeFailure is what a store that is there and does not work makes of the check.
-func (p *Patient) storeFailure(err error) Result {
+// storeFailure returns the result for a store that does not work.
+func (c *Checker) storeFailure(err error) Result {
 	const check = "store"
-	if errors.Is(err, keychain.ErrNoStore) && (p.Config.Identity != "" || p.Config.IdentityID != "") {
-		return warning(check, fixOf(err, ""), "%v: each time a new token is asked for", err)
+	if errors.Is(err, keychain.ErrNoStore) && c.hasOwnCredential() {
+		return warning(check, err.Error()+": each command requests a new token", hint.Of(err)...)
 	}
-	mend := "set HOME (or XDG_STATE_HOME) to a folder that you can write to"
-	if p.Config.Keychain == config.KeychainOS || p.Config.Keychain == config.KeychainKernel {
-		mend = p.unset("keychain") + ", or choose a file: " + name + " config set keychain file"
+	if c.Config.Keychain == config.KeychainOS || c.Config.Keychain == config.KeychainKernel {
+		return failed(check, err, c.unset("keychain"), hint.Do(hint.SetSetting, "keychain file"))
 	}
-	return fromError(check, err, mend)
+	return failed(check, err, hint.Text("set HOME (or XDG_STATE_HOME) to a directory that you can write to"))
 }

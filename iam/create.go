@@ -40,7 +40,7 @@ func (c *Client) CreateIdentityWithRoles(ctx context.Context, parent string, ide
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(creationGrace, stop) })()
 	created, err := c.CreateIdentity(creation, parent, identity)
 	if err != nil {
-		if platform.Unanswered(err) || creation.Err() != nil {
+		if platform.IsUnreachable(err) || creation.Err() != nil {
 			list := hint.ListIdentities
 			if identity.Type() == "pull_token" {
 				list = hint.ListPullTokens

@@ -144,7 +144,7 @@ func quote(name string) string { return `"` + platform.Printable(name) + `"` }
 
 // explain returns the error of a call with what it could not do, and a hint.
 func (call call) explain(err error) error {
-	var answer *platform.AnswerError
+	var answer *platform.ResponseError
 	if !errors.As(err, &answer) {
 		if err == nil {
 			return nil

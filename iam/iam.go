@@ -17,7 +17,7 @@ import (
 // them: they may contain anything, so callers must print them with platform.Printable.
 //
 // Its errors are one printable line. They wrap the platform's response, a
-// *platform.AnswerError, if there is one. A missing capability is a *CapabilityError, and
+// *platform.ResponseError, if there is one. A missing capability is a *CapabilityError, and
 // something that does not exist a *NotFoundError. Errors of Tokens are returned unchanged.
 type Client struct {
 	URL       string // of the API, without a trailing slash

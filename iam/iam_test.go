@@ -163,7 +163,7 @@ func TestRefused(t *testing.T) {
 				t.Run(test.name, func(t *testing.T) {
 					err := call(t.Context(), refusing(t, test.status, test.code, test.message).Client)
 					oneLine(t, err)
-					var answer *platform.AnswerError
+					var answer *platform.ResponseError
 					if !errors.As(err, &answer) || answer.Status != test.status {
 						t.Errorf("got %v, want an answer with status %d in it", err, test.status)
 					}

@@ -10,24 +10,24 @@ import (
 	"time"
 )
 
-// Claims are what an access token says of itself (RFC 7519, section 4.1). They
-// are read to tell times and names, never to decide whether to trust: the
-// signature is not looked at, which is the registry's business.
+// Claims are the claims of a token (RFC 7519, section 4.1). They are for showing names and
+// times, not for trust: the signature is not verified. The server that accepts the token
+// does that.
 type Claims struct {
 	Issuer    string
 	Subject   string
 	Email     string
 	Audiences []string
-	Expires   time.Time // zero where missing or absurd
-	Issued    time.Time // zero where missing or absurd
+	Expires   time.Time // zero if missing or invalid
+	Issued    time.Time // zero if missing or invalid
 }
 
-// MaxToken is how many bytes a token may have, of whatever kind. The issuer's are 1
-// to 3 KB.
+// MaxToken is the length limit for tokens of all kinds, in bytes. The issuer's have 1 to
+// 3 KB.
 const MaxToken = 64 << 10
 
-// ParseClaims reads the payload of a JWT in compact form. Its errors never quote
-// the token.
+// ParseClaims parses the payload of a JWT in compact form. Its errors never quote the
+// token.
 func ParseClaims(jwt string) (Claims, error) {
 	if len(jwt) > MaxToken || strings.Count(jwt, ".") != 2 {
 		return Claims{}, errors.New("not a JWT")
@@ -45,7 +45,7 @@ func ParseClaims(jwt string) (Claims, error) {
 		Iat   json.RawMessage `json:"iat"`
 	}
 	if json.Unmarshal(payload, &raw) != nil {
-		return Claims{}, errors.New("not a JWT: its payload is not the JSON of one")
+		return Claims{}, errors.New("not a JWT: its payload is not valid JSON")
 	}
 	c := Claims{
 		Issuer: raw.Iss, Subject: raw.Sub, Email: raw.Email,
@@ -61,9 +61,8 @@ func ParseClaims(jwt string) (Claims, error) {
 	return c, nil
 }
 
-// DescribeIDToken returns who made an ID token, of whom it is and for whom, in words for
-// people: a sentence without its end. It returns "" for a token that is not a JWT or says
-// none of that. The token was not verified: nothing is to be decided by it.
+// DescribeIDToken returns the issuer, subject and audiences of an ID token as a sentence
+// without a period, or "" for a token without them. The token is not verified.
 func DescribeIDToken(idToken string) string {
 	c, err := ParseClaims(idToken)
 	if err != nil || c.Issuer+c.Subject+strings.Join(c.Audiences, "") == "" {
@@ -71,18 +70,18 @@ func DescribeIDToken(idToken string) string {
 	}
 	quote := func(claim string) string { return `"` + Printable(claim, idToken) + `"` }
 	audiences := make([]string, 0, len(c.Audiences))
-	const most = 5 // audiences that are shown
-	for _, audience := range c.Audiences[:min(most, len(c.Audiences))] {
+	const maxShown = 5
+	for _, audience := range c.Audiences[:min(maxShown, len(c.Audiences))] {
 		audiences = append(audiences, quote(audience))
 	}
-	if len(c.Audiences) > most {
+	if len(c.Audiences) > maxShown {
 		audiences = append(audiences, "…")
 	}
 	return "the ID token has iss " + quote(c.Issuer) + ", sub " + quote(c.Subject) + ", aud " + cmp.Or(strings.Join(audiences, ", "), "none")
 }
 
-// numericDate reads seconds since 1970 (RFC 7519, section 2), which may have a
-// fraction. What is no number, or beyond any token's life, is the zero time.
+// numericDate parses seconds since 1970 (RFC 7519, section 2), which may have a fraction.
+// It returns the zero time for what is not a number or beyond any token's lifetime.
 func numericDate(raw json.RawMessage) time.Time {
 	var seconds float64
 	if json.Unmarshal(raw, &seconds) != nil || math.IsNaN(seconds) || seconds <= 0 || seconds > 1<<33 {
@@ -91,8 +90,8 @@ func numericDate(raw json.RawMessage) time.Time {
 	return time.Unix(int64(seconds), 0)
 }
 
-// RefreshExpiry reads when a refresh token ends, by the issuer's clock: it is
-// base64 of a JSON object that holds exp. Zero where it does not say.
+// RefreshExpiry returns when a refresh token expires by the issuer's clock, or the zero
+// time if it does not say. The token is a JSON object with exp in base64.
 func RefreshExpiry(refresh string) time.Time {
 	if len(refresh) > MaxToken {
 		return time.Time{}

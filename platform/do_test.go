@@ -49,7 +49,7 @@ func TestDo(t *testing.T) {
 		})
 		r.Method, r.URL = http.MethodGet, server.URL
 		_, err := Do(t.Context(), NewTransport(), r)
-		var answer *AnswerError
+		var answer *ResponseError
 		if !errors.As(err, &answer) || strings.Contains(err.Error(), pair) || strings.Contains(err.Error(), password) {
 			t.Errorf("got %v, want a redirect without the pair", err)
 		}
@@ -64,12 +64,12 @@ func TestLimit(t *testing.T) {
 		status, got int
 		cut         bool
 	}{
-		{"I45 usual", 0, maxAnswer, 200, maxAnswer, false},
-		{"I45 over the usual", 0, maxAnswer + 1, 200, maxAnswer, true},
+		{"I45 usual", 0, maxBody, 200, maxBody, false},
+		{"I45 over the usual", 0, maxBody + 1, 200, maxBody, true},
 		{"I45 own", 10, 10, 200, 10, false},
 		{"I45 over its own", 10, 11, 200, 10, true},
-		{"I45 larger than usual", 2 * maxAnswer, maxAnswer + 1, 200, maxAnswer + 1, false},
-		{"I45 of an error", 2 * maxAnswer, maxErrorAnswer + 1, 500, maxErrorAnswer, true},
+		{"I45 larger than usual", 2 * maxBody, maxBody + 1, 200, maxBody + 1, false},
+		{"I45 of an error", 2 * maxBody, maxErrorBody + 1, 500, maxErrorBody, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			server := serves(t, serving(test.status, "application/json", `"`+strings.Repeat("x", test.size-2)+`"`))

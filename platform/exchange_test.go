@@ -28,13 +28,13 @@ func TestExchange(t *testing.T) {
 	both := []string{registry, api}
 	tests := []struct {
 		name string
-		ask  Ask
+		ask  TokenRequest
 		form url.Values
 	}{
-		{"one audience", Ask{Audiences: []string{registry}}, url.Values{"aud": {registry}}},
-		{"two audiences", Ask{Audiences: both}, url.Values{"aud": both}},
-		{"an identity", Ask{Audiences: both, Identity: alice}, url.Values{"aud": both, "identity": {alice}}},
-		{"everything", Ask{Audiences: both, Identity: alice, IdentityProvider: "dd/ee", Scopes: []string{"a/b", "c"}, Capabilities: []string{"x.pull", "y.pull"}},
+		{"one audience", TokenRequest{Audiences: []string{registry}}, url.Values{"aud": {registry}}},
+		{"two audiences", TokenRequest{Audiences: both}, url.Values{"aud": both}},
+		{"an identity", TokenRequest{Audiences: both, Identity: alice}, url.Values{"aud": both, "identity": {alice}}},
+		{"everything", TokenRequest{Audiences: both, Identity: alice, IdentityProvider: "dd/ee", Scopes: []string{"a/b", "c"}, Capabilities: []string{"x.pull", "y.pull"}},
 			url.Values{"aud": both, "identity": {alice}, "identity_provider": {"dd/ee"}, "scopes": {"a/b", "c"}, "cap": {"x.pull", "y.pull"}}},
 	}
 	for _, test := range tests {
@@ -55,7 +55,7 @@ func TestExchange(t *testing.T) {
 	t.Run("a refresh", func(t *testing.T) {
 		f := newFixture(t)
 		f.steps = append(f.steps, step{"/sts/exchange_refresh_token", "R1", url.Values{"aud": both, "scopes": {"a"}, "cap": {"x"}}, gives(f.access(both...), "")})
-		ask := Ask{Audiences: both, Identity: alice, IdentityProvider: "dd", Scopes: []string{"a"}, Capabilities: []string{"x"}}
+		ask := TokenRequest{Audiences: both, Identity: alice, IdentityProvider: "dd", Scopes: []string{"a"}, Capabilities: []string{"x"}}
 		if token, err := f.sts().Refresh(t.Context(), "R1", ask, 1); err != nil || token.RefreshToken != "" {
 			t.Errorf("got %+v, %v, want a token", token, err)
 		}
@@ -64,7 +64,7 @@ func TestExchange(t *testing.T) {
 		t.Run(name+" refresh token", func(t *testing.T) {
 			f := newFixture(t)
 			f.wantsExchange(url.Values{"aud": {registry}}, exchanged(f.access(registry), refresh))
-			if token, err := f.sts().Exchange(t.Context(), "I1", Ask{Audiences: []string{registry}}, 1); err != nil || token.RefreshToken != "" {
+			if token, err := f.sts().Exchange(t.Context(), "I1", TokenRequest{Audiences: []string{registry}}, 1); err != nil || token.RefreshToken != "" {
 				t.Errorf("got %+v, %v, want no refresh token", token, err)
 			}
 		})
@@ -72,7 +72,7 @@ func TestExchange(t *testing.T) {
 	t.Run("fields that are missing", func(t *testing.T) {
 		f := newFixture(t)
 		f.wantsExchange(url.Values{"aud": {registry}}, answers(map[string]any{"token": f.access(registry)}))
-		if token, err := f.sts().Exchange(t.Context(), "I1", Ask{Audiences: []string{registry}}, 1); err != nil || token.RefreshToken != "" {
+		if token, err := f.sts().Exchange(t.Context(), "I1", TokenRequest{Audiences: []string{registry}}, 1); err != nil || token.RefreshToken != "" {
 			t.Errorf("got %+v, %v, want the token", token, err)
 		}
 	})
@@ -86,7 +86,7 @@ func TestExchangeIDTokens(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t) // nothing may be asked
-			token, err := f.sts().Exchange(t.Context(), idToken, Ask{Audiences: []string{registry}}, 3)
+			token, err := f.sts().Exchange(t.Context(), idToken, TokenRequest{Audiences: []string{registry}}, 3)
 			if err == nil || token != nil || strings.Contains(err.Error(), "secret") || strings.ContainsAny(err.Error(), "\r\n\x00") {
 				t.Errorf("got %+v, %.300v, want an error without the token", token, err)
 			}
@@ -96,7 +96,7 @@ func TestExchangeIDTokens(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
 			f.steps = append(f.steps, step{"/sts/exchange", idToken, url.Values{"aud": {registry}}, exchanged(f.access(registry), "")})
-			if _, err := f.sts().Exchange(t.Context(), idToken, Ask{Audiences: []string{registry}}, 1); err != nil {
+			if _, err := f.sts().Exchange(t.Context(), idToken, TokenRequest{Audiences: []string{registry}}, 1); err != nil {
 				t.Errorf("got %v, want it sent as it is", err)
 			}
 		})
@@ -132,7 +132,7 @@ func TestExchangeRetries(t *testing.T) {
 			if test.again {
 				f.wantsExchange(form, exchanged(f.access(registry), "R1"))
 			}
-			token, err := f.sts().Exchange(t.Context(), "I1", Ask{Audiences: []string{registry}}, 3)
+			token, err := f.sts().Exchange(t.Context(), "I1", TokenRequest{Audiences: []string{registry}}, 3)
 			if (err == nil) != test.again || (token != nil) != test.again {
 				t.Errorf("got %+v, %v, want a second try %v", token, err, test.again)
 			}
@@ -143,7 +143,7 @@ func TestExchangeRetries(t *testing.T) {
 		for range 3 {
 			f.wantsExchange(form, page(503))
 		}
-		if token, err := f.sts().Exchange(t.Context(), "I1", Ask{Audiences: []string{registry}}, 3); err == nil {
+		if token, err := f.sts().Exchange(t.Context(), "I1", TokenRequest{Audiences: []string{registry}}, 3); err == nil {
 			t.Errorf("got %+v, want an error", token)
 		}
 	})
@@ -154,7 +154,7 @@ func TestExchangeRetries(t *testing.T) {
 			cancel()
 			page(503)(w, r)
 		})
-		if token, err := f.sts().Exchange(ctx, "I1", Ask{Audiences: []string{registry}}, 3); err == nil {
+		if token, err := f.sts().Exchange(ctx, "I1", TokenRequest{Audiences: []string{registry}}, 3); err == nil {
 			t.Errorf("got %+v, want an error", token)
 		}
 	})
@@ -172,12 +172,12 @@ func TestExchangedTokens(t *testing.T) {
 	}
 	for _, test := range []struct{ name, access, want string }{ // want "": taken
 		{"whole", claims(nil), ""},
-		{"I51 the first audience alone", claims(map[string]any{"aud": registry}), "where one for " + api + " was asked"},
-		{"I51 the second audience alone", claims(map[string]any{"aud": []string{api}}), "where one for " + registry + " was asked"},
-		{"I51 no audience", claims(map[string]any{"aud": nil}), "where one for"},
+		{"I51 the first audience alone", claims(map[string]any{"aud": registry}), "instead of " + api},
+		{"I51 the second audience alone", claims(map[string]any{"aud": []string{api}}), "instead of " + registry},
+		{"I51 no audience", claims(map[string]any{"aud": nil}), "instead of"},
 		{"I51 another issuer", claims(map[string]any{"iss": "https://evil.example"}), "another issuer, https://evil.example"},
-		{"I51 another identity", claims(map[string]any{"sub": alice + "\x1b"}), "a token of " + alice + `\x1b, where one of ` + identity},
-		{"I51 a person", claims(map[string]any{"sub": ""}), "where one of " + identity},
+		{"I51 another identity", claims(map[string]any{"sub": alice + "\x1b"}), "a token of " + alice + `\x1b instead of ` + identity},
+		{"I51 a person", claims(map[string]any{"sub": ""}), "instead of " + identity},
 		{"I49 no JWT", "opaque-secret", "not a JWT"},
 		{"I49 line end", claims(nil) + "\n", "control characters"},
 		{"I44 empty", "", "not the issuer"},
@@ -185,7 +185,7 @@ func TestExchangedTokens(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			f.t = t
 			f.wantsExchange(url.Values{"aud": {registry, api}, "identity": {identity}}, exchanged(test.access, "R-secret"))
-			token, err := f.sts().Exchange(t.Context(), "I1", Ask{Audiences: []string{registry, api}, Identity: identity}, 1)
+			token, err := f.sts().Exchange(t.Context(), "I1", TokenRequest{Audiences: []string{registry, api}, Identity: identity}, 1)
 			switch {
 			case test.want == "" && (err != nil || token.AccessToken != test.access):
 				t.Errorf("got %+v, %v, want the token", token, err)
@@ -213,7 +213,7 @@ func FuzzExchange(f *testing.F) {
 	for _, seed := range []string{taken, `{"token":"` + good + `"}`, `{"token":"","refreshToken":null}`, `{"token":{"token":"x"}}`, `{"token":"a.b.c\u0000"}`, `[]`, ``} {
 		f.Add([]byte(seed))
 	}
-	ask := Ask{Audiences: []string{registry, api}}
+	ask := TokenRequest{Audiences: []string{registry, api}}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		token, err := sts(t, body).Exchange(t.Context(), bearer, ask, 1)
 		if (token == nil) == (err == nil) {
@@ -248,7 +248,7 @@ func TestEchoInClaims(t *testing.T) {
 			}
 			form := url.Values{"aud": {registry}, "identity": {identity}}
 			f.steps = append(f.steps, step{"/sts/exchange", sent, form, exchanged(jwt(t, claims), "")})
-			_, err := f.sts().Exchange(t.Context(), sent, Ask{Audiences: []string{registry}, Identity: identity}, 1)
+			_, err := f.sts().Exchange(t.Context(), sent, TokenRequest{Audiences: []string{registry}, Identity: identity}, 1)
 			if err == nil || strings.Contains(err.Error(), "nobody.should") {
 				t.Errorf("got %v, want an error without what was sent", err)
 			}

@@ -1,6 +1,5 @@
-// Package platform is the Chainguard platform on the wire: bounded requests and
-// answers, the errors in its terms, the token service, and what a token says of
-// itself.
+// Package platform sends HTTP requests to the Chainguard platform: limits, retries and
+// errors, the token service, and the claims of its tokens.
 package platform
 
 import (
@@ -14,22 +13,25 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
+
+	"docker-credential-cgr/hint"
 )
 
 const (
-	maxAnswer      = 1 << 20 // of a good answer, decoded
-	maxErrorAnswer = 4 << 10
-	maxHeader      = 64 << 10
+	maxBody      = 1 << 20 // of a successful response, decoded
+	maxErrorBody = 4 << 10
+	maxHeader    = 64 << 10
 )
 
-// NewTransport gives what sends requests to the issuer. It speaks HTTP/1.1 alone,
-// which proxies that break HTTP/2 let through, takes proxies from the environment,
-// and like every transport follows no redirect, so that a bearer token goes
-// nowhere that an answer names.
+// NewTransport returns the transport for requests to the platform. It uses only HTTP/1.1,
+// since some proxies break HTTP/2, and takes proxies from the environment. Like every
+// transport it follows no redirect, so a bearer token is not sent to a host that a
+// response names.
 func NewTransport() http.RoundTripper {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -38,21 +40,21 @@ func NewTransport() http.RoundTripper {
 		Protocols:              protocols,
 		MaxResponseHeaderBytes: maxHeader,
 		TLSHandshakeTimeout:    10 * time.Second,
-		// Decoded here, where the decoded size is bounded.
+		// readBody decodes, with a limit on the decoded size.
 		DisableCompression: true,
 	}
 }
 
-// AnswerError is an answer of the service that is no success. Nothing in it is
-// secret, and all of it is printable.
-type AnswerError struct {
+// ResponseError is a response other than success. Nothing in it is secret, and all of it
+// is printable.
+type ResponseError struct {
 	Host    string
 	Status  int    // HTTP status
-	Code    int    // gRPC code, 0 where the body was not the gateway's
-	Message string // the server's words, printable; may be empty
+	Code    int    // gRPC code; 0 if the body was not the gateway's
+	Message string // the server's text; may be empty
 }
 
-func (e *AnswerError) Error() string {
+func (e *ResponseError) Error() string {
 	text := fmt.Sprintf("%s answered %d %s", e.Host, e.Status, http.StatusText(e.Status))
 	if e.Message != "" {
 		text += ": " + e.Message
@@ -72,27 +74,29 @@ const (
 	CodeUnauthenticated    = 16
 )
 
-// sendLimit bounds one request, whatever its context allows.
-const sendLimit = 30 * time.Second
+// HTTPStatus returns the status of the response.
+func (e *ResponseError) HTTPStatus() int { return e.Status }
 
-// Request is one request to the platform. Of Form and JSON at most one is set, and
-// of Bearer and Username.
+// sendTimeout is how long one request may take, even if its context allows more.
+const sendTimeout = 30 * time.Second
+
+// Request is one request to the platform. At most one of Form and JSON is set, and at
+// most one of Bearer and Username.
 type Request struct {
 	Method   string
 	URL      string
-	Bearer   string     // token for the Authorization header; empty sends none
-	Username string     // for basic authentication (RFC 7617); empty sends none
-	Password string     // that goes with Username
-	Accept   string     // media types that may come back; empty for JSON
-	Form     url.Values // body, as the token service wants it
-	JSON     any        // body, as the platform API wants it
-	Limit    int64      // of a good answer's body, decoded, in bytes; 0 for 1 MiB
-	// Plain also takes JSON that says it is plain text, as handlers do that write
-	// one bare word.
+	Bearer   string     // token for the Authorization header, or ""
+	Username string     // for basic authentication (RFC 7617), or ""
+	Password string     // for Username
+	Accept   string     // media types of the response; "" for JSON
+	Form     url.Values // body for the token service
+	JSON     any        // body for the platform API
+	Limit    int64      // for the decoded body of a successful response, in bytes; 0 for 1 MiB
+	// Plain also accepts JSON with the type text/plain, which some handlers send.
 	Plain bool
 }
 
-// body gives what goes out, and its content type; nil where there is none.
+// body returns the request's body and its content type, or nil if it has none.
 func (r Request) body() (text []byte, kind string, err error) {
 	switch {
 	case r.Form != nil:
@@ -104,16 +108,16 @@ func (r Request) body() (text []byte, kind string, err error) {
 	return nil, "", nil
 }
 
-// Secrets are what must not be shown of a request, for Printable.
+// Secrets returns the secrets in a request, for Printable.
 func (r Request) Secrets() []string {
-	pair := base64.StdEncoding.EncodeToString([]byte(r.Username + ":" + r.Password))
-	return []string{r.Bearer, r.Password, pair}
+	basic := base64.StdEncoding.EncodeToString([]byte(r.Username + ":" + r.Password))
+	return []string{r.Bearer, r.Password, basic}
 }
 
-// http makes a request that net/http sends once.
+// http returns the request for net/http, which sends it once.
 func (r Request) http(ctx context.Context) (*http.Request, error) {
 	if HasControl(r.Bearer) || HasControl(r.Username) || HasControl(r.Password) {
-		return nil, errors.New("the token for it holds control characters")
+		return nil, errors.New("its token has control characters")
 	}
 	text, kind, err := r.body()
 	if err != nil {
@@ -123,8 +127,8 @@ func (r Request) http(ctx context.Context) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The body is not replayed, whatever the transport thinks of the connection:
-	// a refresh token may be spent by the first try.
+	// Without GetBody the transport does not send the body again on another connection:
+	// the server may have redeemed a refresh token already.
 	req.GetBody = nil
 	if kind != "" {
 		req.Header.Set("Content-Type", kind)
@@ -140,66 +144,65 @@ func (r Request) http(ctx context.Context) (*http.Request, error) {
 	return req, nil
 }
 
-// Answer is what came back for a Request.
-type Answer struct {
-	Host   string // that answered, with its port where the URL has one
+// Response is the response to a Request, with any status.
+type Response struct {
+	Host   string // of the request, with its port if the URL has one
 	Status int
 	Header http.Header
-	Length int64     // of the body as the header has it, which a HEAD has without one; -1 where it does not say
+	Length int64     // Content-Length, also for HEAD; -1 if there is none
 	Body   []byte    // decoded
-	Cut    bool      // Body is the start alone, for it goes beyond the limit
-	Date   time.Time // the server's clock, or the zero time where it did not say
+	Cut    bool      // Body is cut off at the limit
+	Date   time.Time // the server's clock, or the zero time
 }
 
-// Do sends one request, once, and reads the answer, of whatever status. It follows
-// no redirect, reads bodies up to a limit, and ends within 30 s.
+// Do sends a request once and reads the response, whatever its status. It does not follow
+// redirects, reads bodies up to a limit, and ends within 30 s.
 //
-// Its errors are one printable line each, without the secrets of the request: an
-// *AnswerError for a redirect, one of which Unanswered says so where no whole answer
-// came.
-func Do(ctx context.Context, transport http.RoundTripper, r Request) (Answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, sendLimit)
+// Its errors are one printable line, without the secrets of the request: a *ResponseError
+// for a redirect, an *UnreachableError if there was no complete response.
+func Do(ctx context.Context, transport http.RoundTripper, r Request) (Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	secrets := r.Secrets()
 	req, err := r.http(ctx)
 	if err != nil {
-		return Answer{}, fmt.Errorf("cannot make the request: %s", Printable(err.Error(), secrets...))
+		return Response{}, fmt.Errorf("invalid request: %s", Printable(err.Error(), secrets...))
 	}
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
-		return Answer{}, networkError(req.URL.Host, err, secrets)
+		return Response{}, networkError(req.URL.Host, err, secrets)
 	}
 	defer resp.Body.Close()
-	answer := Answer{Host: req.URL.Host, Status: resp.StatusCode, Header: resp.Header, Length: resp.ContentLength}
-	answer.Date, _ = http.ParseTime(resp.Header.Get("Date"))
+	response := Response{Host: req.URL.Host, Status: resp.StatusCode, Header: resp.Header, Length: resp.ContentLength}
+	response.Date, _ = http.ParseTime(resp.Header.Get("Date"))
 
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
-		return answer, &AnswerError{Host: req.URL.Host, Status: resp.StatusCode, Message: "it redirects to " + redirectHost(resp, secrets) + ", which is not followed"}
+		return response, &ResponseError{Host: req.URL.Host, Status: resp.StatusCode, Message: "it redirects to " + redirectHost(resp, secrets) + ", which is not followed"}
 	}
 	if r.Method == http.MethodHead {
-		return answer, nil
+		return response, nil
 	}
-	limit := cmp.Or(r.Limit, maxAnswer)
+	limit := cmp.Or(r.Limit, maxBody)
 	if resp.StatusCode != http.StatusOK {
-		limit = maxErrorAnswer
+		limit = maxErrorBody
 	}
-	answer.Body, answer.Cut, err = readBody(resp, limit)
+	response.Body, response.Cut, err = readBody(resp, limit)
 	if err != nil {
-		return answer, networkError(req.URL.Host, err, secrets)
+		return response, networkError(req.URL.Host, err, secrets)
 	}
-	return answer, nil
+	return response, nil
 }
 
-// Send does a request and reads the JSON that answers it into answer. date is the
-// server's clock, or the zero time where it did not say. Its errors are those of Do,
-// and an *AnswerError for every status but 200.
+// Send sends a request and decodes the JSON of the response into answer. date is the
+// server's clock, or the zero time. Its errors are those of Do, and a *ResponseError for
+// every status other than 200.
 func Send(ctx context.Context, transport http.RoundTripper, r Request, answer any) (date time.Time, err error) {
 	got, err := Do(ctx, transport, r)
 	if err != nil {
 		return got.Date, err
 	}
 	if got.Status != http.StatusOK {
-		return got.Date, parseAnswerError(got.Host, got.Status, got.Body, r.Secrets())
+		return got.Date, parseResponseError(got.Host, got.Status, got.Body, r.Secrets())
 	}
 	kind, _, _ := mime.ParseMediaType(got.Header.Get("Content-Type"))
 	isJSON := kind == "application/json" || r.Plain && kind == "text/plain"
@@ -209,7 +212,7 @@ func Send(ctx context.Context, transport http.RoundTripper, r Request, answer an
 	return got.Date, nil
 }
 
-// notTheIssuer is the error for an answer that no issuer gives.
+// notTheIssuer returns the error for a response that is not the issuer's.
 func notTheIssuer(host string, status int, kind string) error {
 	if kind == "" {
 		kind = "no content type"
@@ -217,13 +220,13 @@ func notTheIssuer(host string, status int, kind string) error {
 	return fmt.Errorf("not the issuer: a proxy or a captive portal answered for %s (status %d, %s); sign in to the network, or set HTTPS_PROXY", host, status, kind)
 }
 
-// readBody reads at most limit bytes after decoding; cut says that there was more.
+// readBody reads at most limit bytes, decoded. cut reports whether there were more.
 func readBody(resp *http.Response, limit int64) (body []byte, cut bool, err error) {
 	var r io.Reader = resp.Body
 	if strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
 		zipped, err := gzip.NewReader(r)
 		if err != nil {
-			return nil, false, fmt.Errorf("cannot unpack the answer: %w", err)
+			return nil, false, fmt.Errorf("cannot decompress the response: %w", err)
 		}
 		r = zipped
 	}
@@ -234,8 +237,8 @@ func readBody(resp *http.Response, limit int64) (body []byte, cut bool, err erro
 	return body, false, err
 }
 
-func parseAnswerError(host string, status int, body []byte, secrets []string) error {
-	e := &AnswerError{Host: host, Status: status}
+func parseResponseError(host string, status int, body []byte, secrets []string) error {
+	e := &ResponseError{Host: host, Status: status}
 	var gateway struct {
 		Code    int    `json:"code"`
 		Message string `json:"message"`
@@ -258,36 +261,47 @@ func redirectHost(resp *http.Response, secrets []string) string {
 	return Printable(to.Host, secrets...)
 }
 
-// networkError says which host could not be reached, and through which proxy.
+// HostPort returns the host and the port of a URL, which may be its scheme's.
+func HostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+// networkError returns the error for a request without a complete response.
 func networkError(host string, err error, secrets []string) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
 	text := Printable(err.Error(), secrets...)
-	if errors.Is(err, context.DeadlineExceeded) {
+	cause := ExplainTLS(err)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
 		text = "no answer in time"
-	} else if explained := explainTLS(err); explained != "" {
-		text = explained
+	case cause != nil:
+		text = cause.Error()
 	}
 	via := ""
 	if u, _ := proxy(&http.Request{URL: &url.URL{Scheme: "https", Host: host}}); u != nil {
 		via = " through the proxy " + Printable(u.Host)
 	}
-	return &networkFailure{fmt.Sprintf("cannot reach %s%s: %s", host, via, text), err}
+	return hint.With(&UnreachableError{fmt.Sprintf("cannot reach %s%s: %s", host, via, text), err}, hint.Of(cause)...)
 }
 
-// Unanswered says whether err is a request that got no whole answer: its server
-// could not be reached, or did not answer in time.
-func Unanswered(err error) bool {
-	var failure *networkFailure
-	return errors.As(err, &failure)
+// UnreachableError is a request without a complete response: the server could not be
+// reached, or did not answer in time.
+type UnreachableError struct {
+	Text string // printable, with the host
+	Err  error
 }
 
-// networkFailure is a request that got no whole answer.
-type networkFailure struct {
-	text string
-	err  error
-}
+func (e *UnreachableError) Error() string { return e.Text }
+func (e *UnreachableError) Unwrap() error { return e.Err }
 
-func (e *networkFailure) Error() string { return e.text }
-func (e *networkFailure) Unwrap() error { return e.err }
+// IsUnreachable reports whether err is an *UnreachableError.
+func IsUnreachable(err error) bool {
+	var unreachable *UnreachableError
+	return errors.As(err, &unreachable)
+}

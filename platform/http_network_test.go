@@ -67,7 +67,7 @@ func TestBrokenAnswers(t *testing.T) {
 				if err == nil || got != "" {
 					t.Fatalf("got %q, %v, want an error and nothing", got, err)
 				}
-				if !strings.Contains(err.Error(), "cannot reach "+strings.TrimPrefix(url, "http://")) || !refreshAgain(err) || gatewaySaid(err) {
+				if !strings.Contains(err.Error(), "cannot reach "+strings.TrimPrefix(url, "http://")) || !RefreshEndpoint.IsTemporary(err) || gatewaySaid(err) {
 					t.Errorf("got %q, want the host named, and worth a retry", err)
 				}
 			})
@@ -120,7 +120,7 @@ func TestNetworkErrorIsTheCallers(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := Send(ctx, NewTransport(), refresh("http://127.0.0.1:1/"), &struct{}{})
-	if !errors.Is(err, context.Canceled) || refreshAgain(err) {
+	if !errors.Is(err, context.Canceled) || RefreshEndpoint.IsTemporary(err) {
 		t.Errorf("F25 got %v, want the context's error and no retry", err)
 	}
 }

@@ -59,7 +59,7 @@ func serving(status int, kind, body string) http.HandlerFunc {
 
 // gatewaySaid says whether err is one of the codes that end a session.
 func gatewaySaid(err error) bool {
-	return Refused(err, CodeUnauthenticated, CodeInvalidArgument, CodeFailedPrecondition)
+	return HasCode(err, CodeUnauthenticated, CodeInvalidArgument, CodeFailedPrecondition)
 }
 
 const goodAnswer = `{"token":{"token":"access"},"refreshToken":null,"unknown":[{}]}`
@@ -105,7 +105,7 @@ func zipped(t *testing.T, text string) []byte {
 
 // What is no answer of an issuer is called so, with host, status and type.
 func TestNotTheIssuer(t *testing.T) {
-	padding := strings.Repeat(" ", maxAnswer)
+	padding := strings.Repeat(" ", maxBody)
 	tests := []struct{ name, kind, body string }{
 		{"I44 HTML", "text/html; charset=utf-8", "<html>Welcome to the hotel</html>"},
 		{"I44 HTML that says it is JSON", "application/json", "<html>"},
@@ -135,8 +135,8 @@ func TestNotTheIssuer(t *testing.T) {
 					t.Errorf("got %q, want %q in it", err, part)
 				}
 			}
-			if refreshAgain(err) || gatewaySaid(err) {
-				t.Errorf("got retry %v and a code %v, want neither", refreshAgain(err), gatewaySaid(err))
+			if RefreshEndpoint.IsTemporary(err) || gatewaySaid(err) {
+				t.Errorf("got retry %v and a code %v, want neither", RefreshEndpoint.IsTemporary(err), gatewaySaid(err))
 			}
 		})
 	}
@@ -169,7 +169,7 @@ func TestBoundedAnswers(t *testing.T) {
 		}
 	})
 	t.Run("I45 an error's body over 4 KiB is not read on", func(t *testing.T) {
-		body := strings.Repeat(" ", maxErrorAnswer) + `{"code":16,"message":"x"}`
+		body := strings.Repeat(" ", maxErrorBody) + `{"code":16,"message":"x"}`
 		_, err := asks(t, serves(t, serving(401, "application/json", body)).URL)
 		if err == nil || gatewaySaid(err) {
 			t.Errorf("got %v, a code %v, want a plain 401", err, gatewaySaid(err))
@@ -183,7 +183,7 @@ func TestBoundedAnswers(t *testing.T) {
 			_, _ = w.Write(bomb)
 		})
 		if got, err := asks(t, server.URL); err == nil || !strings.Contains(err.Error(), "not the issuer") {
-			t.Errorf("got %q, %v, want it Refused", got, err)
+			t.Errorf("got %q, %v, want it HasCode", got, err)
 		}
 	})
 	t.Run("I45 cut gzip", func(t *testing.T) {
@@ -225,7 +225,7 @@ func TestBoundedAnswers(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			defer cancel()
 			_, err := Send(ctx, NewTransport(), refresh(url), &struct{}{})
-			if err == nil || !strings.Contains(err.Error(), "no answer in time") || !refreshAgain(err) {
+			if err == nil || !strings.Contains(err.Error(), "no answer in time") || !RefreshEndpoint.IsTemporary(err) {
 				t.Errorf("got %v, want one that says no answer came in time", err)
 			}
 		})
@@ -265,8 +265,8 @@ func TestRedirects(t *testing.T) {
 				if asked != 1 {
 					t.Errorf("got %d requests, want 1", asked)
 				}
-				if refreshAgain(err) || gatewaySaid(err) {
-					t.Errorf("got retry %v and a code %v, want neither", refreshAgain(err), gatewaySaid(err))
+				if RefreshEndpoint.IsTemporary(err) || gatewaySaid(err) {
+					t.Errorf("got retry %v and a code %v, want neither", RefreshEndpoint.IsTemporary(err), gatewaySaid(err))
 				}
 			})
 		}

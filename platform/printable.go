@@ -10,16 +10,16 @@ import (
 	"unicode/utf8"
 )
 
-// maxPrintable is how many runes of a foreign text are shown.
+// maxPrintable is how many runes of a server's text are shown.
 const maxPrintable = 300
 
-// Printable makes a text that a server sent safe to show: one line, control and
-// direction characters escaped, so that it can neither drive the terminal nor
-// pass for words of ours; at most 300 runes. Of a text from a server that was sent
-// secrets they are blanked, and so is all that looks like a piece of a token.
+// Printable makes a server's text safe to show: one line of at most 300 runes, with
+// control and direction characters escaped, so that it cannot control the terminal or look
+// like a message of this program. For a server that was sent secrets, it redacts these and
+// everything that looks like a part of a token.
 func Printable(text string, secrets ...string) string {
 	for _, secret := range secrets {
-		text = blank(text, secret)
+		text = redact(text, secret)
 	}
 	if len(secrets) > 0 {
 		text = cutTokens(text)
@@ -36,12 +36,12 @@ func Printable(text string, secrets ...string) string {
 		}
 		writeRune(&out, r)
 	}
-	return inLog(strings.TrimSpace(out.String()))
+	return escapeCommands(strings.TrimSpace(out.String()))
 }
 
-// inLog breaks what the log of a CI job takes for commands: :: at the beginning of a
-// line, and ##[ or ##vso[ anywhere (actions/runner, ActionCommand.cs; Azure Pipelines).
-func inLog(text string) string {
+// escapeCommands escapes what the log of a CI job takes for commands: :: at the beginning
+// of a line, and ##[ or ##vso[ anywhere (actions/runner, ActionCommand.cs; Azure Pipelines).
+func escapeCommands(text string) string {
 	if strings.HasPrefix(text, "::") {
 		text = `:\` + text[1:]
 	}
@@ -51,12 +51,12 @@ func inLog(text string) string {
 	return text
 }
 
-// tokenRun are the characters of base64, base64url and percent-encoding, as many as no
-// word has. It is compiled when a server's text is first shown, not at each start.
+// tokenRun matches characters of base64, base64url and percent-encoding, more than a word
+// has. It is compiled when a server's text is first shown, not at each start.
 var tokenRun = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[A-Za-z0-9_+=%-]{24,}`) })
 
-// cutTokens removes what looks like a piece of a token from the words of a server that
-// was sent one, which may repeat a part of it in a spelling of its own.
+// cutTokens removes what looks like a part of a token from the text of a server that was
+// sent one, and may repeat a part of it in another encoding.
 func cutTokens(text string) string {
 	return tokenRun().ReplaceAllStringFunc(text, func(run string) string {
 		if looksRandom(run) {
@@ -66,22 +66,22 @@ func cutTokens(text string) string {
 	})
 }
 
-// escapes are those of percent-encoding (RFC 3986, section 2.1).
+// escapes matches percent-encoded bytes (RFC 3986, section 2.1).
 var escapes = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`%[0-9A-Fa-f]{2}`) })
 
-// looksRandom reports whether a run holds upper case, lower case and digits, as pieces
-// of tokens do, and ids, digests and names of images do not. What an address escapes,
-// such as the colon of a scope, is neither.
+// looksRandom reports whether run has upper case, lower case and digits, as parts of
+// tokens do, and IDs, digests and names of images do not. Percent-encoded bytes, such as
+// the colon of a scope, do not count.
 func looksRandom(run string) bool {
 	run = escapes().ReplaceAllString(run, "")
 	return strings.ContainsAny(run, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") &&
 		strings.ContainsAny(run, "abcdefghijklmnopqrstuvwxyz") && strings.ContainsAny(run, "0123456789")
 }
 
-// PrintableLines makes a text of several lines safe to show, whose lines and
-// indentation matter: control and direction characters are escaped but for line ends
-// and tabs, and what the log of a CI job takes for commands is broken. A carriage return
-// ends a line too, as it does for a CI runner.
+// PrintableLines makes a text of several lines safe to show, and keeps its lines and its
+// indentation: it escapes control and direction characters other than line ends and tabs,
+// and what the log of a CI job takes for commands. A carriage return ends a line too, as it
+// does for a CI runner.
 func PrintableLines(text string) string {
 	var out strings.Builder
 	for line := range strings.Lines(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)) {
@@ -94,12 +94,12 @@ func PrintableLines(text string) string {
 			writeRune(&clean, r)
 		}
 		shown := strings.TrimLeft(clean.String(), " \t")
-		out.WriteString(clean.String()[:clean.Len()-len(shown)] + inLog(shown))
+		out.WriteString(clean.String()[:clean.Len()-len(shown)] + escapeCommands(shown))
 	}
 	return out.String()
 }
 
-// writeRune writes a character, or its escape where it could drive a terminal.
+// writeRune writes a character, or its escape if it could control a terminal.
 func writeRune(out *strings.Builder, r rune) {
 	switch {
 	case r == utf8.RuneError:
@@ -111,16 +111,16 @@ func writeRune(out *strings.Builder, r rune) {
 	}
 }
 
-// blank removes secret from text, in every spelling in which a server, a proxy or
-// an error of net/http repeats it: in another letter case, percent-encoded, or
-// escaped as in JSON, each character for itself.
-func blank(text, secret string) string {
-	if len(secret) < 8 { // too short to be one, and blanking it would eat words
+// redact removes secret from text, in every form in which a server, a proxy or an error of
+// net/http may repeat it: each character in another letter case, percent-encoded, or
+// escaped as in JSON.
+func redact(text, secret string) string {
+	if len(secret) < 8 { // too short for a secret: redacting it could remove words
 		return text
 	}
 	var out strings.Builder
 	for text != "" {
-		if n := spelled(text, secret); n > 0 {
+		if n := encodedLength(text, secret); n > 0 {
 			out.WriteString("[secret]")
 			text = text[n:]
 			continue
@@ -131,11 +131,11 @@ func blank(text, secret string) string {
 	return out.String()
 }
 
-// spelled gives the length of secret's spelling at the start of text, or 0.
-func spelled(text, secret string) int {
+// encodedLength returns the length of secret in any form at the start of text, or 0.
+func encodedLength(text, secret string) int {
 	rest := text
 	for i := range len(secret) {
-		n := spelledByte(rest, secret[i])
+		n := encodedByteLength(rest, secret[i])
 		if n == 0 {
 			return 0
 		}
@@ -144,15 +144,15 @@ func spelled(text, secret string) int {
 	return len(text) - len(rest)
 }
 
-func spelledByte(text string, b byte) int {
-	for _, spelling := range [...]string{
+func encodedByteLength(text string, b byte) int {
+	for _, form := range [...]string{
 		string(rune(b)),
 		fmt.Sprintf("%%%02x", b),
 		fmt.Sprintf(`\u%04x`, b),
 		`\` + string(rune(b)),
 	} {
-		if len(text) >= len(spelling) && strings.EqualFold(text[:len(spelling)], spelling) {
-			return len(spelling)
+		if len(text) >= len(form) && strings.EqualFold(text[:len(form)], form) {
+			return len(form)
 		}
 	}
 	return 0

@@ -111,7 +111,7 @@ func TestUnanswered(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := Send(t.Context(), NewTransport(), Request{Method: "GET", URL: test.url}, &struct{}{})
-			if got := Unanswered(err); got != test.want {
+			if got := IsUnreachable(err); got != test.want {
 				t.Errorf("got %v for %v, want %v", got, err, test.want)
 			}
 		})

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// STS is the issuer's security token service: forms in, JSON out, over HTTP/1.1.
+// STS is the issuer's security token service. It takes forms and returns JSON.
 type STS struct {
 	Issuer    string // its URL, without a trailing slash
 	Transport http.RoundTripper
@@ -23,23 +23,23 @@ type STS struct {
 	Debug     func(format string, args ...any)
 }
 
-// Ask is what a token is asked for. An empty field is not sent.
-type Ask struct {
-	Audiences []string // all of which the token must be good for
-	// Identity is the UIDP of the identity that the token must be of; empty for a
-	// person. It is sent with an exchange only: a refresh token is of one already.
+// TokenRequest describes the token to request. An empty field is not sent.
+type TokenRequest struct {
+	Audiences []string // the token must have exactly these
+	// Identity is the UIDP of the identity to assume, or "" for a user's token. Only an
+	// exchange sends it: a refresh token belongs to one identity.
 	Identity string
-	// IdentityProvider is the UIDP of the provider that issued the ID token, where
-	// that is an organization's own. It is sent with an exchange only.
+	// IdentityProvider is the UIDP of the provider that issued the ID token, if it is an
+	// organization's own. Only an exchange sends it.
 	IdentityProvider string
-	Scopes           []string // groups, by UIDP, that the token is limited to
+	Scopes           []string // UIDPs of the groups that the token is limited to
 	Capabilities     []string // that the token is limited to
 }
 
-// form is the part of ask that every request for a token has.
-func (a Ask) form() url.Values {
+// form returns the parameters that an exchange and a refresh share.
+func (r TokenRequest) form() url.Values {
 	form := url.Values{}
-	for name, values := range map[string][]string{"aud": a.Audiences, "scopes": a.Scopes, "cap": a.Capabilities} {
+	for name, values := range map[string][]string{"aud": r.Audiences, "scopes": r.Scopes, "cap": r.Capabilities} {
 		if len(values) > 0 {
 			form[name] = values
 		}
@@ -47,144 +47,133 @@ func (a Ask) form() url.Values {
 	return form
 }
 
-// ClockSlack is how far this machine's clock may be off before that is said, and
-// before a time that cannot be right by it counts as wrong.
+// ClockSlack is the difference to a server's clock from which on a user is warned and a
+// time in the future counts as wrong.
 const ClockSlack = 5 * time.Minute
 
-// stepLimit bounds one request.
-const stepLimit = 8 * time.Second
+// stepTimeout is how long one request may take.
+const stepTimeout = 8 * time.Second
 
-// Refresh spends a refresh token for an access token
-// (POST /sts/exchange_refresh_token). The answer's RefreshToken is empty where
-// the one that was sent stays good. Its Expiry is by this machine's clock, zero
-// where the token names no end that can be. It asks at most tries times, and only
-// where the service could not say.
+// Refresh redeems a refresh token for an access token
+// (POST /sts/exchange_refresh_token). The result's RefreshToken is empty if the one that
+// was sent stays valid. Its Expiry is by this machine's clock, and zero if the token has
+// none. Refresh sends at most tries requests, a further one only after a temporary error.
 //
-// A token beside an error holds no access token that may be used, but the refresh
-// token that has replaced the one sent: it must not be lost.
-func (s *STS) Refresh(ctx context.Context, refreshToken string, ask Ask, tries int) (*oauth2.Token, error) {
-	s.Debug("refreshing at %s for %s", s.Issuer, strings.Join(ask.Audiences, ", "))
+// A token returned with an error has no access token, but the refresh token that has
+// replaced the one that was sent. The caller must store it.
+func (s *STS) Refresh(ctx context.Context, refreshToken string, r TokenRequest, tries int) (*oauth2.Token, error) {
+	s.Debug("refreshing at %s for %s", s.Issuer, strings.Join(r.Audiences, ", "))
 	var answer struct {
 		Token   struct{ Token string } `json:"token"`
 		Refresh struct{ Token string } `json:"refreshToken"`
 	}
-	date, err := s.post(ctx, "/sts/exchange_refresh_token", refreshToken, ask.form(), tries, refreshAgain, &answer)
+	date, err := s.post(ctx, "/sts/exchange_refresh_token", refreshToken, r.form(), tries, RefreshEndpoint, &answer)
 	if err != nil {
 		return nil, err
 	}
-	return s.received(answer.Token.Token, answer.Refresh.Token, refreshToken, ask, date)
+	return s.newToken(answer.Token.Token, answer.Refresh.Token, refreshToken, r, date)
 }
 
-// Exchange gives an access token, and perhaps a refresh token, for an ID token of
-// a person or a workload (POST /sts/exchange). The ID token is handed on as it is:
-// only what cannot be sent is refused. Expiry and tries are as Refresh has them.
-func (s *STS) Exchange(ctx context.Context, idToken string, ask Ask, tries int) (*oauth2.Token, error) {
+// Exchange redeems the ID token of a user or a workload for an access token, and perhaps
+// a refresh token (POST /sts/exchange). It does not check the ID token, but refuses one
+// that a request cannot contain. Expiry and tries are as in Refresh.
+func (s *STS) Exchange(ctx context.Context, idToken string, r TokenRequest, tries int) (*oauth2.Token, error) {
 	switch {
 	case idToken == "":
 		return nil, errors.New("the ID token is empty: nothing was sent")
 	case len(idToken) > MaxToken:
-		return nil, fmt.Errorf("the ID token has %d bytes, which no token has: nothing was sent", len(idToken))
+		return nil, fmt.Errorf("the ID token is too long (%d bytes): nothing was sent", len(idToken))
 	case HasControl(idToken):
-		return nil, errors.New("the ID token holds control characters, such as a line end: nothing was sent")
+		return nil, errors.New("the ID token has control characters, such as a line end: nothing was sent")
 	}
-	s.Debug("exchanging an ID token at %s for %s", s.Issuer, strings.Join(ask.Audiences, ", "))
-	form := ask.form()
-	if ask.Identity != "" {
-		form.Set("identity", ask.Identity)
+	s.Debug("exchanging an ID token at %s for %s", s.Issuer, strings.Join(r.Audiences, ", "))
+	form := r.form()
+	if r.Identity != "" {
+		form.Set("identity", r.Identity)
 	}
-	if ask.IdentityProvider != "" {
-		form.Set("identity_provider", ask.IdentityProvider)
+	if r.IdentityProvider != "" {
+		form.Set("identity_provider", r.IdentityProvider)
 	}
 	var answer struct {
 		Token   string `json:"token"`
 		Refresh string `json:"refreshToken"`
 	}
-	date, err := s.post(ctx, "/sts/exchange", idToken, form, tries, exchangeAgain, &answer)
+	date, err := s.post(ctx, "/sts/exchange", idToken, form, tries, ExchangeEndpoint, &answer)
 	if err != nil {
 		return nil, err
 	}
-	token, err := s.received(answer.Token, answer.Refresh, idToken, ask, date)
+	token, err := s.newToken(answer.Token, answer.Refresh, idToken, r, date)
 	if err != nil {
 		return nil, err
 	}
 	return token, nil
 }
 
-// post asks the token service for a token, at most tries times, and again only
-// after errors for which again says so. It gives the service's clock.
-func (s *STS) post(ctx context.Context, path, bearer string, form url.Values, tries int, again func(error) bool, answer any) (time.Time, error) {
+// post requests a token, at most tries times, and returns the service's clock.
+func (s *STS) post(ctx context.Context, path, bearer string, form url.Values, tries int, endpoint Endpoint, answer any) (date time.Time, err error) {
 	request := Request{Method: http.MethodPost, URL: s.Issuer + path, Bearer: bearer, Form: form}
-	for try := 1; ; try++ {
-		stepCtx, cancel := context.WithTimeout(ctx, stepLimit)
-		date, err := Send(stepCtx, s.Transport, request, answer)
-		cancel()
-		if err == nil {
-			return date, nil
-		}
-		s.Debug("try %d failed: %v", try, err)
-		if try >= tries || !again(err) || ctx.Err() != nil {
-			return time.Time{}, err
-		}
-		pause := 100*time.Millisecond + rand.N(100*time.Millisecond)
-		select {
-		case <-ctx.Done():
-			return time.Time{}, networkError(s.Host(), ctx.Err(), nil)
-		case <-time.After(pause):
-		}
-	}
+	// The jitter spreads the requests of processes that failed at the same time.
+	retry := Retry{Endpoint: endpoint, Tries: tries, Pause: 100*time.Millisecond + rand.N(100*time.Millisecond), Debug: s.Debug}
+	err = retry.Do(ctx, func() error {
+		ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+		defer cancel()
+		date, err = Send(ctx, s.Transport, request, answer)
+		return err
+	})
+	return date, err
 }
 
-// received makes a token of what the service answered to ask. What was sent shows
-// in no error, although the token may hold it.
-func (s *STS) received(access, refresh, sent string, ask Ask, date time.Time) (*oauth2.Token, error) {
+// newToken returns the token in a response. Its errors do not contain the token that was
+// sent, which the response may repeat.
+func (s *STS) newToken(access, refresh, sent string, r TokenRequest, date time.Time) (*oauth2.Token, error) {
 	token := &oauth2.Token{AccessToken: access, RefreshToken: refresh, TokenType: "Bearer"}
 	if HasControl(access) || HasControl(refresh) {
-		return nil, fmt.Errorf("%s answered with a token that holds control characters", s.Host())
+		return nil, fmt.Errorf("%s returned a token with control characters", s.Host())
 	}
 	if access == "" {
 		return token, notTheIssuer(s.Host(), http.StatusOK, "no token in it")
 	}
-	if err := s.check(token, sent, ask, date); err != nil {
+	if err := s.check(token, sent, r, date); err != nil {
 		token.AccessToken = ""
 		return token, err
 	}
 	return token, nil
 }
 
-// Host names the issuer in messages.
+// Host returns the issuer's host, for messages.
 func (s *STS) Host() string {
 	return strings.TrimPrefix(strings.TrimPrefix(s.Issuer, "https://"), "http://")
 }
 
-// check reads the token's claims, refuses one that is for somebody or something
-// else than was asked (RFC 9700, section 4.10), and sets its Expiry.
-func (s *STS) check(token *oauth2.Token, sent string, ask Ask, date time.Time) error {
+// check checks that the token has the claims that were requested (RFC 9700, section
+// 4.10), and sets its Expiry.
+func (s *STS) check(token *oauth2.Token, sent string, r TokenRequest, date time.Time) error {
 	c, err := ParseClaims(token.AccessToken)
 	if err != nil {
-		return fmt.Errorf("%s answered with an access token that is %w", s.Host(), err)
+		return fmt.Errorf("%s returned an access token that is %w", s.Host(), err)
 	}
 	if strings.TrimRight(c.Issuer, "/") != s.Issuer {
-		return fmt.Errorf("%s gave a token of another issuer, %s: not used", s.Host(), Printable(c.Issuer, sent))
+		return fmt.Errorf("%s returned a token of another issuer, %s", s.Host(), Printable(c.Issuer, sent))
 	}
-	for _, audience := range ask.Audiences {
+	for _, audience := range r.Audiences {
 		if !slices.Contains(c.Audiences, audience) {
-			return fmt.Errorf("%s gave a token for %s, where one for %s was asked: not used", s.Host(), Printable(strings.Join(c.Audiences, ", "), sent), audience)
+			return fmt.Errorf("%s returned a token for %s instead of %s", s.Host(), Printable(strings.Join(c.Audiences, ", "), sent), audience)
 		}
 	}
 	for _, audience := range c.Audiences {
-		if !slices.Contains(ask.Audiences, audience) {
-			return fmt.Errorf("%s gave a token for %s too, which was not asked for: not used", s.Host(), Printable(audience, sent))
+		if !slices.Contains(r.Audiences, audience) {
+			return fmt.Errorf("%s returned a token that is also for %s", s.Host(), Printable(audience, sent))
 		}
 	}
-	if ask.Identity != "" && c.Subject != ask.Identity {
-		return fmt.Errorf("%s gave a token of %s, where one of %s was asked: not used", s.Host(), Printable(c.Subject, sent), Printable(ask.Identity))
+	if r.Identity != "" && c.Subject != r.Identity {
+		return fmt.Errorf("%s returned a token of %s instead of %s", s.Host(), Printable(c.Subject, sent), Printable(r.Identity))
 	}
 	token.Expiry = s.LocalTime(c.Expires, date)
 	return nil
 }
 
-// LocalTime returns a time of the platform's, whose clock said date, by this
-// machine's clock. It warns where the two differ by more than ClockSlack.
+// LocalTime converts a time by the platform's clock, which shows date, to this machine's
+// clock. It warns if the two differ by more than ClockSlack.
 func (s *STS) LocalTime(t, date time.Time) time.Time {
 	now := s.Now()
 	if skew := date.Sub(now); !date.IsZero() && skew.Abs() > ClockSlack {
@@ -193,8 +182,8 @@ func (s *STS) LocalTime(t, date time.Time) time.Time {
 	return localTime(t, date, now)
 }
 
-// localTime carries a time by the server's clock over to ours. A Date header is
-// exact to a second and travels a while, so a small difference counts as none.
+// localTime converts a time by the server's clock to this machine's. It ignores a small
+// difference: a Date header is exact to a second and takes a while to arrive.
 func localTime(t, serverNow, now time.Time) time.Time {
 	if t.IsZero() || serverNow.IsZero() {
 		return t
@@ -205,32 +194,15 @@ func localTime(t, serverNow, now time.Time) time.Time {
 	return t
 }
 
-// exchangeAgain says whether another try of an exchange may bring what this one
-// did not. The codes, here and below, are those for which the vendor's own client
-// tries again.
-func exchangeAgain(err error) bool {
-	var answer *AnswerError
-	if !errors.As(err, &answer) {
-		return Unanswered(err)
-	}
-	return answer.Status == http.StatusBadGateway || answer.Status == http.StatusServiceUnavailable || answer.Code == CodeUnavailable
-}
-
-// refreshAgain says the same of a refresh.
-func refreshAgain(err error) bool {
-	var answer *AnswerError
-	return exchangeAgain(err) ||
-		errors.As(err, &answer) && (answer.Status == http.StatusGatewayTimeout || answer.Code == CodeInternal || answer.Code == CodeDeadlineExceeded)
-}
-
-// Refused says whether err is an answer of the service itself, and not of some
-// proxy, with one of the gRPC codes given.
-func Refused(err error, codes ...int) bool {
-	var answer *AnswerError
+// HasCode reports whether err is a response of the service itself, and not of a proxy,
+// with one of the gRPC codes.
+func HasCode(err error, codes ...int) bool {
+	var answer *ResponseError
 	return errors.As(err, &answer) && slices.Contains(codes, answer.Code)
 }
 
-// HasControl says whether text holds what would break, or add to, an HTTP header.
+// HasControl reports whether text has control characters, which would break, or add to,
+// an HTTP header.
 func HasControl(text string) bool {
 	return strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f })
 }

@@ -12,7 +12,7 @@ import (
 // refreshes asks the issuer of f, with R1, at most tries times.
 func (f *fixture) refreshes(tries int) (access, refresh string, err error) {
 	f.t.Helper()
-	token, err := f.sts().Refresh(f.t.Context(), "R1", Ask{Audiences: []string{registry}}, tries)
+	token, err := f.sts().Refresh(f.t.Context(), "R1", TokenRequest{Audiences: []string{registry}}, tries)
 	if token == nil {
 		return "", "", err
 	}
@@ -114,12 +114,12 @@ func TestRefreshEndsWithItsContext(t *testing.T) {
 		cancel()
 		fails(503, CodeUnavailable, "")(w, r)
 	})
-	if token, err := f.sts().Refresh(ctx, "R1", Ask{Audiences: []string{registry}}, 3); err == nil {
+	if token, err := f.sts().Refresh(ctx, "R1", TokenRequest{Audiences: []string{registry}}, 3); err == nil {
 		t.Errorf("F25 got %+v, want an error", token)
 	}
 }
 
-// A token that is for somebody or something else is Refused, and what it says of
+// A token that is for somebody or something else is HasCode, and what it says of
 // itself is shown escaped.
 func TestCheckedTokens(t *testing.T) {
 	f := newFixture(t)
@@ -136,13 +136,13 @@ func TestCheckedTokens(t *testing.T) {
 	tests := []struct{ name, access, want string }{ // want "": taken
 		{"whole", jwt(t, good), ""},
 		{"I50 aud is a list", with("aud", []string{registry}), ""},
-		{"I51 an audience more than was asked for", with("aud", []string{registry, "https://api\x1b"}), `gave a token for https://api\x1b too`},
+		{"I51 an audience more than was asked for", with("aud", []string{registry, "https://api\x1b"}), `returned a token that is also for https://api\x1b`},
 		{"issuer with a slash", with("iss", f.url+"/"), ""},
 		{"I51 another issuer", with("iss", "https://other.example\x1b[31m"), `https://other.example\x1b[31m`},
 		{"I51 no issuer", with("iss", ""), "another issuer"},
-		{"I51 another audience", with("aud", "https://api\x1b"), `gave a token for https://api\x1b, where one for cgr.dev was asked`},
-		{"I51 no audience", with("aud", nil), "where one for cgr.dev was asked"},
-		{"I51 an audience that begins like ours", with("aud", "cgr.dev.evil.example"), "where one for cgr.dev was asked"},
+		{"I51 another audience", with("aud", "https://api\x1b"), `returned a token for https://api\x1b instead of cgr.dev`},
+		{"I51 no audience", with("aud", nil), "instead of cgr.dev"},
+		{"I51 an audience that begins like ours", with("aud", "cgr.dev.evil.example"), "instead of cgr.dev"},
 		{"I49 no JWT", "opaque-secret-token", "not a JWT"},
 		{"I49 line end", jwt(t, good) + "\n", "control characters"},
 		{"I49 200 KB", with("x", strings.Repeat("x", 200<<10)), "not a JWT"},

@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -12,55 +13,109 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"docker-credential-cgr/hint"
 )
 
-// explainTLS says, of an error about a server's certificate, who signed that and
-// what can be done: most often it is a proxy that looks into the traffic, whose
-// authority this machine does not know. It gives "" for other errors.
-func explainTLS(err error) string {
+// ExplainTLS returns the cause of an error about a server's certificate, with hints. Most
+// often a proxy inspects the traffic, and this machine does not trust its authority. It
+// returns nil for other errors.
+func ExplainTLS(err error) error {
 	var noRoots x509.SystemRootsError
-	if errors.As(err, &noRoots) {
-		return "this machine's list of certificate authorities cannot be read: " + Printable(noRoots.Error()) + certFile()
+	var invalid *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &noRoots):
+		err = hint.With(fmt.Errorf("this machine's list of certificate authorities cannot be read: %s", Printable(noRoots.Error())),
+			hint.Text("install it (the package is called ca-certificates)"))
+	case errors.As(err, &invalid):
+		err = explainCertificate(invalid)
+	default:
+		return nil
 	}
-	var bad *tls.CertificateVerificationError
-	if !errors.As(err, &bad) {
-		return ""
+	if problem := certFileProblem(); problem != "" {
+		return hint.With(fmt.Errorf("%s; SSL_CERT_FILE replaces this machine's authorities, and %s", err, problem),
+			hint.Text("unset SSL_CERT_FILE, or correct it"))
 	}
-	signer := "somebody unnamed"
-	if len(bad.UnverifiedCertificates) > 0 {
-		name := bad.UnverifiedCertificates[0].Issuer
-		if signer = name.CommonName; signer == "" {
-			signer = name.String()
-		}
-	}
-	text := fmt.Sprintf("its certificate, signed by %q, is not good: %s", Printable(signer), Printable(bad.Err.Error()))
-	var unknown x509.UnknownAuthorityError
-	if errors.As(err, &unknown) {
-		text += "; if that is your organization's proxy, add its authority to "
-		if runtime.GOOS == "linux" {
-			text += "this system's, or name its PEM file in SSL_CERT_FILE"
-		} else {
-			text += "this system's (SSL_CERT_FILE is not read here)"
-		}
-	}
-	return text + certFile()
+	return err
 }
 
-// certFile names the file that $SSL_CERT_FILE puts in the place of the system's
-// authorities, which is the first thing to look at.
-func certFile() string {
-	if file := os.Getenv("SSL_CERT_FILE"); file != "" {
-		return fmt.Sprintf(" (SSL_CERT_FILE is %q)", file)
+func explainCertificate(err *tls.CertificateVerificationError) error {
+	signer := "an unnamed authority"
+	if len(err.UnverifiedCertificates) > 0 {
+		signer = CertificateIssuer(err.UnverifiedCertificates[0])
+	}
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err.Err, &unknown):
+		return hint.With(fmt.Errorf("its certificate is signed by %q, which this machine does not trust: does a proxy inspect the traffic?", signer), trustAuthority())
+	case errors.As(err.Err, &name):
+		return hint.With(fmt.Errorf("its certificate, signed by %q, is another server's: %s", signer, Printable(name.Error())),
+			hint.Text("sign in to this network, or ask its administrator to allow %s", name.Host))
+	case errors.As(err.Err, &invalid) && invalid.Reason == x509.Expired:
+		return hint.With(fmt.Errorf("its certificate, signed by %q, is not valid at this machine's time: %s", signer, Printable(invalid.Error())), SetClock())
+	}
+	return hint.With(fmt.Errorf("its certificate, signed by %q, is invalid: %s", signer, Printable(err.Err.Error())),
+		hint.Text("show this to the administrator of this network"))
+}
+
+// CertificateIssuer returns the name of the authority that signed a certificate.
+func CertificateIssuer(certificate *x509.Certificate) string {
+	issuer := certificate.Issuer
+	if len(issuer.Organization) > 0 && issuer.Organization[0] != "" {
+		return Printable(issuer.Organization[0])
+	}
+	return Printable(cmp.Or(issuer.CommonName, issuer.String()))
+}
+
+// trustAuthority returns how to make this machine trust an organization's authority.
+func trustAuthority() hint.Hint {
+	switch runtime.GOOS {
+	case "darwin": // Go does not read SSL_CERT_FILE there
+		return hint.Text("get your organization's authority as a PEM file, then: sudo security add-trusted-cert -d -k /Library/Keychains/System.keychain FILE")
+	case "windows":
+		return hint.Text("get your organization's authority as a file, then as administrator: certutil -addstore Root FILE")
+	}
+	return hint.Text("get your organization's authority as a PEM file, then: export SSL_CERT_FILE=FILE (or add it to this system's: " +
+		"sudo cp FILE /usr/local/share/ca-certificates/ORGANIZATION.crt && sudo update-ca-certificates)")
+}
+
+// SetClock returns how to set this machine's clock.
+func SetClock() hint.Hint {
+	switch runtime.GOOS {
+	case "darwin":
+		return hint.Text("set the clock: sudo sntp -sS time.apple.com")
+	case "windows":
+		return hint.Text("set the clock, as administrator: w32tm /resync")
+	}
+	return hint.Text("set the clock: sudo timedatectl set-ntp true (in a virtual machine that slept: sudo hwclock --hctosys)")
+}
+
+// certFileProblem returns what is wrong with the file that $SSL_CERT_FILE names, or "".
+func certFileProblem() string {
+	path := os.Getenv("SSL_CERT_FILE")
+	if path == "" || runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
+		return ""
+	}
+	// Opening a pipe would wait for a writer.
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return fmt.Sprintf("%q is not a file", path)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil || !x509.NewCertPool().AppendCertsFromPEM(text) {
+		return fmt.Sprintf("%q has no certificate", path)
 	}
 	return ""
 }
 
-// proxy is http.ProxyFromEnvironment, but for values that cannot be right: it
-// ignores some of them, and quotes others, with the password in them.
+// proxy is http.ProxyFromEnvironment with an error for every invalid value:
+// ProxyFromEnvironment ignores some, and quotes others with the password in them.
 func proxy(req *http.Request) (*url.URL, error) {
 	u, err := http.ProxyFromEnvironment(req)
 	if u == nil && isLoopback(req.URL.Hostname()) {
-		return nil, nil // never through a proxy
+		return nil, nil // the loopback interface is never behind a proxy
 	}
 	names := []string{"HTTPS_PROXY", "https_proxy"}
 	if req.URL.Scheme == "http" {
@@ -71,7 +126,7 @@ func proxy(req *http.Request) (*url.URL, error) {
 		if value == "" {
 			continue
 		}
-		if err != nil || !proxyAddress(value) {
+		if err != nil || !isProxyAddress(value) {
 			return nil, fmt.Errorf("%s is no address of a proxy, such as http://proxy.example:3128", name)
 		}
 		break
@@ -79,8 +134,8 @@ func proxy(req *http.Request) (*url.URL, error) {
 	return u, err
 }
 
-// proxyAddress says whether value names a proxy that net/http can use.
-func proxyAddress(value string) bool {
+// isProxyAddress reports whether net/http can use value as a proxy.
+func isProxyAddress(value string) bool {
 	if !strings.Contains(value, "://") {
 		value = "http://" + value
 	}

@@ -183,7 +183,7 @@ func TestCreateUnanswered(t *testing.T) {
 	s.Transport = lostAnswer{s.Transport}
 	_, err := s.create(t.Context(), request)
 	oneLine(t, err)
-	if !platform.Unanswered(err) || !strings.Contains(err.Error(), "may have been created") || s.kept() != 1 {
+	if !platform.IsUnreachable(err) || !strings.Contains(err.Error(), "may have been created") || s.kept() != 1 {
 		t.Errorf("got %v, want that it may have been created", err)
 	}
 }

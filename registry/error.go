@@ -11,45 +11,51 @@ import (
 	"docker-credential-cgr/platform"
 )
 
-// Step is what a registry was asked for.
+// Step is the kind of a request to a registry.
 type Step string
 
-// The steps of a pull, and what else can be asked about an image.
+// The steps of a pull, and the other requests about an image.
 const (
-	StepPing     Step = "ping"     // is it there, and where are tokens had
-	StepToken    Step = "token"    // a token for the repository
-	StepManifest Step = "manifest" // what the tag points to
-	StepHistory  Step = "history"  // what the tag pointed to
-	StepTags     Step = "tags"     // which tags there are
+	StepPing     Step = "ping"
+	StepToken    Step = "token"
+	StepManifest Step = "manifest"
+	StepHistory  Step = "history"
+	StepTags     Step = "tags"
 )
 
-// Error is an answer of the registry that is no success. All of it is printable.
+// Error is a response of the registry other than success. All of it is printable.
 type Error struct {
 	Host       string
 	Step       Step
 	Status     int    // HTTP status
-	Code       string // the registry's, such as NAME_UNKNOWN; empty where the body was none of a registry
-	Message    string // the registry's words; may be empty
-	Repository string // that was asked about; empty for a ping
-	Reference  string // tag or digest that was asked about, of a manifest or a history
-	Anonymous  bool   // no credential was given
-	// RetryAfter is how long a registry that is busy wants to be left alone, as far as
-	// it says; zero where it does not.
+	Code       string // the registry's, such as NAME_UNKNOWN; "" if the body is not a registry's
+	Message    string // the registry's text; may be empty
+	Repository string // of the request; "" for a ping
+	Reference  string // tag or digest of the request, for a manifest or a history
+	Anonymous  bool   // the request had no credential
+	// RetryAfter is how long a busy registry asks clients to wait; zero if it does not say.
 	RetryAfter time.Duration
-	// Near are tags of the repository that are spelled like one that it has not, which
-	// the reference then is.
+	// Near has the tags of the repository that are similar to Reference, which does not
+	// exist.
 	Near []string
-	// Unrecorded says that the tag whose history was asked for is there.
+	// Unrecorded reports whether the tag exists and has no history.
 	Unrecorded bool
 }
+
+// HTTPStatus returns the status of the response.
+func (e *Error) HTTPStatus() int { return e.Status }
+
+// RetryDelay returns how long to wait before the next try, or 0 if the registry does not
+// say.
+func (e *Error) RetryDelay() time.Duration { return e.RetryAfter }
 
 func (e *Error) Error() string {
 	text := fmt.Sprintf("%s answered %d %s", e.Host, e.Status, http.StatusText(e.Status))
 	if e.Repository != "" {
 		text += " for " + e.Repository
 	}
-	if said := strings.TrimPrefix(e.Code+": "+e.Message, ": "); said != "" {
-		text += " (" + strings.TrimSuffix(said, ": ") + ")"
+	if details := strings.TrimPrefix(e.Code+": "+e.Message, ": "); details != "" {
+		text += " (" + strings.TrimSuffix(details, ": ") + ")"
 	}
 	if cause := e.Cause(); cause != "" {
 		text += ": " + cause
@@ -139,7 +145,7 @@ func noTag(tag string, near []string) string {
 	return text
 }
 
-// parseErrors reads the first error of a registry's answer (OCI distribution
+// parseErrors returns the first error in a registry's response (OCI distribution
 // specification, section "Error Codes").
 func parseErrors(body []byte, secrets []string) (code, message string) {
 	var answer struct {

@@ -13,30 +13,29 @@ import (
 	"docker-credential-cgr/platform"
 )
 
-// History is what a tag pointed to.
+// History has the digests that a tag pointed to.
 type History struct {
 	Records []Record // the oldest first; those of one time in the registry's order
-	// Incomplete says, in printable words, why records may be missing; empty where all
-	// are there.
+	// Incomplete is why records may be missing, printable; "" if none is.
 	Incomplete string
 }
 
-// Record says that a tag was moved to a digest. As JSON it is what the registry told.
+// Record is a change of a tag to a digest. Its JSON is the registry's.
 type Record struct {
-	Updated time.Time // when
+	Updated time.Time
 	Digest  string
 
 	text string // Updated as the registry wrote it
 }
 
-// wireRecord is a record as the registry has it.
+// wireRecord is the registry's JSON of a record.
 type wireRecord struct {
 	UpdateTimestamp string `json:"updateTimestamp"`
 	Digest          string `json:"digest"`
 }
 
-// MarshalJSON gives {"updateTimestamp": …, "digest": …}, the time in the registry's own
-// words.
+// MarshalJSON returns {"updateTimestamp": …, "digest": …} with the time as the registry
+// wrote it.
 func (r Record) MarshalJSON() ([]byte, error) {
 	text := r.text
 	if text == "" {
@@ -45,20 +44,19 @@ func (r Record) MarshalJSON() ([]byte, error) {
 	return json.Marshal(wireRecord{text, r.Digest})
 }
 
-// History gives what a tag ("latest", if none is given) pointed to between two times,
-// which are included; the zero time is no bound. A digest of the reference is not
-// looked at.
+// History returns what a tag ("latest" if the reference has none) pointed to from since to
+// until, inclusive; the zero time is no bound. It ignores the digest of the reference.
 func (r *Reader) History(ctx context.Context, ref Reference, since, until time.Time) (History, error) {
-	v, err := r.visitTag(ref, "")
+	l, err := r.newTagLookup(ref, "")
 	if err != nil {
 		return History{}, err
 	}
 	if !until.IsZero() && until.Before(since) {
-		return History{}, fmt.Errorf("the end of the history, %s, is before its beginning, %s", told(until), told(since))
+		return History{}, fmt.Errorf("the end of the history, %s, is before its beginning, %s", rfc3339(until), rfc3339(since))
 	}
-	found, err := v.history(ctx, since, until)
+	found, err := l.history(ctx, since, until)
 	if err == nil && len(found.Records) == 0 && since.IsZero() && until.IsZero() {
-		err = v.noHistory(ctx)
+		err = l.noHistory(ctx)
 	}
 	if err != nil {
 		return History{}, err
@@ -66,99 +64,98 @@ func (r *Reader) History(ctx context.Context, ref Reference, since, until time.T
 	return found.History, nil
 }
 
-// usualReach is how far back DigestAt looks at first: tags are moved more often, as a
-// rule, and all of a long history takes many requests.
-const usualReach = 90 * 24 * time.Hour
+// recent is how far back DigestAt looks at first. Most tags change more often, and reading
+// all of a long history takes many requests.
+const recent = 90 * 24 * time.Hour
 
-// DigestAt gives what a tag ("latest", if none is given) pointed to at a time: the last
-// record up to it, which may be of that very time. With a platform its Digest is the
-// one that Digest gives for that. A digest of the reference is not looked at.
+// DigestAt returns what a tag ("latest" if the reference has none) pointed to at a time:
+// the last record up to that time, inclusive. With a platform its Digest is that of the
+// platform's image, as in Reader.Digest. It ignores the digest of the reference.
 func (r *Reader) DigestAt(ctx context.Context, ref Reference, at time.Time, platform string) (Record, error) {
-	v, err := r.visitTag(ref, platform)
+	l, err := r.newTagLookup(ref, platform)
 	if err != nil {
 		return Record{}, err
 	}
 	if at.IsZero() {
-		return Record{}, fmt.Errorf("no time is given at which %s pointed to something", ref)
+		return Record{}, fmt.Errorf("the time for %s is missing", ref)
 	}
-	record, err := v.recordAt(ctx, at)
+	record, err := l.recordAt(ctx, at)
 	if err != nil || platform == "" {
 		return record, err
 	}
-	if record.Digest, err = v.digest(ctx, Reference{Repository: ref.Repository, Digest: record.Digest}); err != nil {
+	if record.Digest, err = l.digest(ctx, Reference{Repository: ref.Repository, Digest: record.Digest}); err != nil {
 		return Record{}, err
 	}
 	return record, nil
 }
 
-func (v *visit) recordAt(ctx context.Context, at time.Time) (Record, error) {
-	for _, since := range []time.Time{at.Add(-usualReach), {}} {
-		found, err := v.history(ctx, since, at)
+func (l *lookup) recordAt(ctx context.Context, at time.Time) (Record, error) {
+	for _, since := range []time.Time{at.Add(-recent), {}} {
+		found, err := l.history(ctx, since, at)
 		if err != nil {
 			return Record{}, err
 		}
-		if record, sure := found.last(); sure {
+		if record, isCertain := found.last(); isCertain {
 			return record, nil
 		}
 		if found.Incomplete != "" {
-			return Record{}, fmt.Errorf("what %s/%s pointed to at %s is not known: %s", v.URL.Host, v.ref, told(at), found.Incomplete)
+			return Record{}, fmt.Errorf("what %s/%s pointed to at %s is not known: %s", l.URL.Host, l.ref, rfc3339(at), found.Incomplete)
 		}
 	}
-	return Record{}, v.nothingAt(ctx, at)
+	return Record{}, l.nothingAt(ctx, at)
 }
 
-// nothingAt is the error where a tag has no record up to a time: since when it has.
-func (v *visit) nothingAt(ctx context.Context, at time.Time) error {
-	found, err := v.history(ctx, time.Time{}, time.Time{})
+// nothingAt returns the error for a tag without a record up to a time: it names the first.
+func (l *lookup) nothingAt(ctx context.Context, at time.Time) error {
+	found, err := l.history(ctx, time.Time{}, time.Time{})
 	if err == nil && len(found.Records) == 0 {
-		err = v.noHistory(ctx)
+		err = l.noHistory(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	image := v.URL.Host + "/" + v.ref.Repository + ":" + v.ref.tag()
-	err = fmt.Errorf("nothing is recorded for %s at %s: its history begins at %s", image, told(at), told(found.Records[0].Updated))
+	image := l.URL.Host + "/" + l.ref.Repository + ":" + l.ref.tag()
+	err = fmt.Errorf("nothing is recorded for %s at %s: its history begins at %s", image, rfc3339(at), rfc3339(found.Records[0].Updated))
 	return hint.With(err, hint.Do(hint.ShowHistory, image))
 }
 
-// noHistory is the error for an empty history: there is no such tag, or nothing was
+// noHistory returns the error for an empty history: the tag does not exist, or nothing was
 // recorded for it.
-func (v *visit) noHistory(ctx context.Context) error {
-	tags, whole := v.tagsForError(ctx)
-	if !whole || slices.Contains(tags, v.ref.tag()) {
-		return fmt.Errorf("%s/%s: %s", v.URL.Host, v.ref.Repository, unrecorded(v.ref.tag()))
+func (l *lookup) noHistory(ctx context.Context) error {
+	tags, isComplete := l.tagsForError(ctx)
+	if !isComplete || slices.Contains(tags, l.ref.tag()) {
+		return fmt.Errorf("%s/%s: %s", l.URL.Host, l.ref.Repository, unrecorded(l.ref.tag()))
 	}
-	return fmt.Errorf("%s has no history of %s: %s", v.URL.Host, v.ref, noTag(v.ref.tag(), near(v.ref.tag(), tags)))
+	return fmt.Errorf("%s has no history of %s: %s", l.URL.Host, l.ref, noTag(l.ref.tag(), similar(l.ref.tag(), tags)))
 }
 
-// unrecorded says that a tag is there, and its history is not.
+// unrecorded returns the error text for a tag that exists without a history.
 func unrecorded(tag string) string { return tag + " has no recorded history" }
 
-// visitTag is a visit for the sake of a tag.
-func (r *Reader) visitTag(ref Reference, platform string) (*visit, error) {
+// newTagLookup is newLookup for a reference that must have a tag.
+func (r *Reader) newTagLookup(ref Reference, platform string) (*lookup, error) {
 	if ref.Digest != "" && ref.Tag == "" {
-		return nil, fmt.Errorf("%s has a digest and no tag, and only tags have a history", ref)
+		return nil, fmt.Errorf("%s has no tag: only tags have a history", ref)
 	}
-	return r.visit(ref, platform)
+	return r.newLookup(ref, platform)
 }
 
-// history gives what a tag pointed to between two times, as far as it can be had.
-func (v *visit) history(ctx context.Context, since, until time.Time) (collection, error) {
+// history returns what a tag pointed to from since to until, inclusive.
+func (l *lookup) history(ctx context.Context, since, until time.Time) (collection, error) {
 	return collect(since, until, func(start, end time.Time) (page []Record, err error) {
-		err = v.ask(ctx, func(t Token) (err error) {
-			page, err = v.historyPage(ctx, v.ref, t, start, end)
+		err = l.withToken(ctx, func(t Token) (err error) {
+			page, err = l.historyPage(ctx, l.ref, t, start, end)
 			return err
 		})
 		return page, err
 	})
 }
 
-// historyPage asks for the records between two times, of which the registry tells 1,000
-// at most.
+// historyPage requests the records between two times. The registry returns at most 1,000.
 func (c *Client) historyPage(ctx context.Context, ref Reference, t Token, start, end time.Time) ([]Record, error) {
 	query := url.Values{}
 	for name, bound := range map[string]time.Time{"start": start, "end": end} {
-		// A year of more digits than four, or of less than none, is no bound for records.
+		// RFC 3339 has years from 0000 to 9999. No record is older or newer.
 		if bound = bound.UTC(); !bound.IsZero() && bound.Year() >= 0 && bound.Year() <= 9999 {
 			query.Set(name, bound.Format(time.RFC3339Nano))
 		}
@@ -174,17 +171,17 @@ func (c *Client) historyPage(ctx context.Context, ref Reference, t Token, start,
 	}
 	records, err := parseHistory(answer)
 	if err != nil {
-		return nil, fmt.Errorf("%s answered for the history of %s with %w", answer.Host, ref, shown(err, answer, request))
+		return nil, fmt.Errorf("%s answered for the history of %s with %w", answer.Host, ref, printableError(err, answer, request))
 	}
 	return records, nil
 }
 
-// maxTimestamp is how long a time of the registry may be: with nanoseconds and a zone
-// it has 35 bytes.
+// maxTimestamp is the length limit for a time in a record, in bytes. With nanoseconds and
+// a zone it has 35.
 const maxTimestamp = 64
 
-// parseHistory reads a page of a history, in its order.
-func parseHistory(answer platform.Answer) ([]Record, error) {
+// parseHistory returns the records of a page in its order.
+func parseHistory(answer platform.Response) ([]Record, error) {
 	var page struct {
 		History []wireRecord `json:"history"`
 	}
@@ -195,15 +192,15 @@ func parseHistory(answer platform.Answer) ([]Record, error) {
 	for i, w := range page.History {
 		updated, err := time.Parse(time.RFC3339, w.UpdateTimestamp)
 		if err != nil || len(w.UpdateTimestamp) > maxTimestamp {
-			return nil, fmt.Errorf("the time %q, which is none of RFC 3339", w.UpdateTimestamp)
+			return nil, fmt.Errorf("the invalid time %q", w.UpdateTimestamp)
 		}
 		if !ValidDigest(w.Digest) {
-			return nil, fmt.Errorf("%q, which is no digest", w.Digest)
+			return nil, fmt.Errorf("the invalid digest %q", w.Digest)
 		}
 		records[i] = Record{updated.UTC(), w.Digest, w.UpdateTimestamp}
 	}
 	return records, nil
 }
 
-// told is how a time is shown.
-func told(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+// rfc3339 returns t as text in UTC.
+func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

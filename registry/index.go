@@ -26,8 +26,8 @@ func (s system) String() string {
 	return text
 }
 
-// normal gives a system the name that others of it have too. The table is containerd's
-// (github.com/containerd/platforms), by which Docker chooses among images.
+// normal returns the usual name of a system that has several. The table is containerd's
+// (github.com/containerd/platforms), which Docker uses to choose images.
 func (s system) normal() system {
 	s.OS, s.Architecture, s.Variant = strings.ToLower(s.OS), strings.ToLower(s.Architecture), strings.ToLower(s.Variant)
 	switch s.Architecture {
@@ -51,18 +51,18 @@ func (s system) normal() system {
 	return s
 }
 
-// maxPlatform is how long a platform's name may be.
+// maxPlatform is the length limit for the name of a platform.
 const maxPlatform = 64
 
-// CheckPlatform says what is wrong with the name of a platform: OS/ARCH or
-// OS/ARCH/VARIANT, such as linux/arm64 or linux/arm/v7, is right.
+// CheckPlatform returns an error for an invalid name of a platform. Valid names are
+// OS/ARCH and OS/ARCH/VARIANT, such as linux/arm64 and linux/arm/v7.
 func CheckPlatform(name string) error {
 	_, err := parsePlatform(name)
 	return err
 }
 
-// SamePlatform says whether two names are of one platform, as linux/arm64 and
-// linux/aarch64/v8 are. What is no platform is none.
+// SamePlatform reports whether two names are of one platform, as linux/arm64 and
+// linux/aarch64/v8 are. It returns false for an invalid name.
 func SamePlatform(a, b string) bool {
 	first, err := parsePlatform(a)
 	second, err2 := parsePlatform(b)
@@ -72,7 +72,7 @@ func SamePlatform(a, b string) bool {
 func parsePlatform(name string) (system, error) {
 	parts := strings.Split(name, "/")
 	if len(parts) < 2 || len(parts) > 3 || len(name) > maxPlatform || slices.Contains(parts, "") || strings.ContainsFunc(name, notInPlatform) {
-		return system{}, fmt.Errorf("%q is no platform: write one such as linux/arm64 or linux/arm/v7", platform.Printable(name))
+		return system{}, fmt.Errorf("%q is not a platform, such as linux/arm64 or linux/arm/v7", platform.Printable(name))
 	}
 	s := system{OS: parts[0], Architecture: parts[1]}
 	if len(parts) == 3 {
@@ -85,7 +85,7 @@ func notInPlatform(r rune) bool {
 	return r != '/' && r != '.' && r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
 }
 
-// imageIndex is a list of images, one for each platform, and of what belongs to them.
+// imageIndex is a list of images, one for each platform, and their attestations.
 type imageIndex struct {
 	MediaType string `json:"mediaType"`
 	Manifests []struct {
@@ -94,9 +94,8 @@ type imageIndex struct {
 	} `json:"manifests"`
 }
 
-// platformDigest gives the digest of the image for a platform of a reference's index, or
-// of the one image where the reference is no index. The index is read by its own digest,
-// whatever the registry says of it.
+// platformDigest returns the digest of a platform's image in a reference's index, or of
+// the image if the reference is not an index.
 func (c *Client) platformDigest(ctx context.Context, ref Reference, t Token, name string) (string, error) {
 	want, err := parsePlatform(name)
 	if err != nil {
@@ -113,31 +112,31 @@ func (c *Client) platformDigest(ctx context.Context, ref Reference, t Token, nam
 	return digest, nil
 }
 
-// chooseImage gives the digest of the first image for a platform, as Docker takes it.
-// Its errors follow the name of what the index is of.
+// chooseImage returns the digest of the first image for a platform, as Docker does. Its
+// errors are texts to follow the name of the reference.
 func chooseImage(body []byte, mediaType string, want system) (string, error) {
 	var list imageIndex
-	// A text that two clients read as two things is neither (CVE-2021-41190).
+	// Clients may read a text without a clear type in different ways (CVE-2021-41190).
 	if json.Unmarshal(body, &list) != nil || list.MediaType != "" && list.MediaType != mediaType {
-		return "", fmt.Errorf("is no %s, which its registry says it is", mediaType)
+		return "", fmt.Errorf("is not a %s, although its registry says so", mediaType)
 	}
 	var others []string
 	for _, m := range list.Manifests {
 		switch {
 		case m.Platform.OS == "" || m.Platform.OS == "unknown":
-			continue // no image, but what belongs to one, such as an attestation
+			continue // an attestation or the like
 		case m.Platform.normal() != want.normal():
 			others = append(others, platform.Printable(m.Platform.String()))
 			continue
 		case !ValidDigest(m.Digest):
-			return "", fmt.Errorf("has an image for %s with %q, which is no digest", want, platform.Printable(m.Digest))
+			return "", fmt.Errorf("has an image for %s with the invalid digest %q", want, platform.Printable(m.Digest))
 		}
 		return m.Digest, nil
 	}
 	slices.Sort(others)
 	others = slices.Compact(others)
 	if len(others) == 0 {
-		return "", fmt.Errorf("has no image for %s, nor for any other platform", want)
+		return "", fmt.Errorf("has no image for %s or any other platform", want)
 	}
 	return "", fmt.Errorf("has no image for %s; there are: %s", want, strings.Join(others[:min(20, len(others))], ", "))
 }

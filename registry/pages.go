@@ -3,41 +3,41 @@ package registry
 import (
 	"fmt"
 	"slices"
+	"sort"
 	"time"
 )
 
 const (
-	fullPage = 1000 // records: as many as the registry tells at once
-	maxPages = 100  // that are asked for
-	// precision is how exactly the registry tells times. It may know them better, so
-	// that what it tells as the end of a span is 1 ms further on.
+	fullPage = 1000 // records: the registry returns at most this many at once
+	maxPages = 100  // to request
+	// precision is the unit in which the registry returns times. It may store them more
+	// exactly, so the end of a span must be 1 ms later.
 	precision = time.Millisecond
 )
 
-// collection is a history on its way.
+// collection is a history that is being read.
 type collection struct {
 	History
-	// doubt is the time up to which records may be missing, where Incomplete says so and
-	// the history was asked for with an end.
+	// doubt is the time up to which records may be missing, if Incomplete is set and the
+	// history has an end.
 	doubt time.Time
 
-	start, end time.Time  // between which there may be more; zero: no bound
-	pages      [][]Record // what was new in each, the oldest first
+	start, end time.Time  // of the next page; zero for no bound
+	pages      [][]Record // the new records of each, the oldest first
 	seen       map[key]bool
 	descending bool // the pages begin with the newest
-	stuck      bool // the last page did not narrow where there may be more
+	stuck      bool // the last page did not narrow start and end
 }
 
-// key is what tells records apart.
+// key identifies a record.
 type key struct {
 	updated time.Time
 	digest  string
 }
 
-// collect asks for the pages of a history between two times, which are included, until
-// the registry has told all. A page that is not full is the last. After a full one, the
-// next begins with the time at which that ended, for there may be more records of it,
-// and each is kept once.
+// collect requests all pages of a history from since to until, inclusive. A page that is
+// not full is the last. The page after a full one begins with the last time of that, since
+// there may be more records of that time.
 func collect(since, until time.Time, ask func(start, end time.Time) ([]Record, error)) (collection, error) {
 	c := collection{start: since, seen: map[key]bool{}}
 	if !until.IsZero() {
@@ -48,12 +48,12 @@ func collect(since, until time.Time, ask func(start, end time.Time) ([]Record, e
 		if err != nil {
 			return collection{}, err
 		}
-		fresh := c.add(page)
-		if len(page) < fullPage || !c.narrow(page, fresh) {
+		hasNew := c.add(page)
+		if len(page) < fullPage || !c.narrow(page, hasNew) {
 			break
 		}
 		if n == maxPages {
-			c.stop(fmt.Sprintf("it is longer than %d requests can tell", maxPages))
+			c.stop(fmt.Sprintf("it has more than %d pages", maxPages))
 			break
 		}
 	}
@@ -61,10 +61,10 @@ func collect(since, until time.Time, ask func(start, end time.Time) ([]Record, e
 	return c, nil
 }
 
-// add puts the records of a page that are new among the others, and says whether there
-// are any. Those of a page that begins with the newest are turned round, and put before
-// what came in the pages before, so that records of one time are in their order.
-func (c *collection) add(page []Record) (fresh bool) {
+// add adds the new records of a page, and reports whether there are any. It reverses a page
+// that begins with the newest, and adds it before the other pages, so that records of one
+// time stay in their order.
+func (c *collection) add(page []Record) (hasNew bool) {
 	var found []Record
 	for _, r := range page {
 		if k := (key{r.Updated, r.Digest}); !c.seen[k] {
@@ -81,12 +81,12 @@ func (c *collection) add(page []Record) (fresh bool) {
 	return len(found) > 0
 }
 
-// narrow notes, after a full page, where there may be more: later than the page, or
-// earlier where it began with the newest. It gives false where no more can be had.
-func (c *collection) narrow(page []Record, fresh bool) bool {
+// narrow sets start and end after a full page: later than the page, or earlier if it begins
+// with the newest. It returns false if there is nothing more to request.
+func (c *collection) narrow(page []Record, hasNew bool) bool {
 	ascending, descending := order(page)
 	if !ascending && !descending {
-		c.stop(fmt.Sprintf("the registry told %d records in no order, and may have more", len(page)))
+		c.stop(fmt.Sprintf("the registry returned %d records in no order, and may have more", len(page)))
 		return false
 	}
 	if ascending != descending {
@@ -94,19 +94,19 @@ func (c *collection) narrow(page []Record, fresh bool) bool {
 	}
 	wasStuck, last := c.stuck, page[len(page)-1].Updated
 	if c.descending {
-		c.narrowEnd(last, fresh)
+		c.narrowEnd(last, hasNew)
 	} else {
-		c.narrowStart(last, fresh)
+		c.narrowStart(last, hasNew)
 	}
-	if wasStuck && !fresh {
-		c.stop("the registry tells the same records again and again, and may have more")
+	if wasStuck && !hasNew {
+		c.stop("the registry returns the same records again, and may have more")
 		return false
 	}
 	return c.start.IsZero() || c.end.IsZero() || !c.end.Before(c.start)
 }
 
-func (c *collection) narrowStart(last time.Time, fresh bool) {
-	if c.stuck = !fresh || !c.start.IsZero() && !last.After(c.start); !c.stuck {
+func (c *collection) narrowStart(last time.Time, hasNew bool) {
+	if c.stuck = !hasNew || !c.start.IsZero() && !last.After(c.start); !c.stuck {
 		c.start = last
 		return
 	}
@@ -114,9 +114,9 @@ func (c *collection) narrowStart(last time.Time, fresh bool) {
 	c.skip(last, c.start.Add(-1))
 }
 
-func (c *collection) narrowEnd(last time.Time, fresh bool) {
+func (c *collection) narrowEnd(last time.Time, hasNew bool) {
 	next := last.Add(precision)
-	if c.stuck = !fresh || !c.end.IsZero() && !next.Before(c.end); !c.stuck {
+	if c.stuck = !hasNew || !c.end.IsZero() && !next.Before(c.end); !c.stuck {
 		c.end = next
 		return
 	}
@@ -124,15 +124,15 @@ func (c *collection) narrowEnd(last time.Time, fresh bool) {
 	c.skip(last, last)
 }
 
-// skip says that records of one time, or a little beside it, may be missing.
+// skip notes that records of the time at may be missing.
 func (c *collection) skip(at, doubt time.Time) {
-	c.Incomplete = fmt.Sprintf("more records are of %s than the %d that the registry tells at once", told(at), fullPage)
+	c.Incomplete = fmt.Sprintf("there are more records of %s than the %d that the registry returns at once", rfc3339(at), fullPage)
 	if doubt.After(c.doubt) {
 		c.doubt = doubt
 	}
 }
 
-// stop says why there may be more wherever that was not ruled out.
+// stop notes why records may be missing from here on.
 func (c *collection) stop(why string) {
 	c.Incomplete = why
 	if c.end.After(c.doubt) {
@@ -140,17 +140,17 @@ func (c *collection) stop(why string) {
 	}
 }
 
-// finish puts the pages together, sorted, and leaves out what was not asked for.
+// finish joins the pages, sorted, without the records that are out of bounds.
 func (c *collection) finish(since, until time.Time) {
 	c.Records = slices.DeleteFunc(slices.Concat(c.pages...), func(r Record) bool {
 		return !since.IsZero() && r.Updated.Before(since) || !until.IsZero() && r.Updated.After(until)
 	})
-	slices.SortStableFunc(c.Records, byTime)
+	sort.SliceStable(c.Records, func(i, j int) bool { return c.Records[i].Updated.Before(c.Records[j].Updated) })
 }
 
-// last gives the newest record; sure says that there is one, and that none that is
-// newer can be missing.
-func (c *collection) last() (newest Record, sure bool) {
+// last returns the newest record. isCertain reports whether there is one and no newer one
+// can be missing.
+func (c *collection) last() (newest Record, isCertain bool) {
 	if len(c.Records) == 0 {
 		return Record{}, false
 	}
@@ -158,7 +158,7 @@ func (c *collection) last() (newest Record, sure bool) {
 	return newest, c.Incomplete == "" || newest.Updated.After(c.doubt)
 }
 
-// order says how a page is sorted: both ways where all of it is of one time.
+// order reports how a page is sorted: in both ways if all records are of one time.
 func order(page []Record) (ascending, descending bool) {
 	return slices.IsSortedFunc(page, byTime), slices.IsSortedFunc(page, func(a, b Record) int { return byTime(b, a) })
 }

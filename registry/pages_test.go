@@ -60,7 +60,7 @@ func shuffled(records []Record) []Record {
 
 func TestPages(t *testing.T) {
 	noon := since.Add(12 * time.Hour)
-	const many, same, noOrder, long = "than the 1000 that the registry tells at once", "again and again", "in no order", "longer than 100 requests"
+	const many, same, noOrder, long = "than the 1000 that the registry returns at once", "the same records again", "in no order", "more than 100 pages"
 	around := slices.Concat(hourly(5), crowd(1500, 100, noon), []Record{{Updated: noon.Add(time.Hour), Digest: numbered(6)}})
 	for _, test := range []struct {
 		name       string

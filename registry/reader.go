@@ -6,83 +6,60 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
+	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
 )
 
-// PublicOrganization is whose images may be had without a credential.
+// PublicOrganization is the organization whose images need no credential.
 const PublicOrganization = "chainguard"
 
-// Reader reads what a registry says of images, with the least that it takes: without a
-// credential where that is enough, and with one token for a repository. Its methods may
-// be called by several goroutines at once. Its errors are those of a Client, and of
-// Credential.
+// Reader reads what a registry has about images. It uses a credential only if the registry
+// requires one, and one token for each repository. Several goroutines can call its methods
+// at once. Its errors are those of a Client and of Credential.
 type Reader struct {
 	Client
-	// Credential gives what to ask with where asking without is not enough; nil, or
-	// none without an error, where there is none. public says that the image is one of
-	// those that as a rule need none. It is called once at most for either, with the
-	// context of who needs it first; the others share its answer.
+	// Credential returns the credential to use if the registry requires one, or nil if
+	// there is none. public reports whether the image is one of those that usually need
+	// none. It is called at most once for each of the two, with the context of the
+	// goroutine that needs it first. It may be nil.
 	Credential func(ctx context.Context, public bool) (*token.Credential, error)
-	// Patience is how long one request may wait, in all, for a registry that is busy;
-	// zero for not at all.
-	Patience time.Duration
+	// Timeout is how long one request may be repeated while the registry is busy; zero
+	// for not at all.
+	Timeout time.Duration
 
-	mu          sync.Mutex // guards what follows, but not what they point to
-	credentials map[bool]*shared[*token.Credential]
-	leaves      map[leaveKey]*shared[Token]
+	credentials cache[bool, *token.Credential]
+	tokens      cache[tokenKey, Token]
 }
 
-// leaveKey is what a token is kept by.
-type leaveKey struct {
+type tokenKey struct {
 	repository string
 	anonymous  bool
 }
 
-// shared is what one goroutine gets and others wait for.
-type shared[T any] struct {
-	done      chan struct{} // closed once the rest is there
-	value     T
-	err       error
-	abandoned bool // the error is that the context of who was to get it has ended
-}
-
-func newShared[T any]() *shared[T] { return &shared[T]{done: make(chan struct{})} }
-
-// wait waits for it, and gives the error of a context that ends before.
-func (s *shared[T]) wait(ctx context.Context) error {
-	select {
-	case <-s.done:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// Digest gives the digest that a tag ("latest", if none is given) points to now, or the
-// digest that the reference has, if the registry has it. With a platform
-// ("linux/arm64", "linux/arm/v7") it is that of the platform's image in the index, or
-// of an image that is for one platform alone, whichever that is.
+// Digest returns the digest that a tag ("latest" if the reference has none) points to now,
+// or the digest of the reference if the registry has it. With a platform ("linux/arm64",
+// "linux/arm/v7") it is the digest of that platform's image in the index. An image for
+// only one platform is returned for every platform.
 func (r *Reader) Digest(ctx context.Context, ref Reference, platform string) (string, error) {
-	v, err := r.visit(ref, platform)
+	l, err := r.newLookup(ref, platform)
 	if err != nil {
 		return "", err
 	}
-	return v.digest(ctx, ref)
+	return l.digest(ctx, ref)
 }
 
-// visit is one question about an image, which may take several requests.
-type visit struct {
+// lookup is a question about an image, which may take several requests.
+type lookup struct {
 	*Reader
 	ref       Reference
-	platform  string // empty for all
-	anonymous bool   // no credential was needed yet
+	platform  string // "" for all
+	anonymous bool   // no request has needed a credential yet
 }
 
-// visit checks what is asked, and asks nothing yet.
-func (r *Reader) visit(ref Reference, platform string) (*visit, error) {
+// newLookup checks the reference and the platform.
+func (r *Reader) newLookup(ref Reference, platform string) (*lookup, error) {
 	if err := ref.check(); err != nil {
 		return nil, err
 	}
@@ -91,22 +68,22 @@ func (r *Reader) visit(ref Reference, platform string) (*visit, error) {
 			return nil, err
 		}
 	}
-	v := &visit{r, ref, platform, false}
-	v.anonymous = v.isPublic()
-	return v, nil
+	l := &lookup{r, ref, platform, false}
+	l.anonymous = l.isPublic()
+	return l, nil
 }
 
-// isPublic says whether the image may be one that needs no credential.
-func (v *visit) isPublic() bool { return strings.HasPrefix(v.ref.Repository, PublicOrganization+"/") }
+// isPublic reports whether the image is one of those that usually need no credential.
+func (l *lookup) isPublic() bool { return strings.HasPrefix(l.ref.Repository, PublicOrganization+"/") }
 
-// digest gives the digest of an image of the visited repository.
-func (v *visit) digest(ctx context.Context, ref Reference) (digest string, err error) {
-	err = v.ask(ctx, func(t Token) error {
-		if v.platform != "" {
-			digest, err = v.platformDigest(ctx, ref, t, v.platform)
+// digest returns the digest of an image in the repository of the lookup.
+func (l *lookup) digest(ctx context.Context, ref Reference) (digest string, err error) {
+	err = l.withToken(ctx, func(t Token) error {
+		if l.platform != "" {
+			digest, err = l.platformDigest(ctx, ref, t, l.platform)
 			return err
 		}
-		d, err := v.Manifest(ctx, ref, t)
+		d, err := l.Manifest(ctx, ref, t)
 		digest = d.Digest
 		return err
 	})
@@ -116,145 +93,104 @@ func (v *visit) digest(ctx context.Context, ref Reference) (digest string, err e
 	return digest, nil
 }
 
-// ask makes a request with a token for the repository: one that is had without a
-// credential, as long as the registry takes that, where the image may be public.
-func (v *visit) ask(ctx context.Context, request func(Token) error) error {
-	err := v.askAsIs(ctx, request)
-	if !v.anonymous || !denied(err) {
-		return v.nameNear(ctx, err)
+// withToken makes a request with a token for the repository. If the image may be public,
+// it uses an anonymous token until the registry rejects one.
+func (l *lookup) withToken(ctx context.Context, request func(Token) error) error {
+	err := l.withCurrentToken(ctx, request)
+	if !l.anonymous || !isDenied(err) {
+		return l.addSimilarTags(ctx, err)
 	}
-	credential, failed := v.sharedCredential(ctx, v.isPublic())
-	if failed != nil {
-		return v.notPublic(ctx, err, failed)
+	credential, credentialErr := l.credential(ctx)
+	if credentialErr != nil {
+		return l.notPublic(ctx, err, credentialErr)
 	}
 	if credential == nil {
 		return err
 	}
-	v.anonymous = false
-	return v.nameNear(ctx, v.askAsIs(ctx, request))
+	l.anonymous = false
+	return l.addSimilarTags(ctx, l.withCurrentToken(ctx, request))
 }
 
-// denied says whether the registry itself, and no proxy, will not without more.
-func denied(err error) bool {
+// isDenied reports whether the registry itself, and not a proxy, requires a credential or
+// more permissions.
+func isDenied(err error) bool {
 	var refused *Error
 	return errors.As(err, &refused) && refused.Code != "" && (refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden)
 }
 
-// notPublic is the error where the registry would not without a credential, and there
-// is none. The registry says the same of a tag that is not there, so that the list of
-// tags may have to tell.
-func (v *visit) notPublic(ctx context.Context, refusal, failed error) error {
-	var nobody *token.NotSignedInError
+// notPublic returns the error for a request that requires a credential, and there is none.
+// The registry responds in the same way if the tag does not exist, so the list of tags
+// decides.
+func (l *lookup) notPublic(ctx context.Context, refusal, credentialErr error) error {
+	var notSignedIn *token.NotSignedInError
 	var refused *Error
-	if errors.As(failed, &nobody) && errors.As(refusal, &refused) && refused.Step != StepToken && refused.Reference == v.ref.tag() {
-		if near := v.nearWhereMissing(ctx); len(near) > 0 {
+	if errors.As(credentialErr, &notSignedIn) && errors.As(refusal, &refused) && refused.Step != StepToken && refused.Reference == l.ref.tag() {
+		if near := l.similarIfMissing(ctx); len(near) > 0 {
 			refused.Near = near
 			return refused
 		}
 	}
-	return v.needed(failed)
+	return l.needsCredential(credentialErr)
 }
 
-// needed says which image a credential was needed for that cannot be had.
-func (v *visit) needed(err error) error {
-	return fmt.Errorf("%s/%s is not public: %w", v.URL.Host, v.ref, err)
+func (l *lookup) needsCredential(err error) error {
+	return fmt.Errorf("%s/%s is not public: %w", l.URL.Host, l.ref, err)
 }
 
-// askAsIs makes a request with a token that is had as the visit stands: without a
-// credential, or with it. A token lives minutes only, so one that was kept and is not
-// taken any more is replaced once.
-func (v *visit) askAsIs(ctx context.Context, request func(Token) error) error {
+// withCurrentToken makes a request with a token that is anonymous if the lookup is. Tokens
+// are valid for minutes, so it replaces a cached one that the registry rejects, once.
+func (l *lookup) withCurrentToken(ctx context.Context, request func(Token) error) error {
 	var credential *token.Credential
-	if !v.anonymous {
+	if !l.anonymous {
 		var err error
-		if credential, err = v.sharedCredential(ctx, v.isPublic()); err != nil {
-			return v.needed(err)
+		if credential, err = l.credential(ctx); err != nil {
+			return l.needsCredential(err)
 		}
 	}
-	leave, kept, err := v.leave(ctx, v.ref.Repository, credential, nil)
+	t, isCached, err := l.token(ctx, credential, nil)
 	if err != nil {
 		return err
 	}
-	try := func() error { return request(leave.value) }
-	err = v.patiently(ctx, try)
+	send := func() error { return request(t.value) }
+	err = l.retry(ctx, send)
 	var refused *Error
-	if !kept || !errors.As(err, &refused) || refused.Status != http.StatusUnauthorized {
+	if !isCached || !errors.As(err, &refused) || refused.Status != http.StatusUnauthorized {
 		return err
 	}
-	if leave, _, err = v.leave(ctx, v.ref.Repository, credential, leave); err != nil {
+	if t, _, err = l.token(ctx, credential, t); err != nil {
 		return err
 	}
-	return v.patiently(ctx, try)
+	return l.retry(ctx, send)
 }
 
-// sharedCredential gives what Credential gives.
-func (r *Reader) sharedCredential(ctx context.Context, public bool) (*token.Credential, error) {
-	if r.Credential == nil {
+// credential returns the credential for the image, or nil if there is none.
+func (l *lookup) credential(ctx context.Context) (*token.Credential, error) {
+	if l.Credential == nil {
 		return nil, nil
 	}
-	r.mu.Lock()
-	s, known := r.credentials[public]
-	mine := !known
-	if mine {
-		if r.credentials == nil {
-			r.credentials = map[bool]*shared[*token.Credential]{}
-		}
-		s = newShared[*token.Credential]()
-		r.credentials[public] = s
-	}
-	r.mu.Unlock()
-	if mine {
-		s.value, s.err = r.Credential(ctx, public)
-		close(s.done)
-	}
-	if err := s.wait(ctx); err != nil {
+	fetch := func() (*token.Credential, error) { return l.Credential(ctx, l.isPublic()) }
+	e, _, err := l.credentials.get(ctx, l.isPublic(), nil, fetch, func(error) bool { return true })
+	if err != nil {
 		return nil, err
 	}
-	return s.value, s.err
+	return e.value, nil
 }
 
-// leave gives a token for a repository, had with a credential or without; kept says
-// that it was there before, or came of another goroutine's request. It is another than
-// stale, which the registry does not take any more. That the registry gives none is
-// kept too.
-func (r *Reader) leave(ctx context.Context, repository string, credential *token.Credential, stale *shared[Token]) (leave *shared[Token], kept bool, err error) {
-	key := leaveKey{repository, credential == nil}
-	for {
-		r.mu.Lock()
-		s := r.leaves[key]
-		if s == nil || s == stale {
-			s = newShared[Token]()
-			if r.leaves == nil {
-				r.leaves = map[leaveKey]*shared[Token]{}
-			}
-			r.leaves[key] = s
-			r.mu.Unlock()
-			r.getLeave(ctx, key, credential, s)
-			return s, false, s.err
-		}
-		r.mu.Unlock()
-		if err := s.wait(ctx); err != nil {
-			return nil, false, err
-		}
-		if !s.abandoned {
-			return s, true, s.err
-		}
-	}
+// token returns a token for the repository, with a credential or anonymous, other than
+// stale.
+func (l *lookup) token(ctx context.Context, credential *token.Credential, stale *entry[Token]) (t *entry[Token], isCached bool, err error) {
+	key := tokenKey{l.ref.Repository, credential == nil}
+	return l.tokens.get(ctx, key, stale, func() (t Token, err error) {
+		err = l.retry(ctx, func() (err error) {
+			t, err = l.Token(ctx, key.repository, credential)
+			return err
+		})
+		return t, err
+	}, isFinal)
 }
 
-// getLeave asks for a token, for all who wait for it. An error that may pass is told to
-// them, and is not kept.
-func (r *Reader) getLeave(ctx context.Context, key leaveKey, credential *token.Credential, s *shared[Token]) {
-	s.err = r.patiently(ctx, func() (err error) {
-		s.value, err = r.Token(ctx, key.repository, credential)
-		return err
-	})
-	s.abandoned = s.err != nil && ctx.Err() != nil
+// isFinal reports whether the registry itself will reject the same request again.
+func isFinal(err error) bool {
 	var refused *Error
-	if s.err != nil && !(errors.As(s.err, &refused) && refused.Code != "" && refused.Status/100 == 4 && !busy(refused.Status)) {
-		r.mu.Lock()
-		delete(r.leaves, key)
-		r.mu.Unlock()
-	}
-	close(s.done)
+	return errors.As(err, &refused) && refused.Code != "" && refused.Status/100 == 4 && !platform.RegistryEndpoint.IsTemporary(err)
 }

@@ -205,7 +205,7 @@ func TestReaderRefusesInput(t *testing.T) {
 	f.wantAsked(t)
 
 	f.handlers = map[string]http.HandlerFunc{"token": func(http.ResponseWriter, *http.Request) { panic(errors.New("no route to host")) }}
-	if _, err := r.Digest(t.Context(), Reference{Repository: private}, ""); !platform.Unanswered(err) {
+	if _, err := r.Digest(t.Context(), Reference{Repository: private}, ""); !platform.IsUnreachable(err) {
 		t.Errorf("got %v, want that nobody answered", err)
 	}
 }

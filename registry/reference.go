@@ -17,15 +17,15 @@ type Reference struct {
 	Digest     string // "sha256:…" or "sha512:…"; empty for none
 }
 
-// Target is what is asked for: the digest, else the tag, else "latest".
+// Target returns the digest, else the tag, else "latest".
 func (r Reference) Target() string {
 	return cmp.Or(r.Digest, r.tag())
 }
 
-// tag is the one that is meant.
+// tag returns the tag, or "latest".
 func (r Reference) tag() string { return cmp.Or(r.Tag, "latest") }
 
-// String is the reference as it is written without a host.
+// String returns the reference without a host.
 func (r Reference) String() string {
 	text := r.Repository
 	if r.Tag != "" {
@@ -38,8 +38,8 @@ func (r Reference) String() string {
 }
 
 // The grammar of names, tags and digests (OCI distribution specification, section
-// "Pulling manifests"; OCI image specification, descriptor.md). A repository of ours
-// has an organization and an image at least.
+// "Pulling manifests"; OCI image specification, descriptor.md). A repository of this
+// registry has at least an organization and an image.
 const (
 	namePart      = `[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*`
 	repositoryRE  = namePart + `(?:/` + namePart + `)+`
@@ -48,8 +48,7 @@ const (
 	maxRepository = 255
 )
 
-// Compiled when they are first needed: this package is linked into what answers a
-// `get`, which needs them never.
+// Compiled when they are first needed, since `get` starts without them.
 var (
 	referencePattern = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`^(` + repositoryRE + `)(?::(` + tagRE + `))?(?:@(` + digestRE + `))?$`)
@@ -59,28 +58,28 @@ var (
 	})
 )
 
-// Parse reads the name of an image: ORG/IMAGE[:TAG][@DIGEST], which host, the
-// registry's with its port, may stand before. As Docker does, it takes what stands
-// before the first slash for a host where it has a dot or a colon, or is localhost.
+// Parse parses the name of an image, ORG/IMAGE[:TAG][@DIGEST], with or without host, which
+// is the registry's with its port. As in Docker, the part before the first slash is a host
+// if it has a dot or a colon, or is localhost.
 func Parse(image, host string) (Reference, error) {
 	if strings.Contains(image, "://") {
-		return Reference{}, fmt.Errorf("%q is a URL: write the image without its scheme", platform.Printable(image))
+		return Reference{}, fmt.Errorf("%q is a URL: remove the scheme", platform.Printable(image))
 	}
 	rest := image
 	if first, after, found := strings.Cut(image, "/"); found && isHost(first) {
 		first, host := strings.TrimSuffix(first, ":443"), strings.TrimSuffix(host, ":443")
-		// Of one length, or other letters than ASCII's fold to them.
+		// EqualFold alone also accepts letters that are not ASCII.
 		if len(first) != len(host) || !strings.EqualFold(first, host) {
 			return Reference{}, fmt.Errorf("%q is an image of the registry %q, not of %s (for an organization of that name, write %s before it)", platform.Printable(image), platform.Printable(first), host, host+"/")
 		}
 		rest = after
 	}
 	if _, digest, found := strings.Cut(rest, "@"); found && !ValidDigest(digest) {
-		return Reference{}, fmt.Errorf("%q is no image of %s: a digest, behind the @, is sha256: and 64 digits and letters from a to f", platform.Printable(image), host)
+		return Reference{}, fmt.Errorf("%q is not an image of %s: after the @ comes sha256: and 64 hexadecimal digits in lower case", platform.Printable(image), host)
 	}
 	m := referencePattern().FindStringSubmatch(rest)
 	if m == nil || len(m[1]) > maxRepository {
-		return Reference{}, fmt.Errorf("%q is no image of %s: write %s/ORG/IMAGE:TAG, in small letters but for the tag", platform.Printable(image), host, host)
+		return Reference{}, fmt.Errorf("%q is not an image of %s: use %s/ORG/IMAGE:TAG, with only the tag in upper case", platform.Printable(image), host, host)
 	}
 	return Reference{Repository: m[1], Tag: m[2], Digest: m[3]}, nil
 }
@@ -89,22 +88,13 @@ func isHost(text string) bool {
 	return strings.ContainsAny(text, ".:") || text == "localhost"
 }
 
-// check says what is wrong with a reference that Parse has not made.
+// check returns an error for an invalid reference. Parse returns only valid ones.
 func (r Reference) check() error {
 	if m := referencePattern().FindStringSubmatch(r.String()); m == nil || m[1] != r.Repository || m[2] != r.Tag || len(m[1]) > maxRepository {
-		return fmt.Errorf("%q is no image", platform.Printable(r.String()))
+		return fmt.Errorf("%q is not the name of an image", platform.Printable(r.String()))
 	}
 	return nil
 }
 
-// checkRepository keeps what is no repository out of a request.
-func checkRepository(name string) error {
-	if m := referencePattern().FindStringSubmatch(name); m == nil || m[1] != name || len(name) > maxRepository {
-		return fmt.Errorf("%q is no repository: it has an organization and an image, ORG/IMAGE", platform.Printable(name))
-	}
-	return nil
-}
-
-// ValidDigest says whether a text is a digest that images are named by (OCI image
-// specification, descriptor.md).
+// ValidDigest reports whether text is a digest (OCI image specification, descriptor.md).
 func ValidDigest(text string) bool { return digestPattern().MatchString(text) }

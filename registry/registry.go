@@ -1,9 +1,8 @@
-// Package registry is cgr.dev over HTTP: the token for a repository, what a tag
-// points to and what it pointed to, which tags there are, and whether the registry is
-// there at all.
+// Package registry sends requests to cgr.dev: tokens for repositories, digests of tags,
+// the history of tags, and lists of tags.
 //
-// Credentials go to the host of Client.URL and to no other: no redirect is followed,
-// and nothing that an answer names is asked.
+// Credentials are sent to the host of Client.URL only: it follows no redirects and no
+// links to other hosts.
 package registry
 
 import (
@@ -24,24 +23,23 @@ import (
 	"docker-credential-cgr/token"
 )
 
-// Client asks a registry. Its errors are an *Error where the registry answered that
-// it will not, and one line that says what happened otherwise.
+// Client sends requests to a registry. Its errors are one printable line, and an *Error
+// for a response other than success.
 type Client struct {
 	URL       *url.URL // scheme and host: https, or http on loopback
 	Transport http.RoundTripper
 }
 
-// Token is leave to pull from one repository.
+// Token is a token to pull from one repository.
 type Token struct {
 	Secret    string
-	Anonymous bool // had without a credential
+	Anonymous bool // requested without a credential
 }
 
-// Token asks for leave to pull from one repository ("org/image"), with a credential
-// or, where that is nil, without one
-// (https://distribution.github.io/distribution/spec/auth/token).
+// Token requests a token to pull from one repository ("org/image"), without a credential
+// if credential is nil (https://distribution.github.io/distribution/spec/auth/token).
 func (c *Client) Token(ctx context.Context, repository string, credential *token.Credential) (Token, error) {
-	if err := checkRepository(repository); err != nil {
+	if err := (Reference{Repository: repository}).check(); err != nil {
 		return Token{}, err
 	}
 	query := url.Values{"scope": {"repository:" + repository + ":pull"}, "service": {c.URL.Host}}
@@ -60,26 +58,26 @@ func (c *Client) Token(ctx context.Context, repository string, credential *token
 	var given struct {
 		Token string `json:"token"`
 	}
-	if answer.Cut || json.Unmarshal(answer.Body, &given) != nil || !usable(given.Token) {
-		return Token{}, fmt.Errorf("%s gave no registry token for %s (status 200, %s): a proxy or a captive portal may have answered", answer.Host, repository, contentType(answer, request))
+	if answer.Cut || json.Unmarshal(answer.Body, &given) != nil || !isValidToken(given.Token) {
+		return Token{}, fmt.Errorf("%s returned no token for %s (status 200, %s): a proxy or a captive portal may have answered", answer.Host, repository, contentType(answer, request))
 	}
 	return Token{Secret: given.Token, Anonymous: credential == nil}, nil
 }
 
-// usable says whether a token can go into a header.
-func usable(secret string) bool {
+// isValidToken reports whether an HTTP header can contain the token.
+func isValidToken(secret string) bool {
 	return secret != "" && len(secret) <= platform.MaxToken && !platform.HasControl(secret)
 }
 
-// Descriptor says what a manifest is (OCI image specification, descriptor.md).
+// Descriptor describes a manifest (OCI image specification, descriptor.md).
 type Descriptor struct {
 	Digest    string
 	MediaType string
-	Size      int64 // in bytes; -1 where the registry does not say
+	Size      int64 // in bytes; -1 if the registry does not say
 }
 
-// manifestTypes are the manifests that can be had. A registry that is not told of
-// lists gives one image of them, with another digest.
+// manifestTypes are the media types to accept. Without the lists, a registry returns one
+// image of a list, with another digest.
 var manifestTypes = []string{
 	"application/vnd.oci.image.index.v1+json",
 	"application/vnd.oci.image.manifest.v1+json",
@@ -87,19 +85,19 @@ var manifestTypes = []string{
 	"application/vnd.docker.distribution.manifest.v2+json",
 }
 
-// maxManifest is how many bytes a manifest may have, the least that the OCI
-// distribution specification wants registries to take.
+// maxManifest is the size limit for a manifest in bytes: the minimum that registries must
+// accept by the OCI distribution specification.
 const maxManifest = 4 << 20
 
-// Manifest asks what the tag or the digest of a reference is (OCI distribution
-// specification, section "Pulling manifests"), with the token for its repository.
+// Manifest returns the descriptor for the tag or the digest of a reference (OCI
+// distribution specification, section "Pulling manifests").
 func (c *Client) Manifest(ctx context.Context, ref Reference, t Token) (Descriptor, error) {
 	if err := ref.check(); err != nil {
 		return Descriptor{}, err
 	}
 	d, err := c.headManifest(ctx, ref, t)
-	// The answer to a HEAD has no words that tell a wrong name from a wrong tag, and
-	// some proxies know no HEAD.
+	// A response to HEAD has no body to distinguish a wrong name from a wrong tag, and some
+	// proxies do not support HEAD.
 	var refused *Error
 	if errors.Is(err, errNoDigest) || errors.As(err, &refused) && refused.Status/100 == 4 && refused.Status != http.StatusTooManyRequests {
 		d, _, err = c.getManifest(ctx, ref, t)
@@ -107,29 +105,28 @@ func (c *Client) Manifest(ctx context.Context, ref Reference, t Token) (Descript
 	return d, err
 }
 
-var errNoDigest = errors.New("no digest in the answer")
+var errNoDigest = errors.New("no digest in the response")
 
-// headManifest takes the registry's word for the digest.
+// headManifest requests only the headers, and uses the digest in them.
 func (c *Client) headManifest(ctx context.Context, ref Reference, t Token) (Descriptor, error) {
 	answer, err := c.manifest(ctx, http.MethodHead, ref, t)
 	if err != nil {
 		return Descriptor{}, err
 	}
-	// Two of them, of which clients read either, are none.
+	// Two headers, of which clients may read either, are not a valid digest.
 	digest := strings.Join(answer.Header.Values("Docker-Content-Digest"), ", ")
 	switch {
 	case digest == "":
 		return Descriptor{}, errNoDigest
 	case !ValidDigest(digest):
-		return Descriptor{}, fmt.Errorf("%s answered for %s with %q, which is no digest", answer.Host, ref, platform.Printable(digest, t.Secret))
+		return Descriptor{}, fmt.Errorf("%s answered for %s with the invalid digest %q", answer.Host, ref, platform.Printable(digest, t.Secret))
 	case ref.Digest != "" && digest != ref.Digest:
 		return Descriptor{}, fmt.Errorf("%s answered for %s with another digest, %s", answer.Host, ref, digest)
 	}
 	return Descriptor{Digest: digest, MediaType: mediaType(answer), Size: answer.Length}, nil
 }
 
-// getManifest gives the manifest too, and reckons its digest itself, whatever the
-// headers say.
+// getManifest also returns the manifest, and computes its digest itself.
 func (c *Client) getManifest(ctx context.Context, ref Reference, t Token) (Descriptor, []byte, error) {
 	answer, err := c.manifest(ctx, http.MethodGet, ref, t)
 	if err != nil {
@@ -143,67 +140,67 @@ func (c *Client) getManifest(ctx context.Context, ref Reference, t Token) (Descr
 		digest = fmt.Sprintf("sha512:%x", sha512.Sum512(answer.Body))
 	}
 	if ref.Digest != "" && digest != ref.Digest {
-		return Descriptor{}, nil, fmt.Errorf("%s answered for %s with something else, %s", answer.Host, ref, digest)
+		return Descriptor{}, nil, fmt.Errorf("%s answered for %s with other content, %s", answer.Host, ref, digest)
 	}
 	return Descriptor{Digest: digest, MediaType: mediaType(answer), Size: int64(len(answer.Body))}, answer.Body, nil
 }
 
-func (c *Client) manifest(ctx context.Context, method string, ref Reference, t Token) (platform.Answer, error) {
+func (c *Client) manifest(ctx context.Context, method string, ref Reference, t Token) (platform.Response, error) {
 	request := platform.Request{
 		Method: method, URL: c.at("/v2/" + ref.Repository + "/manifests/" + ref.Target()),
 		Bearer: t.Secret, Accept: strings.Join(manifestTypes, ", "), Limit: maxManifest,
 	}
 	answer, err := c.do(ctx, request, Error{Step: StepManifest, Repository: ref.Repository, Reference: ref.Target(), Anonymous: t.Anonymous})
 	if err == nil && !slices.Contains(manifestTypes, mediaType(answer)) {
-		err = fmt.Errorf("%s answered for %s with %s, which is no manifest: a proxy or a captive portal may have answered", answer.Host, ref, contentType(answer, request))
+		err = fmt.Errorf("%s answered for %s with %s, which is not a manifest: a proxy or a captive portal may have answered", answer.Host, ref, contentType(answer, request))
 	}
 	return answer, err
 }
 
-// mediaType is the type of an answer without parameters, in lower case.
-func mediaType(answer platform.Answer) string {
+// mediaType returns the media type of a response without parameters, in lower case.
+func mediaType(answer platform.Response) string {
 	kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
 	return kind
 }
 
-// contentType shows the type of an answer that is not what was wanted, and nothing
-// secret of the request, which it may echo.
-func contentType(answer platform.Answer, request platform.Request) string {
+// contentType returns the type of a response for an error, without the secrets of the
+// request, which the response may repeat.
+func contentType(answer platform.Response, request platform.Request) string {
 	return platform.Printable(cmp.Or(answer.Header.Get("Content-Type"), "no content type"), request.Secrets()...)
 }
 
-var errNotJSON = errors.New("no JSON of its kind")
+var errNotJSON = errors.New("invalid JSON")
 
-// parseJSON reads a good answer into what. Its error is errNotJSON.
-func parseJSON(answer platform.Answer, what any) error {
+// parseJSON decodes a successful response into what. Its error is errNotJSON.
+func parseJSON(answer platform.Response, what any) error {
 	if answer.Cut || json.Unmarshal(answer.Body, what) != nil {
 		return errNotJSON
 	}
 	return nil
 }
 
-// shown words an error about an answer so that it can follow "answered with", and holds
-// nothing secret of the request.
-func shown(err error, answer platform.Answer, request platform.Request) error {
+// printableError returns an error about a response as text to follow "answered with",
+// without the secrets of the request.
+func printableError(err error, answer platform.Response, request platform.Request) error {
 	switch {
 	case errors.Is(err, errNotJSON) && answer.Cut:
 		return fmt.Errorf("more than %d bytes", len(answer.Body))
 	case errors.Is(err, errNotJSON):
-		return fmt.Errorf("%s that is no such answer: a proxy or a captive portal may have answered", contentType(answer, request))
+		return fmt.Errorf("an invalid response (%s): a proxy or a captive portal may have answered", contentType(answer, request))
 	}
 	return errors.New(platform.Printable(err.Error(), request.Secrets()...))
 }
 
-// at gives the URL of a path and query of the registry.
+// at returns the URL of a path and query on the registry.
 func (c *Client) at(pathAndQuery string) string {
 	return c.URL.Scheme + "://" + c.URL.Host + pathAndQuery
 }
 
-// do makes a request. An answer that is no success becomes an Error, for which about
-// says what was asked.
-func (c *Client) do(ctx context.Context, request platform.Request, about Error) (platform.Answer, error) {
+// do sends a request. It returns about, completed, as the error for a response other than
+// success.
+func (c *Client) do(ctx context.Context, request platform.Request, about Error) (platform.Response, error) {
 	answer, err := platform.Do(ctx, c.Transport, request)
-	var redirect *platform.AnswerError
+	var redirect *platform.ResponseError
 	if errors.As(err, &redirect) {
 		about.Host, about.Status, about.Message = redirect.Host, redirect.Status, redirect.Message
 		return answer, &about

@@ -179,8 +179,8 @@ func TestRedirect(t *testing.T) {
 			c := serves(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, status) })
 			_, errToken := c.Token(t.Context(), python, &token.Credential{Username: "_token", Secret: secret})
 			_, errManifest := c.Manifest(t.Context(), Reference{Repository: python}, Token{Secret: secret})
-			_, _, errChallenge := c.Challenge(t.Context())
-			for _, err := range []error{errToken, errManifest, errChallenge} {
+			errPing := c.Ping(t.Context())
+			for _, err := range []error{errToken, errManifest, errPing} {
 				oneLine(t, err)
 				var refused *Error
 				if !errors.As(err, &refused) || refused.Status != status || !strings.Contains(err.Error(), strings.TrimPrefix(elsewhere.URL, "http://")) {

@@ -16,13 +16,13 @@ func WithToken(sts *platform.STS, provider string, idToken func(context.Context)
 		if err != nil {
 			return nil, err
 		}
-		return exchange(ctx, sts, text, platform.Ask{IdentityProvider: provider}, r)
+		return exchange(ctx, sts, text, platform.TokenRequest{IdentityProvider: provider}, r)
 	}
 }
 
 // exchange exchanges an ID token for an access token for all audiences of r and, unless a
 // refresh token comes with it, for one more for each of r.Single.
-func exchange(ctx context.Context, sts *platform.STS, idToken string, ask platform.Ask, r token.SignInRequest) (*token.Grant, error) {
+func exchange(ctx context.Context, sts *platform.STS, idToken string, ask platform.TokenRequest, r token.SignInRequest) (*token.Grant, error) {
 	grant := &token.Grant{}
 	for _, audiences := range append([][]string{r.Audiences}, single(r.Single)...) {
 		ask.Audiences = audiences

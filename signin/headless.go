@@ -66,7 +66,7 @@ func (h *Headless) SignIn(ctx context.Context, r token.SignInRequest) (*token.Gr
 	if err != nil {
 		return nil, failed(err)
 	}
-	return exchange(ctx, h.STS, idToken, platform.Ask{Identity: h.Identity}, r)
+	return exchange(ctx, h.STS, idToken, platform.TokenRequest{Identity: h.Identity}, r)
 }
 
 // failed returns the error of a sign-in that failed after the person's part. It starts the
@@ -116,16 +116,16 @@ func (h *Headless) await(ctx context.Context, code string, p *prompt.Prompt, end
 
 // isTemporary reports whether polling can continue after err.
 func isTemporary(err error) bool {
-	var answer *platform.AnswerError
+	var answer *platform.ResponseError
 	if errors.As(err, &answer) {
 		return isTemporaryStatus(answer.Status)
 	}
-	return platform.Unanswered(err)
+	return platform.IsUnreachable(err)
 }
 
 // isPending reports whether err means that the person has not signed in yet.
 func isPending(err error) bool {
-	var answer *platform.AnswerError
+	var answer *platform.ResponseError
 	return errors.As(err, &answer) && answer.Status == http.StatusNotFound
 }
 

@@ -76,7 +76,7 @@ func (p *Provider) SignIn(ctx context.Context, r token.SignInRequest) (*token.Gr
 		if err := p.verify(ctx, found, idToken, nonce); err != nil {
 			return nil, p.ended(ctx, err)
 		}
-		return exchange(ctx, p.STS, idToken, platform.Ask{Identity: p.Identity, IdentityProvider: p.IdentityProvider}, r)
+		return exchange(ctx, p.STS, idToken, platform.TokenRequest{Identity: p.Identity, IdentityProvider: p.IdentityProvider}, r)
 	}
 	if p.Device {
 		return p.withDevice(ctx, found, redeem)

@@ -35,7 +35,7 @@ func oauth2Token(c Credential) *oauth2.Token {
 // AccessToken returns an access token for the audience of a request. A token that is
 // limited by scopes or capabilities is new and not stored, and so is one for a host whose
 // credential the user stored. The errors are those of Credential.
-func (s *Session) AccessToken(ctx context.Context, request platform.Ask) (*oauth2.Token, error) {
+func (s *Session) AccessToken(ctx context.Context, request platform.TokenRequest) (*oauth2.Token, error) {
 	isLimited := len(request.Scopes)+len(request.Capabilities) > 0
 	session, err := s.ReadSession()
 	if err != nil {

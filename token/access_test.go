@@ -191,7 +191,7 @@ func TestForgetStored(t *testing.T) {
 func TestAccessToken(t *testing.T) {
 	f := newFixture(t)
 	a1 := f.signedIn()
-	ask := platform.Ask{Audiences: []string{registry}}
+	ask := platform.TokenRequest{Audiences: []string{registry}}
 	if token, err := f.session().AccessToken(t.Context(), ask); err != nil || token.AccessToken != a1 {
 		t.Errorf("got %v, %v, want the kept one", token, err)
 	}

@@ -33,7 +33,7 @@ func TestSessionEnded(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFixture(t)
 			f.wants("R1", test.answer)
-			_, err := f.session().STS.Refresh(t.Context(), "R1", platform.Ask{Audiences: []string{registry}}, 1)
+			_, err := f.session().STS.Refresh(t.Context(), "R1", platform.TokenRequest{Audiences: []string{registry}}, 1)
 			if err == nil || sessionEnded(err) != test.want {
 				t.Errorf("got %v, ended %v, want %v", err, sessionEnded(err), test.want)
 			}

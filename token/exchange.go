@@ -48,7 +48,7 @@ func (s *Session) exchangeFor(ctx context.Context, host string, session store.Se
 
 // exchange exchanges an ID token of this machine for a token of Identity or, if that is
 // empty, of the identity that matches it.
-func (s *Session) exchange(ctx context.Context, request platform.Ask, tries int) (*oauth2.Token, error) {
+func (s *Session) exchange(ctx context.Context, request platform.TokenRequest, tries int) (*oauth2.Token, error) {
 	idToken, err := s.IDToken(ctx)
 	switch {
 	case err != nil && s.Identity == "":
@@ -62,12 +62,12 @@ func (s *Session) exchange(ctx context.Context, request platform.Ask, tries int)
 		return token, nil
 	}
 	claims := "" // for comparison with what the identity accepts
-	if platform.Refused(err, platform.CodeNotFound, platform.CodePermissionDenied, platform.CodeUnauthenticated) {
+	if platform.HasCode(err, platform.CodeNotFound, platform.CodePermissionDenied, platform.CodeUnauthenticated) {
 		if claims = platform.DescribeIDToken(idToken); claims != "" {
 			claims = "; " + claims
 		}
 	}
-	var answer *platform.AnswerError
+	var answer *platform.ResponseError
 	switch {
 	case s.Identity != "":
 		return nil, fmt.Errorf("cannot assume the identity %s: %w%s", s.Identity, err, claims)

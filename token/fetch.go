@@ -164,7 +164,7 @@ func (s *Session) fetchLocked(ctx context.Context, host string, former store.Cre
 			if session, err = s.ReadSession(); err != nil { // as refresh marked it
 				return store.Credential{}, err
 			}
-		case interactive && platform.Refused(err, platform.CodePermissionDenied):
+		case interactive && platform.HasCode(err, platform.CodePermissionDenied):
 			// Issuers before autumn 2026 refuse an audience that the sign-in did not name.
 			s.Debug("signing in again, for %s too: %v", host, err)
 		default:

@@ -162,7 +162,7 @@ func (s *Session) try(ctx context.Context, subject string, t *AccessToken) error
 		case err == nil:
 			t.Expires = s.STS.LocalTime(t.Expires, date)
 			return nil
-		case platform.Refused(err, platform.CodeUnauthenticated):
+		case platform.HasCode(err, platform.CodeUnauthenticated):
 			return err
 		}
 		refused = err

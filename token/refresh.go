@@ -20,9 +20,9 @@ var errSuperseded = errors.New("the session was replaced or removed by another p
 // session: anyone can name such a host.
 func (s *Session) hasEnded(host string, err error) bool {
 	if s.audience(host) != s.Registry {
-		return platform.Refused(err, platform.CodeUnauthenticated)
+		return platform.HasCode(err, platform.CodeUnauthenticated)
 	}
-	return platform.Refused(err, platform.CodeUnauthenticated, platform.CodeInvalidArgument, platform.CodeFailedPrecondition)
+	return platform.HasCode(err, platform.CodeUnauthenticated, platform.CodeInvalidArgument, platform.CodeFailedPrecondition)
 }
 
 // refresh redeems the refresh token of session for an access token for host and stores
@@ -44,7 +44,7 @@ func (s *Session) refresh(ctx context.Context, host string, session store.Sessio
 // error is a *NotSignedInError, and no request is sent, if this process does not have the
 // lock or nothing could be stored. It returns the session as stored, with host, if any,
 // among its hosts.
-func (s *Session) redeem(ctx context.Context, request platform.Ask, host string, session store.Session, tries int) (*oauth2.Token, store.Session, error) {
+func (s *Session) redeem(ctx context.Context, request platform.TokenRequest, host string, session store.Session, tries int) (*oauth2.Token, store.Session, error) {
 	if err := s.checkRedeemable(session); err != nil {
 		return nil, session, err
 	}
@@ -102,11 +102,11 @@ const (
 
 // outcome compares the session whose refresh token was sent with the current one. They
 // differ if another process signed in or out, or refreshed, without the lock.
-func (s *Session) outcome(request platform.Ask, sent, current store.Session, token *oauth2.Token, err error) refreshOutcome {
+func (s *Session) outcome(request platform.TokenRequest, sent, current store.Session, token *oauth2.Token, err error) refreshOutcome {
 	isEnded := s.hasEnded(request.Audiences[0], err)
 	if len(request.Scopes)+len(request.Capabilities) > 0 {
 		// Another error may be about the scopes and capabilities.
-		isEnded = platform.Refused(err, platform.CodeUnauthenticated)
+		isEnded = platform.HasCode(err, platform.CodeUnauthenticated)
 	}
 	isCurrent := current.Generation == sent.Generation ||
 		// Another process sent the same token after this one, and took the session for ended.

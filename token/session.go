@@ -133,8 +133,8 @@ func (s *Session) audience(host string) string {
 }
 
 // tokenRequest returns what a token for host is requested with.
-func (s *Session) tokenRequest(host string) platform.Ask {
-	return platform.Ask{Audiences: []string{s.audience(host)}}
+func (s *Session) tokenRequest(host string) platform.TokenRequest {
+	return platform.TokenRequest{Audiences: []string{s.audience(host)}}
 }
 
 // canRenew reports whether tokens can be fetched without asking a person.

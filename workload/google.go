@@ -96,7 +96,7 @@ func requestGoogleToken(ctx context.Context, target *url.URL) (string, error) {
 	// The transport, and not http.Client, which would follow redirects.
 	resp, err := direct().RoundTrip(req)
 	if err != nil {
-		return "", &unreachableError{target.Host, err}
+		return "", unreachable(target.Host, err)
 	}
 	defer resp.Body.Close()
 	if resp.Header.Get(flavor) != "Google" {
@@ -105,10 +105,10 @@ func requestGoogleToken(ctx context.Context, target *url.URL) (string, error) {
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, platform.MaxToken+3))
 	if err != nil {
-		return "", &unreachableError{target.Host, err}
+		return "", unreachable(target.Host, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return "", &platform.AnswerError{Host: target.Host, Status: resp.StatusCode, Message: googleMessage(resp, body)}
+		return "", &platform.ResponseError{Host: target.Host, Status: resp.StatusCode, Message: googleMessage(resp, body)}
 	}
 	return string(body), nil
 }
@@ -128,12 +128,7 @@ func googleMessage(resp *http.Response, body []byte) string {
 	return "" // a web page
 }
 
-// unreachableError is a request to the metadata server without a complete response.
-type unreachableError struct {
-	host string
-	err  error
-}
-
-func (e *unreachableError) Error() string {
-	return fmt.Sprintf("cannot reach %s: %s", e.host, platform.Printable(e.err.Error()))
+// unreachable returns the error for a request without a complete response.
+func unreachable(host string, err error) error {
+	return &platform.UnreachableError{Text: fmt.Sprintf("cannot reach %s: %s", host, platform.Printable(err.Error())), Err: err}
 }

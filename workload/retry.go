@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"docker-credential-cgr/platform"
@@ -14,8 +13,6 @@ const (
 	// tries is how often a request is sent to a service that fails temporarily. GitHub's
 	// own client sends it ten times.
 	tries = 3
-	// pause is the time between two tries.
-	pause = 200 * time.Millisecond
 	// timeout is how long all tries may take.
 	timeout = 10 * time.Second
 )
@@ -25,30 +22,13 @@ const (
 func retry(ctx context.Context, name, host string, send func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errors.New("it timed out"))
 	defer cancel()
-	for try := 1; ; try++ {
-		err := send(ctx)
-		switch {
-		case err == nil:
-			return nil
-		case ctx.Err() != nil:
-			return fmt.Errorf("no ID token from %s at %s: %w", name, host, context.Cause(ctx))
-		case try == tries || !isTemporary(err):
-			return fmt.Errorf("no ID token from %s: %w", name, err)
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("no ID token from %s at %s: %w", name, host, context.Cause(ctx))
-		case <-time.After(pause):
-		}
+	again := platform.Retry{Endpoint: platform.PollEndpoint, Tries: tries, Pause: 200 * time.Millisecond}
+	err := again.Do(ctx, func() error { return send(ctx) })
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("no ID token from %s at %s: %w", name, host, context.Cause(ctx))
 	}
-}
-
-// isTemporary reports whether the same request may succeed in a moment.
-func isTemporary(err error) bool {
-	var answer *platform.AnswerError
-	if errors.As(err, &answer) {
-		return answer.Status >= 500 || answer.Status == http.StatusTooManyRequests
-	}
-	var unreachable *unreachableError
-	return platform.Unanswered(err) || errors.As(err, &unreachable)
+	return fmt.Errorf("no ID token from %s: %w", name, err)
 }

@@ -265,7 +265,7 @@ func checkUser(a *command.App) error {
 	switch r := doctor.Sudo(os.Getenv, os.Geteuid(), command.DockerHome()); r.Status {
 	case doctor.Failure:
 		if command.InCI() && os.Getenv("SUDO_USER") == "" {
-			a.Warn("%s", r.Says) // container jobs of GitHub Actions run like this, and docker reads that file
+			a.Warn("%s", r.Message) // container jobs of GitHub Actions run like this, and docker reads that file
 			return nil
 		}
 		return asError(r)
@@ -276,7 +276,7 @@ func checkUser(a *command.App) error {
 }
 
 // asError returns a finding of doctor as an error with a hint.
-func asError(r doctor.Result) error { return hint.With(errors.New(r.Says), hint.Text("%s", r.Fix)) }
+func asError(r doctor.Result) error { return hint.With(errors.New(r.Message), r.Fix...) }
 
 // checkHelper warns if Docker would not find this program, or would find another one with
 // its name.
@@ -285,7 +285,7 @@ func checkHelper(a *command.App) {
 	if err != nil {
 		return
 	}
-	if r := doctor.Program(self, exec.LookPath); r.Status != doctor.OK {
+	if r := doctor.Program(command.Name, self, exec.LookPath); r.Status != doctor.OK {
 		a.WarnError(asError(r))
 	}
 }

@@ -25,7 +25,7 @@ capabilities is requested each time and not stored.`,
   docker-credential-cgr token --audience https://console-api.enforce.dev`,
 		Args: command.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return printToken(c.Context(), a, platform.Ask{Audiences: []string{audience}, Scopes: scopes, Capabilities: capabilities})
+			return printToken(c.Context(), a, platform.TokenRequest{Audiences: []string{audience}, Scopes: scopes, Capabilities: capabilities})
 		},
 	}, "text", "json")
 	c.Flags().StringVar(&audience, "audience", "", "`AUDIENCE` of the token (default: the registry's host)")
@@ -34,7 +34,7 @@ capabilities is requested each time and not stored.`,
 	return c
 }
 
-func printToken(ctx context.Context, a *command.App, request platform.Ask) error {
+func printToken(ctx context.Context, a *command.App, request platform.TokenRequest) error {
 	for _, scope := range request.Scopes {
 		if !config.ValidUIDP(scope) {
 			err := command.Usagef("--scope %q is not the ID of an organization or folder", scope)

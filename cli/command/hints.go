@@ -6,9 +6,11 @@ import "docker-credential-cgr/hint"
 var actions = [...]string{
 	hint.SignIn:          "login",
 	hint.ConfigureDocker: "configure-docker",
+	hint.ReplaceHelper:   "configure-docker --replace",
 	hint.ShowStatus:      "status",
 	hint.OpenConsole:     "console",
 	hint.ListSettings:    "config view",
+	hint.SetSetting:      "config set",
 	hint.UnsetSetting:    "config unset",
 	hint.ListIdentities:  "identities list",
 	hint.DeleteIdentity:  "identities delete",

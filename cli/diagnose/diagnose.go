@@ -57,16 +57,16 @@ can be pulled. Does not sign in or change files. Exits with 1 if a check fails.`
 const lockTimeout = 3 * time.Second
 
 func diagnose(ctx context.Context, a *command.App, configErr error, image string) error {
-	patient := &doctor.Patient{
-		Config: a.Config, ConfigErr: configErr,
+	checker := &doctor.Checker{
+		Name: command.Name, Config: a.Config, ConfigErr: configErr,
 		LookPath: exec.LookPath, Getenv: os.Getenv, EUID: os.Geteuid(), Home: command.DockerHome(),
 		Transport: platform.NewTransport(), Now: command.Now,
 	}
-	patient.Program, _ = os.Executable()
+	checker.Executable, _ = os.Executable()
 	if configErr == nil {
-		patient.Session, patient.SessionErr = a.Session()
+		checker.Session, checker.SessionErr = a.Session()
 	}
-	if s := patient.Session; s != nil {
+	if s := checker.Session; s != nil {
 		s.Patience = lockTimeout
 		// Do not wait for the user to unlock the keychain: a locked one is a finding.
 		var err error
@@ -74,7 +74,7 @@ func diagnose(ctx context.Context, a *command.App, configErr error, image string
 			return err
 		}
 	}
-	results := patient.Examine(ctx, image)
+	results := checker.Run(ctx, image)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -87,7 +87,23 @@ func diagnose(ctx context.Context, a *command.App, configErr error, image string
 	return nil
 }
 
-func printResults(a *command.App, results []doctor.Result) error {
+// checkResult is the JSON of a doctor.Result.
+type checkResult struct {
+	Check   string        `json:"check"`
+	Status  doctor.Status `json:"status"`
+	Message string        `json:"message"`
+	Fix     string        `json:"fix,omitempty"`
+}
+
+func printResults(a *command.App, found []doctor.Result) error {
+	results := make([]checkResult, len(found))
+	for i, r := range found {
+		var fixes []string
+		for _, h := range r.Fix {
+			fixes = append(fixes, command.HintText(h))
+		}
+		results[i] = checkResult{r.Check, r.Status, r.Message, strings.Join(fixes, "; ")}
+	}
 	if a.Output == "json" {
 		return a.PrintItems(results)
 	}
@@ -101,7 +117,7 @@ func printResults(a *command.App, results []doctor.Result) error {
 		if color, found := colors[r.Status]; found {
 			status = fmt.Sprintf("\x1b[%dm%s\x1b[0m", color, status)
 		}
-		fmt.Fprintf(&b, "%s %-9s %s\n", status, r.Check, r.Says)
+		fmt.Fprintf(&b, "%s %-9s %s\n", status, r.Check, r.Message)
 		if r.Fix != "" {
 			fmt.Fprintf(&b, "%8s fix: %s\n", "", r.Fix)
 		}

@@ -94,7 +94,7 @@ func newReader(a *command.App) *registry.Reader {
 		Credential: func(ctx context.Context, public bool) (*token.Credential, error) {
 			return registryCredential(ctx, a, public)
 		},
-		Patience: busyTimeout,
+		Timeout: busyTimeout,
 	}
 }
 

@@ -151,7 +151,7 @@ func affectsAll(err error) bool {
 	var abandoned *token.SignInError
 	var rejected *registry.Error
 	busy := errors.As(err, &rejected) && (rejected.Status == http.StatusTooManyRequests || rejected.Status >= 500)
-	return errors.As(err, &notSignedIn) || errors.As(err, &abandoned) || busy || platform.Unanswered(err)
+	return errors.As(err, &notSignedIn) || errors.As(err, &abandoned) || busy || platform.IsUnreachable(err)
 }
 
 // split returns the errors that errors.Join has joined.

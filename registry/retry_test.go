@@ -14,7 +14,7 @@ import (
 	"docker-credential-cgr/platform"
 )
 
-// turns answers each request in the next way, and the last way again.
+// turns answers each request with the next handler, and more requests with the last.
 func turns(handlers ...http.HandlerFunc) http.HandlerFunc {
 	n := 0
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -23,7 +23,7 @@ func turns(handlers ...http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// later is a busy registry that says how long.
+// later answers as a busy registry with a Retry-After header.
 func later(status int, after string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", after)
@@ -31,7 +31,7 @@ func later(status int, after string) http.HandlerFunc {
 	}
 }
 
-// laterBy tells a time, by a clock that is an hour off.
+// laterBy answers with a time in Retry-After, by a clock that is an hour off.
 func laterBy(d time.Duration) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		now := time.Now().Add(-time.Hour).UTC()
@@ -40,22 +40,22 @@ func laterBy(d time.Duration) http.HandlerFunc {
 	}
 }
 
-func TestPatience(t *testing.T) {
+func TestRetry(t *testing.T) {
 	lost := func(http.ResponseWriter, *http.Request) { panic(errors.New("connection reset")) }
 	good := pointsTo(digest)
 	for _, test := range []struct {
-		name     string
-		patience time.Duration
-		answers  []http.HandlerFunc
-		asked    int
-		waited   time.Duration
-		err      string // in the error; empty for none
+		name    string
+		timeout time.Duration
+		answers []http.HandlerFunc
+		asked   int
+		waited  time.Duration
+		err     string // in the error; empty for none
 	}{
 		{"busy once", time.Minute, []http.HandlerFunc{refuses(429, "TOOMANYREQUESTS"), good}, 2, time.Second, ""},
 		{"twice as long each time", time.Minute, []http.HandlerFunc{refuses(502, ""), refuses(503, ""), refuses(504, ""), good}, 4, 7 * time.Second, ""},
-		{"no longer than there is patience", 10 * time.Second, []http.HandlerFunc{refuses(503, "")}, 4, 7 * time.Second, "503"},
+		{"until the timeout", 10 * time.Second, []http.HandlerFunc{refuses(503, "")}, 4, 7 * time.Second, "503"},
 		{"exactly as long", 7 * time.Second, []http.HandlerFunc{refuses(503, "")}, 4, 7 * time.Second, "503"},
-		{"no patience", 0, []http.HandlerFunc{refuses(429, "TOOMANYREQUESTS"), good}, 1, 0, "429"},
+		{"no timeout", 0, []http.HandlerFunc{refuses(429, "TOOMANYREQUESTS"), good}, 1, 0, "429"},
 		{"Retry-After in seconds", time.Minute, []http.HandlerFunc{later(429, "17"), good}, 2, 17 * time.Second, ""},
 		{"Retry-After as a time of the server's clock", time.Minute, []http.HandlerFunc{laterBy(20 * time.Second), good}, 2, 20 * time.Second, ""},
 		{"Retry-After of 503", time.Minute, []http.HandlerFunc{later(503, "3"), later(503, "4"), good}, 3, 7 * time.Second, ""},
@@ -63,14 +63,15 @@ func TestPatience(t *testing.T) {
 		{"Retry-After beyond what is left", time.Minute, []http.HandlerFunc{later(429, "40"), later(429, "40"), good}, 2, 40 * time.Second, "try again in 40s"},
 		{"Retry-After without end", time.Minute, []http.HandlerFunc{later(429, "99999999999999999999"), good}, 1, 0, "try again in"},
 		{"Retry-After in a year", time.Minute, []http.HandlerFunc{laterBy(365 * 24 * time.Hour), good}, 1, 0, "try again in 8760h0m0s"},
-		{"Retry-After 0 is no leave to ask for ever", 10 * time.Second, []http.HandlerFunc{later(429, "0")}, 4, 7 * time.Second, "429"},
+		{"Retry-After 0 does not allow endless requests", 10 * time.Second, []http.HandlerFunc{later(429, "0")}, 4, 7 * time.Second, "429"},
 		{"Retry-After that is over", 10 * time.Second, []http.HandlerFunc{laterBy(-time.Hour)}, 4, 7 * time.Second, "429"},
 		{"Retry-After that is none", 10 * time.Second, []http.HandlerFunc{later(429, "soon\x1b"), good}, 2, time.Second, ""},
 		{"Retry-After below nothing", 10 * time.Second, []http.HandlerFunc{later(429, "-5"), good}, 2, time.Second, ""},
-		{"no answer once", time.Minute, []http.HandlerFunc{lost, good}, 2, time.Second, ""},
-		{"no answer twice", time.Minute, []http.HandlerFunc{lost, lost, good}, 2, time.Second, "connection reset"},
-		{"no answer between busy ones", time.Minute, []http.HandlerFunc{refuses(503, ""), lost, refuses(503, ""), good}, 4, 7 * time.Second, ""},
-		{"500 does not pass", time.Minute, []http.HandlerFunc{later(500, "1"), good}, 1, 0, "500"},
+		{"no response once", time.Minute, []http.HandlerFunc{lost, good}, 2, time.Second, ""},
+		{"no response twice", time.Minute, []http.HandlerFunc{lost, lost, good}, 3, 3 * time.Second, ""},
+		{"no response three times", time.Minute, []http.HandlerFunc{lost, lost, lost, good}, 3, 3 * time.Second, "connection reset"},
+		{"no response between busy ones", time.Minute, []http.HandlerFunc{refuses(503, ""), lost, refuses(503, ""), good}, 4, 7 * time.Second, ""},
+		{"500 is not temporary", time.Minute, []http.HandlerFunc{later(500, "1"), good}, 1, 0, "500"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, kind := range []string{"token", "manifest"} {
@@ -82,7 +83,7 @@ func TestPatience(t *testing.T) {
 					}
 					f.handlers[kind] = turns(answers...)
 					r := f.reader()
-					r.Patience = test.patience
+					r.Timeout = test.timeout
 					began := time.Now()
 					_, err := r.Digest(t.Context(), Reference{Repository: private}, "")
 					if test.err != "" {
@@ -118,10 +119,10 @@ func TestWaitEnds(t *testing.T) {
 		f := newFake()
 		f.handlers["manifest"] = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 		r := f.reader()
-		r.Patience = time.Minute
+		r.Timeout = time.Minute
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		if _, err := r.Digest(ctx, Reference{Repository: private}, ""); !platform.Unanswered(err) || f.count("HEAD manifest") != 1 {
+		if _, err := r.Digest(ctx, Reference{Repository: private}, ""); !platform.IsUnreachable(err) || f.count("HEAD manifest") != 1 {
 			t.Errorf("got %v after %d requests, want no answer to one", err, f.count("HEAD manifest"))
 		}
 	})
@@ -129,7 +130,7 @@ func TestWaitEnds(t *testing.T) {
 		f := newFake()
 		f.handlers["manifest"] = later(429, "50")
 		r := f.reader()
-		r.Patience = time.Minute
+		r.Timeout = time.Minute
 		ctx, cancel := context.WithCancelCause(t.Context())
 		why := errors.New("interrupted")
 		time.AfterFunc(5*time.Second, func() { cancel(why) })
