@@ -1,8 +1,6 @@
-// Package helper speaks Docker's credential helper protocol: a client runs the
-// program with a verb, gives a server's name or a credential on standard input,
-// and reads the answer on standard output.
-//
-// https://github.com/docker/docker-credential-helpers describes the protocol.
+// Package helper implements Docker's credential helper protocol: a client runs the program
+// with a verb, writes a server's name or a credential to its standard input, and reads its
+// standard output (https://github.com/docker/docker-credential-helpers).
 package helper
 
 import (
@@ -17,28 +15,25 @@ import (
 	"docker-credential-cgr/token"
 )
 
-// Helper answers for the configured registry and the hosts below it. It is a
-// credentials.Helper.
+// Helper is the credentials.Helper for the configured registry and its subdomains.
 type Helper struct {
 	Config    config.Config
-	ConfigErr error // what is wrong in Config, for whoever needs it
-	// Session is opened when it is first needed: a foreign server never does.
+	ConfigErr error // from config.Read
+	// Session opens the session. It is called only for our servers.
 	Session func() (*token.Session, error)
-	// Elsewhere forgets what former choices of the store have left in others.
-	// Nil where there are none.
+	// Elsewhere erases what is left in stores that were configured before. It may be nil.
 	Elsewhere func(*token.Session)
 	Warn      func(error)
 	// Line returns an error with its hints as one line.
 	Line func(error) string
 
-	// The interface's methods take no context, so the Helper carries the one of
-	// the command it was made for.
+	// Context is the command's. The methods of credentials.Helper take none.
 	Context context.Context
 }
 
 var _ credentials.Helper = (*Helper)(nil)
 
-// host says whether server is ours, and as which host.
+// host returns the host of a server, and reports whether it is ours.
 func (h *Helper) host(server string) (host string, ours bool, err error) {
 	if h.Config.Registry == nil {
 		return "", false, h.ConfigErr
@@ -50,8 +45,8 @@ func (h *Helper) host(server string) (host string, ours bool, err error) {
 	return host, ours, nil
 }
 
-// Get gives the credential for server. What is not ours, and what nobody may be
-// asked for now, is "not found", so that pulls that need none go on.
+// Get returns the credential for a server. If the server is not ours, or the user is not
+// signed in, the error is "not found", so that pulls of public images go on.
 func (h *Helper) Get(server string) (username, secret string, err error) {
 	host, ours, err := h.host(server)
 	if err != nil {
@@ -68,37 +63,37 @@ func (h *Helper) Get(server string) (username, secret string, err error) {
 		return "", "", err
 	}
 	c, err := session.Credential(h.Context, host, true)
-	var nobody *token.NotSignedInError
-	var left *token.SignInError
-	if errors.As(err, &nobody) || errors.As(err, &left) {
+	var notSignedIn *token.NotSignedInError
+	var notFinished *token.SignInError
+	if errors.As(err, &notSignedIn) || errors.As(err, &notFinished) {
 		h.Warn(err)
 		return "", "", credentials.NewErrCredentialsNotFound()
 	}
 	return c.Username, c.Secret, err
 }
 
-// Add keeps a credential that the user has for one of our hosts.
-func (h *Helper) Add(pair *credentials.Credentials) error {
-	host, ours, err := h.host(pair.ServerURL)
+// Add stores a user's credential for one of our servers.
+func (h *Helper) Add(c *credentials.Credentials) error {
+	host, ours, err := h.host(c.ServerURL)
 	if err != nil {
 		return err
 	}
 	if !ours {
-		return hint.With(fmt.Errorf("this credential helper is for %s only, not for %q", h.Config.Registry.Host, pair.ServerURL),
+		return hint.With(fmt.Errorf("this credential helper is for %s only, not for %q", h.Config.Registry.Host, c.ServerURL),
 			hint.Text(`register it in Docker's config under "credHelpers", not "credsStore"`))
 	}
-	if h.Config.IdentityID != "" && pair.Username == h.Config.IdentityID && pair.Secret == h.Config.Token {
-		return nil // what Get gave from the environment: it would outlive that
+	if h.Config.IdentityID != "" && c.Username == h.Config.IdentityID && c.Secret == h.Config.Token {
+		return nil // Get returned it from the environment, which decides how long it is used
 	}
 	session, err := h.Session()
 	if err != nil {
 		return err
 	}
-	return session.Store(h.Context, host, pair.Username, pair.Secret)
+	return session.Store(h.Context, host, c.Username, c.Secret)
 }
 
-// Delete forgets what is kept for server. Docker asks so for several spellings of
-// a server, and for servers we never had: nothing to do is done.
+// Delete erases the credential for a server. It succeeds if there is none: Docker erases
+// several spellings of a server's name, and other servers.
 func (h *Helper) Delete(server string) error {
 	host, ours, err := h.host(server)
 	if err != nil || !ours {
@@ -115,8 +110,8 @@ func (h *Helper) Delete(server string) error {
 	return err
 }
 
-// List gives the user name for each host that Get can answer for now, without
-// asking anybody.
+// List returns the user name for each host for which Get has a credential now. It is not
+// interactive and sends no requests.
 func (h *Helper) List() (map[string]string, error) {
 	if h.Config.Registry == nil || h.ConfigErr != nil {
 		return nil, h.ConfigErr

@@ -14,20 +14,20 @@ import (
 	"github.com/docker/docker-credential-helpers/credentials"
 )
 
-// maxInput is how much standard input is read. The largest thing that a client
-// may send is a pair with a token of a few KB.
+// maxInput is the size limit for standard input in bytes. The largest valid input is a
+// credential with a token of a few KB.
 const maxInput = 64 << 10
 
-// inputPatience is how long a client may take to send its input and close it.
-const inputPatience = 10 * time.Second
+// inputTimeout is how long a client may take to write its input and close it.
+const inputTimeout = 10 * time.Second
 
-// errNoEnd says that the client has not closed its end.
-var errNoEnd = fmt.Errorf("it did not end within %s", inputPatience)
+// errTimeout is the error if the client does not close its end in time.
+var errTimeout = fmt.Errorf("it did not end within %s", inputTimeout)
 
-// readInput reads all of in, which must end within patience (0: for ever).
-func readInput(in io.Reader, patience time.Duration) ([]byte, error) {
-	if patience > 0 {
-		in = patient(in, time.Now().Add(patience))
+// readInput reads all of in, which must end within timeout, unless that is 0.
+func readInput(in io.Reader, timeout time.Duration) ([]byte, error) {
+	if timeout > 0 {
+		in = withDeadline(in, time.Now().Add(timeout))
 	}
 	text, err := io.ReadAll(io.LimitReader(in, maxInput+1))
 	if err != nil {
@@ -39,18 +39,18 @@ func readInput(in io.Reader, patience time.Duration) ([]byte, error) {
 	return text, nil
 }
 
-// raced reads in a goroutine, which is left behind when the deadline is past.
-type raced struct {
+// abandonReader reads in a goroutine, which it abandons at the deadline.
+type abandonReader struct {
 	in       io.Reader
 	deadline time.Time
 }
 
-func (r *raced) Read(b []byte) (int, error) {
+func (r *abandonReader) Read(b []byte) (int, error) {
 	type result struct {
 		n   int
 		err error
 	}
-	own := make([]byte, len(b)) // b is the caller's again once we return
+	own := make([]byte, len(b)) // the caller may use b again after Read returns
 	done := make(chan result, 1)
 	go func() {
 		n, err := r.in.Read(own)
@@ -62,24 +62,23 @@ func (r *raced) Read(b []byte) (int, error) {
 	case got := <-done:
 		return copy(b, own[:got.n]), got.err
 	case <-timer.C:
-		return 0, errNoEnd
+		return 0, errTimeout
 	}
 }
 
-// parseServer checks the one line that get and erase take. The library's own
-// reader would join lines (so that "cgr.d", "ev" is read as "cgr.dev") and pass
-// the rest on as it is.
+// parseServer checks the one line that get and erase read. The library's own reader joins
+// lines (it reads "cgr.d", "ev" as "cgr.dev") and accepts everything else.
 func parseServer(input []byte) (string, error) {
 	text := string(input)
 	if cut, ok := strings.CutSuffix(text, "\n"); ok {
 		text = strings.TrimSuffix(cut, "\r")
 	}
 	if !utf8.ValidString(text) {
-		return "", errors.New("the server's name is not UTF-8 text: refused")
+		return "", errors.New("the server's name is not UTF-8 text")
 	}
 	for _, r := range text {
-		if forbidden(r) {
-			return "", fmt.Errorf("the server's name holds the character %U: refused", r)
+		if isForbidden(r) {
+			return "", fmt.Errorf("the server's name has the character %U", r)
 		}
 	}
 	text = strings.Trim(text, " ")
@@ -89,87 +88,87 @@ func parseServer(input []byte) (string, error) {
 	return text, nil
 }
 
-// forbidden finds what a name of a server cannot hold and a reader cannot see:
-// control characters, line separators and the byte order mark.
-func forbidden(r rune) bool {
+// isForbidden reports whether r is a character that cannot be in a server's name and that
+// people cannot see: a control character, a line separator or the byte order mark.
+func isForbidden(r rune) bool {
 	return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp) || r == 0xFEFF
 }
 
-// parsePair checks the JSON object that store takes: strings alone, no name
-// twice in whatever letter case, nothing after it. encoding/json would take the
-// last of two and ignore what follows.
-func parsePair(input []byte) (credentials.Credentials, error) {
-	var pair credentials.Credentials
+// parseCredential parses the JSON object that store reads: it must have only strings, no
+// name twice in any letter case, and nothing after it. encoding/json would use the last of
+// two values, and ignore what follows.
+func parseCredential(input []byte) (credentials.Credentials, error) {
+	var c credentials.Credentials
 	if len(bytes.TrimSpace(input)) == 0 {
-		return pair, credentials.NewErrCredentialsMissingServerURL()
+		return c, credentials.NewErrCredentialsMissingServerURL()
 	}
 	if !utf8.Valid(input) {
-		return pair, errors.New("the credential is not UTF-8 text: refused")
+		return c, errors.New("the credential is not UTF-8 text")
 	}
 	dec := json.NewDecoder(bytes.NewReader(input))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return pair, errNotAPair
+		return c, errFormat
 	}
 	seen := map[string]bool{}
 	for dec.More() {
 		key, err := stringToken(dec)
 		if err != nil {
-			return pair, err
+			return c, err
 		}
 		value, err := stringToken(dec)
 		if err != nil {
-			return pair, err
+			return c, err
 		}
 		name := strings.ToLower(key)
 		if seen[name] {
-			return pair, fmt.Errorf("the credential names %q twice: refused", name)
+			return c, fmt.Errorf("the credential has %q twice", name)
 		}
 		seen[name] = true
 		switch name {
 		case "serverurl":
-			pair.ServerURL = value
+			c.ServerURL = value
 		case "username":
-			pair.Username = value
+			c.Username = value
 		case "secret":
-			pair.Secret = value
+			c.Secret = value
 		}
 	}
 	if _, err := dec.Token(); err != nil { // the closing brace
-		return pair, errNotAPair
+		return c, errFormat
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return pair, errors.New("the credential's JSON is followed by something else: refused")
+		return c, errors.New("something follows the credential's JSON")
 	}
-	return pair, checkPair(pair)
+	return c, checkCredential(c)
 }
 
-// errNotAPair quotes nothing of what it is about, which holds a secret.
-var errNotAPair = errors.New(`the credential is not JSON of the form {"ServerURL":"…","Username":"…","Secret":"…"}: refused`)
+// errFormat does not quote the input, which has a secret.
+var errFormat = errors.New(`the credential is not JSON of the form {"ServerURL":"…","Username":"…","Secret":"…"}`)
 
 func stringToken(dec *json.Decoder) (string, error) {
 	t, err := dec.Token()
 	text, ok := t.(string)
 	if err != nil || !ok {
-		return "", errNotAPair
+		return "", errFormat
 	}
 	return text, nil
 }
 
-func checkPair(pair credentials.Credentials) error {
-	for name, text := range map[string]string{"server's name": pair.ServerURL, "user name": pair.Username, "secret": pair.Secret} {
-		if strings.ContainsFunc(text, forbidden) {
-			return fmt.Errorf("the %s holds a control character: refused", name)
+func checkCredential(c credentials.Credentials) error {
+	for name, text := range map[string]string{"server's name": c.ServerURL, "user name": c.Username, "secret": c.Secret} {
+		if strings.ContainsFunc(text, isForbidden) {
+			return fmt.Errorf("the %s has a control character", name)
 		}
 	}
 	switch {
-	case strings.TrimSpace(pair.ServerURL) == "":
+	case strings.TrimSpace(c.ServerURL) == "":
 		return credentials.NewErrCredentialsMissingServerURL()
-	case pair.Username == "":
+	case c.Username == "":
 		return credentials.NewErrCredentialsMissingUsername()
-	case pair.Secret == "":
+	case c.Secret == "":
 		return errors.New("no credentials secret")
-	case pair.Username == "<token>":
-		return errors.New("this registry takes no identity tokens (user name <token>): store a user name and password")
+	case c.Username == "<token>":
+		return errors.New("this registry accepts no identity tokens (user name <token>): store a user name and password")
 	}
 	return nil
 }

@@ -191,9 +191,9 @@ func TestParsePair(t *testing.T) {
 		"unknown name":       `{"ServerURL":"cgr.dev","Username":"me","Secret":"a\"b\\c<d>é","Kind":"x"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := parsePair([]byte(input))
+			got, err := parseCredential([]byte(input))
 			if err != nil || got != want {
-				t.Errorf("parsePair(%q): got %q, %v, want %q", input, got, err, want)
+				t.Errorf("parseCredential(%q): got %q, %v, want %q", input, got, err, want)
 			}
 		})
 	}
@@ -240,7 +240,7 @@ func TestParsePairRefuses(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := parsePair([]byte(test.input))
+			_, err := parseCredential([]byte(test.input))
 			if err == nil {
 				t.Fatal("got no error, want one")
 			}
@@ -284,7 +284,7 @@ func FuzzParsePair(f *testing.F) {
 		`{"ServerURL":"cgr.dev","Username":"me","Secret":"s"}`, `{"serverurl":"a","ServerURL":"b"}`, `{"a":[[[]]]}`, `null`, `{}{}`,
 		`{"ServerURL":"cgr.dev","Username":"\ud800","Secret":"<&>"}`, "{\"ServerURL\":\"a\nb\"}", `{"ServerURL":"a","Username":"b","Secret":"c",}`,
 	} {
-		if _, err := parsePair([]byte(seed)); err == nil {
+		if _, err := parseCredential([]byte(seed)); err == nil {
 			accepted++
 		}
 		f.Add([]byte(seed))
@@ -293,27 +293,27 @@ func FuzzParsePair(f *testing.F) {
 		f.Fatal("no seed is accepted: the property would be of nothing")
 	}
 	f.Fuzz(func(t *testing.T, input []byte) {
-		pair, err := parsePair(input)
+		pair, err := parseCredential(input)
 		if err != nil {
 			return
 		}
 		if pair.ServerURL == "" || pair.Username == "" || pair.Secret == "" {
-			t.Errorf("parsePair(%q): got %q, want nothing empty", input, pair)
+			t.Errorf("parseCredential(%q): got %q, want nothing empty", input, pair)
 		}
 		if strings.ContainsFunc(pair.ServerURL+pair.Username+pair.Secret, unicode.IsControl) {
-			t.Errorf("parsePair(%q): got %q, want no control characters", input, pair)
+			t.Errorf("parseCredential(%q): got %q, want no control characters", input, pair)
 		}
 		text, err := json.Marshal(pair)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, err := parsePair(text); err != nil || again != pair {
-			t.Errorf("parsePair(%q) gave %q, which reads as %q, %v", input, pair, again, err)
+		if again, err := parseCredential(text); err != nil || again != pair {
+			t.Errorf("parseCredential(%q) gave %q, which reads as %q, %v", input, pair, again, err)
 		}
 		// The library's reader, which comes next, must find the same.
 		var theirs credentials.Credentials
 		if err := json.Unmarshal(text, &theirs); err != nil || theirs != pair {
-			t.Errorf("parsePair(%q) gave %q, which the library reads as %q, %v", input, pair, theirs, err)
+			t.Errorf("parseCredential(%q) gave %q, which the library reads as %q, %v", input, pair, theirs, err)
 		}
 	})
 }

@@ -10,32 +10,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patient gives a reader of in that fails once deadline is past. A file is asked
-// whether it has something to read, which costs no goroutine and no thread.
-func patient(in io.Reader, deadline time.Time) io.Reader {
+// withDeadline returns a reader of in that fails after the deadline. It polls a file, which
+// needs no goroutine and no thread.
+func withDeadline(in io.Reader, deadline time.Time) io.Reader {
 	if f, ok := in.(*os.File); ok {
-		return &polled{f, deadline}
+		return &pollReader{f, deadline}
 	}
-	return &raced{in, deadline}
+	return &abandonReader{in, deadline}
 }
 
-type polled struct {
+type pollReader struct {
 	*os.File
 	deadline time.Time
 }
 
-func (p *polled) Read(b []byte) (int, error) {
+func (p *pollReader) Read(b []byte) (int, error) {
 	for {
 		left := time.Until(p.deadline)
 		if left <= 0 {
-			return 0, errNoEnd
+			return 0, errTimeout
 		}
 		fds := []unix.PollFd{{Fd: int32(p.Fd()), Events: unix.POLLIN}}
 		n, err := unix.Poll(fds, int(left/time.Millisecond)+1)
 		if err == unix.EINTR || err == nil && n == 0 {
 			continue
 		}
-		// Where it cannot be asked, reading tells.
+		// If it cannot be polled, Read returns the error.
 		return p.File.Read(b)
 	}
 }

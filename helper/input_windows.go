@@ -5,5 +5,5 @@ import (
 	"time"
 )
 
-// patient gives a reader of in that fails once deadline is past.
-func patient(in io.Reader, deadline time.Time) io.Reader { return &raced{in, deadline} }
+// withDeadline returns a reader of in that fails after the deadline.
+func withDeadline(in io.Reader, deadline time.Time) io.Reader { return &abandonReader{in, deadline} }

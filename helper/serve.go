@@ -10,18 +10,17 @@ import (
 	"github.com/docker/docker-credential-helpers/credentials"
 )
 
-// Serve carries out one verb of the protocol: it checks the input, has the
-// library do the rest, and writes the answer, or one line that says what failed,
-// to out. It gives the exit code. waits says that in is a person's terminal,
-// which may take its time.
-func Serve(h *Helper, verb credentials.Action, in io.Reader, waits bool, out io.Writer) int {
+// Serve runs one verb of the protocol: it checks the input, calls the library, and writes
+// the answer, or one line with the error, to out. It returns the exit code. isTerminal
+// reports whether in is a terminal, which has no time limit.
+func Serve(h *Helper, verb credentials.Action, in io.Reader, isTerminal bool, out io.Writer) int {
 	var answer bytes.Buffer
-	err := handle(h, verb, in, waits, &answer)
+	err := handle(h, verb, in, isTerminal, &answer)
 	if err != nil {
 		answer.Reset()
 		fmt.Fprintln(&answer, h.Line(err))
 	}
-	// In one write, after all work is done. An answer that nobody got has failed.
+	// One write, after all work is done. An answer that cannot be written is a failure.
 	if _, writeErr := out.Write(answer.Bytes()); writeErr != nil {
 		h.Warn(fmt.Errorf("cannot write the answer: %w", writeErr))
 		return 1
@@ -32,15 +31,15 @@ func Serve(h *Helper, verb credentials.Action, in io.Reader, waits bool, out io.
 	return 0
 }
 
-func handle(h *Helper, verb credentials.Action, in io.Reader, waits bool, out io.Writer) error {
+func handle(h *Helper, verb credentials.Action, in io.Reader, isTerminal bool, out io.Writer) error {
 	var input []byte
-	if verb != credentials.ActionList { // some clients send it "unused", some nothing
-		patience := inputPatience
-		if waits {
-			patience = 0
+	if verb != credentials.ActionList { // clients write "unused" or nothing
+		timeout := inputTimeout
+		if isTerminal {
+			timeout = 0
 		}
 		var err error
-		if input, err = readInput(in, patience); err != nil {
+		if input, err = readInput(in, timeout); err != nil {
 			return err
 		}
 	}
@@ -51,8 +50,7 @@ func handle(h *Helper, verb credentials.Action, in io.Reader, waits bool, out io
 			return err
 		}
 		if strings.TrimSpace(server) != server {
-			// A space of some other script, which the library would trim off: no
-			// host has one, so it is not ours.
+			// The library would trim Unicode spaces. No host has one, so it is not ours.
 			if verb == credentials.ActionErase {
 				return nil
 			}
@@ -60,16 +58,16 @@ func handle(h *Helper, verb credentials.Action, in io.Reader, waits bool, out io
 		}
 		input = []byte(server)
 	case credentials.ActionStore:
-		pair, err := parsePair(input)
+		c, err := parseCredential(input)
 		if err != nil {
 			return err
 		}
-		// In one line, as the library's reader wants it, and with no letter
-		// escaped that could take it over the reader's limit.
+		// One line, as the library requires, without HTML escapes, which could exceed its
+		// limit.
 		var line bytes.Buffer
 		enc := json.NewEncoder(&line)
 		enc.SetEscapeHTML(false)
-		if err := enc.Encode(pair); err != nil {
+		if err := enc.Encode(c); err != nil {
 			return err
 		}
 		input = line.Bytes()

@@ -6,31 +6,30 @@ import (
 	"strings"
 )
 
-// registryHost says whether server, which is what a client sent, names registry
-// or a host below it, and gives that host as keys and audiences have it: lower
-// case, with its port where that is not the scheme's own.
+// registryHost reports whether server, which a client sent, names the registry or a
+// subdomain, and returns the host in the form of keys and audiences: lower case, with a
+// port that is not the scheme's.
 //
-// A client may send a host, with its port, a URL, or either with a path, which
-// changes nothing. Everything in doubt is not ours: a credential that goes to a
-// look-alike is lost, one that is not found costs a message.
+// A client may send a host, with its port, or a URL, with any path. Ambiguous names are not
+// ours: sending a credential to a similar host is worse than not finding one.
 func registryHost(registry *url.URL, server string) (host string, ours bool) {
 	rest := server
 	scheme := registry.Scheme
 	if s, r, found := strings.Cut(server, "://"); found {
 		scheme, rest = strings.ToLower(s), r
-		// Plain http is for a registry that was configured so, on loopback.
+		// Plain http only for a registry that is configured with it, on loopback.
 		if scheme != "https" && (scheme != "http" || registry.Scheme != "http") {
 			return "", false
 		}
 	}
 	if strings.ContainsAny(rest, `\?#`) {
-		return "", false // read as the host's end by some and not by others
+		return "", false // parsers disagree whether these end the host
 	}
 	authority, _, _ := strings.Cut(rest, "/")
 	if len(authority) > maxHost+len(":65535") {
 		return "", false
 	}
-	// Before ToLower, which would turn some other letters into ASCII ones.
+	// ToLower would turn some other letters into ASCII letters.
 	if !isASCII(authority) {
 		return "", false
 	}
@@ -46,7 +45,7 @@ func registryHost(registry *url.URL, server string) (host string, ours bool) {
 	}
 	below, found := strings.CutSuffix(authority, "."+registry.Host)
 	if !found || net.ParseIP(registry.Hostname()) != nil {
-		return "", false // nothing is below an address
+		return "", false // an IP address has no subdomains
 	}
 	for label := range strings.SplitSeq(below, ".") {
 		if !isLabel(label) {
@@ -56,15 +55,15 @@ func registryHost(registry *url.URL, server string) (host string, ours bool) {
 	return authority, true
 }
 
-// maxHost is how many bytes the name of a host has at most (RFC 1035, section 2.3.4).
+// maxHost is the length limit for the name of a host in bytes (RFC 1035, section 2.3.4).
 const maxHost = 253
 
 func isASCII(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r >= 0x80 })
 }
 
-// isLabel says whether text is a label of a host name: letters, digits and
-// hyphens inside (RFC 1123, section 2.1), lower case.
+// isLabel reports whether text is a label of a host name in lower case: letters, digits, and
+// hyphens inside (RFC 1123, section 2.1).
 func isLabel(text string) bool {
 	if text == "" || len(text) > 63 || text[0] == '-' || text[len(text)-1] == '-' {
 		return false
