@@ -56,10 +56,6 @@ type Hinter interface {
 }
 
 // With returns err with hints, or nil if err is nil. Its text is that of err.
-//
-// Inlined at every error of the program, it would make the binary 15 KB larger.
-//
-//go:noinline
 func With(err error, hints ...Hint) error {
 	if err == nil {
 		return nil

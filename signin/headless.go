@@ -103,7 +103,7 @@ func (h *Headless) await(ctx context.Context, code string, p *prompt.Prompt, end
 			return nil
 		case isPending(err):
 			return errPending
-		case isTemporary(err):
+		case platform.PollEndpoint.IsTemporary(err):
 			return &temporaryError{err}
 		}
 		return failed(err)
@@ -112,15 +112,6 @@ func (h *Headless) await(ctx context.Context, code string, p *prompt.Prompt, end
 		return sealedToken{}, err
 	}
 	return sealed, nil
-}
-
-// isTemporary reports whether polling can continue after err.
-func isTemporary(err error) bool {
-	var answer *platform.ResponseError
-	if errors.As(err, &answer) {
-		return isTemporaryStatus(answer.Status)
-	}
-	return platform.IsUnreachable(err)
 }
 
 // isPending reports whether err means that the person has not signed in yet.

@@ -3,7 +3,6 @@ package signin
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"docker-credential-cgr/signin/prompt"
@@ -85,10 +84,4 @@ func (w poller) follow(ctx context.Context, asked <-chan error) error {
 			return timedOut(w.wait)
 		}
 	}
-}
-
-// isTemporaryStatus reports whether a server that answered with this HTTP status may answer
-// otherwise later.
-func isTemporaryStatus(status int) bool {
-	return status == http.StatusTooManyRequests || status >= 500
 }

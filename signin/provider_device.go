@@ -190,7 +190,7 @@ func (p *Provider) pollDevice(ctx context.Context, endpoint, secret string) (idT
 	case "access_denied":
 		return "", refusedBy(refused.ErrorCode, refused.ErrorDescription)
 	}
-	if isTemporaryStatus(refused.Response.StatusCode) {
+	if platform.PollEndpoint.IsTemporaryStatus(refused.Response.StatusCode) {
 		return "", &temporaryError{answered}
 	}
 	return "", failed(answered)
