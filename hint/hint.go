@@ -10,7 +10,7 @@ import (
 )
 
 // Action is something that a command of this program does. Which command that is, only
-// package cli knows.
+// package cli/command knows.
 type Action int
 
 // The actions that hints suggest, with their argument in parentheses.
