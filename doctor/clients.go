@@ -24,7 +24,7 @@ func (c *Checker) checkDocker() []Result {
 	if err != nil {
 		fix := hint.Text("set HOME to your home directory, or DOCKER_CONFIG")
 		if dir := c.Getenv("DOCKER_CONFIG"); dir != "" {
-			fix = hint.Text("export DOCKER_CONFIG=%s", quoted(filepath.Dir(dir)))
+			fix = hint.Text("export DOCKER_CONFIG=%s", hint.Quote(filepath.Dir(dir)))
 		}
 		return []Result{failure(check, err.Error(), fix)}
 	}
@@ -94,9 +94,9 @@ func (c *Checker) checkRegistration(check string, file *dockerconfig.File) Resul
 // configuration.
 func unreadable(check, path string, err error) Result {
 	if errors.Is(err, fs.ErrPermission) {
-		return failed(check, err, hint.Text("chmod u+r %s", quoted(path)))
+		return failed(check, err, hint.Text("chmod u+r %s", hint.Quote(path)))
 	}
-	return failure(check, err.Error(), hint.Text("correct or remove %s", quoted(path)), hint.Do(hint.ConfigureDocker))
+	return failure(check, err.Error(), hint.Text("correct or remove %s", hint.Quote(path)), hint.Do(hint.ConfigureDocker))
 }
 
 // removeLogin returns how to remove the credential in a finding.

@@ -191,14 +191,3 @@ func printable(text string) string {
 		return unicode.ReplacementChar
 	}, text)
 }
-
-// quoted quotes a path for a shell.
-func quoted(path string) string {
-	unsafe := func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(`/\:._-+@%,`, r)
-	}
-	if path != "" && !strings.ContainsFunc(path, unsafe) {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
-}

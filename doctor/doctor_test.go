@@ -258,7 +258,7 @@ func TestQuoted(t *testing.T) {
 		"":                         "''",
 		filepath.FromSlash("/a/b"): filepath.FromSlash("/a/b"),
 	} {
-		if got := quoted(path); got != want {
+		if got := hint.Quote(path); got != want {
 			t.Errorf("%q: got %s, want %s", path, got, want)
 		}
 	}

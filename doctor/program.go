@@ -56,17 +56,17 @@ func before(name, self, found string) hint.Hint {
 	case runtime.GOOS == "windows":
 		return hint.Text("remove %s, or put the directory of %s before it in PATH", found, self)
 	case filepath.Base(self) == name:
-		return hint.Text("%s, or: sudo rm %s", exportPath(self), quoted(found))
+		return hint.Text("%s, or: sudo rm %s", exportPath(self), hint.Quote(found))
 	}
-	return hint.Text("sudo rm %s && %s", quoted(found), install(name, self))
+	return hint.Text("sudo rm %s && %s", hint.Quote(found), install(name, self))
 }
 
 func exportPath(self string) string {
-	return "export PATH=" + quoted(filepath.Dir(self)) + ":$PATH (in your shell's profile too)"
+	return "export PATH=" + hint.Quote(filepath.Dir(self)) + ":$PATH (in your shell's profile too)"
 }
 
 func install(name, self string) string {
-	return "sudo install " + quoted(self) + " /usr/local/bin/" + name
+	return "sudo install " + hint.Quote(self) + " /usr/local/bin/" + name
 }
 
 func isSameFile(a, b string) (bool, error) {

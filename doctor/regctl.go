@@ -32,7 +32,7 @@ func (c *Checker) checkRegctl() []Result {
 	}
 	switch {
 	case err != nil:
-		return []Result{warning(check, "cannot tell whether regctl has a login of its own: "+err.Error(), hint.Text("correct or remove %s", quoted(path)))}
+		return []Result{warning(check, "cannot tell whether regctl has a login of its own: "+err.Error(), hint.Text("correct or remove %s", hint.Quote(path)))}
 	case found:
 		return []Result{warning(check, fmt.Sprintf("%s has a login for %s in clear text, which regctl uses instead of a credential helper", path, host),
 			hint.Text("regctl registry logout %s", host))}

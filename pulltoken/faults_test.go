@@ -68,7 +68,7 @@ func TestCreateFaults(t *testing.T) {
 	}
 	t.Run("I74 second binding fails", func(t *testing.T) {
 		s := newService(t, nil)
-		s.before = func(method, path string) {
+		s.before = func(*http.Request) {
 			if len(s.bound) == 1 {
 				s.refuse = map[string]int{binding: 500}
 			}
@@ -143,9 +143,13 @@ func TestCreateInterrupted(t *testing.T) {
 			defer interrupt()
 			s := newService(t, nil)
 			endWith(ctx, s.api)
-			s.before = func(method, path string) {
-				if method+" "+strings.Split(path, "/")[3] == test.at {
-					interrupt()
+			s.before = func(r *http.Request) {
+				if r.Method+" "+strings.Split(r.URL.Path, "/")[3] != test.at {
+					return
+				}
+				interrupt()
+				if test.at != "POST identities" { // whose response is awaited
+					<-r.Context().Done() // the client has given up
 				}
 			}
 			if test.at == "" {

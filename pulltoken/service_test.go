@@ -147,7 +147,7 @@ type service struct {
 	refuse     map[string]int
 	account    string // the response to who calls
 	// before is called with each request; nil for nothing.
-	before func(method, path string)
+	before func(r *http.Request)
 }
 
 // newService starts a service. refuse has the status of the answer to what it does not
@@ -163,7 +163,7 @@ func newService(t *testing.T, refuse map[string]int) *service {
 
 func (s *service) serve(w http.ResponseWriter, r *http.Request) {
 	if s.before != nil {
-		s.before(r.Method, r.URL.Path)
+		s.before(r)
 	}
 	w.Header().Set("Date", today.Format(http.TimeFormat))
 	for prefix, status := range s.refuse {
