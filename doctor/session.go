@@ -48,7 +48,7 @@ func (c *Checker) checkSession(ctx context.Context, net networkState, store Stat
 		return sessionState{results: []Result{skipped(check, reason)}, unknown: reason}
 	}
 	s, warnings := c.quietSession()
-	stored, err := s.Kept()
+	stored, err := s.Contents()
 	if err != nil {
 		return sessionState{results: []Result{c.storeFailure(err)}, unknown: "the store cannot be read"}
 	}
@@ -56,7 +56,7 @@ func (c *Checker) checkSession(ctx context.Context, net networkState, store Stat
 	for _, err := range *warnings {
 		results = append(results, warning(check, err.Error(), hintsOf(err, hint.Do(hint.SignIn))...))
 	}
-	hasToken := slices.ContainsFunc(stored.Tokens, func(t token.KeptToken) bool { return t.Host == s.Registry && t.Valid })
+	hasToken := slices.ContainsFunc(stored.Tokens, func(t token.StoredToken) bool { return t.Host == s.Registry && t.Valid })
 	if !net.issuer && !hasToken {
 		const reason = "no credential is available without the issuer"
 		return sessionState{results: append(results, skipped(check, reason)), unknown: reason}
@@ -69,7 +69,7 @@ func (c *Checker) checkSession(ctx context.Context, net networkState, store Stat
 	case err != nil:
 		return sessionState{results: append(results, c.explainSession(ctx, err)), unknown: "get fails, so Docker stops before it asks the registry"}
 	}
-	if stored, err = s.Kept(); err != nil { // get may have refreshed it
+	if stored, err = s.Contents(); err != nil { // get may have refreshed it
 		return sessionState{results: []Result{c.storeFailure(err)}, unknown: "the store cannot be read"}
 	}
 	state := sessionState{credential: &credential, from: fromSession, owner: stored.Account.String()}
@@ -124,9 +124,9 @@ func (c *Checker) checkEnvironment() sessionState {
 const RenewPullToken = "set CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN to a new pull token, or: unset CHAINGUARD_IDENTITY_ID CHAINGUARD_TOKEN"
 
 // notSignedIn returns why `get` has no credential.
-func (c *Checker) notSignedIn(stored token.Kept) Result {
+func (c *Checker) notSignedIn(stored token.Contents) Result {
 	const check = "session"
-	own := slices.IndexFunc(stored.Tokens, func(t token.KeptToken) bool { return t.Stored && t.Host == c.Config.Registry.Host })
+	own := slices.IndexFunc(stored.Tokens, func(t token.StoredToken) bool { return t.Stored && t.Host == c.Config.Registry.Host })
 	ci := c.Getenv("CI")
 	switch {
 	case c.Config.Identity != "":

@@ -92,9 +92,9 @@ func TestSessionSignedOut(t *testing.T) {
 
 func TestSessionEnded(t *testing.T) {
 	p := newChecker(t)
-	got := p.notSignedIn(token.Kept{
+	got := p.notSignedIn(token.Contents{
 		Account: token.Account{Subject: identity, Email: "ada@example.com"},
-		Tokens:  []token.KeptToken{{Host: p.Config.Registry.Host, Username: token.Username, Expires: now}},
+		Tokens:  []token.StoredToken{{Host: p.Config.Registry.Host, Username: token.Username, Expires: now}},
 	})
 	want(t, got, Failure, "the session of ada@example.com has ended", "docker-credential-cgr login")
 }

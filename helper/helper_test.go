@@ -62,7 +62,7 @@ func (f *fixture) session() (*token.Session, error) {
 	issuer := f.helper.Config.Issuer.String()
 	s := &token.Session{
 		Records: tokenstore.Records{
-			Issuer: issuer, Keychain: store, Patience: time.Second,
+			Issuer: issuer, Keychain: store, LockTimeout: time.Second,
 			Now: time.Now, Warn: f.warn, Note: func(format string, args ...any) { f.warn(fmt.Errorf(format, args...)) }, Debug: func(string, ...any) {},
 		},
 		Registry: "cgr.dev", API: "https://console-api.enforce.dev",

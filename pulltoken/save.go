@@ -86,7 +86,7 @@ func saveError(err error) error {
 // List returns the credentials that are saved on this machine. If Docker's configuration
 // cannot be read, it returns those in the keychain, and the reason as unread.
 func (m Machine) List() (saved []Saved, unread, err error) {
-	stored, err := m.Session.Kept()
+	stored, err := m.Session.Contents()
 	if err != nil {
 		return nil, nil, err
 	}

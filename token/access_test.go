@@ -68,7 +68,7 @@ func TestAssume(t *testing.T) {
 		t.Errorf("I15 list: got %v, %v, want %s", names, err, registry)
 	}
 	if r, err := f.assuming().ReadSession(); err != nil || r.Refresh != "" {
-		t.Errorf("got the refresh token %q kept, %v, want none", r.Refresh, err)
+		t.Errorf("got the refresh token %q stored, %v, want none", r.Refresh, err)
 	}
 
 	t.Run("C2 burst", func(t *testing.T) {
@@ -132,8 +132,8 @@ func TestForgetEverything(t *testing.T) {
 	}
 	for _, s := range []*Session{f.session(), f.assuming()} {
 		s.IDToken = nil
-		if kept, err := s.Kept(); err != nil || len(kept.Tokens) > 0 || kept.Account.Renewable {
-			t.Errorf("identity %q: got %+v, %v, want nothing kept", s.Identity, kept, err)
+		if contents, err := s.Contents(); err != nil || len(contents.Tokens) > 0 || contents.Account.Renewable {
+			t.Errorf("identity %q: got %+v, %v, want nothing kept", s.Identity, contents, err)
 		}
 	}
 }
@@ -268,8 +268,8 @@ func TestSignInAsIdentity(t *testing.T) {
 	if c, err := s.Credential(t.Context(), registry, true); err == nil {
 		t.Errorf("got %.80q, want an error", c.Secret)
 	}
-	if kept, err := s.Kept(); err != nil || kept.Account.Renewable {
-		t.Errorf("got %+v, %v, want nothing kept", kept, err)
+	if contents, err := s.Contents(); err != nil || contents.Account.Renewable {
+		t.Errorf("got %+v, %v, want nothing kept", contents, err)
 	}
 }
 
@@ -290,8 +290,8 @@ func TestSignOutWhileAssuming(t *testing.T) {
 	f.wantCredential("while signing out", s, a1, 1)
 	after := f.assuming()
 	after.IDToken = nil
-	if kept, err := after.Kept(); err != nil || len(kept.Tokens) > 0 {
-		t.Errorf("got %+v, %v, want nothing kept", kept, err)
+	if contents, err := after.Contents(); err != nil || len(contents.Tokens) > 0 {
+		t.Errorf("got %+v, %v, want nothing kept", contents, err)
 	}
 	if !after.SignedOutSince(f.clock.Now()) || after.SignedOutSince(f.clock.Now().Add(time.Second)) {
 		t.Error("the time of the sign-out is not told")

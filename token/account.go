@@ -75,35 +75,35 @@ func accountOf(session store.Session) Account {
 	return Account{Subject: session.Subject, Email: session.Email}
 }
 
-// Kept is what is stored of a session.
-type Kept struct {
-	Account Account     // zero if nobody is signed in
-	Tokens  []KeptToken // sorted by host
+// Contents is what is stored of a session.
+type Contents struct {
+	Account Account       // zero if nobody is signed in
+	Tokens  []StoredToken // sorted by host
 }
 
-// KeptToken is a stored credential without its secret.
-type KeptToken struct {
+// StoredToken is a stored credential without its secret.
+type StoredToken struct {
 	Host, Username string
 	Expires        time.Time // zero if not known
 	Stored         bool      // the user stored it (docker login)
 	Valid          bool      // it can be used now
 }
 
-// Kept returns what is stored. It sends no request.
-func (s *Session) Kept() (Kept, error) {
+// Contents returns what is stored. It sends no request.
+func (s *Session) Contents() (Contents, error) {
 	session, hosts, err := s.readAll()
 	if err != nil {
-		return Kept{}, err
+		return Contents{}, err
 	}
-	k := Kept{Account: s.account(session)}
+	k := Contents{Account: s.account(session)}
 	for _, host := range hosts {
 		r, err := s.ReadCredential(host)
 		if err != nil {
-			return Kept{}, err
+			return Contents{}, err
 		}
 		if r.Secret != "" {
 			c := credentialOf(r)
-			k.Tokens = append(k.Tokens, KeptToken{Host: host, Username: c.Username, Expires: c.Expires, Stored: c.Stored, Valid: r.IsValid(s.Now())})
+			k.Tokens = append(k.Tokens, StoredToken{Host: host, Username: c.Username, Expires: c.Expires, Stored: c.Stored, Valid: r.IsValid(s.Now())})
 		}
 	}
 	return k, nil

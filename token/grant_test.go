@@ -162,8 +162,8 @@ func TestWorkloadWithoutIdentityStoresNothing(t *testing.T) {
 			t.Errorf("a job of %s: got a token of %s, %v, want its own", subject, claims.Subject, err)
 		}
 	}
-	if kept, err := f.session().Kept(); err != nil || len(kept.Tokens) > 0 || kept.Account.Subject != "" {
-		t.Errorf("got %+v, %v stored, want nothing", kept, err)
+	if contents, err := f.session().Contents(); err != nil || len(contents.Tokens) > 0 || contents.Account.Subject != "" {
+		t.Errorf("got %+v, %v stored, want nothing", contents, err)
 	}
 	person := f.signedIn()
 	if _, err := job(bob).Login(t.Context()); err != nil {

@@ -207,7 +207,7 @@ func (f *fixture) signsInForAnHour(subject, first string) {
 func (f *fixture) session() *Session {
 	s := &Session{
 		Records: store.Records{
-			Issuer: f.url, Keychain: f.store, Patience: 10 * time.Second,
+			Issuer: f.url, Keychain: f.store, LockTimeout: 10 * time.Second,
 			Now: f.clock.Now, Warn: f.warn, Note: f.note, Debug: f.debug,
 		},
 		Registry: registry, API: api,

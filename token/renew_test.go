@@ -241,7 +241,7 @@ func TestWaitEnds(t *testing.T) {
 	defer lock.Unlock()
 	f.store.SetLockOwner(f.session().LockName(), "signing in")
 	s := f.session()
-	s.Patience = 40 * time.Millisecond
+	s.LockTimeout = 40 * time.Millisecond
 	_, err = s.Credential(t.Context(), registry, true)
 	var nobody *NotSignedInError
 	if err == nil || errors.As(err, &nobody) || !strings.Contains(err.Error(), "gave up after waiting 40ms") || !strings.Contains(err.Error(), "signing in") {

@@ -146,9 +146,9 @@ func TestNoRefreshToken(t *testing.T) {
 		t.Errorf("sign-in: said %q, want who signed in, until when, and that it cannot be renewed", said)
 	}
 	f.wantGet("stored", first, 0, 0)
-	kept, err := f.session().Kept()
-	if end := f.clock.Now().Add(time.Hour); err != nil || kept.Account.Renewable || !kept.Account.Until.Equal(end) || !kept.Account.Valid(f.clock.Now()) {
-		t.Errorf("got %+v, %v, want a valid session until %v that cannot be renewed", kept.Account, err, end)
+	contents, err := f.session().Contents()
+	if end := f.clock.Now().Add(time.Hour); err != nil || contents.Account.Renewable || !contents.Account.Until.Equal(end) || !contents.Account.Valid(f.clock.Now()) {
+		t.Errorf("got %+v, %v, want a valid session until %v that cannot be renewed", contents.Account, err, end)
 	}
 	if c, err := f.session().Credential(t.Context(), api, true); err != nil || c.Secret != f.access(alice, "for all") {
 		t.Errorf("the API: got %+v, %v, want the stored token", c, err)
@@ -254,13 +254,13 @@ func TestWarnsBeforeTheEnd(t *testing.T) {
 // Hosts below the registry's have an audience and a record each.
 func TestHosts(t *testing.T) {
 	f := newFixture(t)
-	kept := f.signedIn()
+	stored := f.signedIn()
 	apk := jwt(t, map[string]any{"iss": f.url, "sub": alice, "aud": "apk.cgr.dev", "exp": f.clock.Now().Add(time.Hour).Unix()})
-	f.steps = append(f.steps, step{"R1", "apk.cgr.dev", gives(apk, "")}, step{"R1", registry, gives(kept, "")})
+	f.steps = append(f.steps, step{"R1", "apk.cgr.dev", gives(apk, "")}, step{"R1", registry, gives(stored, "")})
 	if c, err := f.session().Credential(t.Context(), "apk.cgr.dev", true); err != nil || c.Secret != apk {
 		t.Errorf("apk.cgr.dev: got %q, %v, want a token for its own audience", c.Secret, err)
 	}
-	if c, err := f.session().Credential(t.Context(), "skills.cgr.dev", true); err != nil || c.Secret != kept {
+	if c, err := f.session().Credential(t.Context(), "skills.cgr.dev", true); err != nil || c.Secret != stored {
 		t.Errorf("skills.cgr.dev: got %q, %v, want a token for the registry's audience", c.Secret, err)
 	}
 	names, err := f.session().Usernames()

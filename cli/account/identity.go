@@ -26,7 +26,7 @@ func findIdentity(ctx context.Context, a *command.App) error {
 		return err
 	}
 	name := command.Quoted(a.IdentityName)
-	s.Patience = command.LockTimeout
+	s.LockTimeout = command.LockTimeout
 	s.NoSignIn = hint.With(fmt.Errorf("only a session can look up the identity %s by name", name),
 		hint.Text("docker-credential-cgr identities list --name %s", hint.Quote(a.IdentityName)))
 	identities, err := a.Identities(ctx, a.Client(ctx, s), "")

@@ -82,7 +82,7 @@ func revokeSaved(ctx context.Context, a *command.App, s *token.Session) error {
 	if err != nil {
 		return err
 	}
-	s.Patience = command.LockTimeout
+	s.LockTimeout = command.LockTimeout
 	client := a.Client(ctx, s)
 	revoked := map[string]bool{}
 	for _, t := range saved {

@@ -62,7 +62,7 @@ func (f *signInFlags) newSession(ctx context.Context, a *command.App, c *cobra.C
 	if err != nil {
 		return nil, err
 	}
-	s.Patience = command.LockTimeout
+	s.LockTimeout = command.LockTimeout
 	s.ConfirmAccount = func(last, now token.Account) bool { return confirmAccount(ctx, a, last, now) }
 	s.Audiences = f.audiences
 	source, found := a.IDToken()
@@ -83,7 +83,7 @@ func (f *signInFlags) newSession(ctx context.Context, a *command.App, c *cobra.C
 		if err := a.CheckOrganization(ctx); err != nil {
 			return nil, err
 		}
-		s.Patience = command.SignInLockTimeout
+		s.LockTimeout = command.SignInLockTimeout
 		s.SignIn, err = a.SignInFunc(s.STS, f.invite)
 	}
 	return s, err
@@ -177,7 +177,7 @@ func printSignedIn(a *command.App, s *token.Session, account token.Account) erro
 		return err
 	}
 	if s.IDToken != nil && s.Identity == "" {
-		if stored, err := s.Kept(); err == nil && stored.Account.Valid(s.Now()) {
+		if stored, err := s.Contents(); err == nil && stored.Account.Valid(s.Now()) {
 			a.WarnHint(hint.Text("docker-credential-cgr login --identity %s", account.Subject),
 				"get answers as %s, who is signed in on this machine, not as the identity of this job", stored.Account)
 			return nil

@@ -75,20 +75,20 @@ func showStatus(ctx context.Context, a *command.App, quick bool) error {
 	if err != nil {
 		return err
 	}
-	s.Patience = command.LockTimeout
+	s.LockTimeout = command.LockTimeout
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
-	kept, err := s.Kept()
+	contents, err := s.Contents()
 	if err != nil {
 		return err
 	}
 	st := status{
-		Identity: kept.Account.Subject, Email: kept.Account.Email,
-		SessionUntil: command.JSONTime(kept.Account.Until), Renewable: kept.Account.Renewable,
+		Identity: contents.Account.Subject, Email: contents.Account.Email,
+		SessionUntil: command.JSONTime(contents.Account.Until), Renewable: contents.Account.Renewable,
 		Store: s.Keychain.String(), StoreReason: s.Keychain.Why(),
 	}
 	hasStored := false
-	for _, t := range kept.Tokens {
+	for _, t := range contents.Tokens {
 		st.Tokens = append(st.Tokens, storedToken{t.Host, t.Username, t.Stored, command.JSONTime(t.Expires)})
 		if t.Stored && t.Valid && t.Host == s.Registry {
 			st.From, st.Valid, hasStored = "a stored credential (user "+t.Username+")", true, true
@@ -108,7 +108,7 @@ func showStatus(ctx context.Context, a *command.App, quick bool) error {
 		if a.Config.Identity != "" {
 			st.From, st.Identity = "the identity of auth.identity", a.Config.Identity
 		}
-		if quick && (a.Config.IdentityToken != "" || a.Config.IdentityTokenEnv != "") && !kept.Account.Valid(s.Now()) {
+		if quick && (a.Config.IdentityToken != "" || a.Config.IdentityTokenEnv != "") && !contents.Account.Valid(s.Now()) {
 			// Reading a file or a variable needs no network.
 			idToken, err := s.IDToken(ctx)
 			if err == nil {
@@ -118,7 +118,7 @@ func showStatus(ctx context.Context, a *command.App, quick bool) error {
 				st.setInvalid(err)
 			}
 		}
-	case kept.Account.Valid(s.Now()):
+	case contents.Account.Valid(s.Now()):
 		st.From, st.Valid = "the session", true
 	}
 	if st.Valid && !quick && a.Config.IdentityID == "" {
@@ -143,7 +143,7 @@ func showStatus(ctx context.Context, a *command.App, quick bool) error {
 		a.PrintError(hint.With(command.ErrNotSignedIn, fix))
 		return command.ErrNotSignedIn
 	}
-	if kept.Account.EndsSoon(s.Now()) && term.IsTerminal(int(a.Stderr.Fd())) {
+	if contents.Account.EndsSoon(s.Now()) && term.IsTerminal(int(a.Stderr.Fd())) {
 		a.WarnHint(hint.Do(hint.SignIn), "the session ends within the hour")
 	}
 	return nil

@@ -68,7 +68,7 @@ func (a *App) SignInSession() (*token.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Patience = LockTimeout
+	s.LockTimeout = LockTimeout
 	if s.IDToken != nil {
 		return s, nil
 	}
@@ -86,7 +86,7 @@ func (a *App) SignInSession() (*token.Session, error) {
 		}
 		return signIn(ctx, r)
 	}
-	s.Patience = SignInLockTimeout
+	s.LockTimeout = SignInLockTimeout
 	return s, nil
 }
 
@@ -95,7 +95,7 @@ func (a *App) RefuseSignIn(s *token.Session, reason error) {
 	if a.Config.Unpaired != "" {
 		reason = hint.With(reason, hint.Text("set both CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN: %s is missing", a.Config.Unpaired))
 	}
-	s.SignIn, s.NoSignIn, s.Patience = nil, reason, LockTimeout
+	s.SignIn, s.NoSignIn, s.LockTimeout = nil, reason, LockTimeout
 	a.Debug("no interactive sign-in: %v", reason)
 }
 

@@ -67,7 +67,7 @@ func diagnose(ctx context.Context, a *command.App, configErr error, image string
 		checker.Session, checker.SessionErr = a.Session()
 	}
 	if s := checker.Session; s != nil {
-		s.Patience = lockTimeout
+		s.LockTimeout = lockTimeout
 		// Do not wait for the user to unlock the keychain: a locked one is a finding.
 		var err error
 		if s.Keychain, err = keychain.Open(keychain.Kind(a.Config.Keychain), command.Name, 0); err != nil {

@@ -107,7 +107,7 @@ func storedCredential(ctx context.Context, a *command.App) (c token.Credential, 
 	if err != nil {
 		return c, err
 	}
-	stored, err := s.Kept()
+	stored, err := s.Contents()
 	if err != nil {
 		return c, err
 	}

@@ -64,7 +64,7 @@ func serve(ctx context.Context, a *command.App, parent string, idle time.Duratio
 	if len(page.Organizations) == 1 {
 		tokens.parent = page.Organizations[0].ID
 	}
-	if stored, err := s.Kept(); err == nil && stored.Account.Subject != "" {
+	if stored, err := s.Contents(); err == nil && stored.Account.Subject != "" {
 		page.Account = stored.Account.String()
 	}
 	closePage := func() {}
@@ -196,7 +196,7 @@ func (t *pullTokens) Revoke(ctx context.Context, id string) error {
 }
 
 func (t *pullTokens) Saved() (id string, err error) {
-	stored, err := t.session.Kept()
+	stored, err := t.session.Contents()
 	if err != nil {
 		return "", fmt.Errorf("cannot tell which pull token is saved on this machine: %w", err)
 	}

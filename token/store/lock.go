@@ -19,7 +19,7 @@ const writeTimeout = 5 * time.Second
 // LockName returns the name of the session's lock. The names of its notes begin with it.
 func (s *Records) LockName() string { return lockName(s.Issuer, s.Identity) }
 
-// Lock waits up to Patience for the session's lock and returns what releases it. Each time
+// Lock waits up to LockTimeout for the session's lock and returns what releases it. Each time
 // another process has released the lock, check is called first, at the same time as in all
 // other waiting processes; if it reports done, the lock is not taken, and unlock is nil.
 //
@@ -27,10 +27,10 @@ func (s *Records) LockName() string { return lockName(s.Issuer, s.Identity) }
 // redeemed then, so the worst that can happen is a second sign-in window.
 func (s *Records) Lock(ctx context.Context, check func() (done bool, err error)) (unlock func(), err error) {
 	name := s.LockName()
-	waiting, cancel := context.WithTimeout(ctx, s.Patience)
+	waiting, cancel := context.WithTimeout(ctx, s.LockTimeout)
 	defer cancel()
 	noteOnce := sync.OnceFunc(func() {
-		s.Note("waiting for %s, for %s at most", s.Keychain.ReadLockOwner(name), s.Patience)
+		s.Note("waiting for %s, for %s at most", s.Keychain.ReadLockOwner(name), s.LockTimeout)
 	})
 	for {
 		lock, err := s.Keychain.TryLock(name)
@@ -65,7 +65,7 @@ func (s *Records) lockTimeoutError(err error) error {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return hint.With(fmt.Errorf("gave up after waiting %s for %s", s.Patience, s.Keychain.ReadLockOwner(s.LockName())),
+	return hint.With(fmt.Errorf("gave up after waiting %s for %s", s.LockTimeout, s.Keychain.ReadLockOwner(s.LockName())),
 		hint.Text("end that process, or try again"))
 }
 

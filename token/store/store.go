@@ -20,8 +20,8 @@ type Records struct {
 	Issuer   string // URL, without a trailing slash
 	Identity string // UIDP of the identity to assume; empty for a person
 	Keychain *keychain.Keychain
-	// Patience is how long to wait for the lock of another process.
-	Patience time.Duration
+	// LockTimeout is how long to wait for the lock of another process.
+	LockTimeout time.Duration
 
 	Now   func() time.Time
 	Warn  func(error)
