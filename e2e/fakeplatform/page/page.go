@@ -34,7 +34,7 @@ small { display: block; margin-top: 2rem; }
 <main>
 <h1>%s</h1>
 %s
-<small>A fake platform for the Chainguard platform, for tests and demonstrations.</small>
+<small>This is a fake Chainguard platform for tests and demonstrations.</small>
 </main>
 </body>
 </html>
