@@ -8,10 +8,11 @@ import (
 
 // What the real systems say.
 const (
-	clusterIssuer  = "https://westeurope.oic.prod-aks.azure.com/7e3b/9d1a/"
-	githubIssuer   = "https://token.actions.githubusercontent.com"
-	kubernetesPath = "/var/run/chainguard/oidc/oidc-token" // where package workload looks
-	azureAudience  = "api://AzureADTokenExchange"
+	clusterIssuer    = "https://westeurope.oic.prod-aks.azure.com/7e3b/9d1a/"
+	githubIssuer     = "https://token.actions.githubusercontent.com"
+	kubernetesIssuer = "https://kubernetes.example.com"      // replaces ISSUER_URL
+	kubernetesPath   = "/var/run/chainguard/oidc/oidc-token" // where package workload looks
+	azureAudience    = "api://AzureADTokenExchange"
 )
 
 // ciJob is a job as a page of docs/ci says to write it.
@@ -119,7 +120,7 @@ var ciJobs = []ciJob{
 	},
 	{
 		name: "Kubernetes", page: "kubernetes.md", blocks: []int{1}, read: readPod,
-		issuer: "ISSUER_URL", subject: "system:serviceaccount:NAMESPACE:SERVICE_ACCOUNT",
+		issuer: kubernetesIssuer, subject: "system:serviceaccount:NAMESPACE:SERVICE_ACCOUNT",
 		system: (*machine).kubernetes,
 	},
 	{

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -27,6 +26,7 @@ type machine struct {
 	store    string   // where secrets may lie, below a home; empty: nowhere
 	environ  []string // of every program, beside what the CI system and its pipeline say
 	output   string   // of all scripts
+	earlier  int      // how many secrets the platform had issued before the job
 }
 
 // newMachine makes a machine without the program, which was built into a folder.
@@ -41,7 +41,7 @@ func newMachine(t *testing.T, built string) *machine {
 		store: filepath.Join(".local", "state", program.Name) + string(filepath.Separator),
 	}
 	t.Cleanup(func() { _ = platform.Close() })
-	for _, name := range []string{"home", "root", "bin", "tools", "job"} {
+	for _, name := range []string{"administrator", "home", "root", "bin", "tools", "job"} {
 		if err := os.Mkdir(m.path(name), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +55,7 @@ func newMachine(t *testing.T, built string) *machine {
 	path := strings.Join([]string{m.path("tools"), m.path("bin"), os.Getenv("PATH")}, string(os.PathListSeparator))
 	m.environ = append(settings, "PATH="+path, "HOME="+m.path("home"), "CI=true", "BROWSER=visit", "WINDOWS="+m.path("windows"))
 
-	for _, name := range []string{"docker", "crane", "curl", "wget", "circleci", "buildkite-agent", "chainctl"} {
+	for _, name := range []string{"docker", "crane", "curl", "wget", "circleci", "buildkite-agent"} {
 		m.addTool(name, "exec ci-tool "+name+` "$@"`)
 	}
 	m.addTool("az", "echo "+clusterIssuer)
@@ -121,32 +121,21 @@ func (m *machine) mustRun(environ []string, quiet bool, scripts ...string) {
 	}
 }
 
-// identityFlags runs a page's chainctl command, and gives what it was told: its
-// flags, and below "subcommand" the words before them.
-func (m *machine) identityFlags(block string) map[string]string {
+// asAdministrator runs a command with another home, as an owner of the organization who signs
+// in for it, and returns its standard output.
+func (m *machine) asAdministrator(command string) string {
 	m.t.Helper()
-	output, err := m.command(nil, "bash", "-euc", block).Output()
+	c := m.command([]string{
+		"HOME=" + m.path("administrator"), "PATH=" + m.path("tools") + string(os.PathListSeparator) + m.built +
+			string(os.PathListSeparator) + os.Getenv("PATH"), "CI=", "CHAINGUARD_AUTH_AUTO_LOGIN=always",
+	}, "bash", "-euc", command)
+	var stderr strings.Builder
+	c.Stderr = &stderr
+	output, err := c.Output()
 	if err != nil {
-		m.t.Fatalf("%v\n%s", err, block)
+		m.t.Fatalf("%v\n%s\nprinted:\n%s", err, command, stderr.String())
 	}
-	var args []string
-	if err := json.Unmarshal(output, &args); err != nil {
-		m.t.Fatalf("%v in %s", err, output)
-	}
-	flags := map[string]string{}
-	for _, arg := range args {
-		flag, isFlag := strings.CutPrefix(arg, "--")
-		if !isFlag {
-			flags["subcommand"] = strings.TrimSpace(flags["subcommand"] + " " + arg)
-			continue
-		}
-		name, value, ok := strings.Cut(flag, "=")
-		if !ok {
-			m.t.Errorf("chainctl was given %q, which has no value", arg)
-		}
-		flags[name] = value
-	}
-	return flags
+	return strings.TrimSpace(string(output))
 }
 
 // leaks gives where secrets lie that the platform issued: in what was printed, but

@@ -36,8 +36,10 @@ func readBlocks(t *testing.T, page string) []block {
 	return blocks
 }
 
-// makesIdentity says whether a block makes an identity, once and not in a job.
-func (b block) makesIdentity() bool { return strings.HasPrefix(b.text, "chainctl ") }
+// createsIdentity reports whether a block creates the identity that the job assumes.
+func (b block) createsIdentity() bool {
+	return strings.HasPrefix(b.text, program.Name+" identities create ")
+}
 
 // pipeline is what a CI system is told to run.
 type pipeline struct {

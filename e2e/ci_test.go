@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -111,7 +112,7 @@ func TestPagesAreRun(t *testing.T) {
 		}
 		for i, b := range readBlocks(t, page) {
 			run := slices.ContainsFunc(ciJobs, func(j ciJob) bool { return j.page == page && slices.Contains(j.blocks, i) })
-			if !run && !b.makesIdentity() && b.text != keepsFresh {
+			if !run && !b.createsIdentity() && b.text != keepsFresh {
 				t.Errorf("%s: no job of the tests runs block %d:\n%s", page, i, b.text)
 			}
 		}
@@ -131,17 +132,17 @@ type ciRun struct {
 	identity string // UIDP
 }
 
-// prepare reads a job from its page, and makes the identity that the page makes.
+// prepare reads a job from its page and creates its identity with the page's command.
 func (m *machine) prepare(j ciJob) *ciRun {
 	m.t.Helper()
 	blocks := readBlocks(m.t, j.page)
 	var identity block // the last one before the job
 	for _, b := range blocks[:j.blocks[0]] {
-		if b.makesIdentity() {
+		if b.createsIdentity() {
 			identity = b
 		}
 	}
-	r := &ciRun{ciJob: j, m: m, identity: m.makeIdentity(j, identity.text)}
+	r := &ciRun{ciJob: j, m: m, identity: m.createIdentity(j, identity.text)}
 	if !j.installs {
 		m.install()
 	}
@@ -184,41 +185,55 @@ func (r *ciRun) variables() []string {
 	return environ
 }
 
-// makeIdentity makes the identity that a page's chainctl command makes, after a
-// look at what it lets in.
-func (m *machine) makeIdentity(j ciJob, command string) string {
+// createIdentity runs the command of a page that creates the job's identity and checks what it
+// accepts. Then it changes its issuer to that of the fake platform's ID tokens.
+func (m *machine) createIdentity(j ciJob, command string) (id string) {
 	m.t.Helper()
-	flags := m.identityFlags(strings.ReplaceAll(command, "ORGANIZATION", fakeplatform.Organization))
-	if strings.HasPrefix(flags["subcommand"], "iam identities create github ") {
-		flags["identity-issuer"] = githubIssuer
-		flags["subject"] = "repo:" + flags["github-repo"] + ":ref:" + flags["github-ref"]
-	}
-	for name, want := range map[string]string{
-		"identity-issuer": j.issuer, "role": "registry.pull", "parent": fakeplatform.Organization,
-	} {
-		if flags[name] != want {
-			m.t.Errorf("%s: the identity has %s %q, want %q", j.page, name, flags[name], want)
+	var lifetime time.Duration // of the job's tokens
+	m.platform.Change(func(b *fakeplatform.Behavior) { lifetime, b.AccessLifetime = b.AccessLifetime, 0 })
+	command = strings.NewReplacer("ORGANIZATION", fakeplatform.Organization, "ISSUER_URL", kubernetesIssuer).Replace(command)
+	id = m.asAdministrator(command)
+	var identity struct {
+		ClaimMatch struct{ Issuer, Subject, SubjectPattern, Audience string }
+		Roles      []struct {
+			Name  string
+			Group struct{ Name string }
 		}
 	}
-	pattern, isPattern := flags["subject-pattern"]
-	if !isPattern {
-		pattern = "^" + regexp.QuoteMeta(flags["subject"]) + "$"
+	description := m.asAdministrator(program.Name + " identities describe -o json " + id)
+	if err := json.Unmarshal([]byte(description), &identity); err != nil {
+		m.t.Fatalf("%v in %s", err, description)
+	}
+	match := identity.ClaimMatch
+	if match.Issuer != j.issuer {
+		m.t.Errorf("%s: the identity has the issuer %q, want %q", j.page, match.Issuer, j.issuer)
+	}
+	if len(identity.Roles) != 1 || identity.Roles[0].Name != "registry.pull" || identity.Roles[0].Group.Name != fakeplatform.Organization {
+		m.t.Errorf("%s: the identity has the roles %v, want registry.pull", j.page, identity.Roles)
+	}
+	pattern := match.SubjectPattern
+	if pattern == "" {
+		pattern = "^" + regexp.QuoteMeta(match.Subject) + "$"
 	}
 	subjects, err := regexp.Compile(pattern)
 	if err != nil {
 		m.t.Fatalf("%s: %v", j.page, err)
 	}
 	if !strings.HasPrefix(pattern, "^") || !strings.HasSuffix(pattern, "$") {
-		m.t.Errorf("%s: the pattern %s also fits a part of a subject", j.page, pattern)
+		m.t.Errorf("%s: the pattern %s also matches a part of a subject", j.page, pattern)
 	}
 	if !subjects.MatchString(j.subject) || subjects.MatchString(j.stranger) {
-		m.t.Errorf("%s: the identity is for %s: it has to let in %q and not %q", j.page, pattern, j.subject, j.stranger)
+		m.t.Errorf("%s: the identity is for %s: it has to accept %q and not %q", j.page, pattern, j.subject, j.stranger)
 	}
-	match := fakeplatform.Match{Subject: j.subject, Audience: flags["audience"]}
+	update := program.Name + " identities update --yes --identity-issuer=" + m.platform.WorkloadIssuer()
 	if j.audience != "" {
-		match.Audience = j.audience
+		update += " --audience=" + j.audience
 	}
-	return m.platform.MatchingIdentity(match, flags["role"])
+	m.asAdministrator(update + " " + id)
+	m.platform.Change(func(b *fakeplatform.Behavior) { b.AccessLifetime = lifetime })
+	m.platform.ResetCounts()
+	m.earlier = len(m.platform.Issued())
+	return id
 }
 
 // wantPulled fails unless the private image was pulled so many times, with nobody
@@ -242,9 +257,9 @@ type jwtIssued struct {
 	raw string
 }
 
-// tokens are the JWTs that an issuer has made so far.
+// tokens returns the JWTs that an issuer has issued to the job.
 func (m *machine) tokens(issuer string) (all []jwtIssued) {
-	for _, secret := range m.platform.Issued() {
+	for _, secret := range m.platform.Issued()[m.earlier:] {
 		token, err := jwt.ParseSigned(secret, []jose.SignatureAlgorithm{jose.RS256, jose.ES256})
 		var claims jwt.Claims
 		if err == nil && token.UnsafeClaimsWithoutVerification(&claims) == nil && claims.Issuer == issuer {
