@@ -15,6 +15,7 @@ import (
 
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // machine is where one CI job runs: with homes, programs and a platform of its own.
@@ -91,7 +92,7 @@ func (m *machine) install() {
 
 // command is a program that the job runs.
 func (m *machine) command(environ []string, name string, args ...string) *exec.Cmd {
-	ctx, cancel := context.WithTimeout(m.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(m.t.Context(), 2*testenv.Timeout)
 	m.t.Cleanup(cancel)
 	c := exec.CommandContext(ctx, name, args...)
 	c.Dir, c.WaitDelay = m.path("job"), time.Second

@@ -15,6 +15,7 @@ import (
 
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // keepsFresh is what a pod runs beside programs that pull, as kubernetes.md has it.
@@ -30,7 +31,7 @@ func TestLoginRefresh(t *testing.T) {
 		m.platform.Change(func(b *fakeplatform.Behavior) { b.AccessLifetime, b.IDTokenLifetime = life, life })
 		k := m.keepFresh(r.variables())
 		began, mounted := time.Now(), time.Now()
-		await(t, "two lives are over", func() bool {
+		testenv.Await(t, "two lives are over", func() bool {
 			if time.Since(mounted) > life/3 { // the kubelet replaces it in time
 				r.variables()
 				mounted = time.Now()
@@ -58,7 +59,7 @@ func TestLoginRefresh(t *testing.T) {
 		t.Parallel()
 		m, r := newPod(t, bin)
 		k := m.keepFresh(r.variables())
-		await(t, "it keeps tokens fresh", func() bool { return k.said("Renewing the tokens") > 0 })
+		testenv.Await(t, "it keeps tokens fresh", func() bool { return k.said("Renewing the tokens") > 0 })
 		k.endsWith(os.Interrupt, 130)
 	})
 
@@ -68,7 +69,7 @@ func TestLoginRefresh(t *testing.T) {
 		m.install()
 		m.platform.Change(func(b *fakeplatform.Behavior) { b.AutoApprove, b.AccessLifetime = true, time.Second })
 		k := m.keepFresh([]string{"CI="})
-		await(t, "it keeps tokens fresh", func() bool { return k.said("Renewing the tokens") > 0 })
+		testenv.Await(t, "it keeps tokens fresh", func() bool { return k.said("Renewing the tokens") > 0 })
 		m.platform.RevokeSessions()
 		k.endsWith(nil, 3)
 		if k.said("hint: docker-credential-cgr login") == 0 {
@@ -89,10 +90,10 @@ func TestLoginRefresh(t *testing.T) {
 			b.AutoApprove, b.AccessLifetime, b.Reuse = true, time.Second, fakeplatform.ReuseRevokes
 		})
 		k := m.keepFresh([]string{"CI=", "CHAINGUARD_DEBUG=1"})
-		await(t, "it keeps tokens fresh", func() bool { return k.said("Renewing the tokens") > 0 })
+		testenv.Await(t, "it keeps tokens fresh", func() bool { return k.said("Renewing the tokens") > 0 })
 
 		refreshed := k.said("refreshing at")
-		await(t, "it refreshed beside those who ask", func() bool {
+		testenv.Await(t, "it refreshed beside those who ask", func() bool {
 			m.getAtOnce(processes)
 			return k.said("refreshing at") > refreshed
 		})
@@ -103,7 +104,7 @@ func TestLoginRefresh(t *testing.T) {
 
 		// Now one token serves all: whoever comes first asks for it, and the rest find it.
 		had := m.refreshTokens()
-		await(t, "it refreshed again", func() bool { return m.refreshTokens() > had })
+		testenv.Await(t, "it refreshed again", func() bool { return m.refreshTokens() > had })
 		m.platform.Change(func(b *fakeplatform.Behavior) { b.AccessLifetime = time.Hour })
 		before := m.platform.Count("sts.refresh")
 		if answers := m.getAtOnce(processes); len(slices.Compact(answers)) != 1 {
@@ -111,7 +112,7 @@ func TestLoginRefresh(t *testing.T) {
 		}
 		// Its own turn comes within a second. It says nothing where that was meanwhile.
 		turn := time.Now().Add(2 * time.Second)
-		await(t, "it had its turn", func() bool { return k.said("is good") > 0 || time.Now().After(turn) })
+		testenv.Await(t, "it had its turn", func() bool { return k.said("is good") > 0 || time.Now().After(turn) })
 		k.endsWith(syscall.SIGTERM, 0)
 		m.getAtOnce(1)
 		if got := m.platform.Count("sts.refresh") - before; got != 1 {

@@ -15,6 +15,7 @@ import (
 
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // TestPages runs the job of each page of docs/ci as it stands there, with the
@@ -61,7 +62,7 @@ func TestPagesPastTheHour(t *testing.T) {
 			exchanged := m.platform.Count("sts.exchange")
 			if j.onDemand {
 				spent := append(m.tokens(m.platform.Issuer), m.tokens(m.platform.WorkloadIssuer())...)
-				await(t, "the tokens are past their ends", func() bool { return pastTheirEnds(spent) })
+				testenv.Await(t, "the tokens are past their ends", func() bool { return pastTheirEnds(spent) })
 			}
 
 			// The system has another ID token, where it was.

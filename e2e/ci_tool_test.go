@@ -10,7 +10,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -154,14 +153,4 @@ func fetch(req *http.Request) ([]byte, error) {
 		return nil, fmt.Errorf("%s answered %s", req.URL.Host, resp.Status)
 	}
 	return io.ReadAll(resp.Body)
-}
-
-// await waits until a condition holds.
-func await(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(60 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
 }

@@ -8,13 +8,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/leaks"
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // fixture is where somebody signs in with their organization's provider: with a home
@@ -24,7 +24,7 @@ type fixture struct {
 	platform *fakeplatform.Platform
 	home     string
 	binary   string
-	environ  []string
+	environ  testenv.Environ
 }
 
 func newFixture(t *testing.T, binary string, behave func(*fakeplatform.Behavior)) *fixture {
@@ -35,23 +35,15 @@ func newFixture(t *testing.T, binary string, behave func(*fakeplatform.Behavior)
 	}
 	t.Cleanup(func() { _ = platform.Close() })
 	d := &fixture{t: t, platform: platform, home: t.TempDir(), binary: binary}
-	d.environ = append(platform.Environ(),
+	d.environ = testenv.Environ{}.With(platform.Environ()...).With(
 		"PATH="+os.Getenv("PATH"), "HOME="+d.home, "CHAINGUARD_KEYCHAIN=file", "DBUS_SESSION_BUS_ADDRESS=",
 		"GOCOVERDIR="+os.Getenv("GOCOVERDIR"), "SYSTEMROOT="+os.Getenv("SYSTEMROOT"), "LOCALAPPDATA="+d.home, "APPDATA="+d.home,
-		"BROWSER=visit", "WINDOWS="+d.windowsFile())
+		"BROWSER=visit", "WINDOWS="+filepath.Join(d.home, "windows"))
 	return d
 }
 
-func (d *fixture) windowsFile() string { return filepath.Join(d.home, "windows") }
-
-// windows are the addresses that browsers were opened on.
-func (d *fixture) windows() []string {
-	text, err := os.ReadFile(d.windowsFile())
-	if err != nil && !os.IsNotExist(err) {
-		d.t.Fatal(err)
-	}
-	return strings.Fields(string(text))
-}
+// windows returns the addresses that browser windows were opened with.
+func (d *fixture) windows() []string { return d.environ.Windows() }
 
 // running is a command on its way.
 type running struct {
@@ -78,7 +70,7 @@ func (d *fixture) start(stdin string, environ []string, args ...string) *running
 	}
 	d.t.Cleanup(func() { _ = file.Close() })
 	r := &running{Cmd: exec.CommandContext(ctx, d.binary, args...), said: file.Name()}
-	r.Env = append(slices.Clone(d.environ), environ...)
+	r.Env = d.environ.With(environ...).List()
 	r.Stdin, r.Stdout, r.Stderr = strings.NewReader(stdin), &r.out, file
 	if err := r.Start(); err != nil {
 		d.t.Fatal(err)
@@ -150,7 +142,7 @@ func (d *fixture) says(r *running, pattern string) string {
 	d.t.Helper()
 	expression := regexp.MustCompile(pattern)
 	var found []string
-	await(d.t, "it says "+pattern, func() bool {
+	testenv.Await(d.t, "it says "+pattern, func() bool {
 		found = expression.FindStringSubmatch(r.err())
 		return found != nil
 	})

@@ -138,9 +138,8 @@ func (b *burst) measure(ctx context.Context, n int) error {
 	b.took = append(b.took, took-delay)
 	b.served = append(b.served, served)
 	b.refreshes = append(b.refreshes, b.platform.Count("sts.refresh"))
-	windows, err := b.fixture.windows()
-	b.windows = append(b.windows, windows)
-	return err
+	b.windows = append(b.windows, len(b.fixture.environ.Windows()))
+	return nil
 }
 
 // expire signs in with an access token that is valid too briefly to be used again.
@@ -264,15 +263,6 @@ func awaitRead(ctx context.Context, pipe *os.File) error {
 		time.Sleep(time.Millisecond)
 	}
 	return ctx.Err()
-}
-
-// windows returns how many browser windows were opened since forgetWindows.
-func (p *fixture) windows() (int, error) {
-	text, err := os.ReadFile(p.environ["WINDOWS"])
-	if errors.Is(err, os.ErrNotExist) {
-		return 0, nil
-	}
-	return bytes.Count(text, []byte("\n")), err
 }
 
 func (p *fixture) forgetWindows() error {

@@ -8,17 +8,16 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"docker-credential-cgr/e2e/desktop"
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // browserName is the name under which this program acts as the browser.
@@ -40,7 +39,7 @@ type skip struct{ what, why string }
 type fixture struct {
 	dir     string // temporary
 	bin     string
-	environ map[string]string
+	environ testenv.Environ
 	session *desktop.Session // nil if there is none
 	busless bool             // a process can run without a session bus
 	gnupg   bool             // gpg has started agents
@@ -68,17 +67,9 @@ func newFixture() (_ *fixture, err error) {
 			return nil, err
 		}
 	}
-	p.environ = map[string]string{
-		"HOME":            p.path("home"),
-		"XDG_RUNTIME_DIR": p.path("run"),
-		"TMPDIR":          p.path("tmp"),
-		"PATH":            p.bin + string(os.PathListSeparator) + os.Getenv("PATH"),
-		"LANG":            "C.UTF-8",
-		"BROWSER":         filepath.Join(p.bin, browserName),
-		"WINDOWS":         p.path("windows"),
-		// Sign in without a terminal.
-		"CHAINGUARD_AUTH_AUTO_LOGIN": "always",
-	}
+	p.environ = testenv.NewEnviron(dir, p.bin)
+	// The measurements choose the store themselves and sign in without a terminal.
+	p.environ.Set("CHAINGUARD_KEYCHAIN=", "GORACE=", "XDG_RUNTIME_DIR="+p.path("run"), "CHAINGUARD_AUTH_AUTO_LOGIN=always")
 	if err := p.build(); err != nil {
 		return nil, err
 	}
@@ -142,7 +133,7 @@ func (p *fixture) build() error {
 
 // startDesktop starts a session bus with an unlocked keyring, if they are installed.
 func (p *fixture) startDesktop() {
-	session, err := desktop.Start(desktop.User{UID: os.Getuid(), Dir: p.path("run"), Environ: environ(p.environ)})
+	session, err := desktop.Start(desktop.User{UID: os.Getuid(), Dir: p.path("run"), Environ: p.environ.List()})
 	if err == nil {
 		p.session = session
 		err = session.StartKeyring()
@@ -180,20 +171,7 @@ func (p *fixture) newPlatform() (*fakeplatform.Platform, error) {
 
 // with returns the fixture's environment with additional settings.
 func (p *fixture) with(settings ...[]string) []string {
-	all := maps.Clone(p.environ)
-	for _, setting := range slices.Concat(settings...) {
-		name, value, _ := strings.Cut(setting, "=")
-		all[name] = value
-	}
-	return environ(all)
-}
-
-func environ(settings map[string]string) []string {
-	list := make([]string, 0, len(settings))
-	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		list = append(list, name+"="+settings[name])
-	}
-	return list
+	return p.environ.With(slices.Concat(settings...)...).List()
 }
 
 // close stops everything and removes all files.

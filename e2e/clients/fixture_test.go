@@ -15,11 +15,8 @@ import (
 	"time"
 
 	"docker-credential-cgr/e2e/fakeplatform"
+	"docker-credential-cgr/e2e/testenv"
 )
-
-// patience bounds whatever a test waits for. It is long, for machines that are
-// slow and busy: nothing takes it when all is well.
-const patience = 90 * time.Second
 
 // fixture is where one test takes place: a platform, and a machine with a home on
 // it. When the test ends it is searched for secrets, and nothing of it may be left.
@@ -29,7 +26,7 @@ type fixture struct {
 	host     string // the registry's
 	dir      string // all that is written lies below
 	home     string
-	environ  map[string]string
+	environ  testenv.Environ
 	watch    *watch
 	heard    []result // what the programs said
 	profile  string   // Chromium's, if it runs: it is not searched
@@ -63,23 +60,9 @@ func newMachine(t *testing.T, opts ...fakeplatform.Option) *fixture {
 		t: t, platform: platform, host: platform.RegistryHost(),
 		dir: dir, home: filepath.Join(dir, "home"),
 	}
-	p.environ = map[string]string{
-		"HOME":            p.home,
-		"XDG_RUNTIME_DIR": filepath.Join(dir, "run"),
-		"TMPDIR":          filepath.Join(dir, "tmp"),
-		"PATH":            bin + string(os.PathListSeparator) + os.Getenv("PATH"),
-		"LANG":            "C.UTF-8",
-		"GOCOVERDIR":      os.Getenv("GOCOVERDIR"),
-		// With the race detector, programs would stay for a second at their end.
-		"GORACE":              "atexit_sleep_ms=0",
-		"CHAINGUARD_KEYCHAIN": "file",
-		"BROWSER":             "visit",
-		"WINDOWS":             filepath.Join(dir, "windows"),
-	}
-	for _, setting := range platform.Environ() {
-		name, value, _ := strings.Cut(setting, "=")
-		p.environ[name] = value
-	}
+	p.environ = testenv.NewEnviron(dir, bin)
+	p.environ.Set(platform.Environ()...)
+	p.environ.Set("XDG_RUNTIME_DIR="+filepath.Join(dir, "run"), "GOCOVERDIR="+os.Getenv("GOCOVERDIR"))
 	for _, name := range []string{"HOME", "XDG_RUNTIME_DIR", "TMPDIR"} {
 		if err := os.MkdirAll(p.environ[name], 0o700); err != nil {
 			t.Fatal(err)
@@ -121,24 +104,7 @@ func (p *fixture) writeConfig(text string) {
 }
 
 // set sets variables of the environment; an empty value removes one.
-func (p *fixture) set(settings ...string) {
-	for _, setting := range settings {
-		name, value, _ := strings.Cut(setting, "=")
-		p.environ[name] = value
-	}
-}
-
-// settings is the environment as programs take it. It is not nil, which would be
-// this process's own.
-func (p *fixture) settings() []string {
-	settings := []string{}
-	for name, value := range p.environ {
-		if value != "" {
-			settings = append(settings, name+"="+value)
-		}
-	}
-	return settings
-}
+func (p *fixture) set(settings ...string) { p.environ.Set(settings...) }
 
 // signsInAlone has the helper open a browser though nobody is at a terminal.
 func (p *fixture) signsInAlone() { p.set("CHAINGUARD_AUTH_AUTO_LOGIN=always") }
@@ -154,7 +120,7 @@ func (p *fixture) command(ctx context.Context, args ...string) *exec.Cmd {
 	}
 	cmd := isolated(ctx, scratch, p.home, args[0], args[1:]...)
 	cmd.Dir = p.home
-	cmd.Env = p.settings()
+	cmd.Env = p.environ.List()
 	p.watch.skip(cmd.Args)
 	p.watch.skip(args)
 	// A child that stays would keep the pipes open.
@@ -215,7 +181,7 @@ type running struct {
 // the end of a test that failed before that, the command is stopped.
 func (p *fixture) start(input string, args ...string) *running {
 	p.t.Helper()
-	ctx, stop := context.WithTimeout(p.t.Context(), patience)
+	ctx, stop := context.WithTimeout(p.t.Context(), testenv.Timeout)
 	r := &running{p: p, cmd: p.command(ctx, args...), stop: stop, since: time.Now(), name: strings.Join(args, " ")}
 	r.cmd.Stdin, r.cmd.Stdout, r.cmd.Stderr = strings.NewReader(input), &r.stdout, &r.stderr
 	if err := r.cmd.Start(); err != nil {
@@ -257,14 +223,8 @@ func (p *fixture) get() result {
 	return p.asks(p.host, "docker-credential-cgr", "get")
 }
 
-// windows says how many browser windows were opened.
-func (p *fixture) windows() int {
-	text, err := os.ReadFile(p.environ["WINDOWS"])
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		p.t.Fatal(err)
-	}
-	return bytes.Count(text, []byte("\n"))
-}
+// windows returns how many browser windows were opened.
+func (p *fixture) windows() int { return len(p.environ.Windows()) }
 
 // wantCounts compares how many requests the platform has seen since the last
 // call, by name ("windows" being those of the browser), with what is wanted.

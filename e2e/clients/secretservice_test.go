@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // Names of the Secret Service (freedesktop.org Secret Service API 0.2) and of
@@ -152,7 +154,7 @@ func startSilentPrompter(t *testing.T, bus *dbus.Conn) (asked func() bool) {
 func (p *fixture) await(what string, check func() error) {
 	p.t.Helper()
 	var err error
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(testenv.Timeout); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if err = check(); err == nil {
 			return
 		}

@@ -46,7 +46,7 @@ func (p *fixture) openTerminalOf(columns, rows int) *terminal {
 func (s *terminal) tmux(args ...string) (string, error) {
 	// Not to start a server, which would be one outside of the place.
 	cmd := exec.Command("tmux", append([]string{"-N", "-S", s.socket}, args...)...)
-	cmd.Env = s.p.settings()
+	cmd.Env = s.p.environ.List()
 	out, err := cmd.Output()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {

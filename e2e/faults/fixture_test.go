@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,11 +16,8 @@ import (
 
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
-
-// patience bounds whatever a test waits for. It is long, for machines that are
-// slow and busy: nothing takes it when all is well.
-const patience = 90 * time.Second
 
 // notFound is what get prints where there is no credential.
 const notFound = "credentials not found in native keychain\n"
@@ -37,7 +33,7 @@ type fixture struct {
 	uid      int
 	dir      string // all that is written lies below
 	home     string
-	environ  map[string]string
+	environ  testenv.Environ
 
 	mu    sync.Mutex
 	heard []result // what the programs said
@@ -60,19 +56,7 @@ func newFixture(t *testing.T, opts ...fakeplatform.Option) *fixture {
 		uid: firstUID + n, dir: placeDir(firstUID + n),
 	}
 	p.home = p.path("home")
-	p.environ = map[string]string{
-		"HOME":   p.home,
-		"TMPDIR": p.path("tmp"),
-		"PATH":   bin + string(os.PathListSeparator) + os.Getenv("PATH"),
-		"LANG":   "C.UTF-8",
-		"TZ":     "UTC",
-		// With the race detector, programs would stay for a second at their end.
-		"GORACE":              "atexit_sleep_ms=0",
-		"CHAINGUARD_KEYCHAIN": "file",
-		"BROWSER":             filepath.Join(bin, "visit"),
-		"WINDOWS":             p.path("windows"),
-	}
-	p.set(platform.Environ()...)
+	p.environ = testenv.NewEnviron(p.dir, bin).With(append(platform.Environ(), "TZ=UTC")...)
 	for dir, mode := range map[string]os.FileMode{p.dir: 0o711, p.home: 0o700, p.path("tmp"): 0o700, p.path("run"): 0o700} {
 		if err := os.MkdirAll(dir, mode); err != nil {
 			t.Fatal(err)
@@ -111,22 +95,12 @@ func (p *fixture) leave() {
 }
 
 // set sets variables of the environment; an empty value removes one.
-func (p *fixture) set(settings ...string) {
-	for _, setting := range settings {
-		name, value, _ := strings.Cut(setting, "=")
-		p.environ[name] = value
-	}
-}
+func (p *fixture) set(settings ...string) { p.environ.Set(settings...) }
 
 // with gives the same place with other variables, for programs that run beside
 // those of p.
 func (p *fixture) with(settings ...string) *variant {
-	v := &variant{p, maps.Clone(p.environ)}
-	for _, setting := range settings {
-		name, value, _ := strings.Cut(setting, "=")
-		v.environ[name] = value
-	}
-	return v
+	return &variant{p, p.environ.With(settings...)}
 }
 
 // here is the place with its own variables as they are now.
@@ -135,7 +109,7 @@ func (p *fixture) here() *variant { return p.with() }
 // variant is a place with an environment of its own.
 type variant struct {
 	*fixture
-	environ map[string]string
+	environ testenv.Environ
 }
 
 // Settings that tests combine.
@@ -274,14 +248,8 @@ func (p *fixture) broken(r result, texts ...string) {
 	}
 }
 
-// windows gives the addresses that browser windows were opened with.
-func (p *fixture) windows() []string {
-	text, err := os.ReadFile(p.path("windows"))
-	if err != nil {
-		return nil
-	}
-	return strings.Fields(string(text))
-}
+// windows returns the addresses that browser windows were opened with.
+func (p *fixture) windows() []string { return p.environ.Windows() }
 
 // expire removes the access tokens that are kept in the file store, which is the
 // same as that they have expired. The session stays.
@@ -307,16 +275,6 @@ func (p *fixture) forget() {
 		p.t.Fatal(err)
 	}
 	_ = os.Remove(p.path("windows"))
-}
-
-// await waits until done is.
-func await(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
 }
 
 func exists(path string) bool {

@@ -13,6 +13,7 @@ import (
 
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // homelessUID is added to a place's user for one that the user database does not
@@ -180,7 +181,7 @@ func TestHomeless_LogOutMeanwhile(t *testing.T) {
 			p.platform.ResetCounts()
 			p.slowly(2 * time.Second)
 			holder := p.here().startGet()
-			await(t, "the refresh has arrived", func() bool { return p.platform.Count("sts.refresh") == 1 })
+			testenv.Await(t, "the refresh has arrived", func() bool { return p.platform.Count("sts.refresh") == 1 })
 			p.slowly(0)
 			if there {
 				logout()

@@ -13,6 +13,7 @@ import (
 
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // enough is how many steps a program takes at most: the sweeps end when it gets
@@ -48,7 +49,7 @@ func sweep(p *fixture, holder, waiter *variant, set func(), check func(at string
 
 		// Whether it has the lock shows in the next one: that waits, or gets done.
 		next := waiter.startGet()
-		await(p.t, "the next one waits or ends", func() bool {
+		testenv.Await(p.t, "the next one waits or ends", func() bool {
 			return !next.alive() || strings.Contains(next.stderr.String(), "waiting for ")
 		})
 		waits := next.alive()

@@ -12,6 +12,7 @@ import (
 
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // Many processes and nobody signed in: one window, and all are served by it.
@@ -72,7 +73,7 @@ func TestC1_OneWindowIsAnAnswer(t *testing.T) {
 // wait for it.
 func (p *fixture) holderOf(started []*running) (holder *running) {
 	p.t.Helper()
-	await(p.t, "one process signs in and the others wait for it", func() bool {
+	testenv.Await(p.t, "one process signs in and the others wait for it", func() bool {
 		holder = nil
 		waiting := 0
 		for _, r := range started {
@@ -188,7 +189,7 @@ func TestC12_TwoIssuers(t *testing.T) {
 	slow.platform.Change(func(b *fakeplatform.Behavior) { b.Latency["sts.refresh"] = time.Hour })
 	slow.platform.ResetCounts()
 	waits := slow.here().startGet()
-	await(t, "the first issuer is asked", func() bool { return slow.platform.Count("sts.refresh") == 1 })
+	testenv.Await(t, "the first issuer is asked", func() bool { return slow.platform.Count("sts.refresh") == 1 })
 	r := other.run(quick.host+"\n", program.Name, "get")
 	slow.served(r)
 	if strings.Contains(r.stderr, "waiting") || !waits.alive() {

@@ -6,15 +6,15 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // command gives a command as the user runs it here, until ctx ends.
@@ -28,12 +28,7 @@ func (v *variant) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, path, args[1:]...)
 	cmd.Args[0] = args[0]
 	cmd.Dir = v.home
-	cmd.Env = []string{} // not nil, which would be this process's own
-	for _, name := range slices.Sorted(maps.Keys(v.environ)) {
-		if value := v.environ[name]; value != "" {
-			cmd.Env = append(cmd.Env, name+"="+value)
-		}
-	}
+	cmd.Env = v.environ.List()
 	cmd.SysProcAttr = as(v.uid)
 	cmd.WaitDelay = 10 * time.Second // a child of it may have its standard streams
 	return cmd
@@ -134,7 +129,7 @@ func (r *running) wait() result {
 	r.v.t.Helper()
 	select {
 	case <-r.done:
-	case <-time.After(patience):
+	case <-time.After(testenv.Timeout):
 		r.v.t.Fatalf("%v does not end; it said:\n%s", r.cmd.Args, r.stderr)
 	}
 	return r.ended
@@ -143,7 +138,7 @@ func (r *running) wait() result {
 // says waits until the program has written text to its standard error.
 func (r *running) says(text string) {
 	r.v.t.Helper()
-	await(r.v.t, fmt.Sprintf("%v says %q", r.cmd.Args, text), func() bool {
+	testenv.Await(r.v.t, fmt.Sprintf("%v says %q", r.cmd.Args, text), func() bool {
 		select {
 		case <-r.done:
 			if !strings.Contains(r.stderr.String(), text) {
