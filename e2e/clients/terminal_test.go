@@ -38,6 +38,6 @@ func (p *fixture) runAtTerminal(args ...string) result {
 	text := <-said
 	_ = terminal.Close()
 	r := result{command: strings.Join(args, " "), stdout: text, code: cmd.ProcessState.ExitCode(), took: time.Since(since)}
-	p.heard = append(p.heard, r)
+	p.results = append(p.results, r)
 	return r
 }

@@ -35,7 +35,7 @@ func (p *fixture) openTerminalOf(columns, rows int) *terminal {
 	})
 	p.t.Cleanup(func() {
 		text := s.text()
-		p.heard = append(p.heard, result{command: "tmux: " + strings.Join(s.typed, "; "), stdout: text})
+		p.results = append(p.results, result{command: "tmux: " + strings.Join(s.typed, "; "), stdout: text})
 		if p.t.Failed() {
 			p.t.Logf("the terminal showed:\n%s", strings.TrimSpace(text))
 		}

@@ -30,7 +30,7 @@ func TestF9_OtherSession(t *testing.T) {
 	login := []string{bin + "/" + program.Name, "login"}
 	other := []string{"keyctl", "session", "-"}
 	for _, from := range [][]string{nil, other} {
-		forgetKeys(p.uid)
+		removeKeys(p.uid)
 		if r := p.run("", append(from, login...)...); r.code != 0 {
 			t.Fatal(r)
 		}

@@ -205,7 +205,7 @@ func signInKilled(t *testing.T, store string) {
 	outcomes := map[string]int{}
 	sweep(p, v, v, func() {
 		p.forget()
-		forgetKeys(p.uid)
+		removeKeys(p.uid)
 		p.platform.ResetCounts()
 	}, func(at string, held map[string]string, next result) {
 		windows := len(p.windows())

@@ -98,7 +98,7 @@ func (v *variant) startCommand(cmd *exec.Cmd, input string) *running {
 		r.ended = result{command, r.stdout.String(), r.stderr.String(), cmd.ProcessState.ExitCode(), time.Since(time.Unix(0, r.since.Load())),
 			strings.Contains(command, " get")}
 		v.mu.Lock()
-		v.heard = append(v.heard, r.ended)
+		v.results = append(v.results, r.ended)
 		v.mu.Unlock()
 		close(r.done)
 	}()
