@@ -18,9 +18,9 @@ import (
 	"docker-credential-cgr/e2e/testenv"
 )
 
-// TestPages runs the job of each page of docs/ci as it stands there, with the
-// variables and the token service of its system: the private image is pulled, with
-// one ID token, nobody is asked, and nothing secret is left behind.
+// TestPages runs the job of each page of docs/ci with the variables and the token service of its
+// system. It must pull the private image with one ID token, without an interactive sign-in, and leave
+// no secrets behind.
 func TestPages(t *testing.T) {
 	bin := buildProgram(t)
 	for _, j := range ciJobs {
@@ -37,9 +37,8 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestPagesPastTheHour pulls again in the same job when access token and ID token
-// are past their ends. An hour is a moment here: so short that no access token
-// serves twice.
+// TestPagesPastTheHour pulls again in the same job after the access token and the ID token have
+// expired. The hour is a few seconds here, so that no access token is used twice.
 func TestPagesPastTheHour(t *testing.T) {
 	bin := buildProgram(t)
 	for _, j := range ciJobs {
@@ -49,23 +48,23 @@ func TestPagesPastTheHour(t *testing.T) {
 			m := newMachine(t, bin)
 			m.platform.Change(func(b *fakeplatform.Behavior) {
 				b.AccessLifetime = hour
-				if j.onDemand { // else it has to last until the job gets to it
+				if j.onDemand { // otherwise it must be valid until the job uses it
 					b.IDTokenLifetime = hour
 				}
 			})
 			r := m.prepare(j)
 			scripts, pulled := r.scripts, len(r.pulls())
-			if j.handedOver { // no pull would have another token
+			if j.handedOver { // a pull could not get another token
 				scripts, pulled = r.withoutPulls(), 0
 			}
 			m.mustRun(r.variables(), j.argument, scripts...)
 			exchanged := m.platform.Count("sts.exchange")
 			if j.onDemand {
 				spent := append(m.tokens(m.platform.Issuer), m.tokens(m.platform.WorkloadIssuer())...)
-				testenv.Await(t, "the tokens are past their ends", func() bool { return pastTheirEnds(spent) })
+				testenv.Await(t, "the tokens have expired", func() bool { return haveExpired(spent) })
 			}
 
-			// The system has another ID token, where it was.
+			// The system provides another ID token.
 			m.platform.Change(func(b *fakeplatform.Behavior) { b.IDTokenLifetime = 0 })
 			environ := r.variables()
 			if !j.handedOver {
@@ -75,7 +74,7 @@ func TestPagesPastTheHour(t *testing.T) {
 				}
 			}
 
-			// It has one that is past its end, or no place for one.
+			// The system provides an expired ID token, or none.
 			m.platform.Change(func(b *fakeplatform.Behavior) { b.IDTokenLifetime = -time.Minute })
 			environ = r.variables()
 			want := "expired"
@@ -93,7 +92,7 @@ func TestPagesPastTheHour(t *testing.T) {
 	}
 }
 
-// TestPagesAreRun has no page, and no block of one, that the tests above leave out.
+// TestPagesAreRun checks that the tests above run every block of every page.
 func TestPagesAreRun(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join(program.Root(), "docs", "ci", "*.md"))
 	if err != nil || len(paths) < 2 {
@@ -120,7 +119,7 @@ func TestPagesAreRun(t *testing.T) {
 	}
 	for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(string(index), -1) {
 		if _, err := os.Stat(filepath.Join(program.Root(), "docs", "ci", link[1])); err != nil {
-			t.Errorf("README.md has a link to nothing: %v", err)
+			t.Errorf("README.md has a broken link: %v", err)
 		}
 	}
 }
@@ -176,8 +175,7 @@ func (m *machine) prepare(j ciJob) *ciRun {
 	return r
 }
 
-// variables are those of the job, as the system sets them when it starts, or
-// would set them now.
+// variables returns the variables of the job, with new ID tokens.
 func (r *ciRun) variables() []string {
 	environ := r.system(r.m, r.ciJob, r.pipeline)
 	for name, value := range r.environ {
@@ -237,15 +235,15 @@ func (m *machine) createIdentity(j ciJob, command string) (id string) {
 	return id
 }
 
-// wantPulled fails unless the private image was pulled so many times, with nobody
-// asked and nothing secret left behind.
+// wantPulled checks how often the private image was pulled, that there was no interactive sign-in, and
+// that no secrets are left behind.
 func (m *machine) wantPulled(times int) {
 	m.t.Helper()
 	if got := len(regexp.MustCompile(`(?m)^`+m.digest()+`$`).FindAllString(m.output, -1)); got != times {
 		m.t.Errorf("the image was pulled %d times, want %d:\n%s", got, times, m.output)
 	}
 	if n := m.windows(); n > 0 {
-		m.t.Errorf("%d sign-ins by a person were begun", n)
+		m.t.Errorf("got %d interactive sign-ins, want none", n)
 	}
 	for _, place := range m.leaks() {
 		m.t.Errorf("a secret is in %s", place)
@@ -270,7 +268,7 @@ func (m *machine) tokens(issuer string) (all []jwtIssued) {
 	return all
 }
 
-// pastTheirEnds says whether all tokens are.
-func pastTheirEnds(tokens []jwtIssued) bool {
+// haveExpired reports whether all tokens have expired.
+func haveExpired(tokens []jwtIssued) bool {
 	return !slices.ContainsFunc(tokens, func(j jwtIssued) bool { return j.Expiry.Time().After(time.Now()) })
 }
