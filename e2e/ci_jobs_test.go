@@ -6,15 +6,16 @@ import (
 	"docker-credential-cgr/e2e/fakeplatform"
 )
 
-// What the real systems say.
+// Values of the real systems.
 const (
-	clusterIssuer  = "https://westeurope.oic.prod-aks.azure.com/7e3b/9d1a/"
-	githubIssuer   = "https://token.actions.githubusercontent.com"
-	kubernetesPath = "/var/run/chainguard/oidc/oidc-token" // where package workload looks
-	azureAudience  = "api://AzureADTokenExchange"
+	clusterIssuer    = "https://westeurope.oic.prod-aks.azure.com/7e3b/9d1a/"
+	githubIssuer     = "https://token.actions.githubusercontent.com"
+	kubernetesIssuer = "https://kubernetes.example.com"      // replaces ISSUER_URL
+	kubernetesPath   = "/var/run/chainguard/oidc/oidc-token" // where package workload looks
+	azureAudience    = "api://AzureADTokenExchange"
 )
 
-// ciJob is a job as a page of docs/ci says to write it.
+// ciJob is the job of a page of docs/ci.
 type ciJob struct {
 	name, page string
 	blocks     []int // of the page: the job's, in order
@@ -24,7 +25,7 @@ type ciJob struct {
 	issuer, subject string // of the system's ID tokens
 	stranger        string // a subject that must not be let in
 	audience        string // that the identity wants, where the page's command does not say it
-	// system gives the variables that the system sets in the job.
+	// system returns the variables that the system sets in the job.
 	system     func(m *machine, j ciJob, p pipeline) []string
 	argument   bool // the ID token is an argument, so the commands are not printed
 	onDemand   bool // the system makes an ID token whenever it is asked
@@ -119,7 +120,7 @@ var ciJobs = []ciJob{
 	},
 	{
 		name: "Kubernetes", page: "kubernetes.md", blocks: []int{1}, read: readPod,
-		issuer: "ISSUER_URL", subject: "system:serviceaccount:NAMESPACE:SERVICE_ACCOUNT",
+		issuer: kubernetesIssuer, subject: "system:serviceaccount:NAMESPACE:SERVICE_ACCOUNT",
 		system: (*machine).kubernetes,
 	},
 	{
@@ -137,7 +138,7 @@ const (
 	entraIssuer   = "https://login.microsoftonline.com/TENANT_ID/v2.0"
 )
 
-// variables are the ID tokens that a pipeline asks for.
+// variables returns the ID tokens that a pipeline requests, as variables.
 func (m *machine) variables(j ciJob, p pipeline) (environ []string) {
 	for variable, audience := range p.idTokens {
 		if audience == "" {
@@ -159,8 +160,8 @@ func (m *machine) entra(j ciJob, _ pipeline) []string {
 	return []string{"CIRCLECI=true", "MS_ENTRA_ID_OIDC_TOKEN=" + m.platform.IDToken(j.subject, "APPLICATION_ID")}
 }
 
-// kubernetes mounts a token in another place than the page does, which is the
-// machine's own, and says where.
+// kubernetes mounts a token at another path than the page, which would be outside of the test's
+// folder, and returns the variable with the path.
 func (m *machine) kubernetes(j ciJob, p pipeline) []string {
 	audience, ok := p.idTokens[kubernetesPath]
 	if !ok || len(p.idTokens) != 1 {
@@ -170,7 +171,7 @@ func (m *machine) kubernetes(j ciJob, p pipeline) []string {
 	return []string{"KUBERNETES_SERVICE_HOST=10.0.0.1", "CHAINGUARD_AUTH_IDENTITY_TOKEN=" + path}
 }
 
-// mount puts an ID token into a file, in one step as the kubelet does.
+// mount writes an ID token to a file atomically, like the kubelet.
 func (m *machine) mount(token string) (path string) {
 	m.t.Helper()
 	path = m.path("oidc-token")

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -16,20 +15,22 @@ import (
 
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
 
-// machine is where one CI job runs: with homes, programs and a platform of its own.
+// machine has the home directories, programs and platform of a CI job.
 type machine struct {
 	t        *testing.T
 	platform *fakeplatform.Platform
-	built    string   // the folder of the program, which is not in PATH
-	dir      string   // all else lies below
-	store    string   // where secrets may lie, below a home; empty: nowhere
-	environ  []string // of every program, beside what the CI system and its pipeline say
+	built    string   // the folder of the program, not in PATH
+	dir      string   // has all other files
+	store    string   // where a home may contain secrets; empty means nowhere
+	environ  []string // of every program, without the variables of the CI system and its pipeline
 	output   string   // of all scripts
+	earlier  int      // how many secrets the platform had issued before the job
 }
 
-// newMachine makes a machine without the program, which was built into a folder.
+// newMachine returns a machine on which the program is not installed yet.
 func newMachine(t *testing.T, built string) *machine {
 	t.Helper()
 	platform, err := fakeplatform.Start()
@@ -41,26 +42,26 @@ func newMachine(t *testing.T, built string) *machine {
 		store: filepath.Join(".local", "state", program.Name) + string(filepath.Separator),
 	}
 	t.Cleanup(func() { _ = platform.Close() })
-	for _, name := range []string{"home", "root", "bin", "tools", "job"} {
+	for _, name := range []string{"administrator", "home", "root", "bin", "tools", "job"} {
 		if err := os.Mkdir(m.path(name), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	// What stands for the settings that are built in: sudo cannot take those away.
+	// These replace built-in settings, so sudo must keep them.
 	settings := append(platform.Environ(), "CHAINGUARD_KEYCHAIN=file", "DBUS_SESSION_BUS_ADDRESS=",
-		"GORACE=atexit_sleep_ms=0") // the race detector's second at each exit is a minute here
+		"GORACE=atexit_sleep_ms=0") // otherwise each exit takes a second with the race detector
 	if dir := os.Getenv("GOCOVERDIR"); dir != "" {
 		settings = append(settings, "GOCOVERDIR="+dir)
 	}
 	path := strings.Join([]string{m.path("tools"), m.path("bin"), os.Getenv("PATH")}, string(os.PathListSeparator))
 	m.environ = append(settings, "PATH="+path, "HOME="+m.path("home"), "CI=true", "BROWSER=visit", "WINDOWS="+m.path("windows"))
 
-	for _, name := range []string{"docker", "crane", "curl", "wget", "circleci", "buildkite-agent", "chainctl"} {
+	for _, name := range []string{"docker", "crane", "curl", "wget", "circleci", "buildkite-agent"} {
 		m.addTool(name, "exec ci-tool "+name+` "$@"`)
 	}
 	m.addTool("az", "echo "+clusterIssuer)
 	m.addTool("gcloud", "echo "+fakeplatform.GoogleSubject)
-	// As sudo does with env_reset, its default: root's home, and no variable of the job's.
+	// Like sudo with env_reset, its default: root's home and no variables of the job.
 	m.addTool("sudo", `exec env -i SUDO_USER=ci USER=root HOME="`+m.path("root")+`" PATH="$PATH" `+strings.Join(settings, " ")+` "$@"`)
 	return m
 }
@@ -74,14 +75,14 @@ func (m *machine) addTool(name, script string) {
 	}
 }
 
-// serveProgram serves the program below an address, which it gives.
+// serveProgram serves the program over HTTP and returns the base URL.
 func (m *machine) serveProgram() string {
 	files := httptest.NewServer(http.FileServer(http.Dir(m.built)))
 	m.t.Cleanup(files.Close)
 	return files.URL
 }
 
-// install puts the program into PATH, as whoever made the machine did.
+// install puts the program into PATH.
 func (m *machine) install() {
 	m.t.Helper()
 	if err := os.Symlink(filepath.Join(m.built, program.Name), filepath.Join(m.path("bin"), program.Name)); err != nil {
@@ -89,9 +90,9 @@ func (m *machine) install() {
 	}
 }
 
-// command is a program that the job runs.
+// command returns a command of the job.
 func (m *machine) command(environ []string, name string, args ...string) *exec.Cmd {
-	ctx, cancel := context.WithTimeout(m.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(m.t.Context(), 2*testenv.Timeout)
 	m.t.Cleanup(cancel)
 	c := exec.CommandContext(ctx, name, args...)
 	c.Dir, c.WaitDelay = m.path("job"), time.Second
@@ -99,8 +100,8 @@ func (m *machine) command(environ []string, name string, args ...string) *exec.C
 	return c
 }
 
-// run runs a script, gives what it printed and notes that. Each command is printed
-// too, unless the script is quiet: it is in some systems' logs.
+// run runs a script, appends its output to m.output and returns it. The output includes the
+// commands, as in the logs of some systems, unless quiet is set.
 func (m *machine) run(environ []string, quiet bool, script string) (string, error) {
 	flags := "-eux"
 	if quiet {
@@ -111,7 +112,7 @@ func (m *machine) run(environ []string, quiet bool, script string) (string, erro
 	return string(output), err
 }
 
-// mustRun runs scripts that have to succeed.
+// mustRun runs scripts and fails the test if one fails.
 func (m *machine) mustRun(environ []string, quiet bool, scripts ...string) {
 	m.t.Helper()
 	for _, script := range scripts {
@@ -121,36 +122,25 @@ func (m *machine) mustRun(environ []string, quiet bool, scripts ...string) {
 	}
 }
 
-// identityFlags runs a page's chainctl command, and gives what it was told: its
-// flags, and below "subcommand" the words before them.
-func (m *machine) identityFlags(block string) map[string]string {
+// asAdministrator runs a command with another home, as an owner of the organization who signs
+// in for it, and returns its standard output.
+func (m *machine) asAdministrator(command string) string {
 	m.t.Helper()
-	output, err := m.command(nil, "bash", "-euc", block).Output()
+	c := m.command([]string{
+		"HOME=" + m.path("administrator"), "PATH=" + m.path("tools") + string(os.PathListSeparator) + m.built +
+			string(os.PathListSeparator) + os.Getenv("PATH"), "CI=", "CHAINGUARD_AUTH_AUTO_LOGIN=always",
+	}, "bash", "-euc", command)
+	var stderr strings.Builder
+	c.Stderr = &stderr
+	output, err := c.Output()
 	if err != nil {
-		m.t.Fatalf("%v\n%s", err, block)
+		m.t.Fatalf("%v\n%s\nprinted:\n%s", err, command, stderr.String())
 	}
-	var args []string
-	if err := json.Unmarshal(output, &args); err != nil {
-		m.t.Fatalf("%v in %s", err, output)
-	}
-	flags := map[string]string{}
-	for _, arg := range args {
-		flag, isFlag := strings.CutPrefix(arg, "--")
-		if !isFlag {
-			flags["subcommand"] = strings.TrimSpace(flags["subcommand"] + " " + arg)
-			continue
-		}
-		name, value, ok := strings.Cut(flag, "=")
-		if !ok {
-			m.t.Errorf("chainctl was given %q, which has no value", arg)
-		}
-		flags[name] = value
-	}
-	return flags
+	return strings.TrimSpace(string(output))
 }
 
-// leaks gives where secrets lie that the platform issued: in what was printed, but
-// for what GitHub's runner was told to mask, and in files, but for the store's own.
+// leaks returns where issued secrets are: in the output, except for those that GitHub's runner
+// masks, and in files outside of the store.
 func (m *machine) leaks() (found []string) {
 	secrets := m.platform.Issued()
 	holds := func(text string) bool {
@@ -182,8 +172,7 @@ func (m *machine) leaks() (found []string) {
 	return found
 }
 
-// log is what was printed, as GitHub's runner writes it down: it blanks what it was
-// told to, from there on.
+// log returns the output as GitHub's runner logs it: values are masked from the mask command on.
 func (m *machine) log() string {
 	var log strings.Builder
 	var masked []string
@@ -197,10 +186,10 @@ func (m *machine) log() string {
 	return log.String()
 }
 
-// windows is how many sign-ins by a person were begun.
+// windows returns how many interactive sign-ins were started.
 func (m *machine) windows() int { return m.platform.Count("oauth") + m.platform.Count("headless") }
 
-// buildProgram builds the program for the tests of a job. Those need a shell.
+// buildProgram builds the program for the tests of a job. It skips the test without a shell.
 func buildProgram(t *testing.T) (binDir string) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
@@ -216,7 +205,7 @@ func buildProgram(t *testing.T) (binDir string) {
 	return binDir
 }
 
-// digest is what the private image's tag points to.
+// digest returns the digest of the private image's tag.
 func (m *machine) digest() string {
 	records := m.platform.History(fakeplatform.Organization+"/python", "latest")
 	return records[len(records)-1].Digest

@@ -19,7 +19,7 @@ type block struct{ language, text string }
 
 var fence = regexp.MustCompile("(?ms)^```([a-z]+)\n(.*?)^```$")
 
-// readBlocks gives the fenced blocks of a page of docs/ci.
+// readBlocks returns the fenced blocks of a page of docs/ci.
 func readBlocks(t *testing.T, page string) []block {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(program.Root(), "docs", "ci", page))
@@ -36,20 +36,22 @@ func readBlocks(t *testing.T, page string) []block {
 	return blocks
 }
 
-// makesIdentity says whether a block makes an identity, once and not in a job.
-func (b block) makesIdentity() bool { return strings.HasPrefix(b.text, "chainctl ") }
+// createsIdentity reports whether a block creates the identity that the job assumes.
+func (b block) createsIdentity() bool {
+	return strings.HasPrefix(b.text, program.Name+" identities create ")
+}
 
-// pipeline is what a CI system is told to run.
+// pipeline is the configuration of a CI system.
 type pipeline struct {
-	scripts  []string          // each runs in a shell of its own
+	scripts  []string          // each runs in its own shell
 	environ  map[string]string // of all of them
 	idTokens map[string]string // audiences of the ID tokens asked for, by the variable or path they come in
-	// mayAskForIDTokens is the permission that some systems want.
+	// mayAskForIDTokens is the permission that some systems require.
 	mayAskForIDTokens bool
 }
 
-// decode reads a block of YAML, all of whose keys have to be known: one that is
-// misspelt does nothing in the real system.
+// decode reads a block of YAML and refuses unknown keys, because the real system ignores misspelled
+// keys.
 func decode[T any](text string) (file T, err error) {
 	decoder := yaml.NewDecoder(strings.NewReader(text))
 	decoder.KnownFields(true)
@@ -181,7 +183,7 @@ var (
 	jenkinsScript   = regexp.MustCompile(`(?s)sh '''(.*?)'''`)
 )
 
-// readJenkins reads a Jenkinsfile as far as the page's goes.
+// readJenkins reads the Jenkinsfile of the page. It is not a parser for all Jenkinsfiles.
 func readJenkins(text string) (p pipeline, err error) {
 	token, script := jenkinsToken.FindStringSubmatch(text), jenkinsScript.FindStringSubmatch(text)
 	if token == nil || script == nil || strings.Count(text, "{") != strings.Count(text, "}") {
@@ -251,7 +253,7 @@ func readPod(text string) (p pipeline, err error) {
 	return p, err
 }
 
-// and is a pipeline that goes on with another.
+// and returns a pipeline with the scripts and settings of both.
 func (p pipeline) and(next pipeline) pipeline {
 	p.scripts = append(p.scripts, next.scripts...)
 	p.environ, p.idTokens = merge(p.environ, next.environ), merge(p.idTokens, next.idTokens)
@@ -268,12 +270,12 @@ func merge(a, b map[string]string) map[string]string {
 
 var pulls = regexp.MustCompile(`(?m)^.*\b(docker pull|crane digest) .*$`)
 
-// pulls are the lines that pull.
+// pulls returns the lines that pull.
 func (p pipeline) pulls() []string {
 	return pulls.FindAllString(strings.Join(p.scripts, "\n"), -1)
 }
 
-// withoutPulls are the scripts without those lines.
+// withoutPulls returns the scripts without those lines.
 func (p pipeline) withoutPulls() (scripts []string) {
 	for _, script := range p.scripts {
 		scripts = append(scripts, pulls.ReplaceAllString(script, ""))

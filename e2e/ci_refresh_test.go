@@ -15,12 +15,13 @@ import (
 
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
 
-// keepsFresh is what a pod runs beside programs that pull, as kubernetes.md has it.
+// keepsFresh is the command of kubernetes.md that renews the credential in the background.
 const keepsFresh = "docker-credential-cgr login --refresh &\n"
 
-// TestLoginRefresh runs "login --refresh" beside programs that use what it keeps.
+// TestLoginRefresh runs "login --refresh" together with programs that use the stored tokens.
 func TestLoginRefresh(t *testing.T) {
 	bin := buildProgram(t)
 	t.Run("a pod's token over two lives", func(t *testing.T) {
@@ -30,7 +31,7 @@ func TestLoginRefresh(t *testing.T) {
 		m.platform.Change(func(b *fakeplatform.Behavior) { b.AccessLifetime, b.IDTokenLifetime = life, life })
 		k := m.keepFresh(r.variables())
 		began, mounted := time.Now(), time.Now()
-		await(t, "two lives are over", func() bool {
+		testenv.Await(t, "two lives are over", func() bool {
 			if time.Since(mounted) > life/3 { // the kubelet replaces it in time
 				r.variables()
 				mounted = time.Now()
@@ -41,15 +42,15 @@ func TestLoginRefresh(t *testing.T) {
 		tokens := m.tokens(m.platform.Issuer)
 		for i, next := range tokens[1:] {
 			if next.IssuedAt.Time().After(tokens[i].Expiry.Time()) {
-				t.Errorf("token %d came at %s, when the one before was past its end at %s", i+2, next.IssuedAt.Time(), tokens[i].Expiry.Time())
+				t.Errorf("token %d was issued at %s, after the previous one expired at %s", i+2, next.IssuedAt.Time(), tokens[i].Expiry.Time())
 			}
 		}
 		newest := tokens[len(tokens)-1]
 		if newest.IssuedAt.Time().Before(began.Add(life)) || !m.keeps(newest.raw) {
-			t.Errorf("the newest token is of %s (%s after the start), and has to be in the store", newest.IssuedAt.Time(), newest.IssuedAt.Time().Sub(began))
+			t.Errorf("the newest token was issued at %s (%s after the start); want a newer one, in the store", newest.IssuedAt.Time(), newest.IssuedAt.Time().Sub(began))
 		}
 		if len(tokens) > 8 {
-			t.Errorf("it asked for %d tokens in two lives", len(tokens))
+			t.Errorf("got %d tokens in two lifetimes, want at most 8", len(tokens))
 		}
 		m.wantPulled(0)
 	})
@@ -58,7 +59,7 @@ func TestLoginRefresh(t *testing.T) {
 		t.Parallel()
 		m, r := newPod(t, bin)
 		k := m.keepFresh(r.variables())
-		await(t, "it keeps tokens fresh", func() bool { return k.said("Renewing the tokens") > 0 })
+		testenv.Await(t, "it renews tokens", func() bool { return k.said("Renewing the tokens") > 0 })
 		k.endsWith(os.Interrupt, 130)
 	})
 
@@ -68,11 +69,11 @@ func TestLoginRefresh(t *testing.T) {
 		m.install()
 		m.platform.Change(func(b *fakeplatform.Behavior) { b.AutoApprove, b.AccessLifetime = true, time.Second })
 		k := m.keepFresh([]string{"CI="})
-		await(t, "it keeps tokens fresh", func() bool { return k.said("Renewing the tokens") > 0 })
+		testenv.Await(t, "it renews tokens", func() bool { return k.said("Renewing the tokens") > 0 })
 		m.platform.RevokeSessions()
 		k.endsWith(nil, 3)
 		if k.said("hint: docker-credential-cgr login") == 0 {
-			t.Errorf("it did not say what to do:\n%s", k.log())
+			t.Errorf("the hint is missing:\n%s", k.log())
 		}
 		if got := m.windows(); got != 1 {
 			t.Errorf("got %d sign-ins, want 1", got)
@@ -84,34 +85,34 @@ func TestLoginRefresh(t *testing.T) {
 		const processes = 20
 		m := newMachine(t, bin)
 		m.install()
-		// No token serves those who come later, and a refresh token that is spent twice ends the session.
+		// Access tokens are too short to be used twice, and reuse of a refresh token ends the session.
 		m.platform.Change(func(b *fakeplatform.Behavior) {
 			b.AutoApprove, b.AccessLifetime, b.Reuse = true, time.Second, fakeplatform.ReuseRevokes
 		})
 		k := m.keepFresh([]string{"CI=", "CHAINGUARD_DEBUG=1"})
-		await(t, "it keeps tokens fresh", func() bool { return k.said("Renewing the tokens") > 0 })
+		testenv.Await(t, "it renews tokens", func() bool { return k.said("Renewing the tokens") > 0 })
 
 		refreshed := k.said("refreshing at")
-		await(t, "it refreshed beside those who ask", func() bool {
+		testenv.Await(t, "it refreshed while others ran get", func() bool {
 			m.getAtOnce(processes)
 			return k.said("refreshing at") > refreshed
 		})
-		// Each brings a refresh token, as the sign-in did; one that was refused brings none.
+		// The sign-in and each successful refresh return a refresh token.
 		if got, want := m.refreshTokens(), 1+m.platform.Count("sts.refresh"); got != want {
 			t.Errorf("%d of %d refreshes were refused", want-got, want-1)
 		}
 
-		// Now one token serves all: whoever comes first asks for it, and the rest find it.
+		// From now on, the first process refreshes and all others use its token.
 		had := m.refreshTokens()
-		await(t, "it refreshed again", func() bool { return m.refreshTokens() > had })
+		testenv.Await(t, "it refreshed again", func() bool { return m.refreshTokens() > had })
 		m.platform.Change(func(b *fakeplatform.Behavior) { b.AccessLifetime = time.Hour })
 		before := m.platform.Count("sts.refresh")
 		if answers := m.getAtOnce(processes); len(slices.Compact(answers)) != 1 {
-			t.Error("those who asked at once got different answers")
+			t.Error("concurrent processes got different tokens")
 		}
-		// Its own turn comes within a second. It says nothing where that was meanwhile.
+		// Its next check is within a second. It prints nothing if the check was earlier.
 		turn := time.Now().Add(2 * time.Second)
-		await(t, "it had its turn", func() bool { return k.said("is good") > 0 || time.Now().After(turn) })
+		testenv.Await(t, "it had its turn", func() bool { return k.said("is good") > 0 || time.Now().After(turn) })
 		k.endsWith(syscall.SIGTERM, 0)
 		m.getAtOnce(1)
 		if got := m.platform.Count("sts.refresh") - before; got != 1 {
@@ -126,7 +127,7 @@ func TestLoginRefresh(t *testing.T) {
 	})
 }
 
-// newPod makes the pod of kubernetes.md.
+// newPod returns the pod of kubernetes.md.
 func newPod(t *testing.T, bin string) (*machine, *ciRun) {
 	t.Helper()
 	m := newMachine(t, bin)
@@ -171,15 +172,15 @@ func (k *keeper) log() string {
 	return string(text)
 }
 
-// said is how often it has said a thing.
+// said returns how often a text is in its log.
 func (k *keeper) said(text string) int { return strings.Count(k.log(), text) }
 
-// endsWith fails unless it ends with an exit code, after a signal if there is one.
+// endsWith sends a signal, if any, and checks the exit code.
 func (k *keeper) endsWith(signal os.Signal, code int) {
 	k.m.t.Helper()
 	if signal != nil {
 		if err := k.cmd.Process.Signal(signal); err != nil {
-			k.m.t.Errorf("it is not there any more: %v", err)
+			k.m.t.Errorf("it has exited: %v", err)
 		}
 	}
 	err := k.cmd.Wait()
@@ -189,8 +190,7 @@ func (k *keeper) endsWith(signal os.Signal, code int) {
 	}
 }
 
-// getAtOnce has n clients ask for the registry's credential at once, and gives
-// their answers.
+// getAtOnce runs n concurrent get commands and returns their output.
 func (m *machine) getAtOnce(n int) []string {
 	m.t.Helper()
 	answers, errs := make([]string, n), make([]error, n)
@@ -214,7 +214,7 @@ func (m *machine) getAtOnce(n int) []string {
 	return answers
 }
 
-// refreshTokens is how many were issued: of all that is, they alone are no JWT.
+// refreshTokens returns how many refresh tokens were issued. All other secrets are JWTs.
 func (m *machine) refreshTokens() (n int) {
 	for _, secret := range m.platform.Issued() {
 		if !strings.Contains(secret, ".") {
@@ -224,7 +224,7 @@ func (m *machine) refreshTokens() (n int) {
 	return n
 }
 
-// keeps says whether a secret is in the file store.
+// keeps reports whether a secret is in the file store.
 func (m *machine) keeps(secret string) (found bool) {
 	store := filepath.Join(m.path("home"), m.store)
 	err := filepath.WalkDir(store, func(path string, entry fs.DirEntry, err error) error {

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,11 +15,12 @@ import (
 
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
 
-// TestPages runs the job of each page of docs/ci as it stands there, with the
-// variables and the token service of its system: the private image is pulled, with
-// one ID token, nobody is asked, and nothing secret is left behind.
+// TestPages runs the job of each page of docs/ci with the variables and the token service of its
+// system. It must pull the private image with one ID token, without an interactive sign-in, and leave
+// no secrets behind.
 func TestPages(t *testing.T) {
 	bin := buildProgram(t)
 	for _, j := range ciJobs {
@@ -35,9 +37,8 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestPagesPastTheHour pulls again in the same job when access token and ID token
-// are past their ends. An hour is a moment here: so short that no access token
-// serves twice.
+// TestPagesPastTheHour pulls again in the same job after the access token and the ID token have
+// expired. The hour is a few seconds here, so that no access token is used twice.
 func TestPagesPastTheHour(t *testing.T) {
 	bin := buildProgram(t)
 	for _, j := range ciJobs {
@@ -47,23 +48,23 @@ func TestPagesPastTheHour(t *testing.T) {
 			m := newMachine(t, bin)
 			m.platform.Change(func(b *fakeplatform.Behavior) {
 				b.AccessLifetime = hour
-				if j.onDemand { // else it has to last until the job gets to it
+				if j.onDemand { // otherwise it must be valid until the job uses it
 					b.IDTokenLifetime = hour
 				}
 			})
 			r := m.prepare(j)
 			scripts, pulled := r.scripts, len(r.pulls())
-			if j.handedOver { // no pull would have another token
+			if j.handedOver { // a pull could not get another token
 				scripts, pulled = r.withoutPulls(), 0
 			}
 			m.mustRun(r.variables(), j.argument, scripts...)
 			exchanged := m.platform.Count("sts.exchange")
 			if j.onDemand {
 				spent := append(m.tokens(m.platform.Issuer), m.tokens(m.platform.WorkloadIssuer())...)
-				await(t, "the tokens are past their ends", func() bool { return pastTheirEnds(spent) })
+				testenv.Await(t, "the tokens have expired", func() bool { return haveExpired(spent) })
 			}
 
-			// The system has another ID token, where it was.
+			// The system provides another ID token.
 			m.platform.Change(func(b *fakeplatform.Behavior) { b.IDTokenLifetime = 0 })
 			environ := r.variables()
 			if !j.handedOver {
@@ -73,7 +74,7 @@ func TestPagesPastTheHour(t *testing.T) {
 				}
 			}
 
-			// It has one that is past its end, or no place for one.
+			// The system provides an expired ID token, or none.
 			m.platform.Change(func(b *fakeplatform.Behavior) { b.IDTokenLifetime = -time.Minute })
 			environ = r.variables()
 			want := "expired"
@@ -91,7 +92,7 @@ func TestPagesPastTheHour(t *testing.T) {
 	}
 }
 
-// TestPagesAreRun has no page, and no block of one, that the tests above leave out.
+// TestPagesAreRun checks that the tests above run every block of every page.
 func TestPagesAreRun(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join(program.Root(), "docs", "ci", "*.md"))
 	if err != nil || len(paths) < 2 {
@@ -111,14 +112,14 @@ func TestPagesAreRun(t *testing.T) {
 		}
 		for i, b := range readBlocks(t, page) {
 			run := slices.ContainsFunc(ciJobs, func(j ciJob) bool { return j.page == page && slices.Contains(j.blocks, i) })
-			if !run && !b.makesIdentity() && b.text != keepsFresh {
+			if !run && !b.createsIdentity() && b.text != keepsFresh {
 				t.Errorf("%s: no job of the tests runs block %d:\n%s", page, i, b.text)
 			}
 		}
 	}
 	for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(string(index), -1) {
 		if _, err := os.Stat(filepath.Join(program.Root(), "docs", "ci", link[1])); err != nil {
-			t.Errorf("README.md has a link to nothing: %v", err)
+			t.Errorf("README.md has a broken link: %v", err)
 		}
 	}
 }
@@ -131,17 +132,17 @@ type ciRun struct {
 	identity string // UIDP
 }
 
-// prepare reads a job from its page, and makes the identity that the page makes.
+// prepare reads a job from its page and creates its identity with the page's command.
 func (m *machine) prepare(j ciJob) *ciRun {
 	m.t.Helper()
 	blocks := readBlocks(m.t, j.page)
 	var identity block // the last one before the job
 	for _, b := range blocks[:j.blocks[0]] {
-		if b.makesIdentity() {
+		if b.createsIdentity() {
 			identity = b
 		}
 	}
-	r := &ciRun{ciJob: j, m: m, identity: m.makeIdentity(j, identity.text)}
+	r := &ciRun{ciJob: j, m: m, identity: m.createIdentity(j, identity.text)}
 	if !j.installs {
 		m.install()
 	}
@@ -174,8 +175,7 @@ func (m *machine) prepare(j ciJob) *ciRun {
 	return r
 }
 
-// variables are those of the job, as the system sets them when it starts, or
-// would set them now.
+// variables returns the variables of the job, with new ID tokens.
 func (r *ciRun) variables() []string {
 	environ := r.system(r.m, r.ciJob, r.pipeline)
 	for name, value := range r.environ {
@@ -184,52 +184,66 @@ func (r *ciRun) variables() []string {
 	return environ
 }
 
-// makeIdentity makes the identity that a page's chainctl command makes, after a
-// look at what it lets in.
-func (m *machine) makeIdentity(j ciJob, command string) string {
+// createIdentity runs the command of a page that creates the job's identity and checks what it
+// accepts. Then it changes its issuer to that of the fake platform's ID tokens.
+func (m *machine) createIdentity(j ciJob, command string) (id string) {
 	m.t.Helper()
-	flags := m.identityFlags(strings.ReplaceAll(command, "ORGANIZATION", fakeplatform.Organization))
-	if strings.HasPrefix(flags["subcommand"], "iam identities create github ") {
-		flags["identity-issuer"] = githubIssuer
-		flags["subject"] = "repo:" + flags["github-repo"] + ":ref:" + flags["github-ref"]
-	}
-	for name, want := range map[string]string{
-		"identity-issuer": j.issuer, "role": "registry.pull", "parent": fakeplatform.Organization,
-	} {
-		if flags[name] != want {
-			m.t.Errorf("%s: the identity has %s %q, want %q", j.page, name, flags[name], want)
+	var lifetime time.Duration // of the job's tokens
+	m.platform.Change(func(b *fakeplatform.Behavior) { lifetime, b.AccessLifetime = b.AccessLifetime, 0 })
+	command = strings.NewReplacer("ORGANIZATION", fakeplatform.Organization, "ISSUER_URL", kubernetesIssuer).Replace(command)
+	id = m.asAdministrator(command)
+	var identity struct {
+		ClaimMatch struct{ Issuer, Subject, SubjectPattern, Audience string }
+		Roles      []struct {
+			Name  string
+			Group struct{ Name string }
 		}
 	}
-	pattern, isPattern := flags["subject-pattern"]
-	if !isPattern {
-		pattern = "^" + regexp.QuoteMeta(flags["subject"]) + "$"
+	description := m.asAdministrator(program.Name + " identities describe -o json " + id)
+	if err := json.Unmarshal([]byte(description), &identity); err != nil {
+		m.t.Fatalf("%v in %s", err, description)
+	}
+	match := identity.ClaimMatch
+	if match.Issuer != j.issuer {
+		m.t.Errorf("%s: the identity has the issuer %q, want %q", j.page, match.Issuer, j.issuer)
+	}
+	if len(identity.Roles) != 1 || identity.Roles[0].Name != "registry.pull" || identity.Roles[0].Group.Name != fakeplatform.Organization {
+		m.t.Errorf("%s: the identity has the roles %v, want registry.pull", j.page, identity.Roles)
+	}
+	pattern := match.SubjectPattern
+	if pattern == "" {
+		pattern = "^" + regexp.QuoteMeta(match.Subject) + "$"
 	}
 	subjects, err := regexp.Compile(pattern)
 	if err != nil {
 		m.t.Fatalf("%s: %v", j.page, err)
 	}
 	if !strings.HasPrefix(pattern, "^") || !strings.HasSuffix(pattern, "$") {
-		m.t.Errorf("%s: the pattern %s also fits a part of a subject", j.page, pattern)
+		m.t.Errorf("%s: the pattern %s also matches a part of a subject", j.page, pattern)
 	}
 	if !subjects.MatchString(j.subject) || subjects.MatchString(j.stranger) {
-		m.t.Errorf("%s: the identity is for %s: it has to let in %q and not %q", j.page, pattern, j.subject, j.stranger)
+		m.t.Errorf("%s: the identity is for %s: it has to accept %q and not %q", j.page, pattern, j.subject, j.stranger)
 	}
-	match := fakeplatform.Match{Subject: j.subject, Audience: flags["audience"]}
+	update := program.Name + " identities update --yes --identity-issuer=" + m.platform.WorkloadIssuer()
 	if j.audience != "" {
-		match.Audience = j.audience
+		update += " --audience=" + j.audience
 	}
-	return m.platform.MatchingIdentity(match, flags["role"])
+	m.asAdministrator(update + " " + id)
+	m.platform.Change(func(b *fakeplatform.Behavior) { b.AccessLifetime = lifetime })
+	m.platform.ResetCounts()
+	m.earlier = len(m.platform.Issued())
+	return id
 }
 
-// wantPulled fails unless the private image was pulled so many times, with nobody
-// asked and nothing secret left behind.
+// wantPulled checks how often the private image was pulled, that there was no interactive sign-in, and
+// that no secrets are left behind.
 func (m *machine) wantPulled(times int) {
 	m.t.Helper()
 	if got := len(regexp.MustCompile(`(?m)^`+m.digest()+`$`).FindAllString(m.output, -1)); got != times {
 		m.t.Errorf("the image was pulled %d times, want %d:\n%s", got, times, m.output)
 	}
 	if n := m.windows(); n > 0 {
-		m.t.Errorf("%d sign-ins by a person were begun", n)
+		m.t.Errorf("got %d interactive sign-ins, want none", n)
 	}
 	for _, place := range m.leaks() {
 		m.t.Errorf("a secret is in %s", place)
@@ -242,9 +256,9 @@ type jwtIssued struct {
 	raw string
 }
 
-// tokens are the JWTs that an issuer has made so far.
+// tokens returns the JWTs that an issuer has issued to the job.
 func (m *machine) tokens(issuer string) (all []jwtIssued) {
-	for _, secret := range m.platform.Issued() {
+	for _, secret := range m.platform.Issued()[m.earlier:] {
 		token, err := jwt.ParseSigned(secret, []jose.SignatureAlgorithm{jose.RS256, jose.ES256})
 		var claims jwt.Claims
 		if err == nil && token.UnsafeClaimsWithoutVerification(&claims) == nil && claims.Issuer == issuer {
@@ -254,7 +268,7 @@ func (m *machine) tokens(issuer string) (all []jwtIssued) {
 	return all
 }
 
-// pastTheirEnds says whether all tokens are.
-func pastTheirEnds(tokens []jwtIssued) bool {
+// haveExpired reports whether all tokens have expired.
+func haveExpired(tokens []jwtIssued) bool {
 	return !slices.ContainsFunc(tokens, func(j jwtIssued) bool { return j.Expiry.Time().After(time.Now()) })
 }

@@ -10,7 +10,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -18,8 +17,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// ciTool stands in for a program that a CI job finds on its machine: its first
-// argument is the program's name. What it has to know stands in the environment.
+// ciTool is a fake for the programs of a CI system's machine. Its first argument is the name of the
+// program. Its settings are variables.
 func ciTool() {
 	if err := runTool(os.Args[1], os.Args[2:]); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", os.Args[1], err)
@@ -52,14 +51,12 @@ func runTool(tool string, args []string) error {
 			return fmt.Errorf("usage: buildkite-agent oidc request-token --audience AUDIENCE; got %q", args)
 		}
 		return printIDToken(args[3])
-	case "chainctl": // says what it was told
-		return json.NewEncoder(os.Stdout).Encode(args)
 	}
 	return errors.New("no such program")
 }
 
-// pull fetches an image as Docker does: with the credential that the helper in its
-// configuration gives. It prints the image's digest.
+// pull pulls an image with a credential from the helper in Docker's configuration, and prints the
+// image's digest.
 func pull(image string) error {
 	ref, err := name.ParseReference(image, name.StrictValidation)
 	if err != nil {
@@ -91,8 +88,8 @@ func pull(image string) error {
 	return nil
 }
 
-// download gets a URL, into a file where one is named. Of curl's and wget's options
-// it knows those that the pages use.
+// download requests a URL and prints the body or writes it to a file. It knows the options of curl
+// and wget that the pages use.
 func download(args []string) error {
 	var address, file, header string
 	for i := 0; i < len(args); i++ {
@@ -123,15 +120,15 @@ func download(args []string) error {
 	return os.WriteFile(file, body, 0o600)
 }
 
-// idTokenURL is the variable by which the tools of CI systems reach their service.
-// Like the real ones' it is the job's, and sudo takes it away.
+// idTokenURL is the variable with the token service's URL for the fake programs. Like the real
+// variables, it is not set with sudo.
 const idTokenURL = "ID_TOKEN_URL"
 
 // printIDToken prints a new ID token for an audience.
 func printIDToken(audience string) error {
 	address := os.Getenv(idTokenURL)
 	if address == "" {
-		return errors.New("this is not run by a job")
+		return errors.New("not run by a job")
 	}
 	req, err := http.NewRequest(http.MethodGet, address+"&audience="+url.QueryEscape(audience), nil)
 	if err != nil {
@@ -156,14 +153,4 @@ func fetch(req *http.Request) ([]byte, error) {
 		return nil, fmt.Errorf("%s answered %s", req.URL.Host, resp.Status)
 	}
 	return io.ReadAll(resp.Body)
-}
-
-// await waits until a condition holds.
-func await(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(60 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
 }

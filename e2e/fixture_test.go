@@ -8,23 +8,23 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/leaks"
+	"docker-credential-cgr/e2e/testenv"
 )
 
-// fixture is where somebody signs in with their organization's provider: with a home
-// and a platform of its own.
+// fixture has the platform and the home directory of a test that signs in with an organization's
+// provider.
 type fixture struct {
 	t        *testing.T
 	platform *fakeplatform.Platform
 	home     string
 	binary   string
-	environ  []string
+	environ  testenv.Environ
 }
 
 func newFixture(t *testing.T, binary string, behave func(*fakeplatform.Behavior)) *fixture {
@@ -35,33 +35,25 @@ func newFixture(t *testing.T, binary string, behave func(*fakeplatform.Behavior)
 	}
 	t.Cleanup(func() { _ = platform.Close() })
 	d := &fixture{t: t, platform: platform, home: t.TempDir(), binary: binary}
-	d.environ = append(platform.Environ(),
+	d.environ = testenv.Environ{}.With(platform.Environ()...).With(
 		"PATH="+os.Getenv("PATH"), "HOME="+d.home, "CHAINGUARD_KEYCHAIN=file", "DBUS_SESSION_BUS_ADDRESS=",
 		"GOCOVERDIR="+os.Getenv("GOCOVERDIR"), "SYSTEMROOT="+os.Getenv("SYSTEMROOT"), "LOCALAPPDATA="+d.home, "APPDATA="+d.home,
-		"BROWSER=visit", "WINDOWS="+d.windowsFile())
+		"BROWSER=visit", "WINDOWS="+filepath.Join(d.home, "windows"))
 	return d
 }
 
-func (d *fixture) windowsFile() string { return filepath.Join(d.home, "windows") }
+// windows returns the addresses that browser windows were opened with.
+func (d *fixture) windows() []string { return d.environ.Windows() }
 
-// windows are the addresses that browsers were opened on.
-func (d *fixture) windows() []string {
-	text, err := os.ReadFile(d.windowsFile())
-	if err != nil && !os.IsNotExist(err) {
-		d.t.Fatal(err)
-	}
-	return strings.Fields(string(text))
-}
-
-// running is a command on its way.
+// running is a running command.
 type running struct {
 	*exec.Cmd
-	out  bytes.Buffer
-	said string // the file that holds its standard error so far
+	out        bytes.Buffer
+	stderrFile string
 }
 
 func (r *running) err() string {
-	text, err := os.ReadFile(r.said)
+	text, err := os.ReadFile(r.stderrFile)
 	if err != nil {
 		return err.Error()
 	}
@@ -72,13 +64,13 @@ func (d *fixture) start(stdin string, environ []string, args ...string) *running
 	d.t.Helper()
 	ctx, cancel := context.WithTimeout(d.t.Context(), time.Minute)
 	d.t.Cleanup(cancel)
-	file, err := os.CreateTemp(d.t.TempDir(), "said")
+	file, err := os.CreateTemp(d.t.TempDir(), "stderr")
 	if err != nil {
 		d.t.Fatal(err)
 	}
 	d.t.Cleanup(func() { _ = file.Close() })
-	r := &running{Cmd: exec.CommandContext(ctx, d.binary, args...), said: file.Name()}
-	r.Env = append(slices.Clone(d.environ), environ...)
+	r := &running{Cmd: exec.CommandContext(ctx, d.binary, args...), stderrFile: file.Name()}
+	r.Env = d.environ.With(environ...).List()
 	r.Stdin, r.Stdout, r.Stderr = strings.NewReader(stdin), &r.out, file
 	if err := r.Start(); err != nil {
 		d.t.Fatal(err)
@@ -86,7 +78,7 @@ func (d *fixture) start(stdin string, environ []string, args ...string) *running
 	return r
 }
 
-// ends waits for a command, checks that it said nothing secret, and gives its exit
+// ends waits for a command, checks that standard error contains no secret, and returns the exit
 // code.
 func (d *fixture) ends(r *running) (code int) {
 	d.t.Helper()
@@ -97,13 +89,13 @@ func (d *fixture) ends(r *running) (code int) {
 	} else if err != nil {
 		d.t.Fatal(err)
 	}
-	if said := r.err(); leaks.Of(d.platform.Issued()).In([]byte(said)) {
-		d.t.Errorf("P13 standard error holds a secret:\n%s", said)
+	if stderr := r.err(); leaks.Of(d.platform.Issued()).In([]byte(stderr)) {
+		d.t.Errorf("P13 standard error contains a secret:\n%s", stderr)
 	}
 	return code
 }
 
-// wantSignedIn checks that a login worked, and what it left does.
+// wantSignedIn checks that a login succeeded and that get returns a token without a window.
 func (d *fixture) wantSignedIn(r *running) {
 	d.t.Helper()
 	if code := d.ends(r); code != 0 || !strings.HasPrefix(r.out.String(), "Signed in as "+fakeplatform.Ada+" until ") {
@@ -112,7 +104,7 @@ func (d *fixture) wantSignedIn(r *running) {
 	windows := len(d.windows())
 	d.wantToken(d.start(d.platform.RegistryHost()+"\n", nil, "get"))
 	if got := len(d.windows()); got != windows {
-		d.t.Errorf("get: got %d windows more, want its token from what is kept", got-windows)
+		d.t.Errorf("get: got %d windows, want the stored token", got-windows)
 	}
 }
 
@@ -123,7 +115,7 @@ func (d *fixture) wantToken(get *running) {
 	}
 }
 
-// wantRefused checks that a login ended with what, and left nothing.
+// wantRefused checks that a login failed with this error and stored nothing.
 func (d *fixture) wantRefused(r *running, what string) {
 	d.t.Helper()
 	if code := d.ends(r); code != 1 || r.out.Len() != 0 || !strings.Contains(r.err(), what) {
@@ -131,7 +123,7 @@ func (d *fixture) wantRefused(r *running, what string) {
 	}
 	get := d.start(d.platform.RegistryHost()+"\n", []string{"CI=true"}, "get")
 	if code := d.ends(get); code != 1 || !strings.Contains(get.out.String(), "credentials not found") {
-		d.t.Errorf("get: got exit code %d, %q, want nothing kept", code, get.out.String())
+		d.t.Errorf("get: got exit code %d, %q, want no stored credential", code, get.out.String())
 	}
 }
 
@@ -144,13 +136,12 @@ func (d *fixture) wantCounts(counts map[string]int) {
 	}
 }
 
-// says waits until a command has said something that matches, and gives the first
-// group.
+// says waits until standard error matches the pattern and returns the first group.
 func (d *fixture) says(r *running, pattern string) string {
 	d.t.Helper()
 	expression := regexp.MustCompile(pattern)
 	var found []string
-	await(d.t, "it says "+pattern, func() bool {
+	testenv.Await(d.t, "standard error matches "+pattern, func() bool {
 		found = expression.FindStringSubmatch(r.err())
 		return found != nil
 	})

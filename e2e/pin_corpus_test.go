@@ -18,10 +18,10 @@ import (
 	"docker-credential-cgr/e2e/program"
 )
 
-// corpus is testdata/pin: files as public repositories have them, which name images of
-// cgr.dev and others. Beside each lies what becomes of it, as a diff (NAME.diff), and
-// what is left in it, if anything (NAME.left: "LINE: TEXT", or "all: not read"). A digest
-// stands there as sha256:{REPOSITORY:TAG}.
+// corpus is testdata/pin: files like those of public repositories, with images of cgr.dev and other
+// registries. NAME.diff is the expected change of a file, and NAME.left has the references that stay
+// unpinned, if any ("LINE: TEXT", or "all: not read"). A digest is written as
+// sha256:{REPOSITORY:TAG}.
 type corpus struct {
 	platform *fakeplatform.Platform
 	binary   string
@@ -32,13 +32,13 @@ type corpus struct {
 	digests  map[string]string // by repository and tag
 }
 
-// file is what may not change but where an image is named.
+// file is a file of the corpus.
 type file struct {
 	text string
 	mode fs.FileMode // zero for any
 }
 
-// digestOf is a digest to be filled in.
+// digestOf matches the placeholder of a digest.
 var digestOf = regexp.MustCompile(`sha256:\{([^}]+)\}`)
 
 // beside are files that name images, and are not changed.
@@ -87,7 +87,7 @@ func newCorpus(t *testing.T) *corpus {
 	return c
 }
 
-// load reads the corpus. The registry is the fake platform's.
+// load reads the corpus. The fake platform's registry replaces cgr.dev.
 func (c *corpus) load(t *testing.T, root string) {
 	t.Helper()
 	read := func(path string, _ fs.DirEntry, err error) error {
@@ -128,7 +128,7 @@ func (c *corpus) load(t *testing.T, root string) {
 	}
 }
 
-// push makes an image for every digest that is expected.
+// push pushes an image for every expected digest.
 func (c *corpus) push(t *testing.T) {
 	t.Helper()
 	for _, diff := range c.diffs {
@@ -143,7 +143,7 @@ func (c *corpus) push(t *testing.T) {
 	}
 }
 
-// move points a tag to a new image, and gives its digest.
+// move points a tag to a new image and returns its digest.
 func (c *corpus) move(t *testing.T, image string) (digest string) {
 	t.Helper()
 	repository, tag, _ := strings.Cut(image, ":")
@@ -154,7 +154,7 @@ func (c *corpus) move(t *testing.T, image string) (digest string) {
 	return digest
 }
 
-// diff is what is expected to become of a file; dropTag writes digests in place of tags.
+// diff returns the expected diff of a file; dropTag replaces tags with digests.
 func (c *corpus) diff(name string, dropTag bool) string {
 	text := c.diffs[name]
 	if dropTag {
@@ -165,7 +165,7 @@ func (c *corpus) diff(name string, dropTag bool) string {
 	})
 }
 
-// want gives the files as they are to be once everything is pinned.
+// want returns the expected files after everything is pinned.
 func (c *corpus) want(t *testing.T, dropTag bool) map[string]file {
 	t.Helper()
 	want := maps.Clone(c.files)
@@ -183,7 +183,7 @@ func (c *corpus) want(t *testing.T, dropTag bool) map[string]file {
 	return want
 }
 
-// applied gives a text with a unified diff applied to it.
+// applied applies a unified diff to a text.
 func applied(text, diff string) (string, error) {
 	const noNewline = "\\ No newline at end of file\n"
 	var out strings.Builder
@@ -239,7 +239,7 @@ func (c *corpus) tree(t *testing.T) string {
 	return root
 }
 
-// wantTree compares a folder with what it is to hold, to the byte.
+// wantTree compares the files of a folder with the expected ones.
 func wantTree(t *testing.T, root string, want map[string]file) {
 	t.Helper()
 	missing := maps.Clone(want)

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// TestCorpus pins what is like public repositories: nothing but references to images of
-// the registry changes.
+// TestCorpus pins files like those of public repositories. Only references to images of the registry
+// may change.
 func TestCorpus(t *testing.T) {
 	c := newCorpus(t)
 	c.platform.ResetCounts()
@@ -26,7 +26,7 @@ func TestCorpus(t *testing.T) {
 	t.Run("Update", c.testUpdate) // moves tags
 }
 
-// pin runs images pin in a folder, and gives what it prints.
+// pin runs images pin in a folder and returns its output.
 func (c *corpus) pin(t *testing.T, root string, wantCode int, flags ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), c.binary, append([]string{"images", "pin", "."}, flags...)...)
@@ -41,12 +41,11 @@ func (c *corpus) pin(t *testing.T, root string, wantCode int, flags ...string) s
 	return stdout.String()
 }
 
-// wantRequests compares how many images were asked for since the last call, and
-// whether anything was.
+// wantRequests checks how many images were requested since the last call.
 func (c *corpus) wantRequests(t *testing.T, what string, images int) {
 	t.Helper()
 	if got := c.platform.Count("registry.manifest"); got != images {
-		t.Errorf("%s: got %d images asked for, want %d", what, got, images)
+		t.Errorf("%s: got %d images requested, want %d", what, got, images)
 	}
 	if got := c.platform.Count(""); images == 0 && got != 0 {
 		t.Errorf("%s: got %d requests, want none", what, got)
@@ -79,7 +78,7 @@ func (c *corpus) testDryRun(t *testing.T) {
 	wantTree(t, root, c.files)
 }
 
-// testLeft compares what is left with what is noted in the corpus.
+// testLeft compares the references that stay unpinned with those noted in the corpus.
 func (c *corpus) testLeft(t *testing.T) {
 	var report struct {
 		Items []struct {
@@ -141,13 +140,13 @@ func (c *corpus) testPin(t *testing.T) {
 	wantTree(t, root, want)
 }
 
-// inParts reports whether a file gives images in parts, of which others change.
+// inParts reports whether a file has images in parts, whose digests are in separate keys.
 func (c *corpus) inParts(name string) bool {
 	return strings.Contains(c.files[name].text, "newTag:") || strings.Contains(c.files[name].text, "digest:")
 }
 
-// onlyPinned says whether a text is another one with digests put in, and "latest"
-// before them where there was no tag.
+// onlyPinned reports whether a text differs from another one only by digests, and by "latest" before
+// them if there was no tag.
 func onlyPinned(before, after string) bool {
 	insertion := regexp.MustCompile(`^(:latest)?@sha256:[0-9a-f]{64}`)
 	for after != "" {
@@ -173,7 +172,7 @@ func (c *corpus) testDropTag(t *testing.T) {
 	c.wantRequests(t, "check", 0)
 }
 
-// settled adds to flags that leave out the files in which something cannot be pinned.
+// settled adds flags that exclude the files with references that cannot be pinned.
 func (c *corpus) settled(flags ...string) []string {
 	for name := range c.left {
 		flags = append(flags, "--exclude", "/"+name)
@@ -181,7 +180,7 @@ func (c *corpus) settled(flags ...string) []string {
 	return flags
 }
 
-// testGitApply has git and patch take the diff that is shown.
+// testGitApply applies the printed diff with git and with patch.
 func (c *corpus) testGitApply(t *testing.T) {
 	for _, command := range [][]string{{"git", "apply", "-"}, {"patch", "--quiet", "-p1"}} {
 		t.Run(command[0], func(t *testing.T) {
@@ -206,7 +205,7 @@ func (c *corpus) testGitApply(t *testing.T) {
 	c.platform.ResetCounts()
 }
 
-// testUpdate has tags move after they were pinned.
+// testUpdate moves tags after they were pinned.
 func (c *corpus) testUpdate(t *testing.T) {
 	root := c.tree(t)
 	c.pin(t, root, 0)
@@ -221,7 +220,7 @@ func (c *corpus) testUpdate(t *testing.T) {
 	c.pin(t, root, 1, "--check", "--update")
 	c.wantRequests(t, "check --update", len(c.digests))
 
-	// What was pinned from the beginning moves on too, where it has a tag.
+	// References that were pinned before the test are updated too, if they have a tag.
 	pinned := regexp.MustCompile(regexp.QuoteMeta(c.platform.RegistryHost()+"/") + `([\w./-]+:[\w.-]+)@sha256:[0-9a-f]{64}`)
 	want := c.want(t, false)
 	for name, f := range want {
@@ -237,8 +236,8 @@ func (c *corpus) testUpdate(t *testing.T) {
 	c.pin(t, root, 0, c.settled("--check", "--update")...)
 }
 
-// TestEachKind pins a repository with unpinned references in each kind of file that is
-// written: --check lists every one, and is green after images pin without --exclude.
+// TestEachKind pins a repository with unpinned references in each kind of file that is written.
+// --check lists each of them, and succeeds after images pin.
 func TestEachKind(t *testing.T) {
 	c := newCorpus(t)
 	maps.DeleteFunc(c.files, func(name string, _ file) bool { return !strings.HasPrefix(name, "kinds/") })
@@ -253,7 +252,7 @@ func TestEachKind(t *testing.T) {
 		for _, line := range removed.FindAllString(c.diffs[name], -1) {
 			unpinned++
 			number := 1 + strings.Count(c.files[name].text[:strings.Index(c.files[name].text, "\n"+line[1:]+"\n")+1], "\n")
-			// An image in parts is listed where its name is, some lines above.
+			// An image in parts is listed at the line of its name, some lines above.
 			found := false
 			for at := number; at > number-4 && !found; at-- {
 				found = strings.Contains(listed, fmt.Sprintf("./%s:%d: ", name, at))
@@ -264,7 +263,7 @@ func TestEachKind(t *testing.T) {
 		}
 	}
 	if unpinned < 35 {
-		t.Errorf("got %d references, want 35 at least", unpinned)
+		t.Errorf("got %d references, want at least 35", unpinned)
 	}
 	c.pin(t, root, 0)
 	wantTree(t, root, c.want(t, false))

@@ -30,8 +30,7 @@ func TestProvider(t *testing.T) {
 	t.Run("Get", func(t *testing.T) { testProviderGet(t, binary) })
 }
 
-// testProviderCode signs in at a real OpenID provider with a browser: the person
-// types their password there.
+// testProviderCode signs in at a real OpenID provider with a browser and a password.
 func testProviderCode(t *testing.T, binary string) {
 	for name, behave := range map[string]func(*fakeplatform.Behavior){
 		"well":                   func(*fakeplatform.Behavior) {},
@@ -67,7 +66,7 @@ func without(name string) func(map[string]any) {
 	return func(document map[string]any) { delete(document, name) }
 }
 
-// testProviderCodeStrays has other answers come before the real one.
+// testProviderCodeStrays sends wrong responses before the real one.
 func testProviderCodeStrays(t *testing.T, binary string) {
 	d := newFixture(t, binary, func(b *fakeplatform.Behavior) {
 		b.Provider.Strays = []func(url.Values){
@@ -81,12 +80,12 @@ func testProviderCodeStrays(t *testing.T, binary string) {
 	})
 	d.wantSignedIn(d.start("", d.platform.ProviderEnviron(), "login"))
 	if got := d.platform.Provider.Strays(); !slices.Equal(got, slices.Repeat([]int{http.StatusBadRequest}, 6)) {
-		t.Errorf("I68 the strays: got %v, want 400 each", got)
+		t.Errorf("I68 the wrong responses: got %v, want 400 each", got)
 	}
 	d.wantCounts(map[string]int{"provider.code": 1, "sts.exchange": 1})
 }
 
-// testProviderCodeRefused has everything go wrong that can, once the window is open.
+// testProviderCodeRefused tests all errors after the window has opened.
 func testProviderCodeRefused(t *testing.T, binary string) {
 	for name, test := range map[string]struct {
 		environ string
@@ -127,7 +126,7 @@ func fails(f fakeplatform.Fault) func(*fakeplatform.Behavior) {
 	return func(b *fakeplatform.Behavior) { b.Faults = []fakeplatform.Fault{f} }
 }
 
-// testProviderUnusable has settings and providers that no window is opened for.
+// testProviderUnusable tests settings and providers with which no window may open.
 func testProviderUnusable(t *testing.T, binary string) {
 	for name, test := range map[string]struct {
 		environ string
@@ -155,7 +154,7 @@ func testProviderUnusable(t *testing.T, binary string) {
 	}
 }
 
-// testProviderWithoutBrowser has the address opened by hand on the same machine.
+// testProviderWithoutBrowser opens the address by hand on the same machine.
 func testProviderWithoutBrowser(t *testing.T, binary string) {
 	d := newFixture(t, binary, func(*fakeplatform.Behavior) {})
 	environ := append(d.platform.ProviderEnviron(), "BROWSER=", "DISPLAY=", "WAYLAND_DISPLAY=", "CHAINGUARD_AUTH_MODE=headless", "CHAINGUARD_AUTH_OIDC_FLOW=code")
@@ -174,7 +173,7 @@ func testProviderWithoutBrowser(t *testing.T, binary string) {
 	}
 }
 
-// testProviderDevice signs in with a code that is typed on another device.
+// testProviderDevice signs in with a code on another device.
 func testProviderDevice(t *testing.T, binary string) {
 	quick := func(b *fakeplatform.Behavior) { b.Provider.Device = set("interval", 1) }
 	slower := func(b *fakeplatform.Behavior) { // by a client that heeds it no poll is early
@@ -237,7 +236,7 @@ func testProviderDevice(t *testing.T, binary string) {
 	})
 }
 
-// testProviderBrokered signs in through the platform, which asks the same provider.
+// testProviderBrokered signs in through the platform, which brokers the same provider.
 func testProviderBrokered(t *testing.T, binary string) {
 	d := newFixture(t, binary, func(*fakeplatform.Behavior) {})
 	d.wantSignedIn(d.start("", nil, "login", "--org-name", fakeplatform.Organization))
@@ -246,7 +245,7 @@ func testProviderBrokered(t *testing.T, binary string) {
 	})
 }
 
-// testProviderGet has a client's first `get` open the provider's window, and only one.
+// testProviderGet checks that the first `get` of a client opens one window on the provider.
 func testProviderGet(t *testing.T, binary string) {
 	d := newFixture(t, binary, func(*fakeplatform.Behavior) {})
 	environ := append(d.platform.ProviderEnviron(), "CHAINGUARD_AUTH_AUTO_LOGIN=always")

@@ -23,35 +23,35 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		// $BROWSER of the scripts: signs in, or does whatever else people do.
+		// $BROWSER of the scripts.
 		"visit": fakebrowser.Main,
-		// The programs that CI jobs find on their machines.
+		// Fake programs of CI systems.
 		"ci-tool": ciTool,
 	})
 }
 
-// platformKey is where a script's fake platform is kept in its environment.
+// platformKey is the key of a script's fake platform in its environment.
 type platformKey struct{}
 
-// TestScripts runs testdata/script: the built program, each script with a HOME, a
-// file store and a platform of its own. Commands beside testscript's own:
+// TestScripts runs the scripts in testdata/script with the built program. Each script has its own
+// HOME, file store and platform. Additional commands:
 //
-//	platform PROPERTY VALUE   changes how the platform behaves from now on
-//	requests NAME N           fails unless the platform has seen N requests called NAME ("all": any)
-//	issued FILE...            fails if a file holds a secret that the platform has issued
-//	good-for WHAT             fails unless the token on standard output is accepted by WHAT ("registry" or "api") alone
+//	platform PROPERTY VALUE   changes the behavior of the platform
+//	requests NAME N           fails unless N requests with the name arrived ("all": any)
+//	issued FILE...            fails if a file contains a secret that the platform issued
+//	good-for WHAT             fails unless only WHAT ("registry" or "api") accepts the token on standard output
 //	windows N                 fails unless N browser windows were opened
-//	exits CODE COMMAND...     runs a command, and fails unless that is its exit code
-//	identity SUBJECT ROLE...  makes an identity that ID tokens of SUBJECT may assume: $IDENTITY
-//	id-token FILE SUBJECT     writes an ID token of SUBJECT, as a CI system would make it
-//	person-token FILE EMAIL   writes an ID token of a person, as the issuer's own upstream would make it
-//	job SYSTEM SUBJECT        sets the variables that a job of that CI system has
-//	await FILE PATTERN        waits until a line that matches is in FILE, which a command in the background writes
-//	sign-in FILE              waits for a headless address in FILE, and signs in there, as on another device
-//	pull-token LIFE           makes a pull token, which has expired where LIFE is below zero: $PULL_ID, $PULL_TOKEN
-//	envsubst FILE...          replaces ${NAME} in files by the variable's value
+//	exits CODE COMMAND...     runs a command and fails unless its exit code is CODE
+//	identity SUBJECT ROLE...  creates an identity for ID tokens of SUBJECT: $IDENTITY
+//	id-token FILE SUBJECT     writes an ID token of SUBJECT, like a CI system
+//	person-token FILE EMAIL   writes an upstream ID token of a person
+//	job SYSTEM SUBJECT        sets the variables of a job of that CI system
+//	await FILE PATTERN        waits until a line of FILE matches
+//	sign-in FILE              waits for a headless address in FILE and signs in there
+//	pull-token LIFE           creates a pull token (expired if LIFE is negative): $PULL_ID, $PULL_TOKEN
+//	envsubst FILE...          replaces ${NAME} in files with the variable's value
 //
-// The condition [root] says that the tests are run by root.
+// The condition [root] is true if the tests run as root.
 func TestScripts(t *testing.T) {
 	bin := t.TempDir()
 	if _, err := program.Build(bin); err != nil {
@@ -221,7 +221,7 @@ func countRequests(ts *testscript.TestScript, neg bool, args []string) {
 		name = ""
 	}
 	if got := fmt.Sprint(platformOf(ts).Count(name)); got != args[1] {
-		ts.Fatalf("the platform has seen %s requests %s, want %s", got, args[0], args[1])
+		ts.Fatalf("got %s requests %s, want %s", got, args[0], args[1])
 	}
 }
 
@@ -331,7 +331,7 @@ func beJob(ts *testscript.TestScript, neg bool, args []string) {
 	case "google":
 		environ = platformOf(ts).GoogleEnviron()
 	default:
-		ts.Fatalf("no CI system %q is stood in for", args[0])
+		ts.Fatalf("no fake CI system %q", args[0])
 	}
 	for _, entry := range append(environ, "CI=true") {
 		key, value, _ := strings.Cut(entry, "=")

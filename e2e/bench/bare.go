@@ -1,8 +1,8 @@
 //go:build ignore
 
-// Bare looks a secret up with go-keyring and prints it: the least that a Go
-// program in the Secret Service's way can do. It is built in the product's
-// module, and so with the product's version of go-keyring.
+// Bare looks up a secret with go-keyring and prints it. It does the least that a Go
+// program can do with the Secret Service. It is built in the product's module, with
+// the product's version of go-keyring.
 package main
 
 import (

@@ -7,14 +7,13 @@ import (
 	"slices"
 )
 
-// budget is what may not be exceeded, and what was measured. What could not be
-// measured is not met.
+// budget is a limit and what was measured. A budget that was not measured is not met.
 type budget struct {
 	what, limit, measured string
 	met                   bool
 }
 
-// met says whether every budget is met.
+// met reports whether every budget is met.
 func (r *report) met() bool {
 	return !slices.ContainsFunc(r.budgets(), func(b budget) bool { return !b.met })
 }
@@ -30,7 +29,7 @@ func (r *report) budgets() []budget {
 	for _, store := range []string{secretService, kernelKeyring, fileStore} {
 		all = append(all, r.expiredBudgets(store)...)
 	}
-	return slices.Concat(all, r.nobodyBudgets(), []budget{r.peakBudget()}, r.imageBudgets())
+	return slices.Concat(all, r.notSignedInBudgets(), []budget{r.peakBudget()}, r.imageBudgets())
 }
 
 func (r *report) singleBudget(name, other string, limit float64) budget {
@@ -43,7 +42,7 @@ func (r *report) singleBudget(name, other string, limit float64) budget {
 	return b
 }
 
-// burstsOf gives the bursts of a store in a state, by each clock.
+// burstsOf returns the bursts of a store in a state, one for each clock.
 func (r *report) burstsOf(store string, state state) (found []*burst) {
 	for _, b := range r.bursts {
 		if b.store == store && b.state == state {
@@ -53,14 +52,14 @@ func (r *report) burstsOf(store string, state state) (found []*burst) {
 	return found
 }
 
-// expiredLimit is how much longer a burst may take whose token has expired.
+// expiredLimit is how much longer a burst with an expired token may take than a warm one.
 const expiredLimit = 1.5
 
 func (r *report) expiredBudgets(store string) []budget {
 	prefix := fmt.Sprintf("%d at once, expired, %s: ", r.options.processes, store)
 	refreshes := budget{what: prefix + "refresh requests", limit: "1", measured: "not measured"}
 	wall := budget{
-		what:  fmt.Sprintf("%swall time less the issuer's %s, against warm", prefix, issuerDelay),
+		what:  fmt.Sprintf("%swall time minus the issuer's %s, against warm", prefix, issuerDelay),
 		limit: fmt.Sprintf("%.2f", expiredLimit), measured: "not measured",
 	}
 	var sent []int
@@ -77,23 +76,23 @@ func (r *report) expiredBudgets(store string) []budget {
 	return []budget{refreshes, wall}
 }
 
-func (r *report) nobodyBudgets() []budget {
+func (r *report) notSignedInBudgets() []budget {
 	processes := r.options.processes
-	prefix := fmt.Sprintf("%d at once, nobody signed in: ", processes)
-	windows := budget{what: prefix + "windows opened", limit: "1", measured: "not measured"}
+	prefix := fmt.Sprintf("%d at once, not signed in: ", processes)
+	windows := budget{what: prefix + "sign-in windows", limit: "1", measured: "not measured"}
 	served := budget{what: prefix + "processes served", limit: fmt.Sprintf("all %d", processes), measured: "not measured"}
-	var opened, answered []int
-	for _, b := range r.burstsOf(nobodyStore, nobody) {
-		opened, answered = append(opened, b.windows...), append(answered, b.served...)
+	var opened, succeeded []int
+	for _, b := range r.burstsOf(signedOutStore, notSignedIn) {
+		opened, succeeded = append(opened, b.windows...), append(succeeded, b.served...)
 	}
 	if opened != nil {
 		windows.measured, windows.met = extremes(opened), slices.Max(opened) == 1
-		served.measured, served.met = extremes(answered), slices.Min(answered) == processes
+		served.measured, served.met = extremes(succeeded), slices.Min(succeeded) == processes
 	}
 	return []budget{windows, served}
 }
 
-// peakLimit is in KiB: 20 MB.
+// peakLimit is 20 MB, in KiB.
 const peakLimit = 20_000_000 / 1024
 
 func (r *report) peakBudget() budget {

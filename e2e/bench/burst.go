@@ -18,45 +18,43 @@ import (
 	"docker-credential-cgr/e2e/fakeplatform"
 )
 
-// A state is how the program finds its store.
+// A state is what the store holds when a burst begins.
 type state string
 
 const (
-	warm    state = "warm"
-	expired state = "expired"
-	nobody  state = "nobody signed in"
+	warm        state = "warm"
+	expired     state = "expired"
+	notSignedIn state = "not signed in"
 )
 
-// A clock says from when on the time of a burst counts. It ends with the last
-// process that exits.
+// A clock is the moment from which the time of a burst counts. It ends with the exit of the last process.
 type clock string
 
 const (
-	// fromStart counts from the start of the first process, as one waits who runs
-	// so many. Starting them takes a machine longer than a warm get takes them.
+	// fromStart counts from the start of the first process, as a user waits. Starting all
+	// processes takes longer than a warm get.
 	fromStart clock = "first start"
-	// fromRelease holds all processes back, started and with their input read,
-	// until they are let go on together: nothing of what they do to each other
-	// hides behind their start.
+	// fromRelease holds all processes back, after they have started and read their input, and
+	// releases them together, so that their start does not hide how they affect each other.
 	fromRelease clock = "release of all"
 )
 
-// burst is many processes at once.
+// burst is a measurement of many processes at once.
 type burst struct {
 	store    string
 	state    state
 	clock    clock
 	get      *single
 	platform *fakeplatform.Platform
-	place    *fixture
-	base     *burst // the same, warm; nil for itself
+	fixture  *fixture
+	base     *burst // the warm burst to compare with, or nil
 
-	took                       []time.Duration // less what the issuer took on purpose
+	took                       []time.Duration // without issuerDelay
 	served, refreshes, windows []int
 }
 
-// bursts gives the bursts on every store that can be measured. Each store has a
-// platform of its own: a sign-in clears what other stores hold for it.
+// bursts returns the bursts on every store that works here. Each store has a
+// platform of its own, because a sign-in clears the other stores.
 func (p *fixture) bursts() ([]*burst, error) {
 	var all []*burst
 	for _, store := range p.stores {
@@ -66,7 +64,7 @@ func (p *fixture) bursts() ([]*burst, error) {
 		}
 		get := p.get(getPrefix+store, "", platform, p.settingsOf(store)...)
 		for _, clock := range []clock{fromStart, fromRelease} {
-			b := burst{store: store, state: warm, clock: clock, get: get, platform: platform, place: p}
+			b := burst{store: store, state: warm, clock: clock, get: get, platform: platform, fixture: p}
 			after := b
 			after.state, after.base = expired, &b
 			all = append(all, &after, &b)
@@ -76,19 +74,19 @@ func (p *fixture) bursts() ([]*burst, error) {
 	if err != nil {
 		return nil, err
 	}
-	get := p.get(getPrefix+nobodyStore, "", platform, p.settingsOf(nobodyStore)...)
+	get := p.get(getPrefix+signedOutStore, "", platform, p.settingsOf(signedOutStore)...)
 	for _, clock := range []clock{fromStart, fromRelease} {
-		all = append(all, &burst{store: nobodyStore, state: nobody, clock: clock, get: get, platform: platform, place: p})
+		all = append(all, &burst{store: signedOutStore, state: notSignedIn, clock: clock, get: get, platform: platform, fixture: p})
 	}
 	return all, nil
 }
 
-// nobodyStore is where a session goes that nobody had before: it is about
-// windows, which are the same for all stores.
-const nobodyStore = fileStore
+// signedOutStore is the store of the bursts that begin without a session. They count
+// sign-in windows, which do not depend on the store.
+const signedOutStore = fileStore
 
-// measureBursts runs each burst once in every round. Where one is expired, the
-// warm one that follows it finds what it kept.
+// measureBursts runs each burst once in every round. The warm burst after an
+// expired one uses the token that the expired one stored.
 func measureBursts(ctx context.Context, bursts []*burst, o options) error {
 	var groups [][]*burst
 	for _, b := range bursts {
@@ -118,14 +116,14 @@ func (b *burst) measure(ctx context.Context, n int) error {
 			return err
 		}
 		delay = issuerDelay
-	case nobody:
+	case notSignedIn:
 		if err := b.run(ctx, "erase"); err != nil {
 			return err
 		}
 	}
 	b.platform.Change(func(to *fakeplatform.Behavior) { to.Latency["sts.refresh"] = delay })
 	defer b.platform.Change(func(to *fakeplatform.Behavior) { to.Latency["sts.refresh"] = 0 })
-	if err := b.place.forgetWindows(); err != nil {
+	if err := b.fixture.forgetWindows(); err != nil {
 		return err
 	}
 	b.platform.ResetCounts()
@@ -134,26 +132,25 @@ func (b *burst) measure(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	if b.state != nobody && served != n { // of those who sign in, a budget tells
+	if b.state != notSignedIn && served != n { // a budget checks the bursts that sign in
 		return fmt.Errorf("%d of %d processes were served", served, n)
 	}
 	b.took = append(b.took, took-delay)
 	b.served = append(b.served, served)
 	b.refreshes = append(b.refreshes, b.platform.Count("sts.refresh"))
-	windows, err := b.place.windows()
-	b.windows = append(b.windows, windows)
-	return err
+	b.windows = append(b.windows, len(b.fixture.environ.Windows()))
+	return nil
 }
 
-// expire has somebody sign in for an access token that is too short to be given
-// again, and the platform give usual ones from then on.
+// expire signs in with an access token that is valid too briefly to be used again.
+// Later tokens have the usual lifetime.
 func (b *burst) expire(ctx context.Context) error {
 	b.platform.Change(func(to *fakeplatform.Behavior) { to.AccessLifetime = 30 * time.Second })
 	defer b.platform.Change(func(to *fakeplatform.Behavior) { to.AccessLifetime = 0 })
 	return b.run(ctx, "login")
 }
 
-// run runs one of the program's other commands.
+// run runs another command of the program.
 func (b *burst) run(ctx context.Context, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, processLimit)
 	defer cancel()
@@ -170,12 +167,12 @@ func (b *burst) run(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// processes runs n processes at once, and says how many were served.
+// processes runs n processes at once and returns how many printed a credential.
 func (b *burst) processes(ctx context.Context, n int) (took time.Duration, served int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, processLimit)
 	defer cancel()
-	// One file for all: each writes its answer in one piece, to the end.
-	answers, err := os.OpenFile(b.place.path("answers"), os.O_CREATE|os.O_TRUNC|os.O_APPEND|os.O_RDWR, 0o600)
+	// All processes append to one file; each writes its answer in one call.
+	answers, err := os.OpenFile(b.fixture.path("answers"), os.O_CREATE|os.O_TRUNC|os.O_APPEND|os.O_RDWR, 0o600)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -184,12 +181,12 @@ func (b *burst) processes(ctx context.Context, n int) (took time.Duration, serve
 	cmds := make([]*exec.Cmd, 0, n)
 	inputs := make([]*os.File, 0, n)
 	defer func() {
-		cancel() // nothing is left behind where this breaks off
+		cancel() // ends all processes if this returns early
 		for _, cmd := range cmds {
-			_ = cmd.Wait() // or it has been waited for
+			_ = cmd.Wait() // an error means that it was called before
 		}
 		for _, input := range inputs {
-			_ = input.Close() // or it is closed
+			_ = input.Close() // an error means that it is closed already
 		}
 	}()
 	start := time.Now()
@@ -214,7 +211,7 @@ func (b *burst) processes(ctx context.Context, n int) (took time.Duration, serve
 		}
 	}
 	if b.clock == fromRelease {
-		// Each waits for the end of its standard input then.
+		// After that, each process waits for the end of its standard input.
 		for _, input := range inputs {
 			if err := awaitRead(ctx, input); err != nil {
 				return 0, 0, err
@@ -226,14 +223,14 @@ func (b *burst) processes(ctx context.Context, n int) (took time.Duration, serve
 		}
 	}
 	for _, cmd := range cmds {
-		_ = cmd.Wait() // the answers tell
+		_ = cmd.Wait() // count checks the answers
 	}
 	took = time.Since(start)
 	text, err := os.ReadFile(answers.Name())
 	return took, b.count(text), errors.Join(err, ctx.Err())
 }
 
-// count counts the answers that hold the token that the platform made last.
+// count returns the number of answers with the last token that the platform issued.
 func (b *burst) count(answers []byte) int {
 	want, served := lastAccessToken(b.platform), 0
 	for line := range bytes.Lines(answers) {
@@ -266,15 +263,6 @@ func awaitRead(ctx context.Context, pipe *os.File) error {
 		time.Sleep(time.Millisecond)
 	}
 	return ctx.Err()
-}
-
-// windows is how many browser windows were opened since forgetWindows.
-func (p *fixture) windows() (int, error) {
-	text, err := os.ReadFile(p.environ["WINDOWS"])
-	if errors.Is(err, os.ErrNotExist) {
-		return 0, nil
-	}
-	return bytes.Count(text, []byte("\n")), err
 }
 
 func (p *fixture) forgetWindows() error {

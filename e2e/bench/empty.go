@@ -1,6 +1,6 @@
 //go:build ignore
 
-// Empty does nothing: what the system and Go's runtime cost for any program.
+// Empty does nothing. It shows what the system and Go's runtime cost.
 package main
 
 func main() {}

@@ -8,52 +8,50 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"docker-credential-cgr/e2e/desktop"
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
 
-// browserName is what this program is called where it is the browser.
+// browserName is the name under which this program acts as the browser.
 const browserName = "visit"
 
-// Names of stores, as the report has them.
+// Names of stores in the report.
 const (
 	secretService = "Secret Service"
 	kernelKeyring = "kernel keyring"
 	fileStore     = "file"
 )
 
-// skip is something that could not be measured.
+// skip is a measurement that is not possible here.
 type skip struct{ what, why string }
 
-// fixture is where it all takes place: a home, a desktop session and platforms of
-// its own. Nothing of whoever runs this is read, but for the user's kernel
-// keyring and the folder of locks, which the program finds whatever its
-// environment says. There it leaves nothing.
+// fixture has a home directory, a desktop session and fake platforms for the measurements.
+// The user's own files are not used, except for the kernel keyring and the folder of locks,
+// which the program finds regardless of its environment. close cleans up both.
 type fixture struct {
-	dir     string // all that is written lies below
+	dir     string // temporary
 	bin     string
-	environ map[string]string
-	session *desktop.Session // nil where there is none
-	busless bool             // a process can be without a session bus here
-	gnupg   bool             // there is a GnuPG home to be closed
-	stores  []string         // that somebody could sign in on
+	environ testenv.Environ
+	session *desktop.Session // nil if there is none
+	busless bool             // a process can run without a session bus
+	gnupg   bool             // gpg has started agents
+	stores  []string         // that work here
 	skipped []skip
 
 	platforms  []*fakeplatform.Platform
-	stateFresh []string // folders for locks that were not there before, innermost first
+	newFolders []string // folders for locks that did not exist before, innermost first
 }
 
 func newFixture() (_ *fixture, err error) {
-	// A short name: sockets lie below.
+	// A short name, because paths of sockets are limited in length.
 	dir, err := os.MkdirTemp("", "cgr-bench-")
 	if err != nil {
 		return nil, err
@@ -61,7 +59,7 @@ func newFixture() (_ *fixture, err error) {
 	p := &fixture{dir: dir, bin: filepath.Join(dir, "bin")}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, p.leave())
+			err = errors.Join(err, p.close())
 		}
 	}()
 	for _, name := range []string{"bin", "home", "run", "tmp"} {
@@ -69,24 +67,16 @@ func newFixture() (_ *fixture, err error) {
 			return nil, err
 		}
 	}
-	p.environ = map[string]string{
-		"HOME":            p.path("home"),
-		"XDG_RUNTIME_DIR": p.path("run"),
-		"TMPDIR":          p.path("tmp"),
-		"PATH":            p.bin + string(os.PathListSeparator) + os.Getenv("PATH"),
-		"LANG":            "C.UTF-8",
-		"BROWSER":         filepath.Join(p.bin, browserName),
-		"WINDOWS":         p.path("windows"),
-		// There is no terminal, and a browser that needs no person.
-		"CHAINGUARD_AUTH_AUTO_LOGIN": "always",
-	}
+	p.environ = testenv.NewEnviron(dir, p.bin)
+	// The measurements choose the store themselves and sign in without a terminal.
+	p.environ.Set("CHAINGUARD_KEYCHAIN=", "GORACE=", "XDG_RUNTIME_DIR="+p.path("run"), "CHAINGUARD_AUTH_AUTO_LOGIN=always")
 	if err := p.build(); err != nil {
 		return nil, err
 	}
-	if p.stateFresh, err = missingFolders(); err != nil {
+	if p.newFolders, err = missingFolders(); err != nil {
 		return nil, err
 	}
-	// Where systemd keeps a bus for the user, the program finds it without help.
+	// The program finds a bus of systemd without a variable.
 	_, statErr := os.Stat(fmt.Sprintf("/run/user/%d/bus", os.Getuid()))
 	p.busless = errors.Is(statErr, os.ErrNotExist)
 	if !p.busless {
@@ -101,12 +91,12 @@ func (p *fixture) path(name string) string { return filepath.Join(p.dir, name) }
 func (p *fixture) program() string { return filepath.Join(p.bin, program.Name) }
 
 func (p *fixture) skip(what, why string) {
-	say("%s is not measured: %s", what, why)
+	progress("%s is not measured: %s", what, why)
 	p.skipped = append(p.skipped, skip{what, why})
 }
 
-// rewrite writes a file anew, in one go, as an installation does. As the linker
-// leaves it, in pieces, a program takes up to a fifth longer to start.
+// rewrite writes a file again in one call, as an installation does. A program as the
+// linker writes it, in pieces, takes up to a fifth longer to start.
 func rewrite(path string) error {
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -118,8 +108,7 @@ func rewrite(path string) error {
 	return os.WriteFile(path, content, 0o755)
 }
 
-// build builds the program as it is shipped, and what it is compared with
-// likewise.
+// build builds the program and the minimal programs with the flags of a release.
 func (p *fixture) build() error {
 	for name, source := range map[string]string{
 		program.Name: ".", "empty": "e2e/bench/empty.go", "bare": "e2e/bench/bare.go", "peak": "e2e/bench/peak.go",
@@ -142,10 +131,9 @@ func (p *fixture) build() error {
 	return os.Symlink(self, filepath.Join(p.bin, browserName))
 }
 
-// startDesktop starts a session bus with an unlocked keyring, where they are
-// installed.
+// startDesktop starts a session bus with an unlocked keyring, if they are installed.
 func (p *fixture) startDesktop() {
-	session, err := desktop.Start(desktop.User{UID: os.Getuid(), Dir: p.path("run"), Environ: environ(p.environ)})
+	session, err := desktop.Start(desktop.User{UID: os.Getuid(), Dir: p.path("run"), Environ: p.environ.List()})
 	if err == nil {
 		p.session = session
 		err = session.StartKeyring()
@@ -159,7 +147,7 @@ func (p *fixture) startDesktop() {
 	}
 }
 
-// settingsOf give the environment of a store.
+// settingsOf returns the environment variables that select a store.
 func (p *fixture) settingsOf(store string) []string {
 	switch store {
 	case kernelKeyring:
@@ -172,7 +160,7 @@ func (p *fixture) settingsOf(store string) []string {
 
 func (p *fixture) bus() string { return "DBUS_SESSION_BUS_ADDRESS=" + p.session.Address() }
 
-// newPlatform starts a platform that signs in whoever comes.
+// newPlatform starts a platform that approves each sign-in.
 func (p *fixture) newPlatform() (*fakeplatform.Platform, error) {
 	platform, err := fakeplatform.Start(fakeplatform.WithAutoApprove())
 	if err == nil {
@@ -181,26 +169,13 @@ func (p *fixture) newPlatform() (*fakeplatform.Platform, error) {
 	return platform, err
 }
 
-// with gives the place's environment with other settings.
+// with returns the fixture's environment with additional settings.
 func (p *fixture) with(settings ...[]string) []string {
-	all := maps.Clone(p.environ)
-	for _, setting := range slices.Concat(settings...) {
-		name, value, _ := strings.Cut(setting, "=")
-		all[name] = value
-	}
-	return environ(all)
+	return p.environ.With(slices.Concat(settings...)...).List()
 }
 
-func environ(settings map[string]string) []string {
-	list := make([]string, 0, len(settings))
-	for _, name := range slices.Sorted(maps.Keys(settings)) {
-		list = append(list, name+"="+settings[name])
-	}
-	return list
-}
-
-// leave ends everything and removes all that was made.
-func (p *fixture) leave() error {
+// close stops everything and removes all files.
+func (p *fixture) close() error {
 	var errs []error
 	for _, platform := range p.platforms {
 		errs = append(errs, p.forget(platform), platform.Close())
@@ -211,18 +186,18 @@ func (p *fixture) leave() error {
 	if p.gnupg {
 		errs = append(errs, p.closeGnuPG())
 	}
-	for _, dir := range p.stateFresh {
-		_ = os.Remove(dir) // somebody else may have come to use it
+	for _, dir := range p.newFolders {
+		_ = os.Remove(dir) // fails if another program uses it now
 	}
 	return errors.Join(append(errs, os.RemoveAll(p.dir))...)
 }
 
-// forget removes what the program keeps outside of p.dir for a platform: kernel
-// keys, and the locks and notes of stores that are no files.
+// forget removes what the program stored outside of p.dir for a platform: kernel keys, and
+// the locks and notes of the kernel keyring and the Secret Service.
 func (p *fixture) forget(platform *fakeplatform.Platform) error {
 	if slices.Contains(p.stores, kernelKeyring) {
 		settings := append(p.settingsOf(kernelKeyring), platform.Environ()...)
-		if err := p.quiet(context.Background(), platform.RegistryHost(), settings, p.program(), "erase"); err != nil {
+		if err := p.runQuietly(context.Background(), platform.RegistryHost(), settings, p.program(), "erase"); err != nil {
 			return err
 		}
 	}
@@ -230,7 +205,7 @@ func (p *fixture) forget(platform *fakeplatform.Platform) error {
 	if err != nil {
 		return err
 	}
-	// The names that the program gives to a session's files.
+	// The program names a session's files like this.
 	hash := sha256.Sum256([]byte("session " + platform.Issuer))
 	files, err := filepath.Glob(filepath.Join(dir, "session-"+hex.EncodeToString(hash[:8])+".*"))
 	for _, file := range files {
@@ -239,7 +214,7 @@ func (p *fixture) forget(platform *fakeplatform.Platform) error {
 	return err
 }
 
-// stateFolder is where the program puts the locks of stores that are no files.
+// stateFolder returns the folder for the locks of the kernel keyring and the Secret Service.
 func stateFolder() (string, error) {
 	u, err := user.Current()
 	if err != nil {
@@ -248,7 +223,7 @@ func stateFolder() (string, error) {
 	return filepath.Join(u.HomeDir, ".local", "state", program.Name), nil
 }
 
-// missingFolders gives the folders on the way to that one which are not there.
+// missingFolders returns stateFolder and those of its parents that do not exist.
 func missingFolders() (missing []string, err error) {
 	dir, err := stateFolder()
 	if err != nil {

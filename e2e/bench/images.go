@@ -17,47 +17,46 @@ import (
 	"docker-credential-cgr/e2e/program"
 )
 
-// The tree of files that images are pinned in, and the history that is asked for.
+// Sizes of the tree of files and of the tag history.
 const (
-	treeFiles      = 5000
-	treeReferences = 400
-	treeImages     = 40
-	askedAtOnce    = 8
-	historyRecords = 2500
-	historyPages   = 3
+	treeFiles          = 5000
+	treeReferences     = 400
+	treeImages         = 40
+	concurrentRequests = 8
+	historyRecords     = 2500
+	historyPages       = 3
 )
 
-// Names of what is measured of the commands for images, as the report has them.
+// Names of the commands for images in the report.
 const (
 	pinCheck   = program.Name + " images pin --check, everything pinned"
 	grepFiles  = "grep -rlF"
 	pinTree    = "images pin"
-	pinNothing = "images pin and --check where everything is pinned"
+	pinNothing = "images pin and --check with everything pinned"
 	oldHistory = "images history"
 )
 
 // imageRounds is how often the commands for images are measured.
 const imageRounds = 20
 
-// images is what the commands for images ask the registry for, in each round, and how
-// long they take.
+// images holds how many requests the commands for images sent in each round, and how
+// long they took.
 type images struct {
-	asked, atOnce, idle, pages []int
-	check, grep                *single
+	requested, concurrent, idle, pages []int
+	check, grep                        *single
 }
 
-// lookers names the platform's requests of one image for its digest.
-const lookers = "registry.manifest"
+// manifestRequests is the platform's name for requests for a digest.
+const manifestRequests = "registry.manifest"
 
-// measureImages runs the commands for images on a tree of their own, for so many
-// rounds.
+// measureImages runs the commands for images on a new tree.
 func (p *fixture) measureImages(ctx context.Context, rounds int) (*images, error) {
 	platform, err := p.newPlatform()
 	if err != nil {
 		return nil, err
 	}
 	tree := p.path("tree")
-	if err := plantTree(ctx, tree, platform); err != nil {
+	if err := writeTree(ctx, tree, platform); err != nil {
 		return nil, err
 	}
 	m := &images{}
@@ -93,24 +92,24 @@ func (p *fixture) measureImages(ctx context.Context, rounds int) (*images, error
 	return m, p.measureWalk(ctx, m, platform, tree, rounds)
 }
 
-// countPins counts what a pin asks. The registry answers nothing until so many images
-// are asked for at once, and then takes its time, so that more than these would show.
+// countPins counts the requests of a pin. The registry holds them until concurrentRequests
+// are open and then responds after 20 ms, so that more concurrent requests would be counted.
 func (m *images) countPins(ctx context.Context, platform *fakeplatform.Platform, pin *single) error {
 	platform.Change(func(b *fakeplatform.Behavior) {
-		b.Gather[lookers] = askedAtOnce
-		b.Latency[lookers] = 20 * time.Millisecond
+		b.Gather[manifestRequests] = concurrentRequests
+		b.Latency[manifestRequests] = 20 * time.Millisecond
 	})
 	platform.ResetCounts()
 	pin.wants = "@sha256:"
 	err := pin.verify(ctx)
 	platform.Change(func(b *fakeplatform.Behavior) { clear(b.Gather); clear(b.Latency) })
-	m.asked = append(m.asked, platform.Count(lookers))
-	m.atOnce = append(m.atOnce, platform.Peak("registry"))
+	m.requested = append(m.requested, platform.Count(manifestRequests))
+	m.concurrent = append(m.concurrent, platform.Peak("registry"))
 	return err
 }
 
-// measureWalk measures how long it takes to find that everything is pinned, beside the
-// plainest search through the same files.
+// measureWalk compares the time of a check of the whole tree with a plain search through
+// the same files.
 func (p *fixture) measureWalk(ctx context.Context, m *images, platform *fakeplatform.Platform, tree string, rounds int) error {
 	all := []*single{m.check}
 	if path, err := exec.LookPath("grep"); err != nil {
@@ -125,14 +124,14 @@ func (p *fixture) measureWalk(ctx context.Context, m *images, platform *fakeplat
 	return measureSingles(ctx, all, rounds)
 }
 
-// treeRepository is one of the tree's repositories, two images of which are named.
+// treeRepository returns a repository of the tree. The tree names two images of each.
 func treeRepository(i int) string {
 	return fmt.Sprintf("%s/bench-%02d", fakeplatform.PublicOrganization, i%(treeImages/2))
 }
 
-// plantTree writes the tree, and pushes the images that it names.
-func plantTree(ctx context.Context, tree string, platform *fakeplatform.Platform) error {
-	tags := []string{"latest", "latest-dev"} // what everybody may pull
+// writeTree writes the tree and pushes the images that it names.
+func writeTree(ctx context.Context, tree string, platform *fakeplatform.Platform) error {
+	tags := []string{"latest", "latest-dev"} // public tags
 	for i := range treeImages {
 		repository, tag := treeRepository(i), tags[i/(treeImages/2)]
 		if _, err := platform.AddImage(ctx, repository, tag, repository+tag); err != nil {
@@ -172,8 +171,7 @@ func writeFiles(dir string, files map[string]string) error {
 	return nil
 }
 
-// walkLimit is how much longer than grep the program may take to find that everything
-// is pinned.
+// walkLimit is how much longer than grep the program may take to check the tree.
 const walkLimit = 1.5
 
 func (r *report) imageBudgets() []budget {
@@ -188,16 +186,15 @@ func (r *report) imageBudgets() []budget {
 		walk.measured, walk.met = fmt.Sprintf("%.2f", got), got <= walkLimit
 	}
 	return []budget{
-		always(tree+"images asked for", treeImages, m.asked),
-		always(tree+"requests at once", askedAtOnce, m.atOnce),
+		always(tree+"images requested", treeImages, m.requested),
+		always(tree+"concurrent requests", concurrentRequests, m.concurrent),
 		always(pinNothing+": requests", 0, m.idle),
 		always(fmt.Sprintf("%s, %d records: requests for them", oldHistory, historyRecords), historyPages, m.pages),
 		walk,
 	}
 }
 
-// always is the budget of what has to be the same in every round: less is as wrong as
-// more.
+// always returns a budget whose count must equal the limit in every round.
 func always(what string, limit int, counts []int) budget {
 	b := budget{what: what, limit: fmt.Sprint(limit), measured: "not measured"}
 	if len(counts) > 0 {
@@ -224,10 +221,11 @@ func (r *report) imageTable() table {
 	return t
 }
 
-// imageMethod says what the numbers about images are.
+// imageMethod explains the figures about images.
 func imageMethod() string {
-	return fmt.Sprintf(`The tree has %[1]d files in %[2]d folders: a Dockerfile and a Kubernetes file in each that name one of %[3]d images, two
-YAML files that name none, and sources, of two to three KB as a rule. The registry holds back every question for a digest
-until %[4]d are there at once, and then answers each 20 ms later, so that more at once would be seen; questions are counted
-where they arrive. grep searches all files of the tree for the registry's name, as the program does. Each is run in %[5]d rounds.`, treeFiles, treeReferences/2, treeImages, askedAtOnce, imageRounds)
+	return fmt.Sprintf(`The tree has %[1]d files in %[2]d folders: in each, a Dockerfile and a Kubernetes file that name one of %[3]d images, two YAML files that name
+none, and source files, mostly of two to three KB. The registry holds requests for a digest until %[4]d are open at once, then answers each
+after 20 ms, so that more concurrent requests would be noticed; it counts the requests that arrive. grep searches all files of the tree
+for the registry's name, and so does the program. Each runs in %[5]d rounds.`,
+		treeFiles, treeReferences/2, treeImages, concurrentRequests, imageRounds)
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// describeMachine says what the numbers depend on.
+// describeMachine returns what the figures depend on: hardware and software versions.
 func describeMachine() []string {
 	lines := []string{
 		fmt.Sprintf("%s, %d cores, %s", processor(), runtime.NumCPU(), runtime.GOARCH),
@@ -18,16 +18,16 @@ func describeMachine() []string {
 		strings.Replace(runtime.Version(), "go", "Go ", 1),
 	}
 	for _, name := range []string{"gnome-keyring", "dbus", "golang-docker-credential-helpers", "pass", "gnupg"} {
-		// Where there is no dpkg, the versions stay out.
+		// Without dpkg, the report has no versions.
 		if out, err := exec.Command("dpkg-query", "-W", "-f", "${Version}", name).Output(); err == nil && len(out) > 0 {
 			lines = append(lines, name+" "+string(out))
 		}
 	}
 	load, _, _ := strings.Cut(firstLine("/proc/loadavg"), " ")
-	return append(lines, "load when it began: "+load)
+	return append(lines, "load at the start: "+load)
 }
 
-// processor is the model of the first one.
+// processor returns the model of the first processor.
 func processor() string {
 	text, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range strings.Lines(string(text)) {
@@ -35,7 +35,7 @@ func processor() string {
 			return strings.TrimSpace(value)
 		}
 	}
-	return "unnamed processor"
+	return "unknown processor"
 }
 
 func firstLine(path string) string {

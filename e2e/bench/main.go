@@ -1,13 +1,13 @@
 //go:build linux
 
-// Command bench measures docker-credential-cgr in whole processes, from start to
-// exit, beside other helpers and the least that any program could do, in one run
-// on one machine. It prints tables and writes docs/benchmarks.md:
+// Command bench measures whole processes of docker-credential-cgr, from start to exit,
+// and compares them with other helpers and with minimal programs in the same run. It
+// prints tables and writes docs/benchmarks.md:
 //
 //	go run ./bench
 //	go run ./bench -check   # exit 1 unless every budget is met
 //
-// Files with the build tag "ignore" are the programs to compare with.
+// Files with the build tag "ignore" are the minimal programs.
 package main
 
 import (
@@ -26,8 +26,7 @@ import (
 	"docker-credential-cgr/e2e/program"
 )
 
-// issuerDelay is how long the issuer takes for a refresh in the bursts with an
-// expired token.
+// issuerDelay is how long the issuer takes for a refresh in bursts with an expired token.
 const issuerDelay = 200 * time.Millisecond
 
 // options are the command's flags.
@@ -43,12 +42,12 @@ func main() {
 		return
 	}
 	var o options
-	flag.IntVar(&o.rounds, "rounds", 200, "measure each single process that often")
-	flag.IntVar(&o.bursts, "bursts", 20, "measure each burst that often")
-	flag.IntVar(&o.processes, "processes", 100, "processes in a burst")
+	flag.IntVar(&o.rounds, "rounds", 200, "how often each single process is measured")
+	flag.IntVar(&o.bursts, "bursts", 20, "how often each burst is measured")
+	flag.IntVar(&o.processes, "processes", 100, "number of processes in a burst")
 	flag.BoolVar(&o.check, "check", false, "exit 1 unless every budget is met")
-	flag.StringVar(&o.date, "date", "", "date to put into the report")
-	flag.StringVar(&o.out, "o", filepath.Join(program.Root(), "docs", "benchmarks.md"), "file to write; empty for none")
+	flag.StringVar(&o.date, "date", "", "date of the report")
+	flag.StringVar(&o.out, "o", filepath.Join(program.Root(), "docs", "benchmarks.md"), "output `file`; empty writes none")
 	flag.Parse()
 	if flag.NArg() > 0 || o.rounds < 1 || o.bursts < 1 || o.processes < 1 {
 		flag.Usage()
@@ -68,16 +67,16 @@ func main() {
 	}
 }
 
-// run measures everything, and says whether every budget is met.
+// run measures everything and reports whether every budget is met.
 func run(ctx context.Context, o options) (met bool, err error) {
 	p, err := newFixture()
 	if err != nil {
 		return false, err
 	}
-	defer func() { err = errors.Join(err, p.leave()) }()
+	defer func() { err = errors.Join(err, p.close()) }()
 	r := &report{options: o, command: commandLine(), machine: describeMachine()}
 
-	say("single processes, %d rounds", o.rounds)
+	progress("measuring single processes, %d rounds", o.rounds)
 	singles, err := p.singles(ctx)
 	if err != nil {
 		return false, err
@@ -85,11 +84,11 @@ func run(ctx context.Context, o options) (met bool, err error) {
 	if err := measureSingles(ctx, singles, o.rounds); err != nil {
 		return false, err
 	}
-	say("peak memory")
+	progress("measuring peak memory")
 	if err := p.measurePeaks(ctx, singles); err != nil {
 		return false, err
 	}
-	say("bursts of %d, %d rounds", o.processes, o.bursts)
+	progress("measuring bursts of %d, %d rounds", o.processes, o.bursts)
 	bursts, err := p.bursts()
 	if err != nil {
 		return false, err
@@ -97,7 +96,7 @@ func run(ctx context.Context, o options) (met bool, err error) {
 	if err := measureBursts(ctx, bursts, o); err != nil {
 		return false, err
 	}
-	say("images, %d rounds", imageRounds)
+	progress("measuring images commands, %d rounds", imageRounds)
 	if r.images, err = p.measureImages(ctx, imageRounds); err != nil {
 		return false, err
 	}
@@ -112,12 +111,12 @@ func run(ctx context.Context, o options) (met bool, err error) {
 	return r.met(), nil
 }
 
-// commandLine is how to run it again.
+// commandLine returns the command that repeats this run.
 func commandLine() string {
 	return strings.TrimSpace("go run ./bench " + strings.Join(os.Args[1:], " "))
 }
 
-// say tells whoever waits what goes on.
-func say(format string, args ...any) {
+// progress prints progress on standard error.
+func progress(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "bench: "+format+"\n", args...)
 }

@@ -1,8 +1,7 @@
 //go:build ignore
 
-// Peak runs a program and prints the most memory that it had, in KiB. The kernel
-// counts a process's memory from before it becomes another program, when it still
-// is its parent's; so the parent has to be a small program.
+// Peak runs a program and prints its peak memory in KiB. The kernel includes the memory
+// that a child shares with its parent before exec, so the parent must be a small program.
 package main
 
 import (

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// report is all that was measured.
+// report holds the results of a run.
 type report struct {
 	options options
 	command string
@@ -28,7 +28,7 @@ func (r *report) single(name string) *single {
 	return nil
 }
 
-// against compares two single processes; "" where one is missing.
+// against returns the ratio of s to another single process, or "" if one is missing.
 func (r *report) against(s *single, name string) string {
 	other := r.single(name)
 	if s == nil || other == nil || s == other {
@@ -40,7 +40,7 @@ func (r *report) against(s *single, name string) string {
 // table is one table of the report.
 type table struct {
 	title string
-	rows  [][]string // the first one heads the columns
+	rows  [][]string // the first one is the header
 }
 
 func (r *report) tables() []table {
@@ -56,7 +56,7 @@ func (r *report) tables() []table {
 }
 
 func (r *report) budgetTable() table {
-	t := table{"Budgets", [][]string{{"what", "at most", "measured", "met"}}}
+	t := table{"Budgets", [][]string{{"what", "limit", "measured", "met"}}}
 	for _, b := range r.budgets() {
 		met := "yes"
 		if !b.met {
@@ -67,14 +67,14 @@ func (r *report) budgetTable() table {
 	return t
 }
 
-// singleOrder is how the report lists single processes.
+// singleOrder is the order of single processes in the report.
 var singleOrder = []string{
 	getSecretService, getAutoBus, bareKeyring, rivalLibsecret, rivalPass, getKernel, getAutoNoBus, getFile, getForeign, emptyProgram,
 }
 
 func (r *report) singleTable() table {
 	t := table{"One process, warm", [][]string{{
-		"what", "median, ms", "quartiles, ms", "/ empty program", "/ bare look-up", "/ secretservice",
+		"what", "median, ms", "quartiles, ms", "/ empty program", "/ bare lookup", "/ secretservice",
 	}}}
 	for _, name := range singleOrder {
 		if s := r.single(name); s != nil {
@@ -95,7 +95,7 @@ func (r *report) burstTable() table {
 		state := string(b.state)
 		against := ""
 		if b.base != nil {
-			state += fmt.Sprintf(" (less the issuer's %s)", issuerDelay)
+			state += fmt.Sprintf(" (minus the issuer's %s)", issuerDelay)
 			against = fmt.Sprintf("%.2f", ratio(b.took, b.base.took))
 		}
 		t.rows = append(t.rows, []string{
@@ -116,7 +116,7 @@ func (r *report) peakTable() table {
 	return t
 }
 
-// text is the report for a terminal.
+// text returns the report for a terminal.
 func (r *report) text() string {
 	var b strings.Builder
 	for _, t := range r.tables() {
@@ -138,15 +138,15 @@ func (r *report) text() string {
 	return b.String()
 }
 
-// markdown is the report as docs/benchmarks.md.
+// markdown returns the report for docs/benchmarks.md.
 func (r *report) markdown() string {
 	var b strings.Builder
 	b.WriteString("# Benchmarks\n\n")
-	made := "Made"
+	on := ""
 	if r.options.date != "" {
-		made += " on " + r.options.date
+		on = " on " + r.options.date
 	}
-	fmt.Fprintf(&b, "%s in `e2e/` by this command (`make bench` runs it too):\n\n    %s\n\nThe machine:\n\n", made, r.command)
+	fmt.Fprintf(&b, "Measured%s in `e2e/` with this command (`make bench` runs it too):\n\n    %s\n\nThe machine:\n\n", on, r.command)
 	for _, line := range r.machine {
 		fmt.Fprintf(&b, "- %s\n", line)
 	}
@@ -163,22 +163,23 @@ func (r *report) markdown() string {
 	return b.String()
 }
 
-// method says what the numbers are.
+// method explains the figures about get.
 func (r *report) method() string {
-	return fmt.Sprintf(`Whole processes, from before they are started until they have exited, by the monotonic clock. The program and the two
-small Go programs beside it (one that does nothing, one that looks up the very record that a warm get reads) are built
-the same way: without cgo, trimmed and stripped. The secret is the same size everywhere, an access token of the fake platform
-for the platform. Everything runs in one session of its own: a private D-Bus with an unlocked gnome-keyring, a home that
-is empty at first, an environment of a few variables. Each command is run once and its answer checked; then, in each of
-%[1]d rounds, each runs once with its input on a pipe and its output thrown away, in an order that is drawn anew, so that
-noise hits all alike. A ratio is one of medians of the same run; the times themselves mean little on another machine. A
-burst is %[2]d processes at once, %[3]d rounds, until the last one has exited; every answer is checked. By the first clock
-they are started one after the other as fast as the machine can, and the time counts from the first start: that is what
-one waits who runs them, and what the budget is about. Starting so many takes long, and the issuer answers meanwhile, so
-that what is left of an expired burst after the issuer's time is taken off can be less than a warm one takes. By the
-second clock all are started, have read their input and wait for its end, which they are given together; the time counts
-from there, and nothing hides behind the start: every process looks its token up twice, once before and once after the
-refresh, where a warm one does it once. "Expired" has a refresh token and an access token past its end, at an issuer that
-takes %[4]s for a refresh. Peak memory is the kernel's ru_maxrss, of %[5]d runs.`,
+	return fmt.Sprintf(`Whole processes are measured, from before the start until the exit, by the monotonic clock. The program and two small Go programs (one
+that does nothing, and one that looks up the same record as a `+"`get`"+` with a valid token) are built in the same way: without cgo, trimmed
+and stripped. The secret has the same size everywhere: an access token of the fake platform. Everything runs in a session of its own: a
+private D-Bus with an unlocked gnome-keyring, a home that is empty at first, and an environment of a few variables. Each command runs
+once, and its answer is checked. Then each runs once in each of %[1]d rounds, with its input on a pipe and its output discarded, in a new
+random order, so that noise affects all of them alike. A ratio compares medians of the same run; the times themselves mean little on
+another machine.
+
+A burst is %[2]d processes at once, %[3]d rounds, until the last one has exited; every answer is checked. With the clock "first start", the
+processes are started one after the other as fast as the machine can, and the time counts from the first start: this is what a user
+waits for, and what the limits apply to. Starting that many processes takes long, and the issuer responds in the meantime, so an
+expired burst without the issuer's time can be shorter than one with a valid token. With the clock "release of all", all processes have
+started, have read their input and wait for its end, which all get at the same time; the time counts from there. Then every process
+looks up its token twice, before and after the refresh, and once if the token is valid. "Expired" means a refresh token and an expired
+access token, with an issuer that takes %[4]s for a refresh; "warm" means a valid token. Peak memory is the kernel's ru_maxrss, of %[5]d
+runs.`,
 		r.options.rounds, r.options.processes, r.options.bursts, issuerDelay, peakRounds)
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// inBudget is a report of what is just within every budget.
+// inBudget returns a report that just meets every budget.
 func inBudget() *report {
 	singles := func(took map[string]time.Duration) (all []*single) {
 		for name, d := range took {
@@ -25,10 +25,10 @@ func inBudget() *report {
 		r.bursts = append(r.bursts, after, base)
 	}
 	r.bursts = append(r.bursts, &burst{
-		store: nobodyStore, state: nobody, clock: fromStart, took: []time.Duration{10}, served: []int{100}, refreshes: []int{1}, windows: []int{1},
+		store: signedOutStore, state: notSignedIn, clock: fromStart, took: []time.Duration{10}, served: []int{100}, refreshes: []int{1}, windows: []int{1},
 	})
 	r.images = &images{
-		asked: []int{40}, atOnce: []int{8}, idle: []int{0}, pages: []int{3},
+		requested: []int{40}, concurrent: []int{8}, idle: []int{0}, pages: []int{3},
 		check: &single{name: pinCheck, took: []time.Duration{15}}, grep: &single{name: grepFiles, took: []time.Duration{10}},
 	}
 	return r
@@ -36,29 +36,29 @@ func inBudget() *report {
 
 func TestBudgets(t *testing.T) {
 	if r := inBudget(); !r.met() {
-		t.Errorf("not all is met:\n%s", r.text())
+		t.Errorf("a budget is not met:\n%s", r.text())
 	}
 	for what, exceed := range map[string]func(*report){
-		"a slower get":           func(r *report) { r.single(getSecretService).took[0]++ },
-		"a slower kernel":        func(r *report) { r.single(getKernel).took[0]++ },
-		"a slower file":          func(r *report) { r.single(getFile).took[0]++ },
-		"a slower foreign":       func(r *report) { r.single(getForeign).took[0]++ },
-		"a faster bare look-up":  func(r *report) { r.single(bareKeyring).took[0] -= 2 },
-		"more memory":            func(r *report) { r.single(getFile).peak[0]++ },
-		"a slower expired burst": func(r *report) { r.burstsOf(fileStore, expired)[0].took[0]++ },
-		"two refreshes":          func(r *report) { r.burstsOf(kernelKeyring, expired)[0].refreshes[0]++ },
-		"two windows":            func(r *report) { r.burstsOf(nobodyStore, nobody)[0].windows[0]++ },
-		"no window":              func(r *report) { r.burstsOf(nobodyStore, nobody)[0].windows[0]-- },
-		"one not served":         func(r *report) { r.burstsOf(nobodyStore, nobody)[0].served[0]-- },
-		"no bursts":              func(r *report) { r.bursts = nil },
-		"an image asked twice":   func(r *report) { r.images.asked[0]++ },
-		"nine at once":           func(r *report) { r.images.atOnce[0]++ },
-		"seven at once":          func(r *report) { r.images.atOnce[0]-- },
-		"a request for nothing":  func(r *report) { r.images.idle[0]++ },
-		"a page too many":        func(r *report) { r.images.pages[0]++ },
-		"a slower walk":          func(r *report) { r.images.check.took[0]++ },
-		"no grep":                func(r *report) { r.images.grep = nil },
-		"no other helper":        func(r *report) { r.single(rivalLibsecret).name = "" },
+		"a slower get":             func(r *report) { r.single(getSecretService).took[0]++ },
+		"a slower kernel":          func(r *report) { r.single(getKernel).took[0]++ },
+		"a slower file":            func(r *report) { r.single(getFile).took[0]++ },
+		"a slower foreign":         func(r *report) { r.single(getForeign).took[0]++ },
+		"a faster bare lookup":     func(r *report) { r.single(bareKeyring).took[0] -= 2 },
+		"more memory":              func(r *report) { r.single(getFile).peak[0]++ },
+		"a slower expired burst":   func(r *report) { r.burstsOf(fileStore, expired)[0].took[0]++ },
+		"two refreshes":            func(r *report) { r.burstsOf(kernelKeyring, expired)[0].refreshes[0]++ },
+		"two windows":              func(r *report) { r.burstsOf(signedOutStore, notSignedIn)[0].windows[0]++ },
+		"no window":                func(r *report) { r.burstsOf(signedOutStore, notSignedIn)[0].windows[0]-- },
+		"one not served":           func(r *report) { r.burstsOf(signedOutStore, notSignedIn)[0].served[0]-- },
+		"no bursts":                func(r *report) { r.bursts = nil },
+		"an image requested twice": func(r *report) { r.images.requested[0]++ },
+		"nine at once":             func(r *report) { r.images.concurrent[0]++ },
+		"seven at once":            func(r *report) { r.images.concurrent[0]-- },
+		"a request for nothing":    func(r *report) { r.images.idle[0]++ },
+		"a page too many":          func(r *report) { r.images.pages[0]++ },
+		"a slower walk":            func(r *report) { r.images.check.took[0]++ },
+		"no grep":                  func(r *report) { r.images.grep = nil },
+		"no other helper":          func(r *report) { r.single(rivalLibsecret).name = "" },
 	} {
 		r := inBudget()
 		exceed(r)
@@ -69,7 +69,7 @@ func TestBudgets(t *testing.T) {
 			}
 		}
 		if r.met() || missed == 0 {
-			t.Errorf("%s: all is met:\n%s", what, r.text())
+			t.Errorf("%s: every budget is met:\n%s", what, r.text())
 		}
 		if missed > 1 && what != "no bursts" {
 			t.Errorf("%s: %d budgets are not met, want 1", what, missed)
@@ -82,7 +82,7 @@ func TestMarkdown(t *testing.T) {
 	r.skipped = []skip{{rivalPass, "pass is not installed"}}
 	text := r.markdown()
 	for _, want := range []string{
-		"\n    go run ./bench\n", "| what | at most | measured | met |\n| --- | --- | --- | --- |\n",
+		"\n    go run ./bench\n", "| what | limit | measured | met |\n| --- | --- | --- | --- |\n",
 		"| " + rivalPass + " | pass is not installed |", "## How it is measured", "NO",
 	} {
 		if found := strings.Contains(text, want); found != (want != "NO") {

@@ -12,13 +12,14 @@ import (
 	"strings"
 )
 
-// libsecret gives docker-credential-secretservice with a secret, or nil.
+// libsecret stores a secret with docker-credential-secretservice and returns its get, or nil
+// if that fails.
 func (p *fixture) libsecret(ctx context.Context, host, secret string) *single {
 	return p.rival(ctx, rivalLibsecret, host, secret, p.bus())
 }
 
-// pass gives docker-credential-pass with a secret, or nil. Its key has no
-// passphrase, so that nothing asks.
+// pass stores a secret with docker-credential-pass and returns its get, or nil if that
+// fails. The key has no passphrase, so that gpg shows no prompt.
 func (p *fixture) pass(ctx context.Context, host, secret string) *single {
 	settings := []string{"GNUPGHOME=" + p.path("gnupg"), "PASSWORD_STORE_DIR=" + p.path("pass")}
 	const id = "bench@example.com"
@@ -35,7 +36,7 @@ func (p *fixture) pass(ctx context.Context, host, secret string) *single {
 			p.skip(rivalPass, err.Error())
 			return nil
 		}
-		if err := p.quiet(ctx, "", settings, args...); err != nil {
+		if err := p.runQuietly(ctx, "", settings, args...); err != nil {
 			p.skip(rivalPass, err.Error())
 			return nil
 		}
@@ -43,17 +44,17 @@ func (p *fixture) pass(ctx context.Context, host, secret string) *single {
 	return p.rival(ctx, rivalPass, host, secret, settings...)
 }
 
-// closeGnuPG ends the agents that gpg starts.
+// closeGnuPG stops the agents that gpg started.
 func (p *fixture) closeGnuPG() error {
 	settings := []string{"GNUPGHOME=" + p.path("gnupg")}
-	if err := p.quiet(context.Background(), "", settings, "gpgconf", "--kill", "all"); err != nil {
+	if err := p.runQuietly(context.Background(), "", settings, "gpgconf", "--kill", "all"); err != nil {
 		return err
 	}
-	// Below /run/user, where that is there.
-	return p.quiet(context.Background(), "", settings, "gpgconf", "--remove-socketdir")
+	// It is below /run/user, if that exists.
+	return p.runQuietly(context.Background(), "", settings, "gpgconf", "--remove-socketdir")
 }
 
-// rival gives another helper that keeps a secret, or nil where it does not.
+// rival stores a secret with another helper and returns its get, or nil if that fails.
 func (p *fixture) rival(ctx context.Context, name, host, secret string, settings ...string) *single {
 	helper, verb, _ := strings.Cut(name, " ")
 	path, err := exec.LookPath(helper)
@@ -61,28 +62,28 @@ func (p *fixture) rival(ctx context.Context, name, host, secret string, settings
 		p.skip(name, helper+" is not installed (Debian: golang-docker-credential-helpers)")
 		return nil
 	}
-	pair, err := json.Marshal(map[string]string{"ServerURL": host, "Username": "_token", "Secret": secret})
+	credential, err := json.Marshal(map[string]string{"ServerURL": host, "Username": "_token", "Secret": secret})
 	if err != nil {
 		p.skip(name, err.Error())
 		return nil
 	}
-	if err := p.quiet(ctx, string(pair), settings, path, "store"); err != nil {
+	if err := p.runQuietly(ctx, string(credential), settings, path, "store"); err != nil {
 		p.skip(name, err.Error())
 		return nil
 	}
 	return &single{name: name, path: path, args: []string{verb}, environ: p.with(settings), input: host + "\n", wants: `"` + secret + `"`}
 }
 
-// quiet runs a command to its end, and tells of it only if it fails.
-func (p *fixture) quiet(ctx context.Context, input string, settings []string, args ...string) error {
+// runQuietly runs a command and discards its output. An error contains standard error.
+func (p *fixture) runQuietly(ctx context.Context, input string, settings []string, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, processLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Env, cmd.Stdin = p.with(settings), strings.NewReader(input)
-	var said bytes.Buffer
-	cmd.Stderr = &said // not what it prints, which may be a secret
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr // standard output may contain a secret
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(said.String()))
+		return fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
 	}
 	return nil
 }

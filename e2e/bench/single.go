@@ -19,7 +19,7 @@ import (
 	"docker-credential-cgr/e2e/program"
 )
 
-// Names of what is measured in single processes, as the report has them.
+// Names of the single processes in the report.
 const (
 	getPrefix        = program.Name + " get, "
 	getSecretService = getPrefix + secretService
@@ -30,34 +30,34 @@ const (
 	getForeign       = getPrefix + "foreign server"
 	rivalLibsecret   = "docker-credential-secretservice get"
 	rivalPass        = "docker-credential-pass get"
-	bareKeyring      = "bare go-keyring look-up"
+	bareKeyring      = "bare go-keyring lookup"
 	emptyProgram     = "empty Go program"
 )
 
-// processLimit bounds one process. Nothing takes it when all is well.
+// processLimit is the timeout of one process.
 const processLimit = time.Minute
 
-// single is a process that is measured by itself.
+// single is a process that is measured alone.
 type single struct {
 	name    string
 	path    string
 	args    []string
 	environ []string
 	input   string
-	code    int    // its exit code
-	wants   string // is part of what it prints
+	code    int    // the expected exit code
+	wants   string // a part of the expected output
 
 	took []time.Duration
 	peak []int // KiB
 }
 
-// command gives the process with its standard input, which is to be closed.
+// command returns the process and its standard input, which the caller closes.
 func (s *single) command(ctx context.Context, path string, args ...string) (*exec.Cmd, *os.File, error) {
 	stdin, write, err := os.Pipe()
 	if err != nil {
 		return nil, nil, err
 	}
-	// A pipe, as clients use, which holds so little at once.
+	// A pipe, as clients use. The input fits into its buffer.
 	_, err = write.WriteString(s.input)
 	if err = errors.Join(err, write.Close()); err != nil {
 		return nil, nil, errors.Join(err, stdin.Close())
@@ -67,7 +67,7 @@ func (s *single) command(ctx context.Context, path string, args ...string) (*exe
 	return cmd, stdin, nil
 }
 
-// verify runs it once, and says whether it does what is to be measured.
+// verify runs the process once and checks its exit code and output.
 func (s *single) verify(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, processLimit)
 	defer cancel()
@@ -82,13 +82,13 @@ func (s *single) verify(ctx context.Context) error {
 		return err
 	}
 	if code := cmd.ProcessState.ExitCode(); code != s.code || !strings.Contains(stdout.String(), s.wants) {
-		// Not what it printed, which may be a secret.
-		return fmt.Errorf("%s does not answer as it should (exit code %d): %s", s.name, code, stderr.String())
+		// The message leaves out standard output, which may contain a secret.
+		return fmt.Errorf("%s: unexpected output or exit code %d: %s", s.name, code, stderr.String())
 	}
 	return nil
 }
 
-// measure runs it once with its output thrown away, from start to exit.
+// measure runs the process once, discards its output, and returns the time from start to exit.
 func (s *single) measure(ctx context.Context) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, processLimit)
 	defer cancel()
@@ -109,8 +109,8 @@ func (s *single) measure(ctx context.Context) (time.Duration, error) {
 	return took, nil
 }
 
-// measureSingles runs each once in every round. The order is another in every
-// round, or each would always run in the wake of the same one.
+// measureSingles runs each process once in every round, in a new random order, so that
+// none always runs after the same one.
 func measureSingles(ctx context.Context, singles []*single, rounds int) error {
 	for _, s := range singles {
 		if err := s.verify(ctx); err != nil {
@@ -129,10 +129,10 @@ func measureSingles(ctx context.Context, singles []*single, rounds int) error {
 	return nil
 }
 
-// peakRounds is how often peak memory is measured, which varies little.
+// peakRounds is how often peak memory is measured. It varies little.
 const peakRounds = 20
 
-// measurePeaks measures the memory of the program and of the least.
+// measurePeaks measures the peak memory of the programs that this command built.
 func (p *fixture) measurePeaks(ctx context.Context, singles []*single) error {
 	for range peakRounds {
 		for _, s := range singles {
@@ -158,7 +158,7 @@ func (p *fixture) measurePeaks(ctx context.Context, singles []*single) error {
 	return nil
 }
 
-// get is the program's get, in an environment.
+// get returns the program's get in an environment.
 func (p *fixture) get(name, secret string, platform *fakeplatform.Platform, settings ...string) *single {
 	return &single{
 		name: name, path: p.program(), args: []string{"get"}, input: platform.RegistryHost() + "\n",
@@ -166,16 +166,16 @@ func (p *fixture) get(name, secret string, platform *fakeplatform.Platform, sett
 	}
 }
 
-// singles signs in on every store, and gives all that is measured by itself.
+// singles signs in on every store and returns all single processes.
 func (p *fixture) singles(ctx context.Context) ([]*single, error) {
 	platform, err := p.newPlatform()
 	if err != nil {
 		return nil, err
 	}
 	signIn := func(store string) (secret string, err error) {
-		// Not login, which clears the other stores.
+		// This signs in with get, because login clears the other stores.
 		get := p.get("the first get, "+store, "", platform, p.settingsOf(store)...)
-		get.wants = `"Secret":"` // nobody knows it yet
+		get.wants = `"Secret":"` // the token is not known yet
 		if err := get.verify(ctx); err != nil {
 			return "", err
 		}
@@ -223,11 +223,11 @@ func (p *fixture) singles(ctx context.Context) ([]*single, error) {
 	return all, nil
 }
 
-// lastAccessToken is the token that was handed out last.
+// lastAccessToken returns the last access token that the platform issued.
 func lastAccessToken(platform *fakeplatform.Platform) string {
 	last := ""
 	for _, secret := range platform.Issued() {
-		if strings.Count(secret, ".") == 2 { // a refresh token is no JWT
+		if strings.Count(secret, ".") == 2 { // refresh tokens are not JWTs
 			last = secret
 		}
 	}

@@ -9,8 +9,7 @@ import (
 	"time"
 )
 
-// quantile gives the value below which the share q of the values lies, between
-// two of them in proportion.
+// quantile returns the q-quantile of the values, interpolated linearly.
 func quantile[T ~int | ~int64](values []T, q float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	at := q * float64(len(sorted)-1)
@@ -21,10 +20,10 @@ func quantile[T ~int | ~int64](values []T, q float64) float64 {
 
 func median[T ~int | ~int64](values []T) float64 { return quantile(values, 0.5) }
 
-// ratio compares the medians of two series.
+// ratio returns the ratio of the medians of two series.
 func ratio(a, b []time.Duration) float64 { return median(a) / median(b) }
 
-// extremes tells of counts: "1" where all are, "1 to 3" otherwise.
+// extremes returns the range of counts: "1 to 3", or "1" if all are equal.
 func extremes[T cmp.Ordered](counts []T) string {
 	low, high := slices.Min(counts), slices.Max(counts)
 	if low == high {

@@ -24,6 +24,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // handOver is a program for $BROWSER that gives the address to the test, through
@@ -57,7 +58,7 @@ func (p *fixture) takesAddresses() (next func() string) {
 	lines := bufio.NewReader(fifo)
 	return func() string {
 		p.t.Helper()
-		if err := fifo.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		if err := fifo.SetReadDeadline(time.Now().Add(testenv.Timeout)); err != nil {
 			p.t.Fatal(err)
 		}
 		address, err := lines.ReadString('\n')
@@ -90,7 +91,7 @@ func (p *fixture) openTab() *tab {
 	if err := os.Mkdir(p.profile, 0o700); err != nil {
 		p.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*testenv.Timeout)
 	p.t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.UserDataDir(p.profile),
@@ -106,7 +107,7 @@ func (p *fixture) openTab() *tab {
 				cmd.Env = append(cmd.Env, name+"="+p.environ[name])
 			}
 		}),
-		chromedp.WSURLReadTimeout(patience),
+		chromedp.WSURLReadTimeout(testenv.Timeout),
 	)...)
 	p.t.Cleanup(cancel)
 	tab := &tab{p: p, documents: map[string]network.Headers{}}

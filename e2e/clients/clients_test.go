@@ -105,7 +105,7 @@ func (p *fixture) prepareFor(c client) {
 // tryPull pulls an image, and says how that went and where it went to.
 func (c client) tryPull(p *fixture, image string) (r result, to string) {
 	p.t.Helper()
-	to = filepath.Join(p.environ["TMPDIR"], fmt.Sprintf("%s-%d", c.name, len(p.heard)))
+	to = filepath.Join(p.environ["TMPDIR"], fmt.Sprintf("%s-%d", c.name, len(p.results)))
 	return p.run(c.pull(p, p.host+"/"+image, to)...), to
 }
 

@@ -23,6 +23,7 @@ import (
 
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/leaks"
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // console is the console, as it runs.
@@ -38,7 +39,7 @@ type console struct {
 func (p *fixture) startConsole(flags ...string) *console {
 	p.t.Helper()
 	p.signsInAlone()
-	ctx, stop := context.WithTimeout(p.t.Context(), 2*patience)
+	ctx, stop := context.WithTimeout(p.t.Context(), 2*testenv.Timeout)
 	p.t.Cleanup(stop)
 	c := &console{p: p, said: make(chan string, 1)}
 	c.cmd = p.command(ctx, append([]string{"docker-credential-cgr", "console"}, flags...)...)

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // daemon is a Docker daemon of the tests' own. One serves them all: every test's
@@ -110,7 +112,7 @@ func (d *daemon) awaitReady() error {
 			return new(net.Dialer).DialContext(ctx, "unix", d.socket)
 		},
 	}}
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(testenv.Timeout); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		select {
 		case <-d.ended:
 			return errors.New("dockerd ended")

@@ -1,12 +1,9 @@
-// Package clients tests the program with the programs that people use it with:
-// Docker with a daemon of its own, Podman, Skopeo, Crane, GNOME's keyring,
-// Chromium, SSH and a terminal. Only the platform is a fake platform.
+// Package clients tests the program with real clients: Docker with its own daemon, Podman, Skopeo,
+// Crane, GNOME's keyring, Chromium, SSH and a terminal. Only the platform is fake.
 //
-// The tests have the build tag e2e, run on Linux as root, and need what
-// e2e/install.sh installs:
+// The tests have the build tag e2e and run on Linux as root. They need what e2e/install.sh installs:
 //
 //	sh e2e/install.sh && cd e2e && go test -tags e2e ./clients/
 //
-// Screenshots of the sign-in go to the folder $E2E_ARTIFACTS, else to
-// e2e/artifacts.
+// Screenshots of the sign-in go to the folder $E2E_ARTIFACTS, by default e2e/artifacts.
 package clients

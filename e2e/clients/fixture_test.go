@@ -15,28 +15,24 @@ import (
 	"time"
 
 	"docker-credential-cgr/e2e/fakeplatform"
+	"docker-credential-cgr/e2e/testenv"
 )
 
-// patience bounds whatever a test waits for. It is long, for machines that are
-// slow and busy: nothing takes it when all is well.
-const patience = 90 * time.Second
-
-// fixture is where one test takes place: a platform, and a machine with a home on
-// it. When the test ends it is searched for secrets, and nothing of it may be left.
+// fixture has the platform and the home directory of a test. At the end of the test, it searches
+// for leaked secrets and left-over processes and removes everything.
 type fixture struct {
 	t        *testing.T
 	platform *fakeplatform.Platform
 	host     string // the registry's
-	dir      string // all that is written lies below
+	dir      string // has all other files
 	home     string
-	environ  map[string]string
+	environ  testenv.Environ
 	watch    *watch
-	heard    []result // what the programs said
+	results  []result // of all programs
 	profile  string   // Chromium's, if it runs: it is not searched
 }
 
-// newFixture makes the machine of a person who has just registered the helper in
-// Docker's configuration.
+// newFixture returns a fixture in which the helper is registered in Docker's configuration.
 func newFixture(t *testing.T, opts ...fakeplatform.Option) *fixture {
 	t.Helper()
 	p := newMachine(t, opts...)
@@ -45,16 +41,15 @@ func newFixture(t *testing.T, opts ...fakeplatform.Option) *fixture {
 	return p
 }
 
-// newMachine starts a platform and makes an empty home. Secrets are kept in the
-// file store, and the browser is one that signs in, unless the test sets
-// something else.
+// newMachine starts a platform and creates an empty home directory. By default, secrets go to the
+// file store and the browser signs in.
 func newMachine(t *testing.T, opts ...fakeplatform.Option) *fixture {
 	t.Helper()
 	platform, err := fakeplatform.Start(opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Not t.TempDir, whose names are too long for the path of a socket.
+	// The names of t.TempDir are too long for the path of a socket.
 	dir, err := os.MkdirTemp("", "cgr-e2e-")
 	if err != nil {
 		t.Fatal(err)
@@ -63,35 +58,21 @@ func newMachine(t *testing.T, opts ...fakeplatform.Option) *fixture {
 		t: t, platform: platform, host: platform.RegistryHost(),
 		dir: dir, home: filepath.Join(dir, "home"),
 	}
-	p.environ = map[string]string{
-		"HOME":            p.home,
-		"XDG_RUNTIME_DIR": filepath.Join(dir, "run"),
-		"TMPDIR":          filepath.Join(dir, "tmp"),
-		"PATH":            bin + string(os.PathListSeparator) + os.Getenv("PATH"),
-		"LANG":            "C.UTF-8",
-		"GOCOVERDIR":      os.Getenv("GOCOVERDIR"),
-		// With the race detector, programs would stay for a second at their end.
-		"GORACE":              "atexit_sleep_ms=0",
-		"CHAINGUARD_KEYCHAIN": "file",
-		"BROWSER":             "visit",
-		"WINDOWS":             filepath.Join(dir, "windows"),
-	}
-	for _, setting := range platform.Environ() {
-		name, value, _ := strings.Cut(setting, "=")
-		p.environ[name] = value
-	}
+	p.environ = testenv.NewEnviron(dir, bin)
+	p.environ.Set(platform.Environ()...)
+	p.environ.Set("XDG_RUNTIME_DIR="+filepath.Join(dir, "run"), "GOCOVERDIR="+os.Getenv("GOCOVERDIR"))
 	for _, name := range []string{"HOME", "XDG_RUNTIME_DIR", "TMPDIR"} {
 		if err := os.MkdirAll(p.environ[name], 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 	p.watch = startWatch(dir)
-	t.Cleanup(p.leave)
+	t.Cleanup(p.close)
 	return p
 }
 
-// leave ends the platform, looks for secrets and processes, and removes the rest.
-func (p *fixture) leave() {
+// close stops the platform, checks for leaked secrets and processes, and removes everything.
+func (p *fixture) close() {
 	if err := awaitGone(p.dir); err != nil {
 		p.t.Error(err)
 	}
@@ -101,7 +82,7 @@ func (p *fixture) leave() {
 		p.t.Error(err)
 	}
 	if text, err := os.ReadFile("/proc/self/mountinfo"); err != nil || bytes.Contains(text, []byte(p.dir)) {
-		p.t.Errorf("something is still mounted below %s (%v)", p.dir, err)
+		p.t.Errorf("a mount is left below %s (%v)", p.dir, err)
 	}
 	if err := os.RemoveAll(p.dir); err != nil {
 		p.t.Error(err)
@@ -120,32 +101,15 @@ func (p *fixture) writeConfig(text string) {
 	}
 }
 
-// set sets variables of the environment; an empty value removes one.
-func (p *fixture) set(settings ...string) {
-	for _, setting := range settings {
-		name, value, _ := strings.Cut(setting, "=")
-		p.environ[name] = value
-	}
-}
+// set sets environment variables. An empty value removes a variable.
+func (p *fixture) set(settings ...string) { p.environ.Set(settings...) }
 
-// settings is the environment as programs take it. It is not nil, which would be
-// this process's own.
-func (p *fixture) settings() []string {
-	settings := []string{}
-	for name, value := range p.environ {
-		if value != "" {
-			settings = append(settings, name+"="+value)
-		}
-	}
-	return settings
-}
-
-// signsInAlone has the helper open a browser though nobody is at a terminal.
+// signsInAlone makes the helper open a browser without a terminal.
 func (p *fixture) signsInAlone() { p.set("CHAINGUARD_AUTH_AUTO_LOGIN=always") }
 
 func (p *fixture) path(name string) string { return filepath.Join(p.dir, name) }
 
-// command gives a command as it runs in this place, until ctx ends.
+// command returns a command with the environment and the namespace of the fixture.
 func (p *fixture) command(ctx context.Context, args ...string) *exec.Cmd {
 	p.t.Helper()
 	scratch, err := os.MkdirTemp(p.dir, "scratch-")
@@ -154,34 +118,34 @@ func (p *fixture) command(ctx context.Context, args ...string) *exec.Cmd {
 	}
 	cmd := isolated(ctx, scratch, p.home, args[0], args[1:]...)
 	cmd.Dir = p.home
-	cmd.Env = p.settings()
+	cmd.Env = p.environ.List()
 	p.watch.skip(cmd.Args)
 	p.watch.skip(args)
-	// A child that stays would keep the pipes open.
+	// A background process would keep the pipes open.
 	cmd.WaitDelay = 10 * time.Second
 	return cmd
 }
 
-// result is what became of a command.
+// result is the output and exit code of a command.
 type result struct {
 	command        string
 	stdout, stderr string
 	code           int
 	took           time.Duration
-	answers        bool // standard output is for a secret
+	answers        bool // standard output may contain a secret
 }
 
 func (r result) String() string {
 	return fmt.Sprintf("$ %s\n%s%s[exit code %d after %s]", r.command, r.stdout, r.stderr, r.code, r.took.Round(time.Millisecond))
 }
 
-// run runs a command to its end, without a terminal.
+// run runs a command without a terminal and waits for it.
 func (p *fixture) run(args ...string) result {
 	p.t.Helper()
 	return p.start("", args...).wait()
 }
 
-// must runs a command that has to succeed.
+// must runs a command and fails the test if it fails.
 func (p *fixture) must(args ...string) result {
 	p.t.Helper()
 	r := p.run(args...)
@@ -191,7 +155,7 @@ func (p *fixture) must(args ...string) result {
 	return r
 }
 
-// asks runs a command whose answer is a secret.
+// asks runs a command that prints a secret.
 func (p *fixture) asks(input string, args ...string) result {
 	p.t.Helper()
 	r := p.start(input, args...)
@@ -199,7 +163,7 @@ func (p *fixture) asks(input string, args ...string) result {
 	return r.wait()
 }
 
-// running is a command that runs.
+// running is a running command.
 type running struct {
 	p              *fixture
 	cmd            *exec.Cmd
@@ -207,15 +171,15 @@ type running struct {
 	stop           context.CancelFunc
 	since          time.Time
 	name           string
-	answers        bool // it is to write a secret to standard output
+	answers        bool // it prints a secret
 	waited         bool
 }
 
-// start starts a command with input on standard input. wait has to be called; at
-// the end of a test that failed before that, the command is stopped.
+// start starts a command with this standard input. The caller must call wait; otherwise the command
+// is killed at the end of the test.
 func (p *fixture) start(input string, args ...string) *running {
 	p.t.Helper()
-	ctx, stop := context.WithTimeout(p.t.Context(), patience)
+	ctx, stop := context.WithTimeout(p.t.Context(), testenv.Timeout)
 	r := &running{p: p, cmd: p.command(ctx, args...), stop: stop, since: time.Now(), name: strings.Join(args, " ")}
 	r.cmd.Stdin, r.cmd.Stdout, r.cmd.Stderr = strings.NewReader(input), &r.stdout, &r.stderr
 	if err := r.cmd.Start(); err != nil {
@@ -229,7 +193,7 @@ func (p *fixture) start(input string, args ...string) *running {
 	return r
 }
 
-// wait waits for the end of the command.
+// wait waits until the command exits.
 func (r *running) wait() result {
 	r.p.t.Helper()
 	defer r.stop()
@@ -240,34 +204,28 @@ func (r *running) wait() result {
 		code: r.cmd.ProcessState.ExitCode(), took: time.Since(r.since),
 	}
 	done.answers = r.answers && done.code == 0
-	r.p.heard = append(r.p.heard, done)
+	r.p.results = append(r.p.results, done)
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		r.p.t.Fatalf("%v: %s", err, done)
 	}
 	if done.code < 0 {
-		r.p.t.Fatalf("it was stopped: %s", done)
+		r.p.t.Fatalf("a signal ended it: %s", done)
 	}
 	return done
 }
 
-// get is `docker-credential-cgr get`, as a client runs it.
+// get runs `docker-credential-cgr get` like a client.
 func (p *fixture) get() result {
 	p.t.Helper()
 	return p.asks(p.host, "docker-credential-cgr", "get")
 }
 
-// windows says how many browser windows were opened.
-func (p *fixture) windows() int {
-	text, err := os.ReadFile(p.environ["WINDOWS"])
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		p.t.Fatal(err)
-	}
-	return bytes.Count(text, []byte("\n"))
-}
+// windows returns how many browser windows were opened.
+func (p *fixture) windows() int { return len(p.environ.Windows()) }
 
-// wantCounts compares how many requests the platform has seen since the last
-// call, by name ("windows" being those of the browser), with what is wanted.
+// wantCounts checks the number of requests since the last call, by name (see
+// fakeplatform.Platform.Count). "windows" is the number of browser windows.
 func (p *fixture) wantCounts(when string, want map[string]int) {
 	p.t.Helper()
 	for name, n := range want {

@@ -16,7 +16,7 @@ func (p *fixture) searchSecrets() {
 	p.t.Helper()
 	issued := p.platform.Issued()
 	secrets := leaks.Of(issued)
-	for _, r := range p.heard {
+	for _, r := range p.results {
 		said := r.stderr
 		if !r.answers {
 			said += r.stdout

@@ -15,15 +15,15 @@ import (
 	"docker-credential-cgr/e2e/program"
 )
 
-// bin is the folder of the programs that are made for the tests: ours, crane and
-// this test under other names.
+// bin is the folder with the programs of the tests: docker-credential-cgr, crane and this test
+// binary under other names.
 var bin string
 
-// otherNames are what this test does where it is run under another name.
+// otherNames are the programs that this test binary replaces when it runs under their names.
 var otherNames = map[string]func(){
-	"visit":     fakebrowser.Main, // $BROWSER: a person who fills in the page
-	"hand-over": handOver,         // $BROWSER: gives the address to the test
-	"isolate":   isolate,          // runs a program in a namespace of its own
+	"visit":     fakebrowser.Main, // $BROWSER: fills in the sign-in page
+	"hand-over": handOver,         // $BROWSER: passes the address to the test
+	"isolate":   isolate,          // runs a program in its own mount namespace
 }
 
 func TestMain(m *testing.M) {
@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 }
 
 func runTests(m *testing.M) (code int, err error) {
-	if err := ready(); err != nil {
+	if err := checkRequirements(); err != nil {
 		return 1, err
 	}
 	dir, err := os.MkdirTemp("", "cgr-e2e-")
@@ -48,7 +48,7 @@ func runTests(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	// For a user who is not root.
+	// Users other than root need access.
 	if err := os.Chmod(dir, 0o711); err != nil {
 		return 1, err
 	}
@@ -60,9 +60,9 @@ func runTests(m *testing.M) (code int, err error) {
 	return code, stopDaemon()
 }
 
-// ready says what is missing. Nothing is skipped for it: who runs these tests
-// wants to know.
-func ready() error {
+// checkRequirements returns an error if a required program is missing. The tests fail then,
+// instead of being skipped.
+func checkRequirements() error {
 	if os.Getuid() != 0 {
 		return errors.New("these tests run a Docker daemon and mount file systems: run them as root")
 	}

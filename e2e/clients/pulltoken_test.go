@@ -50,14 +50,14 @@ func (p *fixture) elsewhere() *fixture {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	q.home, q.heard, q.environ = filepath.Join(dir, "home"), nil, maps.Clone(p.environ)
+	q.home, q.results, q.environ = filepath.Join(dir, "home"), nil, maps.Clone(p.environ)
 	q.set("HOME="+q.home, "XDG_RUNTIME_DIR="+filepath.Join(dir, "run"), "TMPDIR="+filepath.Join(dir, "tmp"))
 	for _, name := range []string{"HOME", "XDG_RUNTIME_DIR", "TMPDIR"} {
 		if err := os.Mkdir(q.environ[name], 0o700); err != nil {
 			p.t.Fatal(err)
 		}
 	}
-	p.t.Cleanup(func() { p.heard = append(p.heard, q.heard...) })
+	p.t.Cleanup(func() { p.results = append(p.results, q.results...) })
 	return &q
 }
 
@@ -89,7 +89,7 @@ func (p *fixture) wantSecretOnlyIn(token pullToken, files ...string) {
 	if err != nil || !slices.Equal(found, files) {
 		p.t.Errorf("the secret is in the files %q (%v), want %q", found, err, files)
 	}
-	for _, r := range p.heard {
+	for _, r := range p.results {
 		if needles.In([]byte(r.stderr)) || !r.answers && needles.In([]byte(r.stdout)) {
 			p.t.Errorf("the secret is in the output of %s", r.command)
 		}

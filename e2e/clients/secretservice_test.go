@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // Names of the Secret Service (freedesktop.org Secret Service API 0.2) and of
@@ -148,16 +150,16 @@ func startSilentPrompter(t *testing.T, bus *dbus.Conn) (asked func() bool) {
 	return prompter.asked.Load
 }
 
-// await waits until check has nothing to say.
+// await waits until check returns nil.
 func (p *fixture) await(what string, check func() error) {
 	p.t.Helper()
 	var err error
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(testenv.Timeout); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if err = check(); err == nil {
 			return
 		}
 	}
-	p.t.Fatalf("waited in vain until %s: %v", what, err)
+	p.t.Fatalf("timeout while waiting until %s: %v", what, err)
 }
 
 // startService starts a program that runs until the test ends, or until stop is
@@ -182,7 +184,7 @@ func (p *fixture) startService(input string, args ...string) (stop func()) {
 		defer killer.Stop()
 		err := cmd.Wait()
 		done := result{command: strings.Join(args, " "), stderr: said.String(), code: cmd.ProcessState.ExitCode(), took: time.Since(since)}
-		p.heard = append(p.heard, done)
+		p.results = append(p.results, done)
 		var exit *exec.ExitError
 		if err != nil && !errors.As(err, &exit) {
 			p.t.Errorf("%v: %s", err, done)

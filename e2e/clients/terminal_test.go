@@ -10,13 +10,15 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // runAtTerminal runs a command to its end with a terminal for all three standard
 // streams, as somebody does who types it.
 func (p *fixture) runAtTerminal(args ...string) result {
 	p.t.Helper()
-	ctx, stop := context.WithTimeout(p.t.Context(), patience)
+	ctx, stop := context.WithTimeout(p.t.Context(), testenv.Timeout)
 	defer stop()
 	cmd := p.command(ctx, args...)
 	cmd.SysProcAttr.Setsid, cmd.SysProcAttr.Setctty = true, true
@@ -36,6 +38,6 @@ func (p *fixture) runAtTerminal(args ...string) result {
 	text := <-said
 	_ = terminal.Close()
 	r := result{command: strings.Join(args, " "), stdout: text, code: cmd.ProcessState.ExitCode(), took: time.Since(since)}
-	p.heard = append(p.heard, r)
+	p.results = append(p.results, r)
 	return r
 }

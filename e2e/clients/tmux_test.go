@@ -35,7 +35,7 @@ func (p *fixture) openTerminalOf(columns, rows int) *terminal {
 	})
 	p.t.Cleanup(func() {
 		text := s.text()
-		p.heard = append(p.heard, result{command: "tmux: " + strings.Join(s.typed, "; "), stdout: text})
+		p.results = append(p.results, result{command: "tmux: " + strings.Join(s.typed, "; "), stdout: text})
 		if p.t.Failed() {
 			p.t.Logf("the terminal showed:\n%s", strings.TrimSpace(text))
 		}
@@ -46,7 +46,7 @@ func (p *fixture) openTerminalOf(columns, rows int) *terminal {
 func (s *terminal) tmux(args ...string) (string, error) {
 	// Not to start a server, which would be one outside of the place.
 	cmd := exec.Command("tmux", append([]string{"-N", "-S", s.socket}, args...)...)
-	cmd.Env = s.p.settings()
+	cmd.Env = s.p.environ.List()
 	out, err := cmd.Output()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {

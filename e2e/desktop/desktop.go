@@ -1,8 +1,7 @@
 //go:build linux
 
-// Package desktop is a private D-Bus session with GNOME's keyring, for tests: it
-// starts them, unlocks and locks the keyring, and kills what a test wants dead.
-// None of the machine's own services is reached.
+// Package desktop runs a private D-Bus session with GNOME's keyring for tests. It can lock, unlock
+// and kill the keyring. It uses none of the machine's services.
 package desktop
 
 import (
@@ -29,14 +28,14 @@ const (
 	prompterName   = "org.gnome.keyring.SystemPrompter"
 )
 
-// patience bounds whatever is waited for, callLimit one call.
+// Timeouts of a wait and of a D-Bus call.
 const (
-	patience  = 60 * time.Second
+	waitLimit = 60 * time.Second
 	callLimit = 10 * time.Second
 )
 
-// busConfig makes a session bus that everybody may use who can reach it, and that
-// starts no services by itself.
+// busConfig is the configuration of a session bus that every user can use and that starts no
+// services.
 const busConfig = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -51,19 +50,19 @@ const busConfig = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Con
 </busconfig>
 `
 
-// A User is whom the session's programs run as.
+// A User is the user of the session's programs.
 type User struct {
 	UID int
-	// Dir is a folder of the user's that the session's files lie in. Its path is
-	// short enough for a socket below it.
+	// Dir is a folder of the user for the session's files. Its path must be short enough for a
+	// socket.
 	Dir string
-	// Environ is the environment of the session's programs, with HOME.
+	// Environ is the environment of the session's programs, including HOME.
 	Environ []string
 }
 
 // Session is a private D-Bus session.
 type Session struct {
-	// Conn is the test's own connection to the bus.
+	// Conn is the test's connection to the bus.
 	Conn *dbus.Conn
 
 	user         User
@@ -71,7 +70,7 @@ type Session struct {
 	bus, keyring *exec.Cmd
 }
 
-// Start starts a session bus for user, until Close.
+// Start starts a session bus for a user. The caller must call Close.
 func Start(user User) (_ *Session, err error) {
 	s := &Session{user: user, socket: filepath.Join(user.Dir, "bus")}
 	defer func() {
@@ -93,7 +92,7 @@ func Start(user User) (_ *Session, err error) {
 	return s, err
 }
 
-// Address is the bus's, for DBUS_SESSION_BUS_ADDRESS.
+// Address returns the address of the bus, for DBUS_SESSION_BUS_ADDRESS.
 func (s *Session) Address() string { return "unix:path=" + s.socket }
 
 // StartKeyring starts GNOME's keyring on the bus, unlocked.
@@ -106,7 +105,7 @@ func (s *Session) StartKeyring() (err error) {
 	return await("the keyring is unlocked", func() error { return s.isLocked(false) })
 }
 
-// Lock locks the keyring, as a screen saver may.
+// Lock locks the keyring.
 func (s *Session) Lock() error {
 	path, err := s.defaultKeyring()
 	if err != nil {
@@ -118,7 +117,7 @@ func (s *Session) Lock() error {
 	return await("the keyring is locked", func() error { return s.isLocked(true) })
 }
 
-// KillKeyring kills the keyring's daemon, which has no time to say goodbye.
+// KillKeyring kills the keyring's daemon with SIGKILL.
 func (s *Session) KillKeyring() { kill(&s.keyring) }
 
 // KillBus kills the bus. The keyring ends with it.
@@ -142,7 +141,7 @@ func kill(cmd **exec.Cmd) {
 	*cmd = nil
 }
 
-// start starts a program of the session's.
+// start starts a program of the session.
 func (s *Session) start(input string, args ...string) (*exec.Cmd, error) {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = s.user.Dir
@@ -155,14 +154,14 @@ func (s *Session) start(input string, args ...string) (*exec.Cmd, error) {
 	return cmd, cmd.Start()
 }
 
-// call calls a method of what keeps secrets on the bus.
+// call calls a method of the Secret Service.
 func (s *Session) call(path dbus.ObjectPath, method string, args ...any) *dbus.Call {
 	ctx, cancel := context.WithTimeout(context.Background(), callLimit)
 	defer cancel()
 	return s.Conn.Object(SecretsName, path).CallWithContext(ctx, method, dbus.FlagNoAutoStart, args...)
 }
 
-// defaultKeyring is where the keyring that opens with the user's session lies.
+// defaultKeyring returns the path of the default keyring.
 func (s *Session) defaultKeyring() (path dbus.ObjectPath, err error) {
 	err = s.call(SecretsPath, secretsService+".ReadAlias", "default").Store(&path)
 	if err == nil && path == "/" {
@@ -184,18 +183,17 @@ func (s *Session) isLocked(want bool) error {
 	return err
 }
 
-// silentPrompter takes the place of what shows prompts. It shows none, and never
-// says so.
+// silentPrompter replaces GNOME's prompter. It shows no prompts and never responds.
 type silentPrompter struct{ asked *atomic.Bool }
 
-// BeginPrompting is its one method (GNOME's gcr, org.gnome.keyring.Prompter).
+// BeginPrompting is the method of org.gnome.keyring.Prompter (GNOME's gcr).
 func (s silentPrompter) BeginPrompting(dbus.ObjectPath) *dbus.Error {
 	s.asked.Store(true)
 	return nil
 }
 
-// PromptSilently puts one on the bus that nobody can answer, as on a screen that
-// nobody sees. asked says whether a prompt was wanted.
+// PromptSilently replaces the prompter with one that never responds. asked reports whether a prompt
+// was requested.
 func (s *Session) PromptSilently() (asked func() bool, err error) {
 	prompter := silentPrompter{new(atomic.Bool)}
 	if err := s.Conn.Export(prompter, "/org/gnome/keyring/Prompter", "org.gnome.keyring.internal.Prompter"); err != nil {
@@ -203,17 +201,17 @@ func (s *Session) PromptSilently() (asked func() bool, err error) {
 	}
 	reply, err := s.Conn.RequestName(prompterName, dbus.NameFlagDoNotQueue)
 	if err == nil && reply != dbus.RequestNameReplyPrimaryOwner {
-		err = fmt.Errorf("%s is somebody else's", prompterName)
+		err = fmt.Errorf("%s has another owner", prompterName)
 	}
 	return prompter.asked.Load, err
 }
 
-// await waits until check has nothing to say.
+// await waits until check returns nil.
 func await(what string, check func() error) (err error) {
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(waitLimit); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if err = check(); err == nil {
 			return nil
 		}
 	}
-	return fmt.Errorf("waited in vain until %s: %w", what, err)
+	return fmt.Errorf("timeout while waiting until %s: %w", what, err)
 }

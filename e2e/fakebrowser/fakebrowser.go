@@ -1,6 +1,5 @@
-// Package fakebrowser is a browser for tests that need none that draws: it goes to
-// the address that it is given, fills in the sign-in page as a person would, and
-// follows where it is sent.
+// Package fakebrowser is a fake browser for tests. It opens an address, fills in the sign-in page and
+// follows redirects.
 package fakebrowser
 
 import (
@@ -15,9 +14,9 @@ import (
 	"time"
 )
 
-// Main is a program for $BROWSER. The environment says what the person does:
-// VISIT is "sign-in" (the default), "deny", "leave" or "fail"; EMAIL and PASSWORD
-// are typed; a line for each window goes to the file WINDOWS.
+// Main is the main function of a program for $BROWSER. The variable VISIT selects what it does:
+// "sign-in" (the default), "deny", "leave" or "fail". It signs in with EMAIL and PASSWORD, and
+// appends a line with the address to the file WINDOWS.
 func Main() {
 	if err := run(os.Args[len(os.Args)-1]); err != nil {
 		fmt.Fprintln(os.Stderr, "visit:", err)
@@ -50,20 +49,20 @@ func run(address string) error {
 	case "leave":
 		return nil
 	default:
-		return errors.New("no browser here")
+		return errors.New("the browser cannot be started")
 	}
 }
 
-// Person is who visits the sign-in page, and what they do there.
+// Person is a person at the sign-in page.
 type Person struct {
-	Email, Password string // the default is ada's
+	Email, Password string // by default Ada's
 	Denies          bool
-	Jar             http.CookieJar // of their browser; nil for one that has never been used
+	Jar             http.CookieJar // of the browser; nil for an empty one
 }
 
 var hidden = regexp.MustCompile(`name="signin_id" value="([^"]*)"`)
 
-// Visit goes to address and gives where it ended, and the page there.
+// Visit opens an address and returns the last URL and its page.
 func (p Person) Visit(address string) (end *url.URL, page string, err error) {
 	if p.Jar == nil {
 		if p.Jar, err = cookiejar.New(nil); err != nil {
@@ -76,7 +75,7 @@ func (p Person) Visit(address string) (end *url.URL, page string, err error) {
 		return nil, "", err
 	}
 	id := hidden.FindStringSubmatch(page)
-	if id == nil { // it was sent on without a page
+	if id == nil { // the browser was redirected without a form
 		return end, page, nil
 	}
 	if p.Email == "" {

@@ -41,7 +41,7 @@ func (p *Platform) apiHandler(ctx context.Context) (http.Handler, error) {
 	return g, nil
 }
 
-// caller is the identity that calls the API: one with an access token for the API's audience, and no other.
+// caller returns the claims of the caller's access token, which must be for the API's audience.
 func (p *Platform) caller(ctx context.Context) (accessClaims, error) {
 	raw, err := bearer(ctx)
 	if err != nil {
@@ -54,10 +54,11 @@ func (p *Platform) caller(ctx context.Context) (accessClaims, error) {
 	return claims, nil
 }
 
-// errForbidden is what the API says to somebody who may not.
+// errForbidden is the API's response without the required capability.
 var errForbidden = status.Error(codes.PermissionDenied, "caller does not have the required capabilities")
 
-// lister checks the caller of a list and gives what says, under Platform.mu, which UIDPs may be shown.
+// lister checks the caller of a list. It returns a function that reports whether a UIDP is visible to the caller; it needs
+// Platform.mu.
 func (p *Platform) lister(ctx context.Context, capability capabilities.Capability) (func(id string) bool, error) {
 	claims, err := p.caller(ctx)
 	if err != nil {
@@ -71,7 +72,7 @@ func (p *Platform) lister(ctx context.Context, capability capabilities.Capabilit
 	return func(id string) bool { return p.iam.can(claims.Subject, id, capability) }, nil
 }
 
-// inFilter reports whether a record is one that a list was asked for.
+// inFilter reports whether a filter includes a record.
 func inFilter(id string, f *commonv1.UIDPFilter) bool {
 	switch {
 	case f.GetInRoot() && !uidp.InRoot(id),
@@ -84,7 +85,7 @@ func inFilter(id string, f *commonv1.UIDPFilter) bool {
 	return true
 }
 
-// authService says who calls.
+// authService describes the caller.
 type authService struct {
 	authv1.UnimplementedAuthServer
 	p *Platform
@@ -141,7 +142,7 @@ type roleService struct {
 	p *Platform
 }
 
-// List shows the built-in roles to everybody who is signed in: they belong to no organization.
+// List returns the built-in roles to every caller: they belong to no organization.
 func (s *roleService) List(ctx context.Context, f *iamv1.RoleFilter) (*iamv1.RoleList, error) {
 	if _, err := s.p.caller(ctx); err != nil {
 		return nil, err

@@ -12,87 +12,83 @@ import (
 	"docker-credential-cgr/e2e/fakeplatform/provider"
 )
 
-// Behavior is how the platform behaves. Its zero value is a healthy platform.
+// Behavior is the behavior of the platform. The zero value is a healthy platform.
 type Behavior struct {
-	// AccessLifetime is the life of an access token; zero means an hour, as the issuer's.
+	// AccessLifetime is how long an access token is valid; zero means an hour, like the real issuer.
 	AccessLifetime time.Duration
-	// RefreshLifetime is the life of a refresh token; zero means 30 days.
+	// RefreshLifetime is how long a refresh token is valid; zero means 30 days.
 	RefreshLifetime time.Duration
-	// IDTokenLifetime is the life of an ID token, of whatever issuer; zero means ten minutes. Less than zero makes tokens
-	// that have expired.
+	// IDTokenLifetime is how long an ID token of any issuer is valid; zero means ten minutes. A negative value makes
+	// expired tokens.
 	IDTokenLifetime time.Duration
-	// RegistryTokenLifetime is the life of a token of the registry's /token; zero means five minutes.
+	// RegistryTokenLifetime is how long a token from the registry's /token is valid; zero means five minutes.
 	RegistryTokenLifetime time.Duration
-	// MaxPullTokenLifetime is the most that a static identity may live; zero means 8760h. Some plans have less.
+	// MaxPullTokenLifetime is the longest lifetime of a static identity; zero means 8760h. Some plans allow less.
 	MaxPullTokenLifetime time.Duration
 
-	// NoRotation leaves a refresh token good after its use, and answers with it again.
+	// NoRotation keeps a refresh token valid after use and returns it again.
 	NoRotation bool
-	// SessionLifetime ends a session that long after the sign-in or exchange that opened it, however often it is used:
-	// every refresh token of the session expires then, whatever RefreshLifetime says. Zero means that a session lasts
-	// while it is refreshed. A change applies to living sessions at their next refresh, which fails once that end has
-	// passed.
+	// SessionLifetime is how long after the sign-in or exchange a session ends, even if it is refreshed: all its refresh
+	// tokens expire then, regardless of RefreshLifetime. Zero means no limit. A change also applies to open sessions, at
+	// their next refresh.
 	SessionLifetime time.Duration
-	// NoRefreshToken answers sign-ins and exchanges of people's ID tokens without a refresh token, also where one was
-	// asked for, as the issuer does for organizations whose roles come from their provider's groups.
+	// NoRefreshToken returns no refresh token from sign-ins and exchanges of people's ID tokens, even if one was
+	// requested. The real issuer does this for organizations whose roles come from their provider's groups.
 	NoRefreshToken bool
-	// RefreshTokenEvery answers only every Nth such sign-in or exchange with a refresh token: with 2, the second, the
-	// fourth and so on since Start. Zero means all of them.
+	// RefreshTokenEvery returns a refresh token only from every Nth sign-in or exchange since Start. Zero means all.
 	RefreshTokenEvery int
-	// OmitRefreshToken makes refresh answers carry no new refresh token; the old one stays good.
+	// OmitRefreshToken returns no new refresh token from a refresh; the old one stays valid.
 	OmitRefreshToken bool
-	// Reuse is what becomes of a session whose spent refresh token is presented again.
+	// Reuse is what happens when a used refresh token is presented again.
 	Reuse ReusePolicy
-	// SingleAudience refuses to refresh for another audience than those of the sign-in or the exchange that opened the
-	// session, as older deployments may.
+	// SingleAudience refuses to refresh for audiences that were not requested when the session was opened. Older
+	// deployments may do this.
 	SingleAudience bool
-	// OmitExpiry leaves expiry out of the answers of an exchange.
+	// OmitExpiry leaves out expiry in the response of an exchange.
 	OmitExpiry bool
 
-	// AutoApprove sends every sign-in straight back as Person, without a page. A device is approved by a visit of its
-	// page.
+	// AutoApprove approves every sign-in as Person, without showing a page. A visit to a device's page approves it.
 	AutoApprove bool
-	// SingleSignOn has a browser in which somebody has signed in, which it shows by a cookie, sent straight back from
-	// later visits of the sign-in page, without a form, as the issuer's upstream provider does while its session lasts.
-	// A visit for another identity provider asks again.
+	// SingleSignOn sets a cookie at sign-in, and approves later sign-ins with this cookie and the same identity provider
+	// without showing a form, as the issuer's upstream provider does while its session lasts.
 	SingleSignOn bool
 	// Person is the email address of the default person; empty means Ada.
 	Person string
-	// DropCallbackParameters makes the issuer hand back no parameter of the redirect URL but its own. Whether the real
-	// one does is not known.
+	// DropCallbackParameters removes the client's own parameters from the redirect URL. Whether the real issuer does this
+	// is unknown.
 	DropCallbackParameters bool
 
-	// Latency delays requests by name; see Count for the names.
+	// Latency delays requests by name (see Count).
 	Latency map[string]time.Duration
-	// Gather holds requests by name until so many of that name are there at once: that shows what a client asks at
-	// once, however fast the machine is. Once they were, the entry is gone and nothing is held any more.
+	// Gather holds requests by name until this many with the name are open. This shows how many concurrent requests a
+	// client sends, regardless of the machine's speed. Then the entry is removed and the requests continue.
 	Gather map[string]int
-	// ClockSkew is how far the platform's clock is ahead of the machine's: it shows in Date, iat and exp.
+	// ClockSkew is how far the platform's clock is ahead of the machine's. It affects Date, iat and exp.
 	ClockSkew time.Duration
-	// NullRoles makes the entries of /auth/v1/ok have the role null and capabilities of their own, as when a token's
+	// NullRoles returns the entries of /auth/v1/ok with a null role and with capabilities, as for a token whose
 	// capabilities match no known role.
 	NullRoles bool
-	// TokenPadding adds that many bytes of claims to access tokens, as those of somebody in many groups have.
+	// TokenPadding adds this many bytes of claims to access tokens, as for a member of many groups.
 	TokenPadding int
-	// WrongAudience, WrongIssuer and WrongSubject are put into new access tokens in place of what was asked for.
+	// WrongAudience, WrongIssuer and WrongSubject replace the correct claims of new access tokens.
 	WrongAudience, WrongIssuer, WrongSubject string
 
-	// Provider is what the identity provider gets wrong; answers of another status are among Faults.
+	// Provider is the faults of the identity provider, except for those that Faults can express.
 	Provider provider.Faults
 
-	// Faults are looked through in order at every request; the first one that matches answers it.
+	// Faults are tried in order at every request; the first match responds.
 	Faults []Fault
 }
 
-// ReusePolicy is what happens when a spent refresh token is presented again. What the real issuer does is not known.
+// ReusePolicy is what happens when a used refresh token is presented again. What the real issuer does is unknown.
 type ReusePolicy int
 
 const (
-	// ReuseRevokes refuses it and revokes the whole session, as reuse detection does.
+	// ReuseRevokes refuses the token and revokes the session (reuse detection).
 	ReuseRevokes ReusePolicy = iota
-	// ReuseRefused refuses it and leaves the session alone.
+	// ReuseRefused refuses the token and keeps the session.
 	ReuseRefused
-	// ReuseAccepted refreshes all the same.
+	// ReuseAccepted accepts the token.
 	ReuseAccepted
 )
 
@@ -109,7 +105,7 @@ func (p *Platform) Change(change func(*Behavior)) {
 	p.behaviorMu.Lock()
 	defer p.behaviorMu.Unlock()
 	b := p.behavior
-	// Requests under way still read the old maps and slice.
+	// Requests in progress still read the old maps and slice.
 	b.Latency = maps.Clone(b.Latency)
 	if b.Latency == nil {
 		b.Latency = make(map[string]time.Duration)
@@ -123,19 +119,19 @@ func (p *Platform) Change(change func(*Behavior)) {
 	p.behavior = b
 }
 
-// snapshot is the behavior now, to be read only.
+// snapshot returns the current behavior, which callers must not change.
 func (p *Platform) snapshot() Behavior {
 	p.behaviorMu.Lock()
 	defer p.behaviorMu.Unlock()
 	return p.behavior
 }
 
-// takeFault gives the first fault for a request of these names, and uses it up.
+// takeFault returns the first fault that applies to a request with these names, and decrements its Times.
 func (p *Platform) takeFault(names []string) (Fault, bool) {
 	p.behaviorMu.Lock()
 	defer p.behaviorMu.Unlock()
 	i := slices.IndexFunc(p.behavior.Faults, func(f Fault) bool {
-		return slices.Contains(names, f.On) // all have the name ""
+		return slices.Contains(names, f.On) // all requests have the name ""
 	})
 	if i < 0 {
 		return Fault{}, false
@@ -151,27 +147,27 @@ func (p *Platform) takeFault(names []string) (Fault, bool) {
 	return fault, true
 }
 
-// Count says how many requests of a name were seen, over HTTP and before any fault:
+// Count returns how many HTTP requests with a name arrived, including those that a fault answered. The names:
 //
-//   - "" all of them; "issuer", "api", "registry", "provider", "ci" those to one server
-//   - "oauth" sign-in pages asked for, "oauth.form" forms posted, "oauth.callback" browsers back from the identity
-//     provider, "orgcheck", "discovery", "jwks"
-//   - "sts" both of "sts.exchange" and "sts.refresh"; "headless" polls
-//   - "api.ok", "api.groups", "api.roles", "api.identities", "api.rolebindings", each also with ".list", ".create",
-//     ".update" or ".delete" behind it
-//   - "ci.github", "ci.google", "ci.generic" ID tokens asked for, "ci.discovery", "ci.jwks"
-//   - those of the identity provider: see provider.Names
+//   - "": all requests; "issuer", "api", "registry", "provider", "ci": requests to one server
+//   - "oauth": the sign-in page, "oauth.form": its form, "oauth.callback": the redirect from the identity provider;
+//     "orgcheck", "discovery", "jwks"
+//   - "sts.exchange", "sts.refresh", "sts": both; "headless": polls of a headless sign-in
+//   - "api.ok", "api.groups", "api.roles", "api.identities", "api.rolebindings", and each of these with the suffix
+//     ".list", ".create", ".update" or ".delete"
+//   - "ci.github", "ci.google", "ci.generic": ID tokens; "ci.discovery", "ci.jwks"
+//   - the names of requests to the identity provider: see provider.Names
 //   - "registry.token", "registry.v2" (all below /v2/), "registry.manifest", "registry.blob", "registry.tags",
 //     "registry.history"
 //
-// "signin" is not a request: it counts sign-ins that ended with a token.
+// "signin" is not a request: it counts successful sign-ins.
 func (p *Platform) Count(what string) int {
 	p.countMu.Lock()
 	defer p.countMu.Unlock()
 	return p.counts[what]
 }
 
-// ResetCounts sets every count to zero, and every peak to what is under way.
+// ResetCounts sets every count to zero and every peak to the number of open requests.
 func (p *Platform) ResetCounts() {
 	p.countMu.Lock()
 	clear(p.counts)
@@ -187,14 +183,14 @@ func (p *Platform) count(names ...string) {
 	}
 }
 
-// behave puts counting, clock, latency and faults in front of a server.
+// behave adds counting, clock skew, latency and faults to a server.
 func (p *Platform) behave(server string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		names := append([]string{"", server}, requestNames(server, r)...)
 		p.count(names...)
 		defer p.load.enter(names)()
 		if !p.gather(r.Context(), names) {
-			panic(http.ErrAbortHandler) // to return would be an answer: 200 and nothing
+			panic(http.ErrAbortHandler) // a return would send an empty response with status 200
 		}
 
 		b := p.snapshot()
@@ -216,7 +212,7 @@ func (p *Platform) behave(server string, next http.Handler) http.Handler {
 	})
 }
 
-// requestNames are the names of a request, beside its server's.
+// requestNames returns the names of a request other than its server's.
 func requestNames(server string, r *http.Request) []string {
 	path := r.URL.Path
 	switch server {
@@ -260,7 +256,7 @@ func issuerNames(method, path string) []string {
 		return []string{"discovery"}
 	case path == "/jwks":
 		return []string{"jwks"}
-	// The second of each pair is the path of the same call over gRPC.
+	// The second path of each pair is that of the gRPC call.
 	case path == "/sts/exchange", strings.HasSuffix(path, ".SecurityTokenService/Exchange"):
 		return []string{"sts", "sts.exchange"}
 	case path == "/sts/exchange_refresh_token", strings.HasSuffix(path, ".SecurityTokenService/ExchangeRefreshToken"):

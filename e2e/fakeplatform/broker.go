@@ -11,23 +11,23 @@ import (
 	"docker-credential-cgr/e2e/fakeplatform/provider"
 )
 
-// brokerPath is where the identity provider sends the browser back to, at the issuer.
+// brokerPath is the issuer's redirect path for the identity provider.
 const brokerPath = "/oauth/callback"
 
-// brokered is a sign-in whose browser is at the identity provider.
+// brokered is a sign-in that continues at the identity provider.
 type brokered struct {
 	signIn          *signIn
 	verifier, nonce string
 }
 
-// providerHandler makes the identity provider of Organization, with the people of the platform.
+// providerHandler returns the identity provider of Organization, with the people of the platform.
 func (p *Platform) providerHandler(issuer string) (http.Handler, error) {
 	p.broker = provider.Broker{ID: "chainguard-issuer", Secret: randomHex(20), RedirectURI: p.Issuer + brokerPath}
 	idp, err := provider.New(provider.Config{
 		Issuer:        issuer,
 		CheckPassword: p.checkPassword,
 		Settings:      p.providerSettings,
-		Hand:          func(secret string) { p.hand(secret) },
+		OnIssue:       func(secret string) { p.recordIssued(secret) },
 		Broker:        p.broker,
 	})
 	if err != nil {
@@ -53,7 +53,8 @@ func (p *Platform) checkPassword(email, password string) bool {
 	return ok && who.password == password
 }
 
-// ProviderEnviron is the settings with which a client signs in at the identity provider itself, beside those of Environ.
+// ProviderEnviron returns the variables, in addition to Environ, with which a client signs in directly with the identity
+// provider.
 func (p *Platform) ProviderEnviron() []string {
 	return []string{
 		"CHAINGUARD_AUTH_OIDC_ISSUER=" + p.Provider.Issuer,
@@ -62,7 +63,7 @@ func (p *Platform) ProviderEnviron() []string {
 	}
 }
 
-// relyingParty is the issuer as a client of the identity provider.
+// relyingParty returns the issuer's configuration as a client of the identity provider.
 func (p *Platform) relyingParty() *oauth2.Config {
 	return &oauth2.Config{
 		ClientID: p.broker.ID, ClientSecret: p.broker.Secret, RedirectURL: p.broker.RedirectURI,
@@ -70,7 +71,7 @@ func (p *Platform) relyingParty() *oauth2.Config {
 	}
 }
 
-// sendToProvider lets the identity provider say who signs in.
+// sendToProvider redirects the browser to the identity provider.
 func (p *Platform) sendToProvider(w http.ResponseWriter, s *signIn) {
 	state := randomHex(16)
 	b := brokered{signIn: s, verifier: oauth2.GenerateVerifier(), nonce: randomHex(16)}
@@ -84,7 +85,7 @@ func (p *Platform) sendToProvider(w http.ResponseWriter, s *signIn) {
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// serveBrokered takes the browser that comes back from the identity provider.
+// serveBrokered handles the redirect back from the identity provider.
 func (p *Platform) serveBrokered(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	p.mu.Lock()
@@ -108,14 +109,14 @@ func (p *Platform) serveBrokered(w http.ResponseWriter, r *http.Request) {
 	p.finish(w, b.signIn, email)
 }
 
-// redeem is the email address of the person whom an authorization code is about.
+// redeem exchanges an authorization code and returns the email address of its person.
 func (p *Platform) redeem(ctx context.Context, b brokered, issuer, code string) (string, error) {
 	if issuer != p.Provider.Issuer {
-		return "", fmt.Errorf("answer of another issuer %q", issuer) // RFC 9207 section 2.4
+		return "", fmt.Errorf("response of another issuer %q", issuer) // RFC 9207 section 2.4
 	}
 	token, err := p.relyingParty().Exchange(ctx, code, oauth2.VerifierOption(b.verifier))
 	if err != nil {
-		return "", errors.New("no token for this code") // the reason would repeat what is secret
+		return "", errors.New("no token for this code") // the cause would contain secrets
 	}
 	raw, _ := token.Extra("id_token").(string)
 	claims, err := p.verifyIDToken(raw)

@@ -12,8 +12,8 @@ import (
 	"docker-credential-cgr/e2e/fakeplatform/page"
 )
 
-// SignInURL is where a client sends the browser, for the default providers, with a refresh token and without making an
-// account. Without audiences it asks for the registry's and the API's.
+// SignInURL returns the sign-in URL of the default providers, with a refresh token and without registration. The default
+// audiences are the registry's and the API's.
 func (p *Platform) SignInURL(redirect string, audience ...string) string {
 	if len(audience) == 0 {
 		audience = []string{p.RegistryHost(), p.API}
@@ -28,23 +28,22 @@ func (p *Platform) SignInURL(redirect string, audience ...string) string {
 	}.Encode()
 }
 
-// SignIn goes through the pages at a sign-in URL as a person would, the identity provider's too, and gives the URL that
-// the browser is sent back to, without going there. Every password is tried in turn, as long as a page asks. The URL is
-// one of the issuer or of the identity provider: where it ends is its redirect or redirect_uri.
+// SignIn fills in the pages at a sign-in URL of the issuer or the identity provider. It returns the URL that the browser
+// is redirected to (redirect or redirect_uri), without requesting it. It tries the passwords in order, one per page.
 func SignIn(ctx context.Context, signInURL, email string, passwords ...string) (*url.URL, error) {
 	return goBack(ctx, signInURL, fillIn(email, passwords))
 }
 
-// Deny presses the button that refuses a sign-in, and gives the URL that the browser is sent back to.
+// Deny denies a sign-in and returns the URL that the browser is redirected to.
 func Deny(ctx context.Context, signInURL string) (*url.URL, error) {
 	return goBack(ctx, signInURL, []url.Values{{"action": {"deny"}}})
 }
 
-// Approve signs in at a URL that ends on a page of its own: that of a headless sign-in, or of a device.
+// Approve signs in at the URL of a headless sign-in or of a device, which end on a page of the platform.
 func Approve(ctx context.Context, address, email string, passwords ...string) error {
 	_, text, err := walk(ctx, address, fillIn(email, passwords))
 	if err == nil && !strings.Contains(text, `id="done"`) {
-		err = fmt.Errorf("the sign-in ends with %s", text)
+		err = fmt.Errorf("unexpected last page of the sign-in: %s", text)
 	}
 	return err
 }
@@ -60,15 +59,15 @@ func fillIn(email string, passwords []string) []url.Values {
 func goBack(ctx context.Context, signInURL string, forms []url.Values) (*url.URL, error) {
 	back, text, err := walk(ctx, signInURL, forms)
 	if err == nil && back == nil {
-		err = fmt.Errorf("the browser stays here: %s", text)
+		err = fmt.Errorf("the browser is not redirected: %s", text)
 	}
 	return back, err
 }
 
 var signInID = regexp.MustCompile(`name="signin_id" value="([^"]+)"`)
 
-// walk goes from page to page and sends the forms, one after the other. It gives where the browser is sent back to, or
-// else the page on which it stays.
+// walk follows the pages and submits the forms in order. It returns the redirect URL of the client or, without one, the
+// last page.
 func walk(ctx context.Context, address string, forms []url.Values) (back *url.URL, text string, err error) {
 	start, err := url.Parse(address)
 	if err != nil {
@@ -101,7 +100,7 @@ func walk(ctx context.Context, address string, forms []url.Values) (back *url.UR
 	return back, text, err
 }
 
-// leaves reports whether a URL is the one that a sign-in URL asks to be sent back to.
+// leaves reports whether a URL is the redirect URL of a sign-in URL.
 func leaves(start, to *url.URL) bool {
 	for _, name := range []string{"redirect", "redirect_uri"} {
 		home, err := url.Parse(start.Query().Get(name))
@@ -112,13 +111,13 @@ func leaves(start, to *url.URL) bool {
 	return false
 }
 
-// read gives a page, and where it is.
+// read returns a page and its URL.
 func read(client *http.Client, request *http.Request) (*url.URL, string, error) {
-	answer, err := client.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return nil, "", err
 	}
-	defer func() { _ = answer.Body.Close() }()
-	text, err := io.ReadAll(answer.Body)
-	return answer.Request.URL, string(text), err
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	return response.Request.URL, string(text), err
 }

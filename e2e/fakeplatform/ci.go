@@ -14,14 +14,14 @@ import (
 const (
 	githubPath = "/_apis/distributedtask/hubs/Actions/plans/1/jobs/1/idtoken"
 	googlePath = "/computeMetadata/v1/instance/service-accounts/default/identity"
-	// genericPath is for programs that stand for a CI system's own, as circleci and buildkite-agent.
+	// genericPath is for fake programs of CI systems, such as circleci and buildkite-agent.
 	genericPath = "/ci/id-token"
 )
 
-// GoogleSubject is the subject of the ID tokens of Google's metadata server: the number of a service account.
+// GoogleSubject is the subject of ID tokens of Google's metadata server: the ID of a service account.
 const GoogleSubject = "112233445566778899001"
 
-// ciHandler serves what stands for CI systems: one issuer of ID tokens, and the services that hand them out.
+// ciHandler serves the issuer of workload ID tokens and the token services of CI systems.
 func (p *Platform) ciHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /.well-known/openid-configuration", discovery(p.WorkloadIssuer(), jose.ES256))
@@ -30,7 +30,7 @@ func (p *Platform) ciHandler() http.Handler {
 	})
 	mux.HandleFunc("GET "+githubPath, p.serveGitHub)
 	mux.HandleFunc("GET "+googlePath, asGoogle(p.serveGoogle))
-	// A look at the root is how a program finds out where it runs.
+	// Programs request the root to detect Google Cloud.
 	mux.HandleFunc("GET /{$}", asGoogle(func(w http.ResponseWriter, _ *http.Request) { writeText(w, "computeMetadata/\n") }))
 	mux.HandleFunc("GET "+genericPath, p.serveGenericIDToken)
 	return mux
@@ -70,7 +70,7 @@ func (p *Platform) serveGitHub(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{"count": len(token), "value": token})
 }
 
-// asGoogle is a page of the metadata server: only for those who know whom they ask, and not through a proxy.
+// asGoogle makes a handler behave like the metadata server, which requires its own header and refuses proxies.
 func asGoogle(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Metadata-Flavor", "Google")
@@ -97,7 +97,7 @@ func (p *Platform) serveGoogle(w http.ResponseWriter, r *http.Request) {
 	writeText(w, p.IDTokenWith(claims, q.Get("audience")))
 }
 
-// serveGenericIDToken gives an ID token of any subject, for any audience, as text.
+// serveGenericIDToken returns an ID token with any subject and audience, as text.
 func (p *Platform) serveGenericIDToken(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	if q.Get("sub") == "" {
@@ -107,15 +107,15 @@ func (p *Platform) serveGenericIDToken(w http.ResponseWriter, r *http.Request) {
 	writeText(w, p.IDToken(q.Get("sub"), q["audience"]...))
 }
 
-// writeText writes what is text, and says that it is HTML, as Google does: a client must not care.
+// writeText writes text with the content type of HTML, as Google does.
 func writeText(w http.ResponseWriter, text string) {
 	w.Header().Set("Content-Type", "text/html")
-	_, _ = io.WriteString(w, text) // a client that left needs no answer
+	_, _ = io.WriteString(w, text) // fails only if the client disconnects
 }
 
-// GitHubEnviron is the environment of a new job of GitHub Actions that may ask for ID tokens of a subject.
+// GitHubEnviron returns the environment of a new GitHub Actions job that can request ID tokens with this subject.
 func (p *Platform) GitHubEnviron(subject string) []string {
-	bearer := p.hand(randomHex(24))
+	bearer := p.recordIssued(randomHex(24))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.jobs[bearer] = subject
@@ -127,31 +127,28 @@ func (p *Platform) GitHubEnviron(subject string) []string {
 	}
 }
 
-// GoogleEnviron is the environment of a machine of Google's: where its metadata server is. The subject of its ID tokens
-// is GoogleSubject.
+// GoogleEnviron returns the environment of a machine of Google Cloud. The subject of its ID tokens is GoogleSubject.
 func (p *Platform) GoogleEnviron() []string {
 	return []string{"GCE_METADATA_HOST=" + hostOf(p.ci)}
 }
 
-// IDTokenURL is where a program that stands for a CI system's own gets an ID token of a subject, as text. It adds
-// &audience=, as often as it likes; without one the token is for the issuer's host.
+// IDTokenURL returns the URL from which a fake program of a CI system gets an ID token with this subject, as text. The
+// program can append &audience= several times; the default is the issuer's host.
 func (p *Platform) IDTokenURL(subject string) string {
 	return p.ci + genericPath + "?" + url.Values{"sub": {subject}}.Encode()
 }
 
-// WorkloadIssuer is the URL of the issuer of workloads' ID tokens. It stands for a CI system's, and has discovery and
-// keys of its own.
+// WorkloadIssuer returns the URL of the issuer of workload ID tokens, which has its own discovery document and keys.
 func (p *Platform) WorkloadIssuer() string {
 	return p.ci
 }
 
-// IDToken makes an ID token of a workload, as a CI system would. Its issuer is WorkloadIssuer. Without an audience it is
-// for the issuer's host.
+// IDToken returns an ID token of a workload, issued by WorkloadIssuer. The default audience is the issuer's host.
 func (p *Platform) IDToken(subject string, audience ...string) string {
 	return p.IDTokenWith(map[string]any{"sub": subject}, audience...)
 }
 
-// IDTokenWith is IDToken with claims of the caller's choice; they take precedence over the usual ones.
+// IDTokenWith is IDToken with additional claims, which take precedence over the default ones.
 func (p *Platform) IDTokenWith(claims map[string]any, audience ...string) string {
 	if len(audience) == 0 {
 		audience = []string{p.IssuerHost()}
@@ -162,14 +159,14 @@ func (p *Platform) IDTokenWith(claims map[string]any, audience ...string) string
 		"iat": now.Unix(), "exp": now.Add(p.idTokenLifetime()).Unix(), "jti": randomHex(16),
 	}
 	maps.Copy(all, claims)
-	return p.hand(sign(p.keys.workload, all))
+	return p.recordIssued(sign(p.keys.workload, all))
 }
 
 func (p *Platform) idTokenLifetime() time.Duration {
 	return orDefault(p.snapshot().IDTokenLifetime, 10*time.Minute)
 }
 
-// Match is what an ID token must say for an identity to be assumed with it.
+// Match is the claims that an ID token needs to assume an identity.
 type Match struct {
 	Issuer   string // empty means WorkloadIssuer
 	Subject  string
@@ -177,7 +174,7 @@ type Match struct {
 	Name     string // of the identity; empty means workload
 }
 
-// MatchingIdentity makes an identity of Organization that ID tokens may assume, and gives its UIDP.
+// MatchingIdentity creates an identity in Organization for ID tokens with these claims and returns its UIDP.
 func (p *Platform) MatchingIdentity(m Match, roles ...string) string {
 	match := &iamv1.Identity_ClaimMatch{
 		Iss: &iamv1.Identity_ClaimMatch_Issuer{Issuer: orDefault(m.Issuer, p.WorkloadIssuer())},
@@ -192,7 +189,7 @@ func (p *Platform) MatchingIdentity(m Match, roles ...string) string {
 	}, roles...)
 }
 
-// WorkloadIdentity is MatchingIdentity for a subject alone.
+// WorkloadIdentity is MatchingIdentity with only a subject.
 func (p *Platform) WorkloadIdentity(subject string, roles ...string) string {
 	return p.MatchingIdentity(Match{Subject: subject}, roles...)
 }

@@ -1,11 +1,10 @@
-// Package fakeplatform is a Chainguard platform small enough to start in a test: issuer and security token service, platform
-// API, a registry with real images, the identity provider of an organization and the token services of CI systems, each
-// on a loopback port of its own.
+// Package fakeplatform is a fake Chainguard platform for tests: the issuer with its security token service, the platform
+// API, a registry with real images, the identity provider of an organization and the token services of CI systems. Each
+// listens on its own loopback port.
 //
 // Paths, JSON and errors of the token service and the API come from the vendor's generated gateway code
-// (chainguard.dev/sdk), and the registry is distribution's own, so what a client meets here is what it meets outside.
-// Everything a client cannot tell apart from the outside is kept simple: state lives in memory, and people sign in with
-// a password that everybody knows.
+// (chainguard.dev/sdk), and the registry is that of the distribution project, so clients see the same protocol as
+// from the real platform. State is in memory, and the passwords are constants.
 package fakeplatform
 
 import (
@@ -28,19 +27,19 @@ import (
 
 // Platform is a running fake platform. Its methods may be called from any goroutine.
 type Platform struct {
-	// Issuer is the URL of the issuer, which is the security token service too.
+	// Issuer is the URL of the issuer and its security token service.
 	Issuer string
 	// API is the URL of the platform API, and the audience of its tokens.
 	API string
 	// Registry is the URL of the registry; RegistryHost is the audience of its tokens.
 	Registry string
-	// Console is the URL of a page for people.
+	// Console is the URL of the web console, which is an empty page.
 	Console string
-	// Provider is the identity provider of Organization. The issuer brokers it, and its people may use it themselves.
+	// Provider is the identity provider of Organization. Clients sign in with it through the issuer or directly.
 	Provider *provider.Provider
 
 	keys    keys
-	ci      string // URL of what stands for CI systems
+	ci      string // URL of the token services of CI systems
 	broker  provider.Broker
 	started time.Time
 	stop    context.CancelFunc
@@ -50,7 +49,7 @@ type Platform struct {
 
 	behaviorMu sync.Mutex
 	behavior   Behavior
-	gates      map[string]chan struct{} // by name of the requests that Behavior.Gather holds
+	gates      map[string]chan struct{} // by request name, for Behavior.Gather
 
 	countMu sync.Mutex
 	counts  map[string]int
@@ -60,7 +59,7 @@ type Platform struct {
 	issuedMu sync.Mutex
 	issued   []string
 
-	// mu guards what the platform knows: people, sign-ins, sessions and IAM.
+	// mu guards people, sign-ins, sessions and IAM.
 	mu       sync.Mutex
 	people   map[string]*person
 	signIns  map[string]*signIn
@@ -68,25 +67,25 @@ type Platform struct {
 	brokered map[string]brokered                // by state
 	headless map[string]*authv1.HeadlessSession // by code
 	refresh  map[string]*refreshToken
-	sessions int               // how many sign-ins and exchanges would have opened a session
-	jobs     map[string]string // subjects of GitHub's jobs, by the bearer of their token requests
+	sessions int               // number of sign-ins and exchanges that can open a session
+	jobs     map[string]string // subjects of GitHub jobs, by the bearer token of their requests
 	iam      iamState
 }
 
-// Option sets how a platform starts.
+// Option changes the behavior with which a platform starts.
 type Option func(*Behavior)
 
-// WithAutoApprove makes every sign-in succeed at once, without a page, as the default person.
+// WithAutoApprove approves every sign-in as the default person, without showing a page.
 func WithAutoApprove() Option {
 	return func(b *Behavior) { b.AutoApprove = true }
 }
 
-// WithBehavior changes the behavior before the first request.
+// WithBehavior changes the behavior before the platform starts.
 func WithBehavior(change func(*Behavior)) Option {
 	return change
 }
 
-// Start runs every server, each on a port of 127.0.0.1 that the system picks, until Close.
+// Start starts all servers on free ports of 127.0.0.1. The caller must call Close.
 func Start(opts ...Option) (_ *Platform, err error) {
 	keys, err := loadKeys()
 	if err != nil {
@@ -154,12 +153,12 @@ func Start(opts ...Option) (_ *Platform, err error) {
 
 func closeAll(listeners []net.Listener) {
 	for _, l := range listeners {
-		_ = l.Close() // nothing was served on it yet
+		_ = l.Close() // it has served nothing yet
 	}
 }
 
 func (p *Platform) serve(ctx context.Context, l net.Listener, h http.Handler) {
-	// The vendor's own clients speak gRPC over HTTP/2 without TLS to a server on http; everybody else speaks HTTP/1.1.
+	// The vendor's clients use gRPC over unencrypted HTTP/2; all others use HTTP/1.1.
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
@@ -167,7 +166,7 @@ func (p *Platform) serve(ctx context.Context, l net.Listener, h http.Handler) {
 		Handler:           h,
 		Protocols:         &protocols,
 		ReadHeaderTimeout: time.Minute,
-		// A cut connection is what a fault asked for; it is nothing to print in the middle of a test.
+		// Faults cut connections on purpose. The errors would clutter the output of tests.
 		ErrorLog:    log.New(io.Discard, "", 0),
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
@@ -177,7 +176,7 @@ func (p *Platform) serve(ctx context.Context, l net.Listener, h http.Handler) {
 	})
 }
 
-// Close stops the servers and cuts what they still answer.
+// Close stops the servers and closes open connections.
 func (p *Platform) Close() error {
 	p.stop()
 	var errs []error
@@ -191,13 +190,14 @@ func (p *Platform) Close() error {
 	return errors.Join(errs...)
 }
 
-// RegistryHost is the registry's host and port, the server that Docker asks about and the audience of registry tokens.
+// RegistryHost returns the registry's host and port. It is the server name for Docker and the audience of tokens for the
+// registry.
 func (p *Platform) RegistryHost() string {
 	return hostOf(p.Registry)
 }
 
-// IssuerHost is the issuer's host and port: the audience that an ID token of a workload carries unless its identity
-// says otherwise.
+// IssuerHost returns the issuer's host and port. It is the audience of a workload's ID token unless the identity accepts
+// another one.
 func (p *Platform) IssuerHost() string {
 	return hostOf(p.Issuer)
 }
@@ -205,12 +205,12 @@ func (p *Platform) IssuerHost() string {
 func hostOf(rawURL string) string {
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		panic(fmt.Sprintf("fakeplatform: %q was made from a listener's address and is no URL: %v", rawURL, err))
+		panic(fmt.Sprintf("fakeplatform: the listener's address %q is not a URL: %v", rawURL, err))
 	}
 	return u.Host
 }
 
-// Environ is the settings that point a client here, as an addition to its environment.
+// Environ returns the environment variables that make a client use this platform.
 func (p *Platform) Environ() []string {
 	return []string{
 		"CHAINGUARD_PLATFORM_ISSUER=" + p.Issuer,
@@ -220,33 +220,34 @@ func (p *Platform) Environ() []string {
 	}
 }
 
-// audiences are those the platform mints access tokens for. Hosts below the registry's have an audience of their own.
+// audiences returns the audiences for which the platform issues access tokens. Hosts below the registry's are separate
+// audiences.
 func (p *Platform) audiences() []string {
 	host := p.RegistryHost()
 	return []string{host, p.API, "apk." + host, "libraries." + host}
 }
 
-// now is the platform's clock.
+// now returns the time of the platform's clock.
 func (p *Platform) now() time.Time {
 	return time.Now().Add(p.snapshot().ClockSkew)
 }
 
-// hand notes a secret that leaves the platform, and returns it.
-func (p *Platform) hand(secret string) string {
+// recordIssued records a secret for Issued and returns it.
+func (p *Platform) recordIssued(secret string) string {
 	p.issuedMu.Lock()
 	defer p.issuedMu.Unlock()
 	p.issued = append(p.issued, secret)
 	return secret
 }
 
-// Issued is every secret the platform ever made: access, refresh, registry, pull and ID tokens.
+// Issued returns all secrets that the platform has issued: access, refresh, registry, pull and ID tokens.
 func (p *Platform) Issued() []string {
 	p.issuedMu.Lock()
 	defer p.issuedMu.Unlock()
 	return append([]string(nil), p.issued...)
 }
 
-// publicKeys is the issuer's JWKS.
+// publicKeys returns the issuer's JWKS.
 func (p *Platform) publicKeys() jose.JSONWebKeySet {
 	return jose.JSONWebKeySet{Keys: []jose.JSONWebKey{p.keys.issuer.Public()}}
 }

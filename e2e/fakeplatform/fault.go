@@ -16,39 +16,39 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// Fault is an answer that takes the place of the real one. The zero values of its fields make an empty answer 200.
+// Fault replaces the real response. The zero value is an empty response with status 200.
 type Fault struct {
-	// On is the name of the requests it answers (see Count); empty means all.
+	// On is the name of the requests that it applies to (see Count); empty means all.
 	On string
-	// Times is how many of them it answers before it is gone; zero means all.
+	// Times is how many requests it applies to; zero means no limit.
 	Times int
-	// CommitFirst lets the platform do the real work first: only its answer is lost.
+	// CommitFirst processes the request first, so that only the response is lost.
 	CommitFirst bool
 
-	// Delay passes before the first byte. An hour is a server that never answers.
+	// Delay is the time before the first byte. Use an hour for a server that never responds.
 	Delay time.Duration
 	// Status is the HTTP status; zero means 200, or 307 with Redirect.
 	Status int
-	// Header is sent as it is. A Content-Length longer than the body makes an answer that breaks off.
+	// Header is sent unchanged. A Content-Length greater than the body's makes a truncated response.
 	Header http.Header
-	// ContentType is sent where it is not empty, and nothing is guessed where it is.
+	// ContentType is sent unless it is empty. It is never guessed.
 	ContentType string
-	// Redirect is sent as Location.
+	// Redirect is the Location header.
 	Redirect string
-	// Body is sent as it is, but that {bearer} stands for the bearer token of the request, for servers that echo.
+	// Body is sent unchanged, except that {bearer} is replaced by the request's bearer token.
 	Body string
-	// Size repeats Body (zeros where it is empty) to that many bytes; less than zero means without end.
+	// Size repeats Body (zeros if it is empty) up to this many bytes; a negative value means forever.
 	Size int64
-	// Gzip compresses the body, and says so; with Size, it is a bomb.
+	// Gzip compresses the body. With Size, it makes a decompression bomb.
 	Gzip bool
-	// Drip pauses before each byte of the body.
+	// Drip is the pause before each byte of the body.
 	Drip time.Duration
-	// Cut resets the connection after CutAfter bytes of the body. With CutAfter zero not even the header is sent.
+	// Cut resets the connection after CutAfter bytes of the body. If CutAfter is zero, not even the header is sent.
 	Cut      bool
 	CutAfter int64
 }
 
-// StatusFault answers as the platform's gateway answers an error: the HTTP status of a gRPC code, and its JSON.
+// StatusFault returns an error as the platform's gateway sends it: with the HTTP status and the JSON of a gRPC code.
 func StatusFault(on string, code codes.Code, message string) Fault {
 	body, err := json.Marshal(map[string]any{"code": int(code), "message": message, "details": []any{}})
 	if err != nil {
@@ -57,13 +57,13 @@ func StatusFault(on string, code codes.Code, message string) Fault {
 	return Fault{On: on, Status: runtime.HTTPStatusFromCode(code), ContentType: "application/json", Body: string(body)}
 }
 
-// OAuthFault answers as the token endpoint of the identity provider answers an error (RFC 6749 section 5.2): slow_down,
-// invalid_grant and the like, with the status 400 as a rule.
+// OAuthFault returns an error of the identity provider's token endpoint (RFC 6749 section 5.2), such as slow_down or
+// invalid_grant, usually with status 400.
 func OAuthFault(on string, status int, code string) Fault {
 	return Fault{On: on, Status: status, ContentType: "application/json", Body: `{"error":` + strconv.Quote(code) + `}`}
 }
 
-// RegistryFault answers as the registry answers an error: TOOMANYREQUESTS with the status 429 and the like.
+// RegistryFault returns an error of the registry, such as TOOMANYREQUESTS with status 429.
 func RegistryFault(on string, status int, code, message string) Fault {
 	body, err := json.Marshal(registryErrors(code, message))
 	if err != nil {
@@ -72,7 +72,7 @@ func RegistryFault(on string, status int, code, message string) Fault {
 	return Fault{On: on, Status: status, ContentType: "application/json", Body: string(body)}
 }
 
-// PageFault answers as a captive portal or a proxy does: with a page, whatever was asked.
+// PageFault returns an HTML page, as a captive portal or a proxy sends it.
 func PageFault(on string, status int) Fault {
 	return Fault{
 		On: on, Status: status, ContentType: "text/html; charset=utf-8",
@@ -80,7 +80,7 @@ func PageFault(on string, status int) Fault {
 	}
 }
 
-// wait pauses, and reports whether the other side is still there.
+// wait pauses. It reports false if the client disconnects.
 func wait(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -97,7 +97,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 
 func (f Fault) serve(w http.ResponseWriter, r *http.Request) {
 	if !wait(r.Context(), f.Delay) {
-		panic(http.ErrAbortHandler) // to return would be an answer: 200 and nothing
+		panic(http.ErrAbortHandler) // a return would send an empty response with status 200
 	}
 	if f.Cut && f.CutAfter == 0 {
 		reset(w)
@@ -106,7 +106,7 @@ func (f Fault) serve(w http.ResponseWriter, r *http.Request) {
 	body, length := f.body(r)
 
 	header := w.Header()
-	header["Content-Type"] = nil // nothing is sniffed
+	header["Content-Type"] = nil // disables content sniffing
 	if f.ContentType != "" {
 		header.Set("Content-Type", f.ContentType)
 	}
@@ -126,7 +126,7 @@ func (f Fault) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(status)
 
-	// Errors of writing are the client's leave: it may hang up on a fault whenever it likes.
+	// Write errors are ignored: the client may disconnect at any time.
 	if f.Cut {
 		_, _ = f.send(r.Context(), w, io.LimitReader(body, f.CutAfter))
 		_ = http.NewResponseController(w).Flush()
@@ -142,7 +142,7 @@ func (f Fault) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = f.send(r.Context(), w, body)
 }
 
-// body is the body before compression and its length, or -1 where it has no end.
+// body returns the uncompressed body and its length, or -1 if it is endless.
 func (f Fault) body(r *http.Request) (io.Reader, int64) {
 	bearer := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	text := strings.ReplaceAll(f.Body, "{bearer}", bearer)
@@ -152,7 +152,7 @@ func (f Fault) body(r *http.Request) (io.Reader, int64) {
 	if text == "" {
 		text = strings.Repeat("\x00", 1<<10)
 	}
-	// Large pieces, or a bomb of a gigabyte takes minutes to build.
+	// Large pieces, because a bomb of a gigabyte would take minutes otherwise.
 	forever := &repeat{text: strings.Repeat(text, 1+(1<<16)/len(text))}
 	if f.Size < 0 {
 		return forever, -1
@@ -181,7 +181,7 @@ func (f Fault) send(ctx context.Context, w io.Writer, body io.Reader) (int64, er
 	}
 }
 
-// repeat reads a text over and over.
+// repeat is an endless reader of a repeated text.
 type repeat struct {
 	text string
 	at   int
@@ -193,11 +193,11 @@ func (r *repeat) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// reset ends the connection the way a dead server or a firewall does, with RST and without a goodbye.
+// reset closes the connection with RST, as a crashed server or a firewall does.
 func reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		panic(http.ErrAbortHandler) // HTTP/2 cannot give the connection away; this ends the stream alone
+		panic(http.ErrAbortHandler) // HTTP/2 connections cannot be hijacked; this ends only the stream
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)

@@ -12,14 +12,14 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// gateway serves the vendor's services both ways they are called: as JSON over HTTP/1.1 and as gRPC.
+// gateway serves the vendor's services as JSON over HTTP/1.1 and as gRPC.
 type gateway struct {
 	rest *runtime.ServeMux
 	grpc *grpc.Server
 }
 
 func newGateway() *gateway {
-	// The mux's own defaults are the deployed ones: fields are there even when empty, unknown ones are ignored.
+	// The defaults are those of the real platform: empty fields are sent, unknown fields are ignored.
 	return &gateway{rest: runtime.NewServeMux(), grpc: grpc.NewServer()}
 }
 
@@ -31,7 +31,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.rest.ServeHTTP(w, r)
 }
 
-// bearer is the bearer token of a call. The gateway hands the Authorization header on as gRPC clients send it.
+// bearer returns the bearer token of a call. The gateway passes the Authorization header on as gRPC metadata.
 func bearer(ctx context.Context) (string, error) {
 	md, _ := metadata.FromIncomingContext(ctx)
 	for _, value := range md.Get("authorization") {

@@ -11,39 +11,39 @@ import (
 	"time"
 )
 
-// historyPath is where the registry tells what a tag pointed to.
+// historyPath matches the path of a tag's history.
 var historyPath = regexp.MustCompile(`^/v2/(.+)/_chainguard/history/([^/]+)$`)
 
-// maxHistory is how many records one answer holds.
+// maxHistory is the maximum number of records in one response.
 const maxHistory = 1000
 
-// HistoryRecord says that a tag was moved to a digest.
+// HistoryRecord is a digest that a tag pointed to from a time on.
 type HistoryRecord struct {
 	Updated time.Time
 	Digest  string
 }
 
-// History is what a tag pointed to, oldest first; the last is what it points to now.
+// History returns the records of a tag, oldest first. The last one is the current digest.
 func (p *Platform) History(repository, tag string) []HistoryRecord {
 	p.images.mu.Lock()
 	defer p.images.mu.Unlock()
 	return slices.Clone(p.images.history[repository+":"+tag])
 }
 
-// SetHistory makes these the records of a tag, to the millisecond. They are told in this order, whatever it is, and
-// with these digests, whatever they are. It pushes no image: see AddImage.
+// SetHistory replaces the records of a tag. Times are truncated to milliseconds; order and digests are not checked. It
+// pushes no image: see AddImage.
 func (p *Platform) SetHistory(repository, tag string, records []HistoryRecord) {
-	kept := slices.Clone(records)
-	for i, record := range kept {
-		// Or a time that was told would be before itself.
-		kept[i].Updated = record.Updated.Truncate(time.Millisecond)
+	truncated := slices.Clone(records)
+	for i, record := range truncated {
+		// The response has milliseconds, and a client sends them back as the start of a range.
+		truncated[i].Updated = record.Updated.Truncate(time.Millisecond)
 	}
 	p.images.mu.Lock()
 	defer p.images.mu.Unlock()
-	p.images.history[repository+":"+tag] = kept
+	p.images.history[repository+":"+tag] = truncated
 }
 
-// Builds gives n records, oldest first, each an hour after the one before and with a digest of its own.
+// Builds returns n records with different digests, oldest first, one per hour.
 func Builds(first time.Time, n int) []HistoryRecord {
 	records := make([]HistoryRecord, n)
 	for i := range records {
@@ -97,20 +97,20 @@ func (p *Platform) serveHistory(w http.ResponseWriter, r *http.Request, reposito
 		UpdateTimestamp string `json:"updateTimestamp"`
 		Digest          string `json:"digest"`
 	}
-	told := make([]record, 0, len(records))
+	selected := make([]record, 0, len(records))
 	for _, rec := range records {
 		if rec.Updated.Before(start) || !end.IsZero() && rec.Updated.After(end) {
 			continue
 		}
-		if len(told) == maxHistory {
+		if len(selected) == maxHistory {
 			break
 		}
-		told = append(told, record{rec.Updated.UTC().Format("2006-01-02T15:04:05.000Z"), rec.Digest})
+		selected = append(selected, record{rec.Updated.UTC().Format("2006-01-02T15:04:05.000Z"), rec.Digest})
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"history": told})
+	writeJSON(w, http.StatusOK, map[string]any{"history": selected})
 }
 
-// mayReadHistory takes a registry token for the repository, or an access token of somebody who may pull from it.
+// mayReadHistory reports whether a registry token or an access token allows pulling from the repository.
 func (p *Platform) mayReadHistory(raw, repository, tag string) bool {
 	if claims, err := p.verifyRegistryToken(raw); err == nil {
 		return claims.mayPull(repository) && (claims.Subject != anonymous || publicReference(tag))
@@ -126,7 +126,7 @@ func historyRange(q url.Values) (start, end time.Time, err error) {
 			return t, nil
 		}
 		if t, err = time.Parse(time.RFC3339, text); err != nil {
-			return t, fmt.Errorf("%s is not a time of RFC 3339", name)
+			return t, fmt.Errorf("%s is not an RFC 3339 time", name)
 		}
 		return t, nil
 	}

@@ -21,10 +21,10 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// identityName is what the platform takes as an identity's name.
+// identityName matches valid names of identities.
 var identityName = regexp.MustCompile(`^[a-z0-9 ._-]+$`)
 
-// sorted goes through a map in the order of its keys, so that lists come out the same every time.
+// sorted iterates over a map in the order of its keys, so that lists are reproducible.
 func sorted[K cmp.Ordered, V any](m map[K]V) iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
 		for _, k := range slices.Sorted(maps.Keys(m)) {
@@ -35,7 +35,7 @@ func sorted[K cmp.Ordered, V any](m map[K]V) iter.Seq2[K, V] {
 	}
 }
 
-// identityService keeps identities. The protos it keeps are never changed, only replaced, so that answers may hold them.
+// identityService manages identities. Their protos are never changed, only replaced, because responses share them.
 type identityService struct {
 	iamv1.UnimplementedIdentitiesServer
 	p *Platform
@@ -117,7 +117,7 @@ func (s *identityService) List(ctx context.Context, f *iamv1.IdentityFilter) (*i
 	return list, nil
 }
 
-// allowed checks a capability at a group that has to exist. It needs Platform.mu.
+// allowed checks that a group exists and the caller has a capability there. It needs Platform.mu.
 func (s *identityService) allowed(caller, group string, capability capabilities.Capability) error {
 	if _, ok := s.p.iam.groups[group]; !ok {
 		return status.Errorf(codes.NotFound, "group %q not found", group)
@@ -128,7 +128,7 @@ func (s *identityService) allowed(caller, group string, capability capabilities.
 	return nil
 }
 
-// find is an identity that the caller has a capability over. It needs Platform.mu.
+// find returns an identity if the caller has a capability for it. It needs Platform.mu.
 func (s *identityService) find(caller, id string, capability capabilities.Capability) (*iamv1.Identity, error) {
 	identity, ok := s.p.iam.identities[id]
 	if !ok {
@@ -140,7 +140,7 @@ func (s *identityService) find(caller, id string, capability capabilities.Capabi
 	return identity, nil
 }
 
-// checkIdentity refuses what the platform does not keep.
+// checkIdentity checks an identity before it is created or updated.
 func (p *Platform) checkIdentity(identity *iamv1.Identity) error {
 	if !identityName.MatchString(identity.GetName()) {
 		return status.Errorf(codes.InvalidArgument, "name %q does not match %s", identity.GetName(), identityName)
@@ -166,7 +166,7 @@ func (p *Platform) checkStatic(static *iamv1.Identity_StaticKeys) error {
 	}
 	for _, key := range set.Keys {
 		if !key.Valid() || !key.IsPublic() {
-			return status.Error(codes.InvalidArgument, "issuer_keys holds a key that is not a public one")
+			return status.Error(codes.InvalidArgument, "issuer_keys has a key that is not a valid public key")
 		}
 	}
 	now := p.now()
@@ -178,7 +178,7 @@ func (p *Platform) checkStatic(static *iamv1.Identity_StaticKeys) error {
 	if life <= 0 {
 		return status.Error(codes.InvalidArgument, "expiration is in the past")
 	}
-	// A client reckons from its own clock, and a request takes a while.
+	// The client's clock may differ, and a request takes time.
 	if life > longest+5*time.Minute {
 		return status.Errorf(codes.InvalidArgument, "expiration must be within %s", longest)
 	}
@@ -201,8 +201,8 @@ func checkClaimMatch(m *iamv1.Identity_ClaimMatch) error {
 	return nil
 }
 
-// saw notes that an identity was used.
-func (p *Platform) saw(identity *iamv1.Identity) {
+// updateLastSeen records that an identity was used.
+func (p *Platform) updateLastSeen(identity *iamv1.Identity) {
 	seen := proto.CloneOf(identity)
 	seen.LastSeen = timestamppb.New(p.now())
 	p.mu.Lock()
@@ -212,7 +212,7 @@ func (p *Platform) saw(identity *iamv1.Identity) {
 	}
 }
 
-// bindingService keeps role bindings.
+// bindingService manages role bindings.
 type bindingService struct {
 	iamv1.UnimplementedRoleBindingsServer
 	p *Platform
@@ -245,12 +245,12 @@ func (s *bindingService) Create(ctx context.Context, r *iamv1.CreateRoleBindingR
 		return nil, status.Errorf(codes.NotFound, "identity %q not found", b.identity)
 	}
 	for _, c := range given.capabilities {
-		if !iam.can(claims.Subject, b.group, c) { // nobody gives away more than they have
+		if !iam.can(claims.Subject, b.group, c) { // callers cannot grant capabilities that they lack
 			return nil, errForbidden
 		}
 	}
 	iam.bindings[b.id] = b
-	//lint:ignore SA1019 the deployed API still answers with the group
+	//lint:ignore SA1019 the deployed API still returns the group
 	return &iamv1.RoleBinding{Id: b.id, Identity: b.identity, Group: b.group, Role: b.role}, nil
 }
 
@@ -299,7 +299,7 @@ func (s *bindingService) List(ctx context.Context, f *iamv1.RoleBindingFilter) (
 	return list, nil
 }
 
-// isPerson reports whether a UIDP is that of somebody with an account. It needs Platform.mu.
+// isPerson reports whether a UIDP is that of a registered person. It needs Platform.mu.
 func (p *Platform) isPerson(id string) bool {
 	for _, who := range p.people {
 		if who.id == id && who.registered {

@@ -21,7 +21,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// seed pushes the images that every platform has: a public and a private one.
+// seed pushes the public and private images that every platform has.
 func (p *Platform) seed(ctx context.Context) error {
 	for _, image := range []struct {
 		repository, tag string
@@ -29,7 +29,7 @@ func (p *Platform) seed(ctx context.Context) error {
 	}{
 		{PublicOrganization + "/python", "latest", false},
 		{PublicOrganization + "/python", "latest-dev", false},
-		{PublicOrganization + "/python", "3.13", false}, // there, but not for anonymous
+		{PublicOrganization + "/python", "3.13", false}, // not for anonymous
 		{Organization + "/python", "latest", false},
 		{Organization + "/python", "3.13", true},
 	} {
@@ -58,8 +58,8 @@ func (p *Platform) seed(ctx context.Context) error {
 	return nil
 }
 
-// AddImage pushes an image whose /hello.txt holds a text, points the tag to it, adds that to the tag's history, and
-// gives its digest. The organization has to be one of the three.
+// AddImage pushes an image with this text in /hello.txt, adds it to the tag's history and returns its digest. The
+// organization must exist.
 func (p *Platform) AddImage(ctx context.Context, repository, tag, text string) (digest string, err error) {
 	index, err := newIndex(text)
 	if err != nil {
@@ -72,7 +72,7 @@ func (p *Platform) AddImage(ctx context.Context, repository, tag, text string) (
 	return digest, nil
 }
 
-// push writes an image or an index straight into the registry, past the network and what counts requests there.
+// push writes an image or an index to the registry directly, without requests that would be counted.
 func (p *Platform) push(ctx context.Context, repository, tag string, what remote.Taggable) (digest string, err error) {
 	ref, err := name.NewTag(p.RegistryHost()+"/"+repository+":"+tag, name.StrictValidation)
 	if err != nil {
@@ -102,7 +102,7 @@ func (p *Platform) push(ctx context.Context, repository, tag string, what remote
 	return hash.String(), err
 }
 
-// handlerTransport is a network that reaches one handler.
+// handlerTransport sends requests to a handler, without a network.
 type handlerTransport struct {
 	handler http.Handler
 }
@@ -122,15 +122,15 @@ func (t handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	w := httptest.NewRecorder()
 	t.handler.ServeHTTP(w, in)
-	answer := w.Result()
-	answer.Request = r
-	return answer, nil
+	response := w.Result()
+	response.Request = r
+	return response, nil
 }
 
-// imageTime is the age of everything in an image, so that the same text makes the same digest.
+// imageTime is the time of everything in an image, so that the same text has the same digest.
 var imageTime = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 
-// newIndex makes an OCI index for linux/amd64 and linux/arm64.
+// newIndex returns an OCI index for linux/amd64 and linux/arm64.
 func newIndex(text string) (v1.ImageIndex, error) {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, architecture := range []string{"amd64", "arm64"} {
@@ -146,7 +146,7 @@ func newIndex(text string) (v1.ImageIndex, error) {
 	return index, nil
 }
 
-// newImage makes an image of one layer with /hello.txt in it.
+// newImage returns an image with one layer that contains /hello.txt.
 func newImage(text, architecture string, schema2 bool) (v1.Image, error) {
 	manifestType, configType, layerType := types.OCIManifestSchema1, types.OCIConfigJSON, types.OCILayer
 	if schema2 {

@@ -15,7 +15,7 @@ import (
 	"docker-credential-cgr/e2e/fakeplatform/page"
 )
 
-// upstreamPath is where people's own ID tokens come from, below the issuer; the real ones are Auth0's.
+// upstreamPath is the path of the issuer of people's ID tokens, which is Auth0 for the real platform.
 const upstreamPath = "/upstream"
 
 // issuerHandler serves sign-in, discovery and the security token service.
@@ -38,7 +38,7 @@ func (p *Platform) issuerHandler(ctx context.Context) (http.Handler, error) {
 	mux.HandleFunc("GET "+brokerPath, p.serveBrokered)
 	mux.HandleFunc("GET /orgcheck", p.serveOrgCheck)
 	mux.HandleFunc("GET /console", func(w http.ResponseWriter, _ *http.Request) {
-		page.Write(w, http.StatusOK, "Console", "<p>Nothing to see here.</p>")
+		page.Write(w, http.StatusOK, "Console", "<p>This page is empty.</p>")
 	})
 	mux.Handle("GET /.well-known/openid-configuration", discovery(p.Issuer, jose.RS256))
 	mux.HandleFunc("GET /jwks", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, p.publicKeys()) })
@@ -46,13 +46,13 @@ func (p *Platform) issuerHandler(ctx context.Context) (http.Handler, error) {
 	return mux, nil
 }
 
-// serveOrgCheck says whether an organization's name may be used as idp_id: true only for one that is verified and has
-// an identity provider.
+// serveOrgCheck returns whether a name can be used as idp_id: true only for a verified organization with an identity
+// provider.
 func (p *Platform) serveOrgCheck(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, r.URL.Query().Get("name") == Organization)
 }
 
-// discovery is the OpenID Connect discovery document of an issuer.
+// discovery serves the OpenID Connect discovery document of an issuer.
 func discovery(issuer string, algorithm jose.SignatureAlgorithm) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]any{
@@ -70,10 +70,10 @@ func discovery(issuer string, algorithm jose.SignatureAlgorithm) http.Handler {
 func writeJSON(w http.ResponseWriter, status int, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(value) // the client left, if anything
+	_ = json.NewEncoder(w).Encode(value) // fails only if the client disconnects
 }
 
-// openHeadlessSession seals an ID token for the holder of a code's private key, with the vendor's own code.
+// openHeadlessSession encrypts an ID token with a headless code's public key, with the vendor's code.
 func (p *Platform) openHeadlessSession(code string, who subject) error {
 	idToken := p.personIDToken(who)
 	client := headless.Code(code)
@@ -87,13 +87,13 @@ func (p *Platform) openHeadlessSession(code string, who subject) error {
 	return nil
 }
 
-// PersonIDToken makes an ID token of a person by email address, as from upstream.
+// PersonIDToken returns an upstream ID token of the person with this email address.
 func (p *Platform) PersonIDToken(email string) string { return p.personIDToken(p.mustSubject(email)) }
 
-// personIDToken is the ID token of a person from upstream, as the security token service takes it.
+// personIDToken returns an upstream ID token of a person.
 func (p *Platform) personIDToken(who subject) string {
 	now := p.now()
-	return p.hand(sign(p.keys.workload, map[string]any{
+	return p.recordIssued(sign(p.keys.workload, map[string]any{
 		"iss": p.Issuer + upstreamPath, "sub": who.id, "email": who.email, "aud": p.IssuerHost(),
 		"iat": now.Unix(), "exp": now.Add(p.idTokenLifetime()).Unix(), "jti": randomHex(16),
 	}))

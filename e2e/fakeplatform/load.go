@@ -6,22 +6,22 @@ import (
 	"sync"
 )
 
-// load knows which requests are under way at once, by their names. Its zero value is one where nothing is.
+// load counts open requests by name. The zero value is ready to use.
 type load struct {
 	mu   sync.Mutex
 	now  map[string]int
 	peak map[string]int
 }
 
-// Peak says how many requests of a name (see Count) were under way at the same time, at most, since ResetCounts. A
-// request is under way from when its header was read until its answer was written.
+// Peak returns the maximum number of concurrent requests with a name (see Count) since ResetCounts. A request is open
+// from when its header was read until its response was written.
 func (p *Platform) Peak(what string) int {
 	p.load.mu.Lock()
 	defer p.load.mu.Unlock()
 	return p.load.peak[what]
 }
 
-func (c *load) underWay(name string) int {
+func (c *load) open(name string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now[name]
@@ -36,7 +36,7 @@ func (c *load) reset() {
 	}
 }
 
-// enter notes a request of these names, until leave.
+// enter counts a request with these names as open until leave is called.
 func (c *load) enter(names []string) (leave func()) {
 	c.add(names, 1)
 	return func() { c.add(names, -1) }
@@ -54,8 +54,8 @@ func (c *load) add(names []string, n int) {
 	}
 }
 
-// gather holds a request of these names, which has entered, as Behavior.Gather says. It reports whether the other
-// side is still there.
+// gather holds an open request with these names until Behavior.Gather lets it continue. It reports false if the client
+// disconnects.
 func (p *Platform) gather(ctx context.Context, names []string) bool {
 	for _, name := range names {
 		gate := p.gate(name)
@@ -71,7 +71,7 @@ func (p *Platform) gather(ctx context.Context, names []string) bool {
 	return true
 }
 
-// gate gives what is closed when a request of a name may go on; nil where it may at once.
+// gate returns a channel that is closed when a request with this name may continue, or nil if it may at once.
 func (p *Platform) gate(name string) <-chan struct{} {
 	p.behaviorMu.Lock()
 	defer p.behaviorMu.Unlock()
@@ -80,7 +80,7 @@ func (p *Platform) gate(name string) <-chan struct{} {
 		return nil
 	}
 	gate, waiting := p.gates[name]
-	if p.load.underWay(name) < want {
+	if p.load.open(name) < want {
 		if !waiting {
 			gate = make(chan struct{})
 			p.gates[name] = gate
@@ -91,7 +91,7 @@ func (p *Platform) gate(name string) <-chan struct{} {
 		close(gate)
 		delete(p.gates, name)
 	}
-	p.behavior.Gather = maps.Clone(p.behavior.Gather) // snapshots are read without a lock
+	p.behavior.Gather = maps.Clone(p.behavior.Gather) // snapshots share the map
 	delete(p.behavior.Gather, name)
 	return nil
 }

@@ -19,16 +19,16 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
-// keys are what the platform signs with.
+// keys are the signing keys of the platform.
 type keys struct {
-	issuer   jose.JSONWebKey // access tokens, RS256 as the real issuer's
+	issuer   jose.JSONWebKey // access tokens, RS256 like the real issuer
 	workload jose.JSONWebKey // ID tokens of the test issuer and of people
-	registry jose.JSONWebKey // tokens of the registry's /token
-	pull     *rsa.PrivateKey // pull tokens, which a client makes
+	registry jose.JSONWebKey // registry tokens
+	pull     *rsa.PrivateKey // pull tokens, which clients sign
 }
 
-// loadKeys makes the keys once a process: RSA takes longer than everything else a platform does to start. Platforms
-// that share keys still refuse one another's tokens, as each has issuer and audiences of its own.
+// loadKeys generates the keys once per process, because RSA keys take long. Platforms with the same keys still refuse each
+// other's tokens, because their issuers and audiences differ.
 var loadKeys = sync.OnceValues(func() (keys, error) {
 	issuer, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -54,7 +54,7 @@ var loadKeys = sync.OnceValues(func() (keys, error) {
 	}, nil
 })
 
-// sign makes a JWT. It cannot fail with keys and claims of ours.
+// sign returns a JWT. It cannot fail with the keys and claims of this package.
 func sign(key jose.JSONWebKey, claims map[string]any) string {
 	signer, err := jose.NewSigner(
 		jose.SigningKey{Algorithm: jose.SignatureAlgorithm(key.Algorithm), Key: key},
@@ -69,7 +69,7 @@ func sign(key jose.JSONWebKey, claims map[string]any) string {
 	return token
 }
 
-// audienceClaim is a string for one audience and a list for several, as RFC 7519 section 4.1.3 allows.
+// audienceClaim returns a string for one audience and a list for several (RFC 7519 section 4.1.3).
 func audienceClaim(audience []string) any {
 	if len(audience) == 1 {
 		return audience[0]
@@ -77,13 +77,13 @@ func audienceClaim(audience []string) any {
 	return audience
 }
 
-// subject is whom a token speaks for.
+// subject is the subject of a token.
 type subject struct {
 	id    string // UIDP
-	email string // people have one, other identities do not
+	email string // only of people
 }
 
-// mintAccess makes an access token and says when it expires.
+// mintAccess returns an access token and its expiry.
 func (p *Platform) mintAccess(who subject, audience []string) (string, time.Time) {
 	b := p.snapshot()
 	now := time.Now().Add(b.ClockSkew)
@@ -97,7 +97,7 @@ func (p *Platform) mintAccess(who subject, audience []string) (string, time.Time
 		"aud": audienceClaim(audience),
 		"iat": now.Unix(),
 		"exp": expiry.Unix(),
-		// Two tokens of one second differ, so that tests can tell which one was used.
+		// Tokens of the same second differ, so that tests can tell which one was used.
 		"jti": randomHex(16),
 	}
 	if who.email != "" {
@@ -111,16 +111,16 @@ func (p *Platform) mintAccess(who subject, audience []string) (string, time.Time
 	if b.TokenPadding > 0 {
 		claims["groups"] = strings.Repeat("g", b.TokenPadding)
 	}
-	return p.hand(sign(p.keys.issuer, claims)), expiry
+	return p.recordIssued(sign(p.keys.issuer, claims)), expiry
 }
 
-// accessClaims are those of an access token that the platform reads again.
+// accessClaims are the claims of an access token.
 type accessClaims struct {
 	jwt.Claims
 	Email string `json:"email"`
 }
 
-// verifyAccess checks an access token for an audience.
+// verifyAccess verifies an access token for an audience.
 func (p *Platform) verifyAccess(raw, audience string) (accessClaims, error) {
 	var claims accessClaims
 	token, err := jwt.ParseSigned(raw, []jose.SignatureAlgorithm{jose.RS256})
@@ -139,14 +139,14 @@ func (p *Platform) verifyAccess(raw, audience string) (accessClaims, error) {
 	return claims, err
 }
 
-// AccessToken makes an access token as the issuer would, for a person by email address or any identity by UIDP.
+// AccessToken returns an access token of the issuer for a person (email address) or an identity (UIDP).
 func (p *Platform) AccessToken(who string, audience ...string) string {
 	token, _ := p.mintAccess(p.mustSubject(who), audience)
 	return token
 }
 
-// RefreshToken opens a session for a person by email address or any identity by UIDP, and gives its refresh token.
-// Without audiences the session has the registry's and the API's.
+// RefreshToken opens a session for a person (email address) or an identity (UIDP) and returns its refresh token. The
+// default audiences are the registry's and the API's.
 func (p *Platform) RefreshToken(who string, audience ...string) string {
 	if len(audience) == 0 {
 		audience = []string{p.RegistryHost(), p.API}
@@ -163,10 +163,10 @@ func (p *Platform) mustSubject(who string) subject {
 	if !strings.Contains(who, "@") {
 		return subject{id: who}
 	}
-	panic(fmt.Sprintf("fakeplatform: nobody has the address %s", who))
+	panic(fmt.Sprintf("fakeplatform: unknown person %s", who))
 }
 
-// session is what a sign-in opened.
+// session is the session of a sign-in or an exchange.
 type session struct {
 	who       subject
 	audiences []string
@@ -174,14 +174,14 @@ type session struct {
 	revoked   bool
 }
 
-// refreshToken is one of a session's refresh tokens.
+// refreshToken is a refresh token of a session.
 type refreshToken struct {
 	session *session
 	expiry  time.Time
-	spent   bool
+	used    bool
 }
 
-// end returns when the session ends for good, or the zero time if use extends it without limit.
+// end returns when the session ends, or the zero time if it has no limit.
 func (s *session) end(b Behavior) time.Time {
 	if b.SessionLifetime == 0 {
 		return time.Time{}
@@ -193,8 +193,7 @@ func (p *Platform) newSession(who subject, audiences []string) *session {
 	return &session{who: who, audiences: slices.Clone(audiences), started: p.now()}
 }
 
-// openSession returns the refresh token that a sign-in or an exchange is answered with, empty where the issuer gives
-// none.
+// openSession returns the refresh token of a sign-in or an exchange, or "" if the issuer returns none.
 func (p *Platform) openSession(who subject, audiences []string) string {
 	b := p.snapshot()
 	p.mu.Lock()
@@ -217,17 +216,17 @@ func (p *Platform) mintRefresh(s *session) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refresh[raw] = &refreshToken{session: s, expiry: expiry}
-	return p.hand(raw)
+	return p.recordIssued(raw)
 }
 
-// newRefreshToken is standard base64 of a JSON object that holds exp and something random. It always has a plus, a
-// slash and padding in it: a client that mistakes the alphabet should fail every time, not now and then.
+// newRefreshToken returns a JSON object with exp and a random value, in standard base64. It always contains a plus, a
+// slash and padding, so that a client with the wrong alphabet always fails.
 func newRefreshToken(expiry time.Time) string {
 	for {
 		nonce := make([]byte, 40)
 		_, _ = rand.Read(nonce) // never fails, since Go 1.24
 		for i := range nonce {
-			// Of the letters that JSON leaves alone, ~ and ? give the plus and the slash.
+			// ~ and ? become plus and slash, and JSON does not escape them.
 			nonce[i] = "abcdefghijklmnopqrstuvwxyz~?~?~?"[nonce[i]%32]
 		}
 		text, err := json.Marshal(map[string]any{
@@ -243,7 +242,7 @@ func newRefreshToken(expiry time.Time) string {
 	}
 }
 
-// RevokeSessions ends every session: no refresh token handed out so far is good from now on.
+// RevokeSessions revokes all sessions and their refresh tokens.
 func (p *Platform) RevokeSessions() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -13,21 +13,21 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// The people who can sign in. Nobody is known to the identity provider, not to the platform.
+// The people who can sign in.
 const (
 	Ada    = "ada@example.com"    // password lovelace; owner of example.com
-	Grace  = "grace@example.com"  // password hopper; may pull from example.com and make pull tokens
-	Edsger = "edsger@example.com" // password dijkstra; may pull from example.com, no more
-	Nobody = "nobody@example.org" // password nemo; has no account
+	Grace  = "grace@example.com"  // password hopper; can pull from example.com and create pull tokens
+	Edsger = "edsger@example.com" // password dijkstra; can pull from example.com
+	Nobody = "nobody@example.org" // password nemo; known to the identity provider, but without an account
 )
 
 // The organizations. Any other name is unknown to the registry.
 const (
-	// PublicOrganization holds the images that everybody may pull.
+	// PublicOrganization has the public images.
 	PublicOrganization = "chainguard"
 	// Organization is verified, has an identity provider and private images.
 	Organization = "example.com"
-	// OtherOrganization is verified, has no identity provider, and nobody here is a member.
+	// OtherOrganization is verified and has no identity provider and no members.
 	OtherOrganization = "example.net"
 )
 
@@ -54,33 +54,33 @@ func knownPeople() map[string]*person {
 	return people
 }
 
-// rootID is the UIDP of something at the root: 40 hex characters, the same in every run.
+// rootID returns the UIDP of an object at the root: 40 hex characters, the same in every run.
 func rootID(name string) string {
 	sum := sha1.Sum([]byte(name))
 	return hex.EncodeToString(sum[:])
 }
 
-// childID is a new UIDP one level below another: 16 hex characters more.
+// childID returns a new UIDP below another: 16 more hex characters.
 func childID(parent string) string {
 	return parent + "/" + randomHex(8)
 }
 
-// PersonID is the UIDP of a person by email address.
+// PersonID returns the UIDP of the person with this email address.
 func (p *Platform) PersonID(email string) string {
 	return p.mustSubject(email).id
 }
 
-// OrganizationID is the UIDP of an organization by name.
+// OrganizationID returns the UIDP of the organization with this name.
 func (p *Platform) OrganizationID(name string) string {
 	return rootID("organization " + name)
 }
 
-// IdentityProviderID is the UIDP of the identity provider of Organization.
+// IdentityProviderID returns the UIDP of the identity provider of Organization.
 func (p *Platform) IdentityProviderID() string {
 	return p.OrganizationID(Organization) + "/1d1d1d1d1d1d1d1d"
 }
 
-// role is a built-in role with the capabilities that the vendor's SDK gives it.
+// role is a built-in role with its capabilities in the vendor's SDK.
 type role struct {
 	name, description string
 	capabilities      []capabilities.Capability
@@ -111,13 +111,13 @@ func builtinRoles() []role {
 	}
 }
 
-// binding gives an identity a role at a group and everything below it.
+// binding grants an identity a role in a group and everything below it.
 type binding struct {
 	id, group, identity, role string
 	created                   *timestamppb.Timestamp
 }
 
-// iamState is what the platform API keeps. Platform.mu guards it.
+// iamState is the state of the platform API. Platform.mu guards it.
 type iamState struct {
 	groups     map[string]*iamv1.Group // by UIDP
 	roles      map[string]role         // by UIDP
@@ -158,12 +158,12 @@ func (s *iamState) bind(identity, group string, roleNames ...string) {
 	}
 }
 
-// unbind takes every role from an identity.
+// unbind removes all roles of an identity.
 func (s *iamState) unbind(identity string) {
 	maps.DeleteFunc(s.bindings, func(_ string, b binding) bool { return b.identity == identity })
 }
 
-// bindingsOf are the bindings of an identity, in a steady order.
+// bindingsOf returns the bindings of an identity, sorted by ID.
 func (s *iamState) bindingsOf(identity string) []binding {
 	var found []binding
 	for _, id := range slices.Sorted(maps.Keys(s.bindings)) {
@@ -174,28 +174,28 @@ func (s *iamState) bindingsOf(identity string) []binding {
 	return found
 }
 
-// can reports whether an identity has a capability at a group, by a binding there or above.
+// can reports whether an identity has a capability in a group, through a binding there or above.
 func (s *iamState) can(identity, group string, capability capabilities.Capability) bool {
 	return slices.ContainsFunc(s.bindingsOf(identity), func(b binding) bool {
 		return uidp.IsAncestorOrSelf(b.group, group) && slices.Contains(s.roles[b.role].capabilities, capability)
 	})
 }
 
-// canAnywhere reports whether an identity has a capability at all.
+// canAnywhere reports whether an identity has a capability in any group.
 func (s *iamState) canAnywhere(identity string, capability capabilities.Capability) bool {
 	return slices.ContainsFunc(s.bindingsOf(identity), func(b binding) bool {
 		return slices.Contains(s.roles[b.role].capabilities, capability)
 	})
 }
 
-// member reports whether an identity has any role at a group or below its organization.
+// member reports whether an identity has any role in the organization of a group.
 func (s *iamState) member(identity, group string) bool {
 	return slices.ContainsFunc(s.bindingsOf(identity), func(b binding) bool {
 		return uidp.Root(b.group) == uidp.Root(group)
 	})
 }
 
-// organization is the organization of a name, or nil.
+// organization returns the organization with this name, or nil.
 func (s *iamState) organization(name string) *iamv1.Group {
 	for id, g := range s.groups {
 		if uidp.InRoot(id) && g.GetName() == name {
@@ -205,7 +205,7 @@ func (s *iamState) organization(name string) *iamv1.Group {
 	return nil
 }
 
-// SetRoles makes these built-in roles the only ones of a person (by email address) or an identity (by UIDP), at
+// SetRoles replaces all roles of a person (by email address) or an identity (by UIDP) with these built-in roles in
 // Organization.
 func (p *Platform) SetRoles(who string, roles ...string) {
 	id := p.mustSubject(who).id
@@ -215,7 +215,7 @@ func (p *Platform) SetRoles(who string, roles ...string) {
 	p.iam.bind(id, p.OrganizationID(Organization), roles...)
 }
 
-// capabilityClaim is what an access token says of its holder's roles: group to role names.
+// capabilityClaim returns the capabilities claim of an access token: role names by group.
 func (p *Platform) capabilityClaim(identity string) map[string][]string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

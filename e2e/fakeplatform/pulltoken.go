@@ -12,14 +12,12 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// PullTokenIssuer is the issuer that pull tokens name. There is no such server: a client signs them itself, and leaves
-// the key with the identity.
+// PullTokenIssuer is the issuer of pull tokens. There is no such server: the client signs them and stores the public key
+// in the identity.
 const PullTokenIssuer = "https://pulltoken.issuer.chainguard.dev"
 
-// PullToken makes a pull token of Organization as a client would, and gives the pair that Docker takes. A ttl below
-// zero makes one that has expired.
-//
-// All of them have one key: making a key takes longer than all else a test does.
+// PullToken creates a pull token of Organization as a client does, and returns its user name and password. A negative
+// ttl makes an expired one. All pull tokens have the same key, because generating keys takes long.
 func (p *Platform) PullToken(ttl time.Duration) (identityID, secret string) {
 	now := p.now()
 	expiry := now.Add(ttl)
@@ -39,7 +37,7 @@ func (p *Platform) PullToken(ttl time.Duration) (identityID, secret string) {
 			Issuer: PullTokenIssuer, Subject: name, IssuerKeys: string(public), Expiration: timestamppb.New(expiry),
 		}},
 	}, "registry.pull")
-	return identityID, p.hand(secret)
+	return identityID, p.recordIssued(secret)
 }
 
 func (p *Platform) addIdentity(identity *iamv1.Identity, roles ...string) string {
@@ -53,11 +51,11 @@ func (p *Platform) addIdentity(identity *iamv1.Identity, roles ...string) string
 	return identity.GetId()
 }
 
-// verifyStatic checks a token against the keys that an identity keeps.
+// verifyStatic verifies a token with the keys of an identity.
 func (p *Platform) verifyStatic(raw string, identity *iamv1.Identity) error {
 	static := identity.GetStatic()
 	if static == nil {
-		return errors.New("identity keeps no keys")
+		return errors.New("identity has no keys")
 	}
 	now := p.now()
 	if !now.Before(static.GetExpiration().AsTime()) {
@@ -83,5 +81,5 @@ func (p *Platform) verifyStatic(raw string, identity *iamv1.Identity) error {
 			Issuer: static.GetIssuer(), Subject: static.GetSubject(), AnyAudience: jwt.Audience{p.Issuer}, Time: now,
 		}, 0)
 	}
-	return errors.New("token was signed with a key that the identity does not keep")
+	return errors.New("token was signed with a key that the identity does not have")
 }

@@ -21,24 +21,23 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// forbidden is what the registry says at /v2/ to a token that is good, but not for this.
+// forbidden is the registry's message at /v2/ if a valid token lacks a permission.
 const forbidden = "caller does not have the required capabilities"
 
-// quiet silences the registry's log. It goes to logrus's one global logger and there is no way to give it another, so
-// this is the only thing here that reaches outside a Platform.
-var quiet = sync.OnceFunc(func() { logrus.SetLevel(logrus.PanicLevel) })
+// silenceLog silences the registry's log, which always goes to logrus's global logger.
+var silenceLog = sync.OnceFunc(func() { logrus.SetLevel(logrus.PanicLevel) })
 
-// registry is distribution's registry and what the platform knows of its images.
+// registry is distribution's registry with the history of its tags.
 type registry struct {
 	app *handlers.App
 
 	mu      sync.Mutex
-	history map[string][]HistoryRecord // by repository:tag; also says which repositories exist
+	history map[string][]HistoryRecord // by repository:tag; a repository exists if it has an entry
 }
 
 // registryHandler serves /token and /v2/.
 func (p *Platform) registryHandler(ctx context.Context) (http.Handler, error) {
-	quiet()
+	silenceLog()
 	config, err := p.registryConfiguration()
 	if err != nil {
 		return nil, err
@@ -55,8 +54,8 @@ func (p *Platform) registryHandler(ctx context.Context) (http.Handler, error) {
 	return mux, nil
 }
 
-// registryConfiguration is what an administrator would write. The access controller reads its keys from a file, in a
-// folder of its own that may go once the registry is made.
+// registryConfiguration returns the registry's configuration. The access controller reads its keys from a file in a
+// temporary folder, which can be removed once the registry is created.
 func (p *Platform) registryConfiguration() (*configuration.Configuration, error) {
 	public, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{p.keys.registry.Public()}})
 	if err != nil {
@@ -88,28 +87,27 @@ func (p *Platform) registryConfiguration() (*configuration.Configuration, error)
 	return config, nil
 }
 
-// access is one entry of a registry token, as distribution reads it.
+// access is an entry of a registry token.
 type access struct {
 	Type    string   `json:"type"`
 	Name    string   `json:"name"`
 	Actions []string `json:"actions"`
 }
 
-// anonymous is the subject of registry tokens that were given without credentials.
+// anonymous is the subject of registry tokens that were issued without credentials.
 const anonymous = "anonymous"
 
-// mintRegistryToken makes a token of /token. Its times are the machine's: distribution has no clock to set, and clients
-// do not read them.
+// mintRegistryToken returns a registry token. It uses the machine's clock, because distribution's cannot be changed.
 func (p *Platform) mintRegistryToken(who string, granted []access) string {
 	now := time.Now()
-	return p.hand(sign(p.keys.registry, map[string]any{
+	return p.recordIssued(sign(p.keys.registry, map[string]any{
 		"iss": p.RegistryHost(), "sub": who, "aud": p.RegistryHost(), "jti": randomHex(16),
 		"iat": now.Unix(), "exp": now.Add(orDefault(p.snapshot().RegistryTokenLifetime, 5*time.Minute)).Unix(),
 		"access": granted,
 	}))
 }
 
-// registryClaims are those of a registry token.
+// registryClaims are the claims of a registry token.
 type registryClaims struct {
 	jwt.Claims
 	Access []access `json:"access"`
@@ -135,7 +133,7 @@ func (p *Platform) verifyRegistryToken(raw string) (registryClaims, error) {
 	}, 0)
 }
 
-// serveV2 answers where the vendor's registry says something else than distribution, which does the rest.
+// serveV2 handles the requests to which the vendor's registry responds differently from distribution.
 func (p *Platform) serveV2(w http.ResponseWriter, r *http.Request) {
 	if match := historyPath.FindStringSubmatch(r.URL.Path); match != nil {
 		p.serveHistory(w, r, match[1], match[2])
@@ -144,7 +142,7 @@ func (p *Platform) serveV2(w http.ResponseWriter, r *http.Request) {
 	raw, _ := cutPrefixFold(r.Header.Get("Authorization"), "Bearer ")
 	claims, err := p.verifyRegistryToken(raw)
 	if err != nil {
-		// Distribution has a minute's leeway for expired tokens, and tests of short lives have not.
+		// Distribution accepts tokens for a minute after their expiry, which is too long for tests.
 		r = r.Clone(r.Context())
 		r.Header.Del("Authorization")
 		p.images.app.ServeHTTP(w, r)
@@ -163,7 +161,7 @@ func (p *Platform) serveV2(w http.ResponseWriter, r *http.Request) {
 	p.images.app.ServeHTTP(w, r)
 }
 
-// splitV2 finds the repository in a path below /v2/, and the reference where it is a manifest's.
+// splitV2 returns the repository in a path below /v2/, and the reference of a manifest.
 func splitV2(path string) (repository, reference string) {
 	rest := strings.TrimPrefix(path, "/v2/")
 	for _, kind := range []string{"/manifests/", "/blobs/", "/tags/"} {
@@ -177,7 +175,7 @@ func splitV2(path string) (repository, reference string) {
 	return "", ""
 }
 
-// publicReference reports whether an anonymous token reaches a reference: of the tags, latest and latest-dev only.
+// publicReference reports whether an anonymous token can read a reference: digests, and the tags latest and latest-dev.
 func publicReference(reference string) bool {
 	return reference == "" || reference == "latest" || reference == "latest-dev" || strings.Contains(reference, ":")
 }
@@ -189,7 +187,7 @@ func cutPrefixFold(s, prefix string) (string, bool) {
 	return s[len(prefix):], true
 }
 
-// registryErrors is an error as the OCI distribution specification has them.
+// registryErrors returns an error in the format of the OCI distribution specification.
 func registryErrors(code, message string) any {
 	type entry struct {
 		Code    string `json:"code"`

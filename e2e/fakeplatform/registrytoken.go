@@ -9,7 +9,7 @@ import (
 	"chainguard.dev/sdk/proto/capabilities"
 )
 
-// tokenUser is the user name that goes with an access token.
+// tokenUser is the user name for an access token.
 const tokenUser = "_token"
 
 // denial is an error of /token.
@@ -24,7 +24,7 @@ var (
 	denyUnresolved = &denial{http.StatusBadRequest, "BAD_REQUEST", "unable to resolve"}
 )
 
-// serveToken is the registry's token endpoint.
+// serveToken handles the registry's token endpoint.
 func (p *Platform) serveToken(w http.ResponseWriter, r *http.Request) {
 	token, refused := p.registryToken(r)
 	if refused != nil {
@@ -60,7 +60,7 @@ func (p *Platform) registryToken(r *http.Request) (string, *denial) {
 	return p.mintRegistryToken(who, granted), nil
 }
 
-// registryCaller is the UIDP of whoever asks the registry, or anonymous.
+// registryCaller returns the UIDP of the caller, or anonymous.
 func (p *Platform) registryCaller(r *http.Request) (string, *denial) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
@@ -87,11 +87,11 @@ func (p *Platform) registryCaller(r *http.Request) (string, *denial) {
 	if !ok || p.verifyStatic(secret, identity) != nil {
 		return "", denyForbidden
 	}
-	p.saw(identity)
+	p.updateLastSeen(identity)
 	return user, nil
 }
 
-// grant says what a caller gets of a scope.
+// grant returns the access that a caller gets for a scope.
 func (p *Platform) grant(who, scope string) (access, *denial) {
 	kind, rest, _ := strings.Cut(scope, ":")
 	i := strings.LastIndex(rest, ":")
@@ -108,7 +108,7 @@ func (p *Platform) grant(who, scope string) (access, *denial) {
 	return access{Type: kind, Name: repository, Actions: []string{"pull"}}, nil
 }
 
-// mayPull reports why somebody may not pull from a repository, or nil. Whether it exists is said at /v2/.
+// mayPull returns nil if the caller may pull from a repository, or the denial. /v2/ checks whether the repository exists.
 func (p *Platform) mayPull(who, repository string) *denial {
 	p.mu.Lock()
 	defer p.mu.Unlock()

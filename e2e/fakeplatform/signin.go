@@ -17,10 +17,10 @@ import (
 
 const signInTitle = "Sign in"
 
-// maxWrongPasswords is how often a password may be wrong before the sign-in is sent back as failed.
+// maxWrongPasswords is the number of wrong passwords after which a sign-in fails.
 const maxWrongPasswords = 3
 
-// signIn is a sign-in under way: what /oauth was asked for.
+// signIn is a sign-in in progress: the parameters of /oauth.
 type signIn struct {
 	redirect         *url.URL // nil for a headless sign-in
 	headlessCode     string
@@ -32,19 +32,19 @@ type signIn struct {
 	wrong            int
 }
 
-// refusal is why a sign-in ended without a token: what goes back in error= and status_code=.
+// refusal is the reason for a failed sign-in: the values of error= and status_code=.
 type refusal struct {
 	status int
 	text   string
 }
 
-// parseSignIn reads the parameters of /oauth. It is strict: a parameter that the real issuer might ignore is an error
-// here, so that a test notices a client that sends it wrongly.
+// parseSignIn reads the parameters of /oauth. A parameter that the real issuer might ignore is an error here, so that
+// tests find clients that send it wrongly.
 func (p *Platform) parseSignIn(q url.Values) (*signIn, error) {
 	s := &signIn{headlessCode: q.Get("headless_code"), identity: q.Get("identity")}
 	if id := q.Get("idp_id"); id != "" {
 		if q.Get("client_id") != "" {
-			return nil, errors.New("client_id and idp_id exclude each other")
+			return nil, errors.New("client_id and idp_id are mutually exclusive")
 		}
 		if s.provider = p.providerOrganization(id); s.provider == "" {
 			return nil, fmt.Errorf("no identity provider %q", id)
@@ -52,7 +52,7 @@ func (p *Platform) parseSignIn(q url.Values) (*signIn, error) {
 	}
 	if c := q.Get("connection"); c != "" {
 		if s.provider != "" {
-			return nil, errors.New("connection goes with client_id only")
+			return nil, errors.New("connection requires client_id")
 		}
 		if !slices.Contains([]string{"google-oauth2", "github", "gitlab"}, c) {
 			return nil, fmt.Errorf("no connection %q", c)
@@ -87,14 +87,14 @@ func (p *Platform) parseSignIn(q url.Values) (*signIn, error) {
 	} {
 		if text := q.Get(name); text != "" {
 			if *value, err = strconv.ParseBool(text); err != nil {
-				return nil, fmt.Errorf("%s=%q is neither true nor false", name, text)
+				return nil, fmt.Errorf("%s=%q is not true or false", name, text)
 			}
 		}
 	}
 	return s, nil
 }
 
-// parseRedirect accepts the loopback callback of a client, and nothing else: the tokens go there in the query.
+// parseRedirect accepts only a client's loopback callback, because it gets the tokens in its query.
 func parseRedirect(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -122,8 +122,8 @@ func (p *Platform) checkAudiences(audiences []string) error {
 	return nil
 }
 
-// providerOrganization is the UIDP of the organization that an idp_id means: the UIDP of its identity provider, or its
-// verified name.
+// providerOrganization returns the UIDP of the organization for an idp_id, which is the UIDP of its identity provider or
+// its verified name.
 func (p *Platform) providerOrganization(id string) string {
 	if id == p.IdentityProviderID() || id == Organization {
 		return p.OrganizationID(Organization)
@@ -135,8 +135,8 @@ func (p *Platform) providerOrganization(id string) string {
 func (p *Platform) serveOAuth(w http.ResponseWriter, r *http.Request) {
 	s, err := p.parseSignIn(r.URL.Query())
 	if err != nil {
-		// The redirect cannot be trusted with anything yet, so the browser stays here.
-		page.WriteError(w, http.StatusBadRequest, "This sign-in cannot go on", err.Error())
+		// The redirect URL is not validated yet, so the browser is not redirected.
+		page.WriteError(w, http.StatusBadRequest, "This sign-in is not valid", err.Error())
 		return
 	}
 	if email := p.remembered(r, s); email != "" {
@@ -162,8 +162,7 @@ func writeOver(w http.ResponseWriter) {
 	page.WriteError(w, http.StatusNotFound, "This sign-in is over", "Start again from your program.")
 }
 
-// serveForm takes the sign-in page's form. The sign-in is named in the form itself: a browser that keeps no cookies
-// signs in all the same.
+// serveForm handles the sign-in page's form. The form contains the sign-in's ID, so it works without cookies.
 func (p *Platform) serveForm(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<16)
 	id, email := r.PostFormValue("signin_id"), strings.TrimSpace(r.PostFormValue("email"))
@@ -202,13 +201,13 @@ func (p *Platform) serveForm(w http.ResponseWriter, r *http.Request) {
 	p.finish(w, s, email)
 }
 
-// browserCookie names a browser in which somebody has signed in.
+// browserCookie is the cookie of a browser with a sign-in, for Behavior.SingleSignOn.
 const browserCookie = "fakeplatform_session"
 
-// browserSession is who has signed in in a browser, and with which identity provider.
+// browserSession is the person who signed in in a browser, and the identity provider.
 type browserSession struct{ email, provider string }
 
-// remember gives the browser a cookie by which remembered knows it, where Behavior.SingleSignOn is set.
+// remember sets browserCookie if Behavior.SingleSignOn is set.
 func (p *Platform) remember(w http.ResponseWriter, s *signIn, email string) {
 	if !p.snapshot().SingleSignOn {
 		return
@@ -220,7 +219,7 @@ func (p *Platform) remember(w http.ResponseWriter, s *signIn, email string) {
 	http.SetCookie(w, &http.Cookie{Name: browserCookie, Value: id, Path: "/oauth", HttpOnly: true, SameSite: http.SameSiteLaxMode})
 }
 
-// remembered returns who has signed in in this browser with the identity provider that s asks for, or "".
+// remembered returns the person who signed in in this browser with the identity provider of s, or "".
 func (p *Platform) remembered(r *http.Request, s *signIn) string {
 	cookie, err := r.Cookie(browserCookie)
 	if err != nil || !p.snapshot().SingleSignOn {
@@ -234,7 +233,7 @@ func (p *Platform) remembered(r *http.Request, s *signIn) string {
 	return ""
 }
 
-// finish ends a sign-in of a person whom the identity provider vouches for.
+// finish completes the sign-in of an authenticated person.
 func (p *Platform) finish(w http.ResponseWriter, s *signIn, email string) {
 	who, refused := p.admit(s, email)
 	if refused != nil {
@@ -262,7 +261,7 @@ func (p *Platform) finish(w http.ResponseWriter, s *signIn, email string) {
 	sendBack(w, s.redirect, q)
 }
 
-// admit says as whom a person goes on, or why not.
+// admit returns the subject of a person's sign-in, or why it is refused.
 func (p *Platform) admit(s *signIn, email string) (subject, *refusal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -288,7 +287,7 @@ func (p *Platform) admit(s *signIn, email string) (subject, *refusal) {
 	return subject{id: s.identity}, nil
 }
 
-// refuse ends a sign-in without a token. A denied headless sign-in has no sign of its own: its poll goes on with 404.
+// refuse ends a sign-in without a token. The polls of a denied headless sign-in still return 404.
 func (p *Platform) refuse(w http.ResponseWriter, s *signIn, why refusal) {
 	if s.redirect == nil {
 		page.WriteError(w, why.status, "Not signed in", why.text)
@@ -301,7 +300,7 @@ func (p *Platform) refuse(w http.ResponseWriter, s *signIn, why refusal) {
 	sendBack(w, s.redirect, q)
 }
 
-// callbackQuery is the query of the redirect URL, whose token and error are placeholders that every answer replaces.
+// callbackQuery returns the query of the redirect URL. Its token and error are placeholders.
 func (p *Platform) callbackQuery(s *signIn) url.Values {
 	if p.snapshot().DropCallbackParameters {
 		return url.Values{}
@@ -313,6 +312,6 @@ func sendBack(w http.ResponseWriter, redirect *url.URL, q url.Values) {
 	back := *redirect
 	back.RawQuery = q.Encode()
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Location", back.String()) // not http.Redirect, which repeats it in a page
+	w.Header().Set("Location", back.String()) // http.Redirect would also write it into a page
 	w.WriteHeader(http.StatusSeeOther)
 }

@@ -27,7 +27,7 @@ type tokenService struct {
 	p *Platform
 }
 
-// Exchange gives an access token for somebody else's ID token.
+// Exchange returns an access token for an ID token.
 func (s *tokenService) Exchange(ctx context.Context, r *oidcv1.ExchangeRequest) (*oidcv1.RawToken, error) {
 	raw, err := bearer(ctx)
 	if err != nil {
@@ -49,18 +49,18 @@ func (s *tokenService) Exchange(ctx context.Context, r *oidcv1.ExchangeRequest) 
 		return nil, err
 	}
 	token, expiry := s.p.mintAccess(who, r.GetAud())
-	answer := &oidcv1.RawToken{Token: token}
+	response := &oidcv1.RawToken{Token: token}
 	if !s.p.snapshot().OmitExpiry {
-		answer.Expiry = timestamppb.New(expiry)
+		response.Expiry = timestamppb.New(expiry)
 	}
 	if who.email != "" {
-		// People get a session; a workload has a new ID token next time.
-		answer.RefreshToken = s.p.openSession(who, r.GetAud())
+		// Workloads get no session: they use a new ID token next time.
+		response.RefreshToken = s.p.openSession(who, r.GetAud())
 	}
-	return answer, nil
+	return response, nil
 }
 
-// ExchangeRefreshToken gives an access token, and the next refresh token, for a refresh token.
+// ExchangeRefreshToken returns an access token and the next refresh token for a refresh token.
 func (s *tokenService) ExchangeRefreshToken(ctx context.Context, r *oidcv1.ExchangeRefreshTokenRequest) (*oidcv1.TokenPair, error) {
 	raw, err := bearer(ctx)
 	if err != nil {
@@ -69,7 +69,7 @@ func (s *tokenService) ExchangeRefreshToken(ctx context.Context, r *oidcv1.Excha
 	if err := s.checkRequest(r.GetAud(), r.GetScopes(), r.GetCap()); err != nil {
 		return nil, err
 	}
-	session, err := s.p.spend(raw, r.GetAud())
+	session, err := s.p.redeemRefreshToken(raw, r.GetAud())
 	if err != nil {
 		return nil, err
 	}
@@ -106,25 +106,25 @@ func (s *tokenService) checkRequest(audiences, scopes, caps []string) error {
 	return nil
 }
 
-// spend uses a refresh token up, and detects one that was used before.
-func (p *Platform) spend(raw string, audiences []string) (*session, error) {
+// redeemRefreshToken marks a refresh token as used and detects reuse.
+func (p *Platform) redeemRefreshToken(raw string, audiences []string) (*session, error) {
 	b, now := p.snapshot(), p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	token, ok := p.refresh[raw]
 	switch {
 	case !ok:
-		return nil, status.Error(codes.Unauthenticated, "refresh token is not known")
+		return nil, status.Error(codes.Unauthenticated, "unknown refresh token")
 	case token.session.revoked:
 		return nil, status.Error(codes.Unauthenticated, "session was revoked")
 	case !now.Before(token.expiry):
 		return nil, status.Error(codes.Unauthenticated, "refresh token has expired")
 	case b.SessionLifetime != 0 && !now.Before(token.session.end(b)):
 		return nil, status.Error(codes.Unauthenticated, "session has ended")
-	case token.spent && b.Reuse == ReuseRevokes:
+	case token.used && b.Reuse == ReuseRevokes:
 		token.session.revoked = true
 		return nil, status.Error(codes.Unauthenticated, "refresh token was used before: the session is revoked")
-	case token.spent && b.Reuse == ReuseRefused:
+	case token.used && b.Reuse == ReuseRefused:
 		return nil, status.Error(codes.Unauthenticated, "refresh token was used before")
 	}
 	if b.SingleAudience {
@@ -134,12 +134,12 @@ func (p *Platform) spend(raw string, audiences []string) (*session, error) {
 			}
 		}
 	}
-	token.spent = !b.NoRotation && !b.OmitRefreshToken
+	token.used = !b.NoRotation && !b.OmitRefreshToken
 	return token.session, nil
 }
 
-// findSubject returns whom an ID token speaks for when the request names no identity: a person from upstream, or the
-// only identity whose claim match accepts the token.
+// findSubject returns the subject of an ID token if the request names no identity: a person from upstream, or the only
+// identity whose claim match accepts the token.
 func (p *Platform) findSubject(raw string) (subject, error) {
 	claims, err := p.verifyIDToken(raw)
 	if err != nil {
@@ -159,11 +159,11 @@ func (p *Platform) findSubject(raw string) (subject, error) {
 	if len(found) != 1 {
 		return subject{}, status.Error(codes.NotFound, "no identity found")
 	}
-	p.saw(found[0])
+	p.updateLastSeen(found[0])
 	return subject{id: found[0].GetId()}, nil
 }
 
-// identify says which person an ID token is of: one from upstream, or from the identity provider of an organization.
+// identify returns the person of an ID token from upstream or from the identity provider of an organization.
 func (p *Platform) identify(raw, providerID string) (subject, error) {
 	issuer, audience := p.Issuer+upstreamPath, p.IssuerHost()
 	switch providerID {
@@ -196,7 +196,7 @@ func (p *Platform) identify(raw, providerID string) (subject, error) {
 	return who.subject(), nil
 }
 
-// assume checks that an ID token may act as an identity.
+// assume checks that an ID token may assume an identity.
 func (p *Platform) assume(raw, identityID string) (subject, error) {
 	p.mu.Lock()
 	identity, ok := p.iam.identities[identityID]
@@ -217,7 +217,7 @@ func (p *Platform) assume(raw, identityID string) (subject, error) {
 			return subject{}, status.Error(codes.PermissionDenied, err.Error())
 		}
 	}
-	p.saw(identity)
+	p.updateLastSeen(identity)
 	return subject{id: identityID}, nil
 }
 
@@ -229,7 +229,7 @@ func (c idClaims) text(name string) string {
 	return s
 }
 
-// all are the values of a claim, which may be one or a list.
+// all returns the values of a claim, which may be a list.
 func (c idClaims) all(name string) []string {
 	switch v := c[name].(type) {
 	case nil:
@@ -249,7 +249,7 @@ func (c idClaims) has(name, want string) bool {
 	return slices.Contains(c.all(name), want)
 }
 
-// verifyIDToken checks an ID token of the issuers that the platform knows.
+// verifyIDToken verifies an ID token of a known issuer.
 func (p *Platform) verifyIDToken(raw string) (idClaims, error) {
 	token, err := jwt.ParseSigned(raw, []jose.SignatureAlgorithm{jose.ES256, jose.RS256})
 	if err != nil {
@@ -262,10 +262,10 @@ func (p *Platform) verifyIDToken(raw string) (idClaims, error) {
 	}
 	key, ok := p.issuerKey(times.Issuer)
 	if !ok {
-		return nil, fmt.Errorf("ID token is of an unknown issuer %q", times.Issuer)
+		return nil, fmt.Errorf("ID token has the unknown issuer %q", times.Issuer)
 	}
 	if err := token.Claims(key, &claims, &times); err != nil {
-		return nil, errors.New("ID token has a wrong signature")
+		return nil, errors.New("ID token has an invalid signature")
 	}
 	if times.Expiry == nil {
 		return nil, errors.New("ID token has no expiry")
@@ -276,7 +276,7 @@ func (p *Platform) verifyIDToken(raw string) (idClaims, error) {
 	return claims, nil
 }
 
-// issuerKey is the key of an issuer whose ID tokens the platform takes. Outside it is fetched.
+// issuerKey returns the key of a known issuer of ID tokens. The real platform fetches it.
 func (p *Platform) issuerKey(issuer string) (key any, known bool) {
 	switch issuer {
 	case p.Issuer + upstreamPath, p.WorkloadIssuer():
@@ -287,7 +287,7 @@ func (p *Platform) issuerKey(issuer string) (key any, known bool) {
 	return nil, false
 }
 
-// matchClaims checks an ID token against what an identity asks for.
+// matchClaims checks an ID token against the claim match of an identity.
 func matchClaims(m *iamv1.Identity_ClaimMatch, claims idClaims, defaultAudience string) error {
 	if m == nil {
 		return errors.New("identity is not for ID tokens")
@@ -309,7 +309,7 @@ func matchClaims(m *iamv1.Identity_ClaimMatch, claims idClaims, defaultAudience 
 		if want == "" {
 			continue
 		}
-		// The whole value has to match: a pattern that matches a part would let strangers in.
+		// The whole value must match; otherwise the pattern would accept other subjects too.
 		pattern, err := regexp.Compile("^(?:" + want + ")$")
 		if err != nil {
 			return fmt.Errorf("pattern for claim %s: %w", name, err)

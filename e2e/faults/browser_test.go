@@ -16,6 +16,7 @@ import (
 	"docker-credential-cgr/e2e/fakebrowser"
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // A browser that opens nothing: the address is there, and who opens it by hand is
@@ -53,7 +54,7 @@ func TestF23_OpenerStays(t *testing.T) {
 	lingering, stop := p.lingers()
 	p.set(alwaysSignsIn)
 	r := p.here().startGet()
-	await(t, "the browser is open", func() bool { return lingering() != "" })
+	testenv.Await(t, "the browser is open", func() bool { return lingering() != "" })
 	if _, _, err := (fakebrowser.Person{}).Visit(p.addressOf(r)); err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +109,7 @@ func TestF26_NoIPv6(t *testing.T) {
 		bin+"/"+program.Name, fmt.Sprint(p.uid))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
 	r := v.startCommand(cmd, p.host+"\n").goOn()
-	await(t, "the browser is open", func() bool { return lingering() != "" || !r.alive() })
+	testenv.Await(t, "the browser is open", func() bool { return lingering() != "" || !r.alive() })
 	pid := cmd.Process.Pid
 	// proc_net_tcp: local address in hexadecimal, peer, state; 0A is listening.
 	four, _ := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp", pid))
@@ -135,7 +136,7 @@ func TestF29_Flood(t *testing.T) {
 	for worker := range 10 {
 		flood.Go(func() {
 			for i := range 100 {
-				conn, err := net.DialTimeout("tcp", address, patience)
+				conn, err := net.DialTimeout("tcp", address, testenv.Timeout)
 				if err != nil {
 					continue // pushed out already
 				}

@@ -17,6 +17,7 @@ import (
 	"github.com/creack/pty"
 
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // client is a program that runs another as Docker does: with pipes for standard
@@ -92,10 +93,10 @@ func TestF25_ClientEnds(t *testing.T) {
 			}
 			r := v.start(p.host+"\n", args...).goOn()
 			address := p.listenerOf(r)
-			await(t, "the window is open", func() bool { return len(p.windows()) == 1 && listens(address) })
+			testenv.Await(t, "the window is open", func() bool { return len(p.windows()) == 1 && listens(address) })
 			since := time.Now()
 			test.end(r)
-			await(t, "listener and lock are gone", func() bool { return !listens(address) && p.lockFree() })
+			testenv.Await(t, "listener and lock are gone", func() bool { return !listens(address) && p.lockFree() })
 			if took := time.Since(since); took > soon {
 				t.Errorf("listener and lock were gone after %s", took)
 			}
@@ -172,7 +173,7 @@ func TestF25_TypedAtATerminal(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			await(t, "the browser is open", func() bool { return lingering() != "" })
+			testenv.Await(t, "the browser is open", func() bool { return lingering() != "" })
 			since := time.Now()
 			if _, err := terminal.WriteString("\x03"); err != nil {
 				t.Fatal(err)

@@ -14,8 +14,7 @@ import (
 	"docker-credential-cgr/e2e/program"
 )
 
-// mount mounts something until the test ends. The tests have a mount namespace of
-// their own.
+// mount mounts something until the test ends. The tests have their own mount namespace.
 func (p *fixture) mount(source, target, kind string, flags uintptr, options string) (unmount func()) {
 	p.t.Helper()
 	if err := syscall.Mount(source, target, kind, flags, options); err != nil {
@@ -34,7 +33,7 @@ func (p *fixture) mount(source, target, kind string, flags uintptr, options stri
 	return unmount
 }
 
-// fill writes a file until there is no room, and gives its path.
+// fill fills the disk with a file and returns its path.
 func fill(t *testing.T, dir string) string {
 	t.Helper()
 	path := filepath.Join(dir, "filler")
@@ -52,7 +51,7 @@ func fill(t *testing.T, dir string) string {
 	return path
 }
 
-// contents gives the files of the file store that hold secrets.
+// contents returns the files of the file store with secrets.
 func (p *fixture) contents() map[string]string {
 	p.t.Helper()
 	all := map[string]string{}
@@ -66,8 +65,8 @@ func (p *fixture) contents() map[string]string {
 	return all
 }
 
-// A full disk: what was there stays whole, nothing half done is left, and the
-// refresh token is not redeemed, since its successor could not be kept.
+// A full disk: existing files stay unchanged, no partial files are left, and the refresh token is
+// not redeemed, because its successor could not be stored.
 func TestF11_DiskFull(t *testing.T) {
 	p := newFixture(t)
 	local := filepath.Join(p.home, ".local")
@@ -89,7 +88,7 @@ func TestF11_DiskFull(t *testing.T) {
 	after := p.contents()
 	for path, text := range before {
 		if after[path] != text {
-			t.Errorf("%s is not what it was", path)
+			t.Errorf("%s has changed", path)
 		}
 	}
 	if left, _ := filepath.Glob(filepath.Join(p.store(), "new-*")); len(left) != 0 || len(after) != len(before) {
@@ -107,7 +106,7 @@ func TestF11_DiskFull(t *testing.T) {
 	}
 }
 
-// Nobody is signed in: no window opens whose answer could not be kept.
+// Without a session, no window opens, because its credential could not be stored.
 func TestF11_DiskFullSignedOut(t *testing.T) {
 	p := newFixture(t)
 	local := filepath.Join(p.home, ".local")
@@ -120,8 +119,8 @@ func TestF11_DiskFullSignedOut(t *testing.T) {
 	p.notKept(p.run("", program.Name, "login"), p.store())
 }
 
-// noWindow fails the test unless many at once, who may sign in, are told that there
-// is no credential and why, without a window or a request.
+// noWindow fails the test unless many interactive processes report that there is no credential, and
+// why, without a window or a request.
 func (p *fixture) noWindow(v *variant, why ...string) {
 	p.t.Helper()
 	p.platform.ResetCounts()
@@ -133,8 +132,8 @@ func (p *fixture) noWindow(v *variant, why ...string) {
 	}
 }
 
-// A home that cannot be written to: a warm get answers, and nothing is asked for
-// that could not be kept.
+// A read-only home: a get with a valid token succeeds, and nothing is requested that could not be
+// stored.
 func TestF12_ReadOnlyHome(t *testing.T) {
 	p := newFixture(t)
 	v := p.with(alwaysSignsIn)
@@ -154,15 +153,14 @@ func TestF12_ReadOnlyHome(t *testing.T) {
 	p.forgetWindows()
 	unmount = p.mountReadOnly(p.home)
 	p.noWindow(v, "the session cannot be refreshed", "read-only file system")
-	// Other stores need no more of the home than a lock, and there is another place
-	// for that.
+	// Other stores need only a lock, which can be elsewhere.
 	kernel := v.with("CHAINGUARD_KEYCHAIN=kernel", alwaysSignsIn)
 	p.sameAnswer(all(kernel.getAtOnce(20)))
 	if n := len(p.windows()); n != 1 {
 		t.Errorf("got %d windows, want 1", n)
 	}
 	unmount()
-	// The session is as good as it was.
+	// The session is still valid.
 	p.forgetWindows()
 	p.platform.ResetCounts()
 	p.served(v.get())
@@ -192,8 +190,8 @@ func TestF12_ForeignHome(t *testing.T) {
 	p.with("CHAINGUARD_KEYCHAIN=kernel").login()
 }
 
-// Without a HOME that can be used the home is that of the user database: for the
-// store, the settings and Docker's configuration.
+// Without a usable HOME, the store, the settings and Docker's configuration are in the home of the
+// user database.
 func TestF12_NoHome(t *testing.T) {
 	p := newFixture(t)
 	p.login()
@@ -222,12 +220,11 @@ func TestF12_NoHome(t *testing.T) {
 	p.noWindow(p.with("HOME=/no/such/home", alwaysSignsIn), "/no/such/home")
 }
 
-// notKept fails the test unless a login whose session cannot be kept says so and
-// fails: "signed in" would be untrue for the next run.
+// notKept fails the test unless a login fails with an error if its session cannot be stored.
 func (p *fixture) notKept(r result, texts ...string) {
 	p.t.Helper()
 	if r.code != 1 || strings.Contains(r.stdout, "Signed in") {
-		p.t.Errorf("want a login that fails, since nothing is kept of it, got %s", r)
+		p.t.Errorf("want a failed login, because nothing is stored, got %s", r)
 	}
 	for _, text := range texts {
 		if !strings.Contains(r.stderr, text) {
@@ -236,8 +233,8 @@ func (p *fixture) notKept(r result, texts ...string) {
 	}
 }
 
-// A power cut leaves the old file or the new one, whole: the new one's content is
-// on the disk before its name is, and the name before we go on.
+// A power cut leaves the complete old or new file: the new content is synced before the rename, and
+// the folder after it.
 func TestF14_Order(t *testing.T) {
 	p := newFixture(t)
 	p.login()
@@ -270,7 +267,7 @@ func TestF14_Order(t *testing.T) {
 	}
 }
 
-// What another user could have made or changed is not used.
+// Files that another user could have created or changed are not used.
 func TestF30_OtherUser(t *testing.T) {
 	other := newFixture(t)
 	tests := []struct {
@@ -306,7 +303,7 @@ func TestF30_OtherUser(t *testing.T) {
 			}
 			r := p.get()
 			if r.code != 1 || r.stdout == notFound || !strings.Contains(r.stdout, p.store()) {
-				t.Errorf("want an error that names what is not used, got %s", r)
+				t.Errorf("want an error that names the file, got %s", r)
 			}
 			for _, path := range []string{p.path("tmp/record"), p.path("tmp/second"), p.path("elsewhere")} {
 				_ = os.RemoveAll(path) // the test's own work
@@ -315,8 +312,7 @@ func TestF30_OtherUser(t *testing.T) {
 	}
 }
 
-// The lock of the stores other than files lies below the home of the user
-// database; another user's is not used.
+// The lock of the other stores is below the home of the user database. Another user's is not used.
 func TestF30_LockOfOtherUser(t *testing.T) {
 	p, other := newFixture(t), newFixture(t)
 	p.set("CHAINGUARD_KEYCHAIN=kernel")
@@ -340,8 +336,8 @@ func TestF30_LockOfOtherUser(t *testing.T) {
 	}
 }
 
-// A system that has no locks: whoever is signed in is not asked for another
-// sign-in, and no refresh token is redeemed, which another process may be doing.
+// A system without locks: a session needs no new sign-in, and no refresh token is redeemed, because
+// another process may be redeeming it.
 func TestF31_NoLocks(t *testing.T) {
 	p := newFixture(t)
 	p.login()
@@ -354,10 +350,10 @@ func TestF31_NoLocks(t *testing.T) {
 	}
 	p.want(0, p.totals(), totals{})
 	p.forget()
-	// Nobody is signed in: it goes on without a lock, and says so.
+	// Without a session, get signs in without a lock and warns.
 	r := p.with(alwaysSignsIn).strace("flock", "flock:error=ENOLCK", program.Name, "get")
 	p.served(r.result)
 	if !strings.Contains(r.stderr, "continuing without a lock") {
-		t.Errorf("it does not say so: %s", r.result)
+		t.Errorf("missing warning: %s", r.result)
 	}
 }

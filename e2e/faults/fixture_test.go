@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,30 +16,26 @@ import (
 
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
 
-// patience bounds whatever a test waits for. It is long, for machines that are
-// slow and busy: nothing takes it when all is well.
-const patience = 90 * time.Second
-
-// notFound is what get prints where there is no credential.
+// notFound is the output of get if there is no credential.
 const notFound = "credentials not found in native keychain\n"
 
-// fixture is where one test takes place: a platform, and a user of the machine with
-// a home, whose secrets lie in the file store and whose browser signs in, unless
-// the test sets something else. When the test ends it is searched for secrets,
-// and nothing of it may be left.
+// fixture has the platform, the user and the home directory of a test. By default, secrets go to
+// the file store and the browser signs in. At the end of the test, the fixture searches for leaked
+// secrets and left-over processes and removes everything.
 type fixture struct {
 	t        *testing.T
 	platform *fakeplatform.Platform
 	host     string // the registry's
 	uid      int
-	dir      string // all that is written lies below
+	dir      string // has all other files
 	home     string
-	environ  map[string]string
+	environ  testenv.Environ
 
-	mu    sync.Mutex
-	heard []result // what the programs said
+	mu      sync.Mutex
+	results []result // of all programs
 }
 
 var places atomic.Int32
@@ -60,19 +55,7 @@ func newFixture(t *testing.T, opts ...fakeplatform.Option) *fixture {
 		uid: firstUID + n, dir: placeDir(firstUID + n),
 	}
 	p.home = p.path("home")
-	p.environ = map[string]string{
-		"HOME":   p.home,
-		"TMPDIR": p.path("tmp"),
-		"PATH":   bin + string(os.PathListSeparator) + os.Getenv("PATH"),
-		"LANG":   "C.UTF-8",
-		"TZ":     "UTC",
-		// With the race detector, programs would stay for a second at their end.
-		"GORACE":              "atexit_sleep_ms=0",
-		"CHAINGUARD_KEYCHAIN": "file",
-		"BROWSER":             filepath.Join(bin, "visit"),
-		"WINDOWS":             p.path("windows"),
-	}
-	p.set(platform.Environ()...)
+	p.environ = testenv.NewEnviron(p.dir, bin).With(append(platform.Environ(), "TZ=UTC")...)
 	for dir, mode := range map[string]os.FileMode{p.dir: 0o711, p.home: 0o700, p.path("tmp"): 0o700, p.path("run"): 0o700} {
 		if err := os.MkdirAll(dir, mode); err != nil {
 			t.Fatal(err)
@@ -81,12 +64,12 @@ func newFixture(t *testing.T, opts ...fakeplatform.Option) *fixture {
 			t.Fatal(err)
 		}
 	}
-	t.Cleanup(p.leave)
+	t.Cleanup(p.close)
 	return p
 }
 
-// leave ends the platform, looks for secrets and processes, and removes the rest.
-func (p *fixture) leave() {
+// close stops the platform, checks for leaked secrets and processes, and removes everything.
+func (p *fixture) close() {
 	if err := awaitGone(p.uid); err != nil {
 		p.t.Error(err)
 	}
@@ -94,14 +77,14 @@ func (p *fixture) leave() {
 	if err := p.platform.Close(); err != nil {
 		p.t.Error(err)
 	}
-	forgetKeys(p.uid)
+	removeKeys(p.uid)
 	for _, dir := range p.userDirs() {
 		if err := os.RemoveAll(dir); err != nil {
 			p.t.Error(err)
 		}
 	}
 	if p.t.Failed() {
-		for _, r := range p.heard[max(0, len(p.heard)-8):] {
+		for _, r := range p.results[max(0, len(p.results)-8):] {
 			p.t.Log(r)
 		}
 	}
@@ -110,32 +93,21 @@ func (p *fixture) leave() {
 	}
 }
 
-// set sets variables of the environment; an empty value removes one.
-func (p *fixture) set(settings ...string) {
-	for _, setting := range settings {
-		name, value, _ := strings.Cut(setting, "=")
-		p.environ[name] = value
-	}
-}
+// set sets environment variables. An empty value removes a variable.
+func (p *fixture) set(settings ...string) { p.environ.Set(settings...) }
 
-// with gives the same place with other variables, for programs that run beside
-// those of p.
+// with returns a variant of the fixture with additional variables.
 func (p *fixture) with(settings ...string) *variant {
-	v := &variant{p, maps.Clone(p.environ)}
-	for _, setting := range settings {
-		name, value, _ := strings.Cut(setting, "=")
-		v.environ[name] = value
-	}
-	return v
+	return &variant{p, p.environ.With(settings...)}
 }
 
-// here is the place with its own variables as they are now.
+// here returns a variant with the current variables of the fixture.
 func (p *fixture) here() *variant { return p.with() }
 
-// variant is a place with an environment of its own.
+// variant is the fixture with another environment.
 type variant struct {
 	*fixture
-	environ map[string]string
+	environ testenv.Environ
 }
 
 // Settings that tests combine.
@@ -147,13 +119,12 @@ const (
 
 func (p *fixture) path(name string) string { return filepath.Join(p.dir, name) }
 
-// store is the folder of the file store, and of its locks; the other stores'
-// locks lie there too, since $HOME is the user's home here.
+// store returns the folder of the file store, which also has the locks of all stores.
 func (p *fixture) store() string {
 	return filepath.Join(p.home, ".local", "state", program.Name)
 }
 
-// userDirs are the folders for locks of those who have no home.
+// userDirs returns the folders for locks without a home directory.
 func (p *fixture) userDirs() []string {
 	var dirs []string
 	for _, parent := range []string{"/tmp", "/var/tmp", "/dev/shm"} {
@@ -162,26 +133,26 @@ func (p *fixture) userDirs() []string {
 	return dirs
 }
 
-// result is how a program ended, and what it said.
+// result is the output and exit code of a program.
 type result struct {
 	command        string
 	stdout, stderr string
-	code           int // -1 where a signal ended it
+	code           int // -1 if a signal ended it
 	took           time.Duration
-	answers        bool // its standard output is where a secret belongs
+	answers        bool // its standard output may contain a secret
 }
 
 func (r result) String() string {
 	stdout := r.stdout
 	if a, err := r.answer(); err == nil {
-		stdout = "(an answer for " + a.ServerURL + ")"
+		stdout = "(a credential for " + a.ServerURL + ")"
 	}
 	return fmt.Sprintf("%s: exit %d after %s; standard output:\n%s\nstandard error:\n%s", r.command, r.code, r.took.Round(time.Millisecond), stdout, r.stderr)
 }
 
 type answer struct{ ServerURL, Username, Secret string }
 
-// answer gives the credential that get printed.
+// answer returns the credential that get printed.
 func (r result) answer() (a answer, err error) {
 	if r.code != 0 {
 		return a, fmt.Errorf("exit %d", r.code)
@@ -195,7 +166,7 @@ func (r result) answer() (a answer, err error) {
 	return a, nil
 }
 
-// run runs a program to its end.
+// run runs a program and waits for it.
 func (v *variant) run(input string, args ...string) result {
 	v.t.Helper()
 	return v.start(input, args...).goOn().wait()
@@ -217,13 +188,13 @@ func (p *fixture) get() result {
 	return p.here().get()
 }
 
-// startGet starts get for the registry's host, and lets it go on.
+// startGet starts get for the registry's host.
 func (v *variant) startGet() *running {
 	v.t.Helper()
 	return v.start(v.host+"\n", program.Name, "get").goOn()
 }
 
-// login signs in, and fails the test if that fails.
+// login signs in and fails the test on an error.
 func (v *variant) login() {
 	v.t.Helper()
 	if r := v.run("", program.Name, "login"); r.code != 0 {
@@ -236,7 +207,7 @@ func (p *fixture) login() {
 	p.here().login()
 }
 
-// served fails the test unless r is a credential, which it gives.
+// served returns the credential in r and fails the test if there is none.
 func (p *fixture) served(r result) answer {
 	p.t.Helper()
 	a, err := r.answer()
@@ -246,8 +217,8 @@ func (p *fixture) served(r result) answer {
 	return a
 }
 
-// refused fails the test unless r is the protocol's "not found", for a reason on
-// standard error that holds each of texts.
+// refused fails the test unless r is the protocol's "not found" and standard error contains all
+// texts.
 func (p *fixture) refused(r result, texts ...string) {
 	p.t.Helper()
 	if r.code != 1 || r.stdout != notFound {
@@ -260,12 +231,12 @@ func (p *fixture) refused(r result, texts ...string) {
 	}
 }
 
-// broken fails the test unless r is one line of standard output that holds each
-// of texts, exit 1, and is not the protocol's "not found".
+// broken fails the test unless r has exit code 1 and one line of standard output that contains all
+// texts and is not the protocol's "not found".
 func (p *fixture) broken(r result, texts ...string) {
 	p.t.Helper()
 	if r.code != 1 || strings.Count(r.stdout, "\n") != 1 || r.stdout == notFound {
-		p.t.Errorf("want one line that says what is broken, exit 1, got %s", r)
+		p.t.Errorf("want an error of one line and exit code 1, got %s", r)
 	}
 	for _, text := range texts {
 		if !strings.Contains(r.stdout, text) {
@@ -274,17 +245,11 @@ func (p *fixture) broken(r result, texts ...string) {
 	}
 }
 
-// windows gives the addresses that browser windows were opened with.
-func (p *fixture) windows() []string {
-	text, err := os.ReadFile(p.path("windows"))
-	if err != nil {
-		return nil
-	}
-	return strings.Fields(string(text))
-}
+// windows returns the addresses that browser windows were opened with.
+func (p *fixture) windows() []string { return p.environ.Windows() }
 
-// expire removes the access tokens that are kept in the file store, which is the
-// same as that they have expired. The session stays.
+// expire removes the access tokens in the file store, which has the same effect as their expiry.
+// The session stays.
 func (p *fixture) expire() {
 	p.t.Helper()
 	for _, path := range p.records("credential") {
@@ -294,29 +259,19 @@ func (p *fixture) expire() {
 	}
 }
 
-// records gives the file store's files of one kind.
+// records returns the file store's files of one kind.
 func (p *fixture) records(kind string) []string {
 	found, _ := filepath.Glob(filepath.Join(p.store(), kind+"-*.json"))
 	return found
 }
 
-// forget empties the file store, and removes notes and locks.
+// forget removes the file store with its notes and locks.
 func (p *fixture) forget() {
 	p.t.Helper()
 	if err := os.RemoveAll(p.store()); err != nil {
 		p.t.Fatal(err)
 	}
 	_ = os.Remove(p.path("windows"))
-}
-
-// await waits until done is.
-func await(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
 }
 
 func exists(path string) bool {

@@ -21,13 +21,14 @@ import (
 
 	"docker-credential-cgr/e2e/fakebrowser"
 	"docker-credential-cgr/e2e/fakeplatform"
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // ask asks for each of its arguments, all at once, and prints the answers' statuses.
 func ask() {
 	statuses := make([]string, len(os.Args)-1)
 	client := &http.Client{
-		Timeout:       patience,
+		Timeout:       testenv.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	var asking sync.WaitGroup
@@ -129,7 +130,7 @@ func (p *fixture) stillWaits(r *running) {
 		p.t.Error("the next get gives something else")
 	}
 	// The program that stands for the browser notes its window by itself.
-	await(p.t, "the window is noted", func() bool { return p.counted().windows >= 1 })
+	testenv.Await(p.t, "the window is noted", func() bool { return p.counted().windows >= 1 })
 	if got := p.totals(); got.windows != 1 || got.lost != 0 {
 		p.t.Errorf("got %s, want one window and a session", got)
 	}
@@ -293,7 +294,7 @@ func TestForgedAnswersOfAPageDoNotSignIn(t *testing.T) {
 	}()
 	select {
 	case <-sent:
-	case <-time.After(patience):
+	case <-time.After(testenv.Timeout):
 		t.Fatalf("the page does not say that all was sent: %s", browser.stderr)
 	}
 	r.says("a callback was not accepted: ")

@@ -13,14 +13,15 @@ import (
 
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
 
-// homelessUID is added to a place's user for one that the user database does not
-// have, as with docker run --user.
+// homelessUID is added to a fixture's UID to get a user that is not in the user database, as with
+// docker run --user.
 const homelessUID = 1_000_000
 
-// newHomeless makes a place whose user is not in the user database, with HOME=/ and
-// the kernel keyring.
+// newHomeless returns a fixture whose user is not in the user database, with HOME=/ and the kernel
+// keyring.
 func newHomeless(t *testing.T, opts ...fakeplatform.Option) *fixture {
 	t.Helper()
 	p := newFixture(t, opts...)
@@ -53,14 +54,14 @@ func rootFolder(t *testing.T) string {
 	return strings.Join(names, " ")
 }
 
-// environments are what the processes of one user may say of where they are.
+// environments returns variants with the different environments that processes of one user may have.
 func (p *fixture) environments() []*variant {
 	return []*variant{
 		p.here(), p.with("HOME="), p.with("HOME=relative"), p.with("XDG_RUNTIME_DIR=" + p.path("run")), p.with("USER=somebody", "HOME="+p.home),
 	}
 }
 
-// mixedProcesses is getAtOnce by processes of all environments.
+// mixedProcesses is getAtOnce with all environments.
 func (p *fixture) mixedProcesses(n int) []*running {
 	p.t.Helper()
 	var started []*running
@@ -74,8 +75,8 @@ func (p *fixture) mixedProcesses(n int) []*running {
 	return started
 }
 
-// oneOfEach fails the test unless many processes at once cause one window while
-// nobody is signed in, and one refresh each time that the token has run out.
+// oneOfEach fails the test unless many concurrent processes cause one window without a session, and
+// one refresh each time the token has expired.
 func (p *fixture) oneOfEach(getAtOnce func(n int) []*running) {
 	p.t.Helper()
 	p.platform.Change(func(b *fakeplatform.Behavior) {
@@ -93,14 +94,13 @@ func (p *fixture) oneOfEach(getAtOnce func(n int) []*running) {
 	}
 }
 
-// A user of no user database, whatever the processes' environments: all meet.
+// A user who is not in the user database: all processes use the same lock, in any environment.
 func TestHomeless_OneWindowOneRefresh(t *testing.T) {
 	p := newHomeless(t)
 	p.oneOfEach(p.mixedProcesses)
 }
 
-// The same for a user whose home is not there, as that of nobody, or cannot be
-// written to.
+// The same for a user whose home does not exist or is read-only.
 func TestHomeless_HomeOutOfReach(t *testing.T) {
 	for name, spoil := range map[string]func(p *fixture) error{
 		"not there": func(p *fixture) error { return errors.Join(os.RemoveAll(p.home), os.Chown(p.dir, 0, 0)) },
@@ -128,8 +128,7 @@ func TestHomeless_HomeOutOfReach(t *testing.T) {
 	}
 }
 
-// Another user was faster to make the folder: it is not used, and all meet in the
-// next one.
+// A folder that another user created is not used: all processes use the next one.
 func TestHomeless_FolderTaken(t *testing.T) {
 	other := newFixture(t)
 	for name, take := range map[string]func(dir string) error{
@@ -147,14 +146,14 @@ func TestHomeless_FolderTaken(t *testing.T) {
 			p.sameAnswer(all(p.mixedProcesses(20)))
 			p.want(0, p.counted(), totals{windows: 1, refreshes: 1})
 			if left, _ := os.ReadDir(other.path("tmp")); len(left) != 0 {
-				t.Errorf("something was put where another user can change it: %v", left)
+				t.Errorf("files are where another user can change them: %v", left)
 			}
 		})
 	}
 }
 
-// The user logs out in the middle of a refresh, and /run/user/UID goes, or logs in,
-// and it comes: whoever asks then waits as everybody does.
+// The user logs out or in during a refresh, and /run/user/UID disappears or appears: later processes
+// still wait for the same lock.
 func TestHomeless_LogOutMeanwhile(t *testing.T) {
 	for _, there := range []bool{true, false} {
 		t.Run(fmt.Sprintf("there %v", there), func(t *testing.T) {
@@ -180,7 +179,7 @@ func TestHomeless_LogOutMeanwhile(t *testing.T) {
 			p.platform.ResetCounts()
 			p.slowly(2 * time.Second)
 			holder := p.here().startGet()
-			await(t, "the refresh has arrived", func() bool { return p.platform.Count("sts.refresh") == 1 })
+			testenv.Await(t, "the refresh has arrived", func() bool { return p.platform.Count("sts.refresh") == 1 })
 			p.slowly(0)
 			if there {
 				logout()
@@ -196,8 +195,8 @@ func TestHomeless_LogOutMeanwhile(t *testing.T) {
 	}
 }
 
-// With no place for a store at all, public pulls go on: nothing is found, listed or
-// removed, and no window opens for what could not be kept.
+// Without any usable store, public pulls continue: nothing is found, listed or removed, and no window
+// opens, because its credential could not be stored.
 func TestHomeless_NoStore(t *testing.T) {
 	for name, settings := range map[string][]string{
 		"files":                        {"CHAINGUARD_KEYCHAIN=file"},
@@ -230,13 +229,13 @@ func TestHomeless_NoStore(t *testing.T) {
 			p.broken(run(pair, program.Name, "store"), "nothing can be stored")
 			p.notKept(run("", program.Name, "login"), "nothing can be stored")
 			if len(p.windows()) != 0 {
-				t.Error("login opens a window for what could not be kept")
+				t.Error("login opens a window although nothing can be stored")
 			}
 		})
 	}
 }
 
-// A machine's own identity needs no store: its token is given each time.
+// A workload identity needs no store: each get returns a new token.
 func TestHomeless_Identity(t *testing.T) {
 	p := newHomeless(t)
 	const subject = "repo:example/app"
@@ -246,16 +245,15 @@ func TestHomeless_Identity(t *testing.T) {
 		r := p.get()
 		p.served(r)
 		if !strings.Contains(r.stderr, "is not stored: nothing can be stored") {
-			t.Errorf("it does not say so: %s", r)
+			t.Errorf("missing warning: %s", r)
 		}
 	}
 	if r := p.run("", program.Name, "login"); r.code != 0 || !strings.Contains(r.stderr, "nothing can be stored") {
-		t.Errorf("want a login that says that nothing is stored, got %s", r)
+		t.Errorf("want a login with a warning that nothing is stored, got %s", r)
 	}
 }
 
-// runRefused runs a program where keyctl(2) is refused, as by a container's seccomp
-// profile.
+// runRefused runs a program that may not call keyctl(2), as with a container's seccomp profile.
 func (v *variant) runRefused(input string, args ...string) result {
 	v.t.Helper()
 	refused := []string{"strace", "-f", "-q", "-o", v.path("tmp/strace"), "-e", "trace=add_key,keyctl",

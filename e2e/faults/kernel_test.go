@@ -11,6 +11,7 @@ import (
 
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // newKernel makes a place that keeps its secrets in the kernel.
@@ -29,7 +30,7 @@ func TestF9_OtherSession(t *testing.T) {
 	login := []string{bin + "/" + program.Name, "login"}
 	other := []string{"keyctl", "session", "-"}
 	for _, from := range [][]string{nil, other} {
-		forgetKeys(p.uid)
+		removeKeys(p.uid)
 		if r := p.run("", append(from, login...)...); r.code != 0 {
 			t.Fatal(r)
 		}
@@ -148,7 +149,7 @@ func TestF10_Gone(t *testing.T) {
 				p.as(append([]string{"keyctl", command[0], key}, command[1:]...)...)
 			}
 		}
-		await(t, "the key is gone", func() bool { return len(p.kept()) < 2 })
+		testenv.Await(t, "the key is gone", func() bool { return len(p.kept()) < 2 })
 		p.platform.ResetCounts()
 		r := p.get()
 		p.served(r)

@@ -13,19 +13,18 @@ import (
 
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
 
-// enough is how many steps a program takes at most: the sweeps end when it gets
-// through.
+// enough is the maximum number of steps of a program. A sweep ends when the program completes.
 const enough = 300
 
-// goesOn is how soon whoever waits goes on once the holder of the lock is dead:
-// it looks every 20 ms, and then has a refresh to do.
+// goesOn is how soon a waiting process must finish after the holder of the lock has died. It checks
+// the lock every 20 ms and then refreshes.
 const goesOn = time.Second
 
-// sweep has one process after the other killed before each of its steps, while
-// another one waits for it, and gives how often each step was met. set makes the
-// state before; check looks at the state after.
+// sweep kills a process before each of its steps while another process waits for it, and returns how
+// often each step was reached. set creates the state before, and check checks the state after.
 func sweep(p *fixture, holder, waiter *variant, set func(), check func(at string, held map[string]string, waiter result)) {
 	p.t.Helper()
 	met := map[string]int{}
@@ -46,9 +45,9 @@ func sweep(p *fixture, holder, waiter *variant, set func(), check func(at string
 		met[step]++
 		at := step + " (step " + strconv.Itoa(n) + ")"
 
-		// Whether it has the lock shows in the next one: that waits, or gets done.
+		// If it has the lock, the next process waits; otherwise it completes.
 		next := waiter.startGet()
-		await(p.t, "the next one waits or ends", func() bool {
+		testenv.Await(p.t, "the next one waits or ends", func() bool {
 			return !next.alive() || strings.Contains(next.stderr.String(), "waiting for ")
 		})
 		waits := next.alive()
@@ -71,18 +70,18 @@ func sweep(p *fixture, holder, waiter *variant, set func(), check func(at string
 	}
 	p.t.Logf("killed before %v, the next one waited for it %d times, and went on after %s at most", met, waited, slow.Round(time.Millisecond))
 	if met["write"] == 0 || waited == 0 {
-		p.t.Error("it was never killed at work")
+		p.t.Error("it was never killed during its work")
 	}
 }
 
-// kept gives the secrets that the store holds now: a refresh token under
-// "refresh", an access token under "access".
+// kept returns the secrets in the store: a refresh token under "refresh" and an access token under
+// "access".
 func (p *fixture) kept() map[string]string {
 	kept := map[string]string{}
 	for _, text := range p.values() {
 		var record struct{ Refresh, Secret string }
 		if json.Unmarshal([]byte(text), &record) != nil {
-			p.t.Errorf("a record is not whole: %d bytes", len(text))
+			p.t.Errorf("a record is incomplete: %d bytes", len(text))
 			continue
 		}
 		if record.Refresh != "" {
@@ -95,7 +94,7 @@ func (p *fixture) kept() map[string]string {
 	return kept
 }
 
-// values gives all that the chosen store holds.
+// values returns everything in the selected store.
 func (p *fixture) values() (texts []string) {
 	if p.environ["CHAINGUARD_KEYCHAIN"] == "kernel" {
 		for _, key := range p.keys() {
@@ -120,7 +119,7 @@ func (p *fixture) values() (texts []string) {
 	return texts
 }
 
-// as runs a program as the place's user and gives what it prints.
+// as runs a program as the fixture's user and returns its output.
 func (p *fixture) as(args ...string) string {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.SysProcAttr = as(p.uid)
@@ -128,14 +127,14 @@ func (p *fixture) as(args ...string) string {
 	return string(out)
 }
 
-// keys gives the user's kernel keys, but for those that are being removed.
+// keys returns the user's kernel keys, except for those that are being removed.
 func (p *fixture) keys() []string {
 	return strings.Fields(p.as("keyctl", "rlist", "@u"))
 }
 
-// TestC4_F13_RefreshKilled kills a refresh at every step. With an issuer that
-// takes a spent refresh token once more nothing may ever be lost; with one that
-// ends the session for it, nothing but what was in the answer that nobody kept.
+// TestC4_F13_RefreshKilled kills a refresh at every step. If the issuer accepts a used refresh token
+// again, nothing may be lost. If it revokes the session, only a response that was not stored yet may
+// be lost.
 func TestC4_F13_RefreshKilled(t *testing.T) {
 	for _, store := range []string{"file", "kernel"} {
 		for name, reuse := range map[string]fakeplatform.ReusePolicy{"lenient": fakeplatform.ReuseAccepted, "strict": fakeplatform.ReuseRevokes} {
@@ -156,13 +155,13 @@ func TestC4_F13_RefreshKilled(t *testing.T) {
 					if _, err := next.answer(); err == nil {
 						return
 					}
-					// The next one was not served. That is right only where the issuer
-					// had answered, and the answer was not kept.
+					// The next process got no credential, which is correct only if the issuer
+					// had responded and the response was not stored.
 					if reuse == fakeplatform.ReuseAccepted {
 						t.Errorf("killed before %s: the session is lost: %s", at, next)
 					}
 					if p.platform.Count("sts.refresh") < 2 || held["access"] != "" {
-						t.Errorf("killed before %s: the session is lost, though the answer was not: %s", at, next)
+						t.Errorf("killed before %s: the session is lost, although the response was not: %s", at, next)
 					}
 					p.refused(next, "has ended", "docker-credential-cgr login")
 					lost++
@@ -188,9 +187,9 @@ func (p *fixture) expireIn(store string) {
 	}
 }
 
-// TestC4_F13_SignInKilled kills a sign-in at every step. Whoever waits is served
-// by what was kept; else it is told that the window was left; else, where there
-// was no window yet or its answer was lost, it opens one.
+// TestC4_F13_SignInKilled kills a sign-in at every step. A waiting process uses the stored
+// credential; otherwise it reports that the sign-in was abandoned; otherwise, if there was no window
+// yet or its response was lost, it opens one.
 func TestC4_F13_SignInKilled(t *testing.T) {
 	for _, store := range []string{"file", "kernel"} {
 		t.Run(store, func(t *testing.T) { signInKilled(t, store) })
@@ -204,7 +203,7 @@ func signInKilled(t *testing.T, store string) {
 	outcomes := map[string]int{}
 	sweep(p, v, v, func() {
 		p.forget()
-		forgetKeys(p.uid)
+		removeKeys(p.uid)
 		p.platform.ResetCounts()
 	}, func(at string, held map[string]string, next result) {
 		windows := len(p.windows())
@@ -213,16 +212,16 @@ func signInKilled(t *testing.T, store string) {
 		case err == nil && windows == 1:
 			outcomes["served, one window"]++
 		case err == nil && windows == 2:
-			// What came through the browser had been taken, and was not kept.
+			// The tokens from the browser were received but not stored.
 			outcomes["served, the answer was lost"]++
 			if held["refresh"] != "" {
-				t.Errorf("killed before %s: a second window, though the session was kept", at)
+				t.Errorf("killed before %s: a second window, although the session was stored", at)
 			}
 		case err != nil && windows <= 1:
 			outcomes["told that the window was left"]++
 			p.refused(next, "was abandoned", "docker-credential-cgr login")
 			if held["refresh"] != "" {
-				t.Errorf("killed before %s: not served, though the session was kept", at)
+				t.Errorf("killed before %s: no credential, although the session was stored", at)
 			}
 		default:
 			t.Errorf("killed before %s: %d windows: %s", at, windows, next)
@@ -231,7 +230,7 @@ func signInKilled(t *testing.T, store string) {
 	t.Logf("outcomes: %v", outcomes)
 }
 
-// What a killed writer leaves half done is removed by the next that writes.
+// Partial files of a killed process are removed by the next one that writes.
 func TestF13_HalfDoneIsRemoved(t *testing.T) {
 	p := newFixture(t)
 	p.login()

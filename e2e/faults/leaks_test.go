@@ -16,7 +16,7 @@ import (
 func (p *fixture) searchSecrets() {
 	p.t.Helper()
 	secrets := leaks.Of(p.platform.Issued())
-	for _, r := range p.heard {
+	for _, r := range p.results {
 		said := r.stderr
 		if !r.answers || !json.Valid([]byte(r.stdout)) { // whole, or it is none
 			said += r.stdout

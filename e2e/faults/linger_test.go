@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // linger is a program for $BROWSER that stays in front until it is told to end,
@@ -28,7 +30,7 @@ func linger() {
 	_ = f.Close()
 	select {
 	case <-end:
-	case <-time.After(2 * patience):
+	case <-time.After(2 * testenv.Timeout):
 	}
 }
 

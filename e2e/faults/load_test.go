@@ -13,6 +13,7 @@ import (
 	"unsafe"
 
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // rounds is how often a test of many processes is repeated.
@@ -48,7 +49,7 @@ func (v *variant) startAtOnce(n int) []*running {
 		all[i] = v.start(v.host+"\n", program.Name, "get")
 	}
 	for _, r := range all {
-		await(v.t, "all processes read their standard input", func() bool { return unread(r.stdin) == 0 })
+		testenv.Await(v.t, "all processes read their standard input", func() bool { return unread(r.stdin) == 0 })
 	}
 	return all
 }

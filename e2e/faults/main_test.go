@@ -22,30 +22,30 @@ import (
 )
 
 var (
-	base string // the folder that all tests' places lie in
-	bin  string // the folder of the programs that are made for the tests
+	base string // the folder with the folders of all tests
+	bin  string // the folder with the programs of the tests
 )
 
-// otherNames are what this test does where it is run under another name.
+// otherNames are the programs that this test binary replaces when it runs under their names.
 var otherNames = map[string]func(){
-	"visit":   fakebrowser.Main, // $BROWSER: a person who fills in the page
-	"linger":  linger,           // $BROWSER: stays in front until it is ended
-	"kill-at": killAt,           // runs a program up to one of its system calls
-	"client":  client,           // runs a program as Docker does
-	"ask":     ask,              // asks for addresses, all at once
+	"visit":   fakebrowser.Main, // $BROWSER: fills in the sign-in page
+	"linger":  linger,           // $BROWSER: runs in the foreground until it is killed
+	"kill-at": killAt,           // runs a program and kills it at a system call
+	"client":  client,           // runs a program like Docker
+	"ask":     ask,              // requests URLs concurrently
 }
 
-// inside says that this process is in a mount namespace of the tests' own, where
-// the user database has the tests' users, and all that is mounted goes with it.
-const inside = "FAULTS_INSIDE"
+// inNamespace is the variable that is set in the tests' own mount namespace. Its user database
+// has the tests' users, and its mounts end with it.
+const inNamespace = "FAULTS_INSIDE"
 
 func TestMain(m *testing.M) {
 	if do, ok := otherNames[filepath.Base(os.Args[0])]; ok {
 		do()
 		return
 	}
-	if os.Getenv(inside) == "" {
-		os.Exit(goInside())
+	if os.Getenv(inNamespace) == "" {
+		os.Exit(runInNamespace())
 	}
 	code, err := runTests(m)
 	if err != nil {
@@ -55,17 +55,17 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// goInside runs this program again in a mount namespace of its own.
-func goInside() int {
-	if err := ready(); err != nil {
+// runInNamespace runs this program again in its own mount namespace.
+func runInNamespace() int {
+	if err := checkRequirements(); err != nil {
 		fmt.Fprintln(os.Stderr, "FAIL:", err)
 		return 1
 	}
-	// Pdeathsig is sent when the thread ends that started the child.
+	// Pdeathsig is sent when the thread that started the child ends.
 	runtime.LockOSThread()
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
-	cmd.Env = append(os.Environ(), inside+"=1")
+	cmd.Env = append(os.Environ(), inNamespace+"=1")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	err := cmd.Run()
@@ -76,11 +76,11 @@ func goInside() int {
 	return cmd.ProcessState.ExitCode()
 }
 
-// ready says what is missing. Nothing is skipped for it: who runs these tests
-// wants to know.
-func ready() error {
+// checkRequirements returns an error if a required program is missing. The tests fail then,
+// instead of being skipped.
+func checkRequirements() error {
 	if os.Getuid() != 0 {
-		return errors.New("these tests become several users and mount file systems: run them as root")
+		return errors.New("these tests run as several users and mount file systems: run them as root")
 	}
 	var missing []string
 	for _, name := range []string{"dbus-daemon", "gnome-keyring-daemon", "keyctl", "strace", "ip", "prlimit", "unshare", "setpriv"} {
@@ -99,7 +99,7 @@ func runTests(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(base)) }()
-	// The tests' users have to get into it.
+	// The tests' users need access.
 	if err := os.Chmod(base, 0o711); err != nil {
 		return 1, err
 	}
@@ -107,7 +107,7 @@ func runTests(m *testing.M) (code int, err error) {
 	if err := errors.Join(makePrograms(), makeUsers()); err != nil {
 		return 1, err
 	}
-	// Tests that are parallel wait for time limits: they need no processor.
+	// Parallel tests mostly wait for timeouts.
 	if err := flag.Set("test.parallel", "16"); err != nil {
 		return 1, err
 	}
@@ -116,7 +116,7 @@ func runTests(m *testing.M) (code int, err error) {
 		err = errors.Join(err, awaitGone(firstUID+n))
 	}
 	if mounts, _ := os.ReadFile("/proc/self/mountinfo"); strings.Contains(string(mounts), " "+base+"/6") {
-		err = errors.Join(err, errors.New("something is still mounted in a test's folder"))
+		err = errors.Join(err, errors.New("a mount is left in a test's folder"))
 	}
 	return code, err
 }
@@ -125,7 +125,7 @@ func makePrograms() error {
 	if err := os.Mkdir(bin, 0o755); err != nil {
 		return err
 	}
-	// A copy, since the folder that the go command builds in is root's alone.
+	// A copy, because only root can read the folder in which the go command builds.
 	self := filepath.Join(bin, "faults.test")
 	if err := copyFile("/proc/self/exe", self, 0o755); err != nil {
 		return err
@@ -153,14 +153,13 @@ func copyFile(from, to string, mode os.FileMode) error {
 	return errors.Join(err, out.Close())
 }
 
-// The tests' users: one for each place, so that locks, kernel keys and processes
-// of one test are none of another's.
+// The tests' users: one for each fixture, so that tests share no locks, kernel keys or processes.
 const (
 	firstUID = 61000
 	maxUsers = 200
 )
 
-// makeUsers puts the tests' users into the user database of this namespace.
+// makeUsers adds the tests' users to the user database of this namespace.
 func makeUsers() error {
 	text, err := os.ReadFile("/etc/passwd")
 	if err != nil {
@@ -178,20 +177,19 @@ func makeUsers() error {
 
 func placeDir(uid int) string { return filepath.Join(base, strconv.Itoa(uid)) }
 
-// forgetKeys removes the kernel keys of a user, where there are any. They would
-// outlive the user's processes.
-func forgetKeys(uid int) {
+// removeKeys removes the kernel keys of a user, which outlive the user's processes.
+func removeKeys(uid int) {
 	// proc_keys(5): a line for each user that has a key or a keyring.
 	users, err := os.ReadFile("/proc/key-users")
 	if err != nil || !strings.Contains(string(users), fmt.Sprintf("%5d: ", uid)) {
-		return // to ask for the user's keyring would make one
+		return // a request for the user's keyring would create it
 	}
 	cmd := exec.Command("keyctl", "clear", "@u")
 	cmd.SysProcAttr = as(uid)
-	_ = cmd.Run() // nothing more can be done
+	_ = cmd.Run() // best effort
 }
 
-// as gives the attributes of a process of a user.
+// as returns the attributes that make a process run as a user.
 func as(uid int) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{
 		Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)},
@@ -199,8 +197,7 @@ func as(uid int) *syscall.SysProcAttr {
 	}
 }
 
-// awaitGone waits until a user has no process. What is still there at the end is
-// ended and is an error.
+// awaitGone waits until a user has no process. If one is left, it kills it and returns an error.
 func awaitGone(uid int) error {
 	var left []int
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
@@ -210,15 +207,14 @@ func awaitGone(uid int) error {
 	}
 	var errs []error
 	for _, pid := range left {
-		said, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		errs = append(errs, fmt.Errorf("process %d of user %d was left behind: %s", pid, uid, strings.ReplaceAll(string(said), "\x00", " ")))
+		command, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		errs = append(errs, fmt.Errorf("process %d of user %d was left behind: %s", pid, uid, strings.ReplaceAll(string(command), "\x00", " ")))
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 	return errors.Join(errs...)
 }
 
-// processesOf gives the processes of a user, but for those that have ended and
-// wait for somebody else to notice.
+// processesOf returns the processes of a user, except for zombies.
 func processesOf(uid int) []int {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {

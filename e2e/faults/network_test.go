@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"docker-credential-cgr/e2e/fakeplatform"
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // getLimit bounds a get that needs no person, whatever the network does.
@@ -315,7 +316,7 @@ func TestF21_Clock(t *testing.T) {
 			p := newFixture(t, fakeplatform.WithBehavior(func(b *fakeplatform.Behavior) { b.ClockSkew = skew }))
 			v := p.with(alwaysSignsIn)
 			first := v.startGet()
-			await(t, "it is served, or says what is wrong with the clock", func() bool {
+			testenv.Await(t, "it is served, or says what is wrong with the clock", func() bool {
 				return !first.alive() || strings.Contains(first.stderr.String(), "clock")
 			})
 			if first.alive() {

@@ -12,9 +12,10 @@ import (
 
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
 
-// Many processes and nobody signed in: one window, and all are served by it.
+// Many processes without a session: one window opens, and all get its credential.
 func TestC1_OneWindow(t *testing.T) {
 	p := newFixture(t)
 	v := p.with(alwaysSignsIn)
@@ -23,7 +24,7 @@ func TestC1_OneWindow(t *testing.T) {
 		p.platform.ResetCounts()
 		results := all(v.getAtOnce(60))
 		p.sameAnswer(results)
-		// The token that came through the browser is spent at once: one refresh.
+		// The refresh token from the browser is redeemed at once: one refresh.
 		p.want(round, p.totals(), totals{windows: 1, refreshes: 1})
 		if n := p.platform.Count("signin"); n != 1 {
 			t.Errorf("got %d sign-ins, want 1", n)
@@ -31,7 +32,7 @@ func TestC1_OneWindow(t *testing.T) {
 	}
 }
 
-// A window in which somebody says no, or that is left, answers for all who wait.
+// A denied or abandoned sign-in ends the wait of all processes.
 func TestC1_OneWindowIsAnAnswer(t *testing.T) {
 	t.Run("denied", func(t *testing.T) {
 		p := newFixture(t, fakeplatform.WithBehavior(func(b *fakeplatform.Behavior) { b.AutoApprove = false }))
@@ -68,11 +69,10 @@ func TestC1_OneWindowIsAnAnswer(t *testing.T) {
 	})
 }
 
-// holderOf waits until one of many processes has a window open, and the others
-// wait for it.
+// holderOf waits until one process has opened a window and the others wait for it.
 func (p *fixture) holderOf(started []*running) (holder *running) {
 	p.t.Helper()
-	await(p.t, "one process signs in and the others wait for it", func() bool {
+	testenv.Await(p.t, "one process signs in and the others wait for it", func() bool {
 		holder = nil
 		waiting := 0
 		for _, r := range started {
@@ -88,7 +88,7 @@ func (p *fixture) holderOf(started []*running) (holder *running) {
 	return holder
 }
 
-// Many processes and an access token that has expired: one refresh.
+// Many processes with an expired access token: one refresh.
 func TestC2_Expired(t *testing.T) {
 	p := newFixture(t)
 	p.platform.Change(func(b *fakeplatform.Behavior) { b.Latency["sts.refresh"] = 200 * time.Millisecond })
@@ -108,8 +108,7 @@ func TestC2_Expired(t *testing.T) {
 
 func (p *fixture) forgetWindows() { _ = os.Remove(p.path("windows")) }
 
-// The same with a refresh token that the issuer has ended: it is asked once, and
-// one window opens.
+// The same with a revoked refresh token: one request to the issuer, and one window.
 func TestC2_SessionEnded(t *testing.T) {
 	p := newFixture(t)
 	v := p.with(alwaysSignsIn)
@@ -125,7 +124,7 @@ func TestC2_SessionEnded(t *testing.T) {
 	}
 }
 
-// Many processes and a good token: no lock is touched, nothing is asked.
+// Many processes with a valid token: no lock is used, and no request is sent.
 func TestC3_Warm(t *testing.T) {
 	p := newFixture(t)
 	p.login()
@@ -153,13 +152,13 @@ func TestC3_Warm(t *testing.T) {
 		switch {
 		case strings.Contains(line, "flock("), strings.Contains(line, "F_SETLK"), strings.Contains(line, "F_OFD_SETLK"),
 			strings.Contains(line, "socket("), strings.Contains(line, "connect("), strings.Contains(line, ".lock\""):
-			t.Errorf("a warm get does this: %s", line)
+			t.Errorf("a get with a valid token makes this system call: %s", line)
 		}
 	}
 	p.want(0, p.totals(), totals{})
 }
 
-// folder describes the state folder: names, sizes and times.
+// folder returns the names, sizes and times of the state folder's files.
 func (p *fixture) folder() string {
 	p.t.Helper()
 	entries, err := os.ReadDir(p.store())
@@ -177,7 +176,7 @@ func (p *fixture) folder() string {
 	return text.String()
 }
 
-// Two issuers at once do not wait for each other.
+// Processes with different issuers do not wait for each other.
 func TestC12_TwoIssuers(t *testing.T) {
 	slow, quick := newFixture(t), newFixture(t)
 	// One user, one file store, two issuers.
@@ -188,7 +187,7 @@ func TestC12_TwoIssuers(t *testing.T) {
 	slow.platform.Change(func(b *fakeplatform.Behavior) { b.Latency["sts.refresh"] = time.Hour })
 	slow.platform.ResetCounts()
 	waits := slow.here().startGet()
-	await(t, "the first issuer is asked", func() bool { return slow.platform.Count("sts.refresh") == 1 })
+	testenv.Await(t, "the first issuer is asked", func() bool { return slow.platform.Count("sts.refresh") == 1 })
 	r := other.run(quick.host+"\n", program.Name, "get")
 	slow.served(r)
 	if strings.Contains(r.stderr, "waiting") || !waits.alive() {
@@ -198,7 +197,7 @@ func TestC12_TwoIssuers(t *testing.T) {
 	waits.wait()
 }
 
-// While the next window may not open yet, get answers at once and opens none.
+// During the sign-in backoff, get fails at once and opens no window.
 func TestC14_Cooldown(t *testing.T) {
 	p := newFixture(t, fakeplatform.WithBehavior(func(b *fakeplatform.Behavior) { b.AutoApprove = false }))
 	v := p.with(alwaysSignsIn, deniesWindow)
@@ -219,19 +218,18 @@ func TestC14_Cooldown(t *testing.T) {
 			alone.took.Round(time.Millisecond), slowest(results).Round(time.Millisecond))
 		warm := p.warmCrowd()
 		if limit := 3*warm + time.Second; slowest(results) > limit {
-			t.Errorf("the slowest of 100 took %s, where 100 that are warm take %s: they wait for each other", slowest(results), warm)
+			t.Errorf("the slowest of 100 processes took %s, while 100 with a valid token take %s: they wait for each other", slowest(results), warm)
 		}
 	}
 	p.forgetWindows()
-	// login always may.
+	// login ignores the backoff.
 	if r := p.with("VISIT=sign-in").run("", program.Name, "login"); r.code != 0 || len(p.windows()) != 1 {
 		t.Errorf("login opens %d windows: %s", len(p.windows()), r)
 	}
 	p.served(v.get())
 }
 
-// warmCrowd says how long 100 processes at once take here that have nothing to
-// wait for: the measure for those that should not.
+// warmCrowd returns how long 100 concurrent processes with a valid token take on this machine.
 func (p *fixture) warmCrowd() time.Duration {
 	p.t.Helper()
 	v := p.with("CHAINGUARD_IDENTITY_ID=an-identity", "CHAINGUARD_TOKEN=a-token-of-nobody")

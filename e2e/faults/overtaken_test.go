@@ -13,6 +13,7 @@ import (
 	"docker-credential-cgr/e2e/fakebrowser"
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // slowly delays the issuer's refreshes from now on.
@@ -28,7 +29,7 @@ func (v *variant) startRefresh(takes time.Duration) *running {
 	v.platform.ResetCounts()
 	v.slowly(takes)
 	r := v.startGet()
-	await(v.t, "the refresh has arrived", func() bool { return v.platform.Count("sts.refresh") == 1 })
+	testenv.Await(v.t, "the refresh has arrived", func() bool { return v.platform.Count("sts.refresh") == 1 })
 	v.slowly(0)
 	return r
 }
@@ -83,7 +84,7 @@ func TestC7_LogoutInACrowd(t *testing.T) {
 		p.expire()
 		started := v.startAtOnce(30)
 		logout := v.start(p.host+"\n", program.Name, "erase")
-		await(t, "logout reads its standard input", func() bool { return unread(logout.stdin) == 0 })
+		testenv.Await(t, "logout reads its standard input", func() bool { return unread(logout.stdin) == 0 })
 		// In the middle of the others.
 		for i, r := range started {
 			if i == len(started)/2 {
@@ -201,7 +202,7 @@ func TestC13_LiveTokenNeverWaits(t *testing.T) {
 	p.platform.ResetCounts()
 	p.slowly(time.Hour)
 	early := p.here().startGet()
-	await(t, "the refresh has arrived", func() bool { return p.platform.Count("sts.refresh") == 1 })
+	testenv.Await(t, "the refresh has arrived", func() bool { return p.platform.Count("sts.refresh") == 1 })
 	other := p.get()
 	p.served(other)
 	if other.took > time.Second || strings.Contains(other.stderr, "waiting") {
@@ -249,7 +250,7 @@ func TestC15_LoginServesThoseWhoWait(t *testing.T) {
 		p.platform.ResetCounts()
 		person := p.with(leavesWindow).start("", program.Name, "login").goOn()
 		person.says("waiting until")
-		await(t, "the window is open", func() bool { return len(p.windows()) == 1 })
+		testenv.Await(t, "the window is open", func() bool { return len(p.windows()) == 1 })
 		started := p.here().getAtOnce(30)
 		for _, r := range started {
 			r.says("waiting for process")

@@ -6,18 +6,18 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"docker-credential-cgr/e2e/testenv"
 )
 
-// command gives a command as the user runs it here, until ctx ends.
+// command returns a command that runs as the fixture's user.
 func (v *variant) command(ctx context.Context, args ...string) *exec.Cmd {
 	path := args[0]
 	if !strings.Contains(path, "/") {
@@ -28,29 +28,24 @@ func (v *variant) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, path, args[1:]...)
 	cmd.Args[0] = args[0]
 	cmd.Dir = v.home
-	cmd.Env = []string{} // not nil, which would be this process's own
-	for _, name := range slices.Sorted(maps.Keys(v.environ)) {
-		if value := v.environ[name]; value != "" {
-			cmd.Env = append(cmd.Env, name+"="+value)
-		}
-	}
+	cmd.Env = v.environ.List()
 	cmd.SysProcAttr = as(v.uid)
-	cmd.WaitDelay = 10 * time.Second // a child of it may have its standard streams
+	cmd.WaitDelay = 10 * time.Second // a child may have inherited its standard streams
 	return cmd
 }
 
-// running is a program that has been started.
+// running is a running program.
 type running struct {
 	v              *variant
 	cmd            *exec.Cmd
-	stdin          *os.File // its standard input's other end, until it is closed
+	stdin          *os.File // the write end of its standard input
 	stdout, stderr *output
 	since          atomic.Int64  // in Unix nanoseconds
 	done           chan struct{} // closed when it has ended
 	ended          result
 }
 
-// output collects what is written, while somebody reads it.
+// output is a buffer that can be read while it is written.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -68,8 +63,7 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// start starts a program with input on its standard input, which then stays open:
-// go ends it.
+// start starts a program with input on its standard input, which stays open until goOn.
 func (v *variant) start(input string, args ...string) *running {
 	v.t.Helper()
 	return v.startCommand(v.command(context.Background(), args...), input)
@@ -98,16 +92,16 @@ func (v *variant) startCommand(cmd *exec.Cmd, input string) *running {
 		v.t.Fatal(err)
 	}
 	go func() {
-		_ = cmd.Wait() // its exit code says it
+		_ = cmd.Wait() // the exit code is checked by the caller
 		command := strings.Join(cmd.Args, " ")
 		r.ended = result{command, r.stdout.String(), r.stderr.String(), cmd.ProcessState.ExitCode(), time.Since(time.Unix(0, r.since.Load())),
 			strings.Contains(command, " get")}
 		v.mu.Lock()
-		v.heard = append(v.heard, r.ended)
+		v.results = append(v.results, r.ended)
 		v.mu.Unlock()
 		close(r.done)
 	}()
-	// A test that gives up must not leave it running.
+	// A failed test must not leave it running.
 	v.t.Cleanup(func() {
 		select {
 		case <-r.done:
@@ -119,10 +113,10 @@ func (v *variant) startCommand(cmd *exec.Cmd, input string) *running {
 	return r
 }
 
-// begins says that the time that the program takes counts from now on.
+// begins starts the measurement of the program's time.
 func (r *running) begins() { r.since.Store(time.Now().UnixNano()) }
 
-// goOn ends the program's standard input, which is what get waits for.
+// goOn closes the program's standard input, for which get waits.
 func (r *running) goOn() *running {
 	r.begins()
 	_ = r.stdin.Close()
@@ -134,7 +128,7 @@ func (r *running) wait() result {
 	r.v.t.Helper()
 	select {
 	case <-r.done:
-	case <-time.After(patience):
+	case <-time.After(testenv.Timeout):
 		r.v.t.Fatalf("%v does not end; it said:\n%s", r.cmd.Args, r.stderr)
 	}
 	return r.ended
@@ -143,7 +137,7 @@ func (r *running) wait() result {
 // says waits until the program has written text to its standard error.
 func (r *running) says(text string) {
 	r.v.t.Helper()
-	await(r.v.t, fmt.Sprintf("%v says %q", r.cmd.Args, text), func() bool {
+	testenv.Await(r.v.t, fmt.Sprintf("%v says %q", r.cmd.Args, text), func() bool {
 		select {
 		case <-r.done:
 			if !strings.Contains(r.stderr.String(), text) {

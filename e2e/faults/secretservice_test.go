@@ -12,6 +12,7 @@ import (
 	"docker-credential-cgr/e2e/desktop"
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // keychainLimit bounds a get whose keychain does not work.
@@ -108,7 +109,7 @@ func TestF2_PromptNobodyAnswers(t *testing.T) {
 			t.Fatal(err)
 		}
 		get := p.here().startGet()
-		await(t, "a prompt is wanted", asked)
+		testenv.Await(t, "a prompt is wanted", asked)
 		session.KillKeyring()
 		p.locked(get.wait())
 	})
@@ -125,7 +126,7 @@ func TestF3_BusDies(t *testing.T) {
 		t.Fatal(err)
 	}
 	get := p.here().startGet()
-	await(t, "a prompt is wanted", asked)
+	testenv.Await(t, "a prompt is wanted", asked)
 	session.KillBus()
 	r := get.wait()
 	p.broken(r, "Secret Service")
@@ -194,7 +195,7 @@ func TestF5_NoBus(t *testing.T) {
 			r = p.get()
 			p.served(r)
 			p.within(r, keychainLimit)
-			await(t, "no process is left, the browser's included", func() bool { return len(processesOf(p.uid)) == 0 })
+			testenv.Await(t, "no process is left, the browser's included", func() bool { return len(processesOf(p.uid)) == 0 })
 			if files := p.records("*"); len(files) != 0 {
 				t.Errorf("secrets went to files: %v", files)
 			}

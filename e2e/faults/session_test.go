@@ -17,8 +17,7 @@ import (
 	"docker-credential-cgr/e2e/program"
 )
 
-// getAtTerminal runs get with a terminal as its standard error, and returns what it
-// says there.
+// getAtTerminal runs get with a terminal as its standard error and returns its output there.
 func (v *variant) getAtTerminal() (result, string) {
 	v.t.Helper()
 	terminal, side, err := pty.Open()
@@ -41,7 +40,7 @@ func (v *variant) getAtTerminal() (result, string) {
 	return ended, said.String()
 }
 
-// startedEarlier has the stored session begun earlier than it was.
+// startedEarlier changes the start of the stored session to an earlier time.
 func (p *fixture) startedEarlier(by time.Duration) {
 	p.t.Helper()
 	for _, path := range p.records("session") {
@@ -65,8 +64,7 @@ func (p *fixture) startedEarlier(by time.Duration) {
 
 const endsSoon = "the session ends at "
 
-// Less than an hour of a session is left: a get at a terminal warns of it, once for
-// each session.
+// If less than an hour of a session is left, a get at a terminal warns once per session.
 func TestLastHourIsSaidOnceAtATerminal(t *testing.T) {
 	p := newFixture(t, fakeplatform.WithBehavior(func(b *fakeplatform.Behavior) { b.SessionLifetime = 50 * time.Minute }))
 	for range 2 {
@@ -74,17 +72,17 @@ func TestLastHourIsSaidOnceAtATerminal(t *testing.T) {
 		p.startedEarlier(19 * time.Hour)
 		p.expire()
 		if r := p.get(); strings.Contains(r.stderr, endsSoon) {
-			t.Errorf("it warns where no terminal is: %s", r)
+			t.Errorf("warning without a terminal: %s", r)
 		}
 		r, said := p.here().getAtTerminal()
 		p.served(r)
 		if strings.Count(said, endsSoon) != 1 || !strings.Contains(said, "hint: docker-credential-cgr login") {
-			t.Errorf("no warning that the session ends: %s", said)
+			t.Errorf("missing warning about the end of the session: %s", said)
 		}
 		p.expire()
 		for range 2 { // refreshed, and stored
 			if r, said := p.here().getAtTerminal(); r.code != 0 || said != "" {
-				t.Errorf("it says more than once %q: %s", said, r)
+				t.Errorf("repeated warning %q: %s", said, r)
 			}
 		}
 		// The next session ends at another second.
@@ -92,7 +90,7 @@ func TestLastHourIsSaidOnceAtATerminal(t *testing.T) {
 	}
 }
 
-// Where sessions last an hour anyway, their end is no surprise.
+// If sessions last only an hour, there is no warning.
 func TestShortSessionsEndWithoutAWarning(t *testing.T) {
 	for name, change := range map[string]func(*fakeplatform.Behavior){
 		"an hour":          func(b *fakeplatform.Behavior) { b.SessionLifetime = time.Hour },
@@ -103,21 +101,20 @@ func TestShortSessionsEndWithoutAWarning(t *testing.T) {
 			p.login()
 			for range 2 {
 				if r, said := p.here().getAtTerminal(); r.code != 0 || said != "" {
-					t.Errorf("it says %q: %s", said, r)
+					t.Errorf("unexpected warning %q: %s", said, r)
 				}
 			}
 			if name == "an hour" {
 				p.expire()
 				if r, said := p.here().getAtTerminal(); r.code != 0 || said != "" {
-					t.Errorf("after a refresh it says %q: %s", said, r)
+					t.Errorf("unexpected warning after a refresh %q: %s", said, r)
 				}
 			}
 		})
 	}
 }
 
-// A session ends in the middle of a pull of many images: all that ask then get what
-// one window brings.
+// A session ends during a pull of many images: all processes get the credential of one window.
 func TestSessionEndsDuringAPullOfManyImages(t *testing.T) {
 	p := newFixture(t, fakeplatform.WithBehavior(func(b *fakeplatform.Behavior) { b.SessionLifetime = 20 * time.Hour }))
 	p.set(alwaysSignsIn)
@@ -132,13 +129,13 @@ func TestSessionEndsDuringAPullOfManyImages(t *testing.T) {
 	p.platform.RevokeSessions()
 	p.platform.ResetCounts()
 	p.sameAnswer(all(p.here().getAtOnce(20)))
-	// One refresh that is refused, one that redeems what the window brought.
+	// One refresh is refused; one redeems the refresh token of the new sign-in.
 	if got := p.totals(); got != (totals{windows: 2, refreshes: 2}) {
 		t.Errorf("after the end: %s", got)
 	}
 }
 
-// An hour-long session without a refresh token ends likewise.
+// The same for a session of an hour without a refresh token.
 func TestTokenEndsDuringAPullOfManyImages(t *testing.T) {
 	p := newFixture(t, fakeplatform.WithBehavior(func(b *fakeplatform.Behavior) {
 		b.AutoApprove, b.SingleSignOn, b.NoRefreshToken = false, true, true

@@ -14,6 +14,7 @@ import (
 
 	"docker-credential-cgr/e2e/fakeplatform"
 	"docker-credential-cgr/e2e/program"
+	"docker-credential-cgr/e2e/testenv"
 )
 
 // Whoever waits for a holder that is stopped gives up at its limit, and says for
@@ -126,7 +127,7 @@ func TestC17_F23_BrowserHoldsNothing(t *testing.T) {
 	lingering, stop := p.lingers()
 	p.set("ACTIONS_ID_TOKEN_REQUEST_TOKEN=not-for-children", alwaysSignsIn)
 	holder := p.here().startGet()
-	await(t, "the browser is open", func() bool { return lingering() != "" || !holder.alive() })
+	testenv.Await(t, "the browser is open", func() bool { return lingering() != "" || !holder.alive() })
 	pids := processesOf(p.uid)
 	if len(pids) != 3 { // we, our child that waits for the browser, and the browser
 		t.Errorf("want 3 processes, got %v", pids)

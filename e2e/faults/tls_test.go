@@ -122,7 +122,7 @@ func TestF19_Proxy(t *testing.T) {
 		})
 	}
 	p.t = t
-	for _, r := range p.heard {
+	for _, r := range p.results {
 		if said := r.stdout + r.stderr; strings.Contains(said, proxyPassword) {
 			t.Errorf("the proxy's password is shown: %s", r)
 		}

@@ -1,4 +1,4 @@
-// Package leaks looks for secrets in what programs said and wrote, for tests.
+// Package leaks finds secrets in the output and the files of programs, for tests.
 package leaks
 
 import (
@@ -13,17 +13,16 @@ import (
 	"strings"
 )
 
-// telling is how many characters of a secret, or of another spelling of it, are
-// as good as all: no program writes them by chance. Shortened secrets are found,
-// too.
+// telling is how many characters of a secret, or of an encoding of it, count as a leak. No program
+// writes them by chance, and shortened secrets are found too.
 const telling = 16
 
-// Needles are texts that betray a secret.
+// Needles are texts whose presence means that a secret leaked.
 type Needles [][]byte
 
-// Of gives texts one of which is in every text that holds one of the secrets, or
-// its beginning or end: as it is, percent-encoded, in JSON or in base64. What is
-// shorter than 32 bytes is no secret that the platform issues, and is left out.
+// Of returns texts of which at least one is in every text with one of the secrets, or with its
+// beginning or end: unchanged, percent-encoded, in JSON or in base64. It ignores secrets shorter
+// than 32 bytes, which the platform does not issue.
 func Of(secrets []string) Needles {
 	var all []string
 	for _, secret := range secrets {
@@ -47,7 +46,7 @@ func spellings(secret string) (texts []string) {
 	for _, whole := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), strings.Trim(string(quoted), `"`)} {
 		texts = append(texts, whole[:telling], whole[len(whole)-telling:])
 	}
-	// In base64 it depends on what goes before: three characters make four.
+	// In base64, the result depends on the position modulo three.
 	const part = telling / 4 * 3
 	for shift := range 3 {
 		end := len(secret) - shift
@@ -58,14 +57,13 @@ func spellings(secret string) (texts []string) {
 	return texts
 }
 
-// In says whether one of them is in text.
+// In reports whether one of them is in text.
 func (n Needles) In(text []byte) bool {
 	return slices.ContainsFunc(n, func(needle []byte) bool { return bytes.Contains(text, needle) })
 }
 
-// InFiles gives the files and folders below dir that hold one of them in their
-// content or their name, but for those, and what is below those, that except
-// accepts.
+// InFiles returns the files and folders below dir with one of them in their content or name. It
+// skips those for which except returns true, with everything below them.
 func (n Needles) InFiles(dir string, except func(path string) bool) (found []string, err error) {
 	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		switch {

@@ -9,23 +9,22 @@ import (
 	"runtime"
 )
 
-// Name is what the program has to be called for Docker to find it.
+// Name is the name by which Docker finds the program.
 const Name = "docker-credential-cgr"
 
-// Root is the folder of the product's module.
+// Root returns the folder of the product's module.
 func Root() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(file), "..", "..")
 }
 
-// Shipped are the flags of go build for the program as it is shipped. The Makefile
-// has the same.
+// Shipped returns the flags of go build for a release. The Makefile has the same.
 func Shipped() []string {
 	return []string{"-trimpath", "-ldflags=-s -w"}
 }
 
-// Build builds the program into the folder dir and gives its path. Where this
-// package was built with the race detector, so is the program.
+// Build builds the program into dir and returns its path. The program has the race detector if this
+// package has.
 func Build(dir string) (string, error) {
 	path := filepath.Join(dir, Name)
 	if runtime.GOOS == "windows" {
@@ -37,7 +36,7 @@ func Build(dir string) (string, error) {
 	}
 	cmd := exec.Command("go", append(args, ".")...)
 	cmd.Dir = Root()
-	// A workspace of whoever runs the tests is not the module that is shipped.
+	// A Go workspace would change the module that is built.
 	cmd.Env = append(os.Environ(), "GOWORK=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("cannot build %s: %w\n%s", Name, err, out)

@@ -1,6 +1,6 @@
-// Command demo runs the program's main job, from nothing to a pulled private
-// image, against the fake platform, and tells it as a story: each command as a user
-// would type it, then what it printed. It leaves nothing behind.
+// Command demo configures Docker, signs in and pulls a private image from the fake
+// platform. It prints each command as a user would type it, and its output. At the
+// end it removes everything it created.
 package main
 
 import (
@@ -41,10 +41,10 @@ func main() {
 	}
 }
 
-// demo is one run: a throw-away home, and a platform that lives as long.
+// demo has a temporary home directory and a fake platform.
 type demo struct {
 	dir      string
-	image    string // the private one
+	image    string // private
 	platform *fakeplatform.Platform
 }
 
@@ -55,8 +55,13 @@ func run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 
-	tell("First the program is built, and a fake platform for the Chainguard platform started on this machine:",
-		"an issuer to sign in at, and a registry with a private image. Your own files are not touched.")
+	tell("This demo signs in and pulls a private image. It uses a fake Chainguard platform on this machine",
+		"and a temporary home directory: your own files do not change.")
+	fmt.Println("\nBuilding the program (once, about a minute) …")
+	if err := buildProgram(dir); err != nil {
+		return err
+	}
+	fmt.Println("Starting the fake platform …")
 	platform, err := fakeplatform.Start(fakeplatform.WithBehavior(func(b *fakeplatform.Behavior) {
 		b.AutoApprove = !realBrowser()
 	}))
@@ -69,48 +74,49 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 
-	who := "The sign-in page approves by itself here; DEMO_BROWSER=1 opens your own browser instead."
+	signIn := "The demo approves the sign-in for you. To sign in with your own browser, set DEMO_BROWSER=1."
 	if realBrowser() {
-		who = "Sign in as " + fakeplatform.Ada + " with the password lovelace."
+		signIn = "Sign in as " + fakeplatform.Ada + " with the password lovelace."
 	}
-	tell("One command has Docker ask us for this registry, and signs in; on your machine the registry is cgr.dev.", who)
+	tell("Register the credential helper with Docker and sign in.",
+		"The registry of this demo is "+platform.RegistryHost()+"; the real one is cgr.dev.", signIn)
 	if err := d.show(ctx, "docker-credential-cgr configure-docker"); err != nil {
 		return err
 	}
+	tell("Docker's configuration now names the helper for this registry.")
 	if err := d.show(ctx, "cat ~/.docker/config.json"); err != nil {
 		return err
 	}
 
-	tell("The private image, pulled through the helper:")
+	tell("Pull the private image. The helper provides the credential.")
 	if err := d.pull(ctx); err != nil {
 		return err
 	}
 
 	before := platform.Count("issuer")
-	tell("What Docker runs, and scripts can too, answers from what is kept:")
+	tell("Docker runs this command for each pull. It returns the stored token.")
 	start := time.Now()
 	if err := d.show(ctx, "echo "+platform.RegistryHost()+" | docker-credential-cgr get"); err != nil {
 		return err
 	}
+	took := time.Since(start)
 	if after := platform.Count("issuer"); after != before {
-		return fmt.Errorf("the last question made %d requests, want none", after-before)
+		return fmt.Errorf("get sent %d requests to the issuer, want none", after-before)
 	}
-	tell(fmt.Sprintf("That took %d ms and no request to the issuer.", time.Since(start).Milliseconds()))
+	tell(fmt.Sprintf("It took %d ms and sent no request to the issuer.", took.Milliseconds()))
 
-	for _, step := range []struct{ what, line string }{
-		{"Who is signed in, and what is kept:", "docker-credential-cgr status"},
-		{"Signing out, and Docker's configuration as it was:", "docker-credential-cgr logout"},
-		{"", "docker-credential-cgr configure-docker --remove"},
+	for _, step := range []struct{ purpose, command string }{
+		{"Show who is signed in and which credentials are stored.", "docker-credential-cgr status"},
+		{"Sign out.", "docker-credential-cgr logout"},
+		{"Remove the helper from Docker's configuration.", "docker-credential-cgr configure-docker --remove"},
 	} {
-		if step.what != "" {
-			tell(step.what)
-		}
-		if err := d.show(ctx, step.line); err != nil {
+		tell(step.purpose)
+		if err := d.show(ctx, step.command); err != nil {
 			return err
 		}
 	}
-	tell("Done: the private image "+d.image+" was pulled, with one sign-in and no password typed.",
-		"Everything that this demo made is gone again.")
+	tell("Done. The demo pulled the private image "+d.image+" after one sign-in.",
+		"It leaves no files behind.")
 	return nil
 }
 
@@ -123,16 +129,21 @@ func tell(lines ...string) {
 	}
 }
 
-// prepare builds the program and makes the home.
+// buildProgram builds docker-credential-cgr into a subdirectory of dir.
+func buildProgram(dir string) error {
+	bin := filepath.Join(dir, "bin")
+	if err := os.Mkdir(bin, 0o700); err != nil {
+		return err
+	}
+	_, err := program.Build(bin)
+	return err
+}
+
+// prepare creates the home directory and the browser, and sets the environment.
 func (d *demo) prepare() error {
 	bin := filepath.Join(d.dir, "bin")
 	docker := filepath.Join(d.dir, "home", ".docker")
-	for _, dir := range []string{bin, docker} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return err
-		}
-	}
-	if _, err := program.Build(bin); err != nil {
+	if err := os.MkdirAll(docker, 0o700); err != nil {
 		return err
 	}
 	self, err := os.Executable()
@@ -153,8 +164,8 @@ func (d *demo) prepare() error {
 		"REGISTRY_AUTH_FILE":         "",
 		"LocalAppData":               filepath.Join(d.dir, "home"),
 		"PATH":                       bin + string(os.PathListSeparator) + os.Getenv("PATH"),
-		"CHAINGUARD_KEYCHAIN":        "file",   // not the keychain of whoever runs this
-		"CHAINGUARD_AUTH_AUTO_LOGIN": "always", // also where the output is piped
+		"CHAINGUARD_KEYCHAIN":        "file",   // leaves the user's keychain alone
+		"CHAINGUARD_AUTH_AUTO_LOGIN": "always", // even if the output is piped
 		"CHAINGUARD_IDENTITY_ID":     "",
 		"CHAINGUARD_TOKEN":           "",
 	}
@@ -195,7 +206,7 @@ func copyFile(from, to string) error {
 	return errors.Join(err, out.Close())
 }
 
-// show runs one line of shell and prints it with its output.
+// show prints a shell command, runs it and prints its output.
 func (d *demo) show(ctx context.Context, line string) error {
 	fmt.Println("$ " + line)
 	shell, flag := "sh", "-c"
@@ -204,7 +215,7 @@ func (d *demo) show(ctx context.Context, line string) error {
 		line = strings.NewReplacer("cat ~/", "type %USERPROFILE%\\", " | docker", "| docker").Replace(line)
 	}
 	out, err := exec.CommandContext(ctx, shell, flag, line).CombinedOutput()
-	fmt.Print(shorten(string(out)))
+	fmt.Println(strings.TrimSuffix(shorten(string(out)), "\n"))
 	if err != nil {
 		return fmt.Errorf("%s: %w", line, err)
 	}
@@ -213,22 +224,26 @@ func (d *demo) show(ctx context.Context, line string) error {
 
 var long = regexp.MustCompile(`[A-Za-z0-9_.+/=-]{200,}`)
 
-// shorten cuts tokens down to something that can be read, and cannot be used.
+// shorten cuts tokens, so that the output is readable and shows no usable secret.
 func shorten(text string) string {
 	return long.ReplaceAllStringFunc(text, func(token string) string {
 		return fmt.Sprintf("%s…(%d characters)", token[:12], len(token))
 	})
 }
 
-// pull pulls the private image: with the Docker daemon of this machine where one
-// answers, else with a library that reads the same Docker configuration.
+// pull pulls the private image with the local Docker daemon or, without one, with
+// go-containerregistry, which reads the same Docker configuration.
 func (d *demo) pull(ctx context.Context) error {
 	if localDocker(ctx) {
 		err := d.show(ctx, "docker pull "+d.image)
 		if err == nil {
 			return exec.CommandContext(ctx, "docker", "rmi", d.image).Run()
 		}
-		tell("That daemon cannot reach this machine's loopback interface; go-containerregistry can:")
+		tell("The Docker daemon cannot reach the fake platform, so the demo pulls with go-containerregistry.",
+			"It reads the same Docker configuration.")
+	} else {
+		tell("No Docker daemon is running, so the demo pulls with go-containerregistry.",
+			"It reads the same Docker configuration.")
 	}
 	ref, err := name.ParseReference(d.image)
 	if err != nil {
@@ -246,7 +261,6 @@ func (d *demo) pull(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("(no Docker daemon answers here: go-containerregistry pulls, through the same configuration)")
 	for i, layer := range layers {
 		content, err := layer.Compressed()
 		if err != nil {
@@ -256,13 +270,13 @@ func (d *demo) pull(ctx context.Context) error {
 		if err = errors.Join(err, content.Close()); err != nil {
 			return err
 		}
-		fmt.Printf("layer %d of %d: %d bytes\n", i+1, len(layers), size)
+		fmt.Printf("Layer %d of %d: %d bytes\n", i+1, len(layers), size)
 	}
 	fmt.Printf("Digest: %s\nPulled %s\n", digest, d.image)
 	return nil
 }
 
-// localDocker says whether a Docker daemon of this machine answers.
+// localDocker reports whether a Docker daemon runs on this machine.
 func localDocker(ctx context.Context) bool {
 	if host := os.Getenv("DOCKER_HOST"); host != "" && !strings.HasPrefix(host, "unix://") {
 		return false

@@ -1,4 +1,4 @@
-// Package page writes the pages that people meet at the fake platform: its own sign-in, and its identity provider's.
+// Package page writes the web pages of the fake platform and its identity provider.
 package page
 
 import (
@@ -8,10 +8,10 @@ import (
 	"net/http"
 )
 
-// FormPath is where a Form goes to, at the server that showed it.
+// FormPath is the path that a Form is posted to.
 const FormPath = "/oauth/signin"
 
-// pageFormat takes the title twice and the body. Nothing on it is remote, and it reads well on a phone.
+// pageFormat takes the title twice and the body. It loads nothing and is readable on a phone.
 const pageFormat = `<!doctype html>
 <html lang="en">
 <head>
@@ -34,13 +34,13 @@ small { display: block; margin-top: 2rem; }
 <main>
 <h1>%s</h1>
 %s
-<small>A fake platform for the Chainguard platform, for tests and demonstrations.</small>
+<small>This is a fake Chainguard platform for tests and demonstrations.</small>
 </main>
 </body>
 </html>
 `
 
-// formFormat takes what stands above it, the path, the sign-in's id, the email address and the label of the button.
+// formFormat takes the HTML above the form, the path, the sign-in's ID, the email address and the label of the button.
 const formFormat = `%s<form method="post" action="%s">
 <input type="hidden" name="signin_id" value="%s">
 <label for="email">Email</label>
@@ -51,18 +51,18 @@ const formFormat = `%s<form method="post" action="%s">
 <button id="deny" name="action" value="deny" type="submit" formnovalidate>Deny</button>
 </form>`
 
-// Form asks for an email address and a password. It is sent to FormPath, with the fields signin_id, email, password and
-// action, which is signin or deny.
+// Form asks for an email address and a password. It is posted to FormPath with the fields signin_id, email, password and
+// action (signin or deny).
 type Form struct {
 	Title   string
 	Lead    string // HTML above the form
 	ID      string // of the sign-in, for signin_id
-	Email   string // what is filled in already
-	Problem string // why it is shown again, or empty
+	Email   string // default value
+	Problem string // the error of the previous attempt, or empty
 	Submit  string // label of the button; empty means Sign in
 }
 
-// WriteForm writes the form as a page.
+// WriteForm writes a page with the form.
 func WriteForm(w http.ResponseWriter, status int, f Form) {
 	if f.Problem != "" {
 		f.Lead += fmt.Sprintf("<p id=\"error\" role=\"alert\">%s</p>\n", html.EscapeString(f.Problem))
@@ -79,14 +79,14 @@ func Write(w http.ResponseWriter, status int, title, body string) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
-	// No form-action: browsers hold the redirect after a form against it, and that goes to the client's own port.
+	// Without form-action, which browsers also apply to the redirect to the client's port after the form.
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'")
 	w.WriteHeader(status)
 	title = html.EscapeString(title)
-	_, _ = io.WriteString(w, fmt.Sprintf(pageFormat, title, title, body)) // a browser that left needs no page
+	_, _ = io.WriteString(w, fmt.Sprintf(pageFormat, title, title, body)) // fails only if the browser disconnects
 }
 
-// WriteError writes a page that says what went wrong, in an element with the id error.
+// WriteError writes a page with an error, in an element with the ID error.
 func WriteError(w http.ResponseWriter, status int, title, problem string) {
 	Write(w, status, title, "<p id=\"error\">"+html.EscapeString(problem)+"</p>")
 }

@@ -16,7 +16,7 @@ type client struct {
 	lifetime   func() time.Duration
 }
 
-// clients are the registered clients, by id.
+// clients returns the registered clients by ID.
 func (p *Provider) clients() map[string]*client {
 	login := func(id string) string { return p.at(loginPath, map[string][]string{"id": {id}}) }
 	lifetime := func() time.Duration {
@@ -56,7 +56,7 @@ func (c *client) DevMode() bool                       { return false }
 func (c *client) IsScopeAllowed(string) bool          { return false }
 func (c *client) ClockSkew() time.Duration            { return 0 } // see editTokens
 
-// IDTokenUserinfoClaimsAssertion puts the email address into the ID token: the platform never asks for it elsewhere.
+// IDTokenUserinfoClaimsAssertion puts the email address into the ID token, where the platform reads it.
 func (c *client) IDTokenUserinfoClaimsAssertion() bool { return true }
 
 func (c *client) RestrictAdditionalIdTokenScopes() func([]string) []string     { return allScopes }
@@ -64,7 +64,7 @@ func (c *client) RestrictAdditionalAccessTokenScopes() func([]string) []string {
 
 func allScopes(scopes []string) []string { return scopes }
 
-// ApplicationType says how strictly redirect addresses are matched: a native client may use any port of loopback.
+// ApplicationType returns how redirect URLs are matched: a native client may use any loopback port.
 func (c *client) ApplicationType() op.ApplicationType {
 	if c.secret == "" {
 		return op.ApplicationTypeNative

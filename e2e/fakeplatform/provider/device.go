@@ -9,7 +9,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// device is a device authorization under way (RFC 8628).
+// device is a device authorization in progress (RFC 8628).
 type device struct {
 	clientID, userCode string
 	scopes             []string
@@ -23,7 +23,7 @@ type device struct {
 	polled   time.Time
 }
 
-// open reports whether nobody has decided yet.
+// open reports whether it is neither approved nor denied.
 func (d *device) open() bool {
 	return d.email == "" && !d.denied && time.Now().Before(d.expires)
 }
@@ -40,7 +40,8 @@ func (s *storage) StoreDeviceAuthorization(_ context.Context, clientID, deviceCo
 	return nil
 }
 
-// GetDeviceAuthorizatonState answers a poll. An early one is told to slow down, for good (RFC 8628 section 3.5).
+// GetDeviceAuthorizatonState handles a poll. An early one gets slow_down, which increases the interval (RFC 8628 section
+// 3.5).
 func (s *storage) GetDeviceAuthorizatonState(_ context.Context, clientID, deviceCode string) (*op.DeviceAuthorizationState, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -56,7 +57,7 @@ func (s *storage) GetDeviceAuthorizatonState(_ context.Context, clientID, device
 		state.Done, state.Subject, state.AMR, state.AuthTime = true, subjectOf(d.email), []string{"pwd"}, d.approved
 		s.emails[state.Subject] = d.email
 		delete(s.devices, deviceCode) // a device code is good once
-	// A fifth of the interval is leeway: a client cannot know how long a request was on its way.
+	// A fifth of the interval is leeway for the duration of requests.
 	case !d.polled.IsZero() && now.Sub(d.polled) < d.interval-d.interval/5:
 		d.polled = now
 		d.interval += 5 * time.Second
@@ -67,7 +68,7 @@ func (s *storage) GetDeviceAuthorizatonState(_ context.Context, clientID, device
 	return state, nil
 }
 
-// pace notes the interval that a device was told.
+// pace sets the interval of a device.
 func (s *storage) pace(answer map[string]any) {
 	code, _ := answer["device_code"].(string)
 	number, _ := answer["interval"].(json.Number)
@@ -79,15 +80,15 @@ func (s *storage) pace(answer map[string]any) {
 	}
 }
 
-// deviceOpen reports whether a user code is one that somebody may still decide on.
+// deviceOpen reports whether the device with a user code can still be approved or denied.
 func (s *storage) deviceOpen(userCode string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.find(userCode) != nil
 }
 
-// decide ends a device authorization: with the email address of whoever approves, or an empty one to deny. It reports
-// whether there was anything to decide.
+// decide approves a device authorization with a person's email address, or denies it if that is empty. It reports whether
+// the device was open.
 func (s *storage) decide(userCode, email string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,7 +100,7 @@ func (s *storage) decide(userCode, email string) bool {
 	return true
 }
 
-// find needs storage.mu.
+// find returns the device with a user code. It needs storage.mu.
 func (s *storage) find(userCode string) *device {
 	for _, d := range s.devices {
 		if d.userCode == userCode && d.open() {

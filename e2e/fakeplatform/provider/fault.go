@@ -18,32 +18,31 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Faults change what a healthy provider says. Each function gets the real thing and edits it; numbers in it are
-// json.Number. What an HTTP status and a body can say (a token endpoint that fails, slow_down) needs none of these:
-// see the faults of the platform.
+// Faults change the responses of a healthy provider. Each function edits the real response, in which numbers are
+// json.Number. For faults with another HTTP status or body (such as slow_down), use the faults of the platform.
 type Faults struct {
 	// Discovery edits the discovery document.
 	Discovery func(document map[string]any)
-	// Device edits the answer to a device authorization request. The interval it leaves is the one that is held to.
+	// Device edits the response to a device authorization request. The provider enforces the edited interval.
 	Device func(answer map[string]any)
 	// IDToken edits the claims of an ID token before it is signed.
 	IDToken func(claims map[string]any)
-	// Sign makes the ID token of its claims, in place of the provider's key; see Unsigned and Forged.
+	// Sign signs the claims of an ID token instead of the provider; see Unsigned and Forged.
 	Sign func(claims map[string]any) string
-	// Answer edits the query of the redirect back to the client: code, state and iss, or error.
+	// Answer edits the query of the redirect to the client: code, state and iss, or error.
 	Answer func(query url.Values)
-	// Strays reach the client's redirect address before the browser does, as from a hostile page: each edits a copy of
-	// the real answer's query. See Provider.Strays for what the client said to them.
+	// Strays are requests to the client's redirect URL before the browser's, as from a hostile page. Each edits a copy
+	// of the real query. Provider.Strays returns the client's responses.
 	Strays []func(query url.Values)
 }
 
-// Unsigned makes an ID token of the algorithm none.
+// Unsigned returns an ID token with the algorithm none.
 func Unsigned(claims map[string]any) string {
 	segment := func(v any) string { return base64.RawURLEncoding.EncodeToString(mustJSON(v)) }
 	return segment(map[string]string{"alg": "none", "typ": "JWT"}) + "." + segment(claims) + "."
 }
 
-// Forged makes an ID token that names the provider's key and is signed with another.
+// Forged returns an ID token that names the provider's key but is signed with another one.
 func Forged(claims map[string]any) string {
 	key, err := strangersKey()
 	if err != nil {
@@ -69,7 +68,7 @@ func sign(key signingKey, claims map[string]any) string {
 	return token
 }
 
-// mustJSON is for values that were read from JSON.
+// mustJSON marshals a value that was read from JSON.
 func mustJSON(v any) []byte {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -78,7 +77,7 @@ func mustJSON(v any) []byte {
 	return text
 }
 
-// edit changes the JSON of a good answer.
+// edit changes the JSON of a successful response.
 func edit(next http.Handler, change func(map[string]any)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer := httptest.NewRecorder()
@@ -95,7 +94,7 @@ func edit(next http.Handler, change func(map[string]any)) http.Handler {
 	})
 }
 
-// mustObject reads JSON of the library's or our own.
+// mustObject parses JSON of the library or of this package.
 func mustObject(text []byte) map[string]any {
 	var object map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(text))
@@ -120,7 +119,7 @@ func (p *Provider) editDiscovery(document map[string]any) {
 
 func (p *Provider) editDevice(answer map[string]any) {
 	if code, ok := answer["device_code"].(string); ok {
-		p.config.Hand(code)
+		p.config.OnIssue(code)
 	}
 	if change := p.config.Settings().Device; change != nil {
 		change(answer)
@@ -134,12 +133,12 @@ func (p *Provider) editTokens(answer map[string]any) {
 	}
 	for _, name := range []string{"access_token", "id_token"} {
 		if token, ok := answer[name].(string); ok {
-			p.config.Hand(token)
+			p.config.OnIssue(token)
 		}
 	}
 }
 
-// resign is an ID token of the library as the clock and the faults want it.
+// resign applies the clock skew and the faults to an ID token of the library.
 func (p *Provider) resign(raw string) string {
 	s := p.config.Settings()
 	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(raw, ".")[1])
@@ -162,7 +161,7 @@ func (p *Provider) resign(raw string) string {
 	return sign(signingKey{p.storage.key}, claims)
 }
 
-// answer completes what goes back to a client: iss is added (RFC 9207), and faults are made.
+// answer completes the redirect to a client: it adds iss (RFC 9207) and applies faults.
 func (p *Provider) answer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer := httptest.NewRecorder()
@@ -177,7 +176,7 @@ func (p *Provider) answer(next http.Handler) http.Handler {
 		query := back.Query()
 		query.Set("iss", p.Issuer)
 		if query.Has("code") {
-			p.config.Hand(query.Get("code"))
+			p.config.OnIssue(query.Get("code"))
 		}
 		s := p.config.Settings()
 		for _, change := range s.Strays {
@@ -193,7 +192,7 @@ func (p *Provider) answer(next http.Handler) http.Handler {
 	})
 }
 
-// stray sends a wrong answer to the client's redirect address, and notes the status of what it says.
+// stray sends a wrong response to the client's redirect URL and records the status of the client's response.
 func (p *Provider) stray(ctx context.Context, to url.URL, query url.Values, change func(url.Values)) {
 	query = maps.Clone(query)
 	change(query)
@@ -213,7 +212,7 @@ func (p *Provider) stray(ctx context.Context, to url.URL, query url.Values, chan
 	p.strays = append(p.strays, status)
 }
 
-// Strays are the HTTP statuses that clients answered to Faults.Strays with, in order; zero is no answer.
+// Strays returns the HTTP statuses of the clients' responses to Faults.Strays, in order; zero means no response.
 func (p *Provider) Strays() []int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -18,7 +18,7 @@ const (
 	deviceTitle = "Connect a device"
 )
 
-// serveLogin shows the sign-in page of an authorization request.
+// serveLogin writes the sign-in page of an authorization request.
 func (p *Provider) serveLogin(w http.ResponseWriter, r *http.Request) {
 	id := r.URL.Query().Get("id")
 	if _, err := p.storage.AuthRequestByID(r.Context(), id); err != nil {
@@ -32,7 +32,7 @@ func (p *Provider) serveLogin(w http.ResponseWriter, r *http.Request) {
 	page.WriteForm(w, http.StatusOK, page.Form{Title: signInTitle, ID: id})
 }
 
-// serveUserCode asks for the user code of a device, or with one for a person to decide (RFC 8628 section 3.3).
+// serveUserCode asks for the user code of a device or, with one, for approval (RFC 8628 section 3.3).
 func (p *Provider) serveUserCode(w http.ResponseWriter, r *http.Request) {
 	typed := r.URL.Query().Get("user_code")
 	code := normalizeUserCode(typed)
@@ -54,7 +54,7 @@ func deviceForm(code string) page.Form {
 	return page.Form{Title: deviceTitle, Lead: lead, ID: code, Submit: "Approve"}
 }
 
-// normalizeUserCode takes a code as people type it: in small letters, with spaces or without the dash.
+// normalizeUserCode accepts a user code in lower case, with spaces or without the dash.
 func normalizeUserCode(typed string) string {
 	letters := strings.Map(func(r rune) rune {
 		if strings.ContainsRune(op.CharSetBase20, r) {
@@ -80,7 +80,7 @@ func writeUserCodeForm(w http.ResponseWriter, status int, problem string) {
 </form>`)
 }
 
-// serveForm takes the form of either page: signin_id is the id of an authorization request or the user code of a device.
+// serveForm handles the form of both pages. signin_id is the ID of an authorization request or the user code of a device.
 func (p *Provider) serveForm(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<16)
 	id, email := r.PostFormValue("signin_id"), strings.TrimSpace(r.PostFormValue("email"))
@@ -109,7 +109,7 @@ func (p *Provider) serveForm(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// signIn answers an authorization request: the library goes on with it.
+// signIn completes an authorization request and redirects to the library's callback.
 func (p *Provider) signIn(w http.ResponseWriter, id, email string) {
 	if !p.storage.signIn(id, email) {
 		writeOver(w)
@@ -119,7 +119,7 @@ func (p *Provider) signIn(w http.ResponseWriter, id, email string) {
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// decideDevice answers a device authorization; an empty email address denies it.
+// decideDevice approves a device authorization; an empty email address denies it.
 func (p *Provider) decideDevice(w http.ResponseWriter, userCode, email string) {
 	switch {
 	case !p.storage.decide(userCode, email):

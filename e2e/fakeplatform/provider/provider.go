@@ -1,9 +1,8 @@
-// Package provider is the identity provider of an organization, as Okta or Entra are: a real OpenID provider
-// (github.com/zitadel/oidc) whose people and requests live in memory.
+// Package provider is a fake identity provider of an organization, such as Okta or Entra: a real OpenID provider
+// (github.com/zitadel/oidc) with its state in memory.
 //
-// It has two clients: ClientID, which is the credential helper on somebody's machine, and the platform, which brokers
-// sign-ins. It is stricter than most: a request without state, nonce or PKCE with S256 is refused, so that a test
-// notices a client that forgets them.
+// It has two clients: the credential helper (ClientID) and the platform (Broker). It refuses requests without state,
+// nonce or PKCE with S256, so that tests find clients that omit them.
 package provider
 
 import (
@@ -22,8 +21,8 @@ import (
 	"docker-credential-cgr/e2e/fakeplatform/page"
 )
 
-// ClientID is the public native client. Its redirect address is http://127.0.0.1:PORT/callback, on any port and by any
-// name of the loopback interface (RFC 8252 section 7.3); it may use authorization code and device code.
+// ClientID is the public native client. Its redirect URL is http://127.0.0.1:PORT/callback with any port and any
+// loopback host (RFC 8252 section 7.3). It can use the authorization code and device code grants.
 const ClientID = "docker-credential-cgr"
 
 const (
@@ -34,42 +33,42 @@ const (
 	userInfoPath  = "/userinfo"
 	discoveryPath = "/.well-known/openid-configuration"
 	loginPath     = "/login"
-	// userCodePath is the page where people type the code of a device.
+	// userCodePath is the page for the user code of a device.
 	userCodePath = "/device"
 )
 
-// Config is what a provider is made of.
+// Config configures a provider.
 type Config struct {
 	// Issuer is its URL, without a slash at the end.
 	Issuer string
-	// CheckPassword says whether somebody has this password.
+	// CheckPassword reports whether the password of a person is correct.
 	CheckPassword func(email, password string) bool
-	// Settings are asked for at every request.
+	// Settings returns the current settings. It is called at every request.
 	Settings func() Settings
-	// Hand is told of every secret that leaves: tokens, authorization codes and device codes.
-	Hand func(secret string)
-	// Broker is the platform as a client, with a secret.
+	// OnIssue is called with every issued secret: tokens, authorization codes and device codes.
+	OnIssue func(secret string)
+	// Broker is the platform as a client.
 	Broker Broker
 }
 
-// Broker is a confidential client that signs people in for others.
+// Broker is a confidential client that brokers sign-ins.
 type Broker struct {
 	ID, Secret  string
 	RedirectURI string // matched exactly
 }
 
-// Settings are how the provider behaves at the moment. The zero value asks people for their password.
+// Settings are the changeable behavior of the provider. The zero value is a healthy provider.
 type Settings struct {
-	// SignedIn is the email address of somebody for whom no page is shown; empty means that everybody is asked.
+	// SignedIn is the email address of a person who is signed in without a page; empty shows the page.
 	SignedIn string
-	// IDTokenLifetime is the life of an ID token; zero means an hour.
+	// IDTokenLifetime is how long an ID token is valid; zero means an hour.
 	IDTokenLifetime time.Duration
 	// ClockSkew is how far the provider's clock is ahead of the machine's.
 	ClockSkew time.Duration
 	Faults
 }
 
-// Provider is the provider as a handler.
+// Provider is an identity provider. It is an http.Handler.
 type Provider struct {
 	// Issuer is its URL.
 	Issuer string
@@ -83,7 +82,7 @@ type Provider struct {
 	strays []int
 }
 
-// ownKey and strangersKey are made once a process, as RSA takes long.
+// ownKey and strangersKey are generated once per process, because RSA keys take long.
 var (
 	ownKey       = sync.OnceValues(newKey)
 	strangersKey = sync.OnceValues(newKey)
@@ -97,7 +96,7 @@ func newKey() (*rsa.PrivateKey, error) {
 	return key, nil
 }
 
-// New makes a provider. It has to be reachable at config.Issuer.
+// New returns a provider. The caller must serve it at config.Issuer.
 func New(config Config) (*Provider, error) {
 	key, err := ownKey()
 	if err != nil {
@@ -124,7 +123,7 @@ func New(config Config) (*Provider, error) {
 	return p, nil
 }
 
-// routes leaves out what the library serves beside: introspection, revocation and the end of a session.
+// routes leaves out other endpoints of the library: introspection, revocation and the end of a session.
 func (p *Provider) routes() {
 	p.mux.Handle("GET "+discoveryPath, edit(p.openid, p.editDiscovery))
 	p.mux.Handle("GET "+keysPath, p.openid)
@@ -142,7 +141,7 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mux.ServeHTTP(w, r)
 }
 
-// Endpoint is where a client finds the provider, without discovery.
+// Endpoint returns the provider's endpoints, for clients without discovery.
 func (p *Provider) Endpoint() oauth2.Endpoint {
 	return oauth2.Endpoint{
 		AuthURL:       p.Issuer + authorizePath,
@@ -152,17 +151,18 @@ func (p *Provider) Endpoint() oauth2.Endpoint {
 	}
 }
 
-// Key is the public key of its ID tokens, which are signed with RS256.
+// Key returns the public key of its ID tokens, which are signed with RS256.
 func (p *Provider) Key() *rsa.PublicKey {
 	return &p.storage.key.PublicKey
 }
 
-// Names are the names of a request to the provider, for counts and faults:
+// Names returns the names of a request to the provider, for counts and faults:
 //
 //   - "provider.discovery", "provider.keys", "provider.authorize" (authorization requests)
-//   - "provider.login" sign-in pages asked for, "provider.form" forms posted
-//   - "provider.token" both of "provider.code" (an authorization code was presented) and "provider.poll" (a device code)
-//   - "provider.device" device authorization requests, "provider.usercode" the page where the user code is typed
+//   - "provider.login": the sign-in page, "provider.form": its form
+//   - "provider.code": token requests with an authorization code, "provider.poll": with a device code,
+//     "provider.token": both
+//   - "provider.device": device authorization requests, "provider.usercode": the page for the user code
 func Names(r *http.Request) []string {
 	switch r.URL.Path {
 	case discoveryPath:
@@ -191,7 +191,7 @@ func Names(r *http.Request) []string {
 	return nil
 }
 
-// at is a URL of the provider's own.
+// at returns a URL of the provider.
 func (p *Provider) at(path string, query url.Values) string {
 	return p.Issuer + path + "?" + query.Encode()
 }

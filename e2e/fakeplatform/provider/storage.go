@@ -16,7 +16,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// accessLifetime is the life of an access token, which is good for the user info and nothing else.
+// accessLifetime is how long an access token is valid, which only the user info endpoint accepts.
 const accessLifetime = time.Hour
 
 var (
@@ -24,7 +24,7 @@ var (
 	errUnsupported = errors.New("not supported here")
 )
 
-// storage keeps requests and people who signed in.
+// storage stores authorization requests and the people who signed in.
 type storage struct {
 	clients map[string]*client
 	key     *rsa.PrivateKey
@@ -49,7 +49,7 @@ func newStorage(clients map[string]*client, key *rsa.PrivateKey) *storage {
 	}
 }
 
-// request is an authorization request, and who answered it.
+// request is an authorization request and the person who signed in.
 type request struct {
 	oidc.AuthRequest
 	id       string
@@ -71,7 +71,7 @@ func (r request) GetCodeChallenge() *oidc.CodeChallenge {
 	return &oidc.CodeChallenge{Challenge: r.CodeChallenge, Method: r.CodeChallengeMethod}
 }
 
-// subjectOf is the name that the provider has for somebody, which is nothing that the platform knows.
+// subjectOf returns the provider's subject of a person, which the platform does not know.
 func subjectOf(email string) string {
 	sum := sha256.Sum256([]byte(email))
 	return "00u" + hex.EncodeToString(sum[:9])
@@ -103,7 +103,7 @@ func (s *storage) AuthRequestByID(_ context.Context, id string) (op.AuthRequest,
 	return &r, nil
 }
 
-// AuthRequestByCode uses the code up, whatever comes of it (RFC 6749 section 4.1.2).
+// AuthRequestByCode invalidates the code, even if the request fails (RFC 6749 section 4.1.2).
 func (s *storage) AuthRequestByCode(ctx context.Context, code string) (op.AuthRequest, error) {
 	s.mu.Lock()
 	id, ok := s.codes[code]
@@ -129,7 +129,7 @@ func (s *storage) DeleteAuthRequest(_ context.Context, id string) error {
 	return nil
 }
 
-// signIn notes who answered an authorization request, and reports whether it is known.
+// signIn records the person of an authorization request and reports whether the request exists.
 func (s *storage) signIn(id, email string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -189,7 +189,7 @@ func (s *storage) SetUserinfoFromToken(ctx context.Context, info *oidc.UserInfo,
 	return s.SetUserinfoFromScopes(ctx, info, subject, "", []string{oidc.ScopeEmail})
 }
 
-// signingKey is the provider's key as the library wants it, to sign with or to show.
+// signingKey is the provider's key as the library's type for signing and for publishing.
 type signingKey struct{ key any }
 
 func (signingKey) ID() string                                  { return "provider" }
@@ -212,7 +212,7 @@ func (s *storage) SignatureAlgorithms(context.Context) ([]jose.SignatureAlgorith
 
 func (s *storage) Health(context.Context) error { return nil }
 
-// What follows belongs to grants and endpoints that the provider does not have.
+// The following methods belong to grants and endpoints that the provider does not have.
 
 func (s *storage) CreateAccessAndRefreshTokens(context.Context, op.TokenRequest, string) (string, string, time.Time, error) {
 	return "", "", time.Time{}, errUnsupported
