@@ -1,4 +1,4 @@
-// Docker-credential-cgr gives Docker, Podman and other clients short-lived
+// Docker-credential-cgr provides Docker, Podman and other clients with short-lived
 // credentials for the Chainguard registry.
 package main
 
@@ -11,13 +11,13 @@ import (
 	"docker-credential-cgr/cli"
 )
 
-// version may be set by packagers: -ldflags "-X main.version=v1.2.3". Otherwise
-// the build information that Go embeds is used.
+// version can be set by packagers: -ldflags "-X main.version=v1.2.3". By default, the
+// version is that of the build information.
 var version string
 
 func main() {
-	// A client that is gone must not kill us on the last write: the exit code says
-	// what became of the answer. Not for children, which Go gives the default.
+	// If the client has ended, writing the answer must fail and not end the program. Go
+	// restores the default for child processes.
 	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(cli.Run(context.Background(), cli.Program{
 		Version: version,

@@ -15,9 +15,9 @@ func (c *Checker) checkStore() []Result {
 	store := c.Session.Keychain
 	err := store.Probe()
 	switch {
-	case errors.Is(err, keychain.ErrKeepsNothing) && c.hasOwnCredential():
+	case errors.Is(err, keychain.ErrStoresNothing) && c.hasOwnCredential():
 		return []Result{ok(check, "nothing is stored (keychain=none): each command requests a new token")}
-	case errors.Is(err, keychain.ErrKeepsNothing):
+	case errors.Is(err, keychain.ErrStoresNothing):
 		return []Result{warning(check, "nothing is stored (keychain=none), so no session outlasts a command", c.unset("keychain"))}
 	case err != nil:
 		return []Result{c.storeFailure(err)}

@@ -175,7 +175,7 @@ func TestAutoBusSilent(t *testing.T) {
 
 func TestNone(t *testing.T) {
 	k := opened(t, None)
-	if err := k.Set("n", "new-secret", time.Time{}); err == nil || !strings.Contains(err.Error(), "CHAINGUARD_KEYCHAIN=none") {
+	if err := k.Set("n", "new-secret", time.Time{}); err == nil || !strings.Contains(err.Error(), "keychain is none") {
 		t.Errorf("set: got %v, want an error that names the setting", err)
 	}
 	if _, err := k.Get("n"); err != ErrNotFound {

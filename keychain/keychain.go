@@ -19,8 +19,8 @@ var ErrNotFound = errors.New("not in the keychain")
 
 // What Set returns if nothing is stored: by choice, or since no store is available.
 var (
-	ErrKeepsNothing = errors.New("nothing is kept, by CHAINGUARD_KEYCHAIN=none")
-	ErrNoStore      = errors.New("nothing can be stored")
+	ErrStoresNothing = errors.New("nothing is stored: the setting keychain is none")
+	ErrNoStore       = errors.New("nothing can be stored")
 )
 
 // What the locks and notes beside a store return.
@@ -103,7 +103,7 @@ func open(kind Kind, service string, timeout time.Duration, dir string, noDir er
 	var candidates []candidate
 	switch kind {
 	case None:
-		candidates = []candidate{{noStore{ErrKeepsNothing}, locks, never}}
+		candidates = []candidate{{noStore{ErrStoresNothing}, locks, never}}
 	case File:
 		candidates = []candidate{files}
 	case OS:
@@ -223,7 +223,7 @@ func (k *Keychain) Delete(name string) error {
 
 // explain makes an *Error of the error of a store.
 func (k *Keychain) explain(do string, err error) error {
-	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrKeepsNothing) || errors.Is(err, ErrNoStore) {
+	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrStoresNothing) || errors.Is(err, ErrNoStore) {
 		return err
 	}
 	c := k.store.current()

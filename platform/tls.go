@@ -127,7 +127,7 @@ func proxy(req *http.Request) (*url.URL, error) {
 			continue
 		}
 		if err != nil || !isProxyAddress(value) {
-			return nil, fmt.Errorf("%s is no address of a proxy, such as http://proxy.example:3128", name)
+			return nil, fmt.Errorf("%s is not the address of a proxy, such as http://proxy.example:3128", name)
 		}
 		break
 	}

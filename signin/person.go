@@ -2,14 +2,11 @@ package signin
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"time"
 
 	"docker-credential-cgr/hint"
-	"docker-credential-cgr/platform"
 	"docker-credential-cgr/signin/prompt"
 	"docker-credential-cgr/token"
 )
@@ -28,30 +25,6 @@ func setConnection(q url.Values, provider, way string) error {
 		q.Set("idp_id", provider)
 	case connection != "":
 		q.Set("connection", connection)
-	}
-	return nil
-}
-
-// verifiedName is the hint for the name of an organization.
-var verifiedName = hint.Text("use the verified domain of the organization, such as example.com")
-
-// CheckOrganization asks the issuer (GET /orgcheck) whether people can sign in through the
-// organization with this name.
-func CheckOrganization(ctx context.Context, transport http.RoundTripper, issuer, name string) error {
-	if name == "" {
-		return hint.With(errors.New("the name of the organization is empty"), verifiedName)
-	}
-	var found bool
-	_, err := platform.Send(ctx, transport, platform.Request{
-		Method: http.MethodGet,
-		URL:    issuer + "/orgcheck?" + url.Values{"name": {name}}.Encode(),
-		Plain:  true,
-	}, &found)
-	if err != nil {
-		return fmt.Errorf("cannot check the organization %s: %w", platform.Printable(name), err)
-	}
-	if !found {
-		return hint.With(fmt.Errorf("the organization %s was not found, is not verified, or has no identity provider", platform.Printable(name)), verifiedName)
 	}
 	return nil
 }

@@ -229,7 +229,7 @@ func (s *Session) save(host, accessToken string, expires time.Time, session stor
 		return r
 	}
 	err := s.WriteCredential(r)
-	if err != nil && !errors.Is(err, keychain.ErrKeepsNothing) {
+	if err != nil && !errors.Is(err, keychain.ErrStoresNothing) {
 		s.Warn(fmt.Errorf("the token for %s is not stored: %w", host, err))
 	}
 	return r

@@ -37,7 +37,7 @@ func (s *Session) Login(ctx context.Context) (Account, error) {
 		return Account{}, err
 	}
 	if err := s.Keychain.Probe(); err != nil && // before a person signs in for nothing
-		!(s.IDToken != nil && (errors.Is(err, keychain.ErrKeepsNothing) || errors.Is(err, keychain.ErrNoStore))) {
+		!(s.IDToken != nil && (errors.Is(err, keychain.ErrStoresNothing) || errors.Is(err, keychain.ErrNoStore))) {
 		return Account{}, fmt.Errorf("a sign-in could not be stored: %w", err)
 	}
 	if before.CanRefresh(s.Now()) {
@@ -83,7 +83,7 @@ func (s *Session) signInUnlessPaused(ctx context.Context, host string, session s
 	if b := s.ReadBackoff(); b.IsActive(s.Now()) {
 		return store.Credential{}, notSignedIn("%s", b.Reason())
 	}
-	if err := s.Keychain.Probe(); err != nil && !errors.Is(err, keychain.ErrKeepsNothing) {
+	if err := s.Keychain.Probe(); err != nil && !errors.Is(err, keychain.ErrStoresNothing) {
 		return store.Credential{}, &NotSignedInError{fmt.Errorf("a sign-in could not be stored: %w", err)}
 	}
 	r, err := s.signIn(ctx, host, session)

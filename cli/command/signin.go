@@ -26,7 +26,7 @@ func (a *App) CheckOrganization(ctx context.Context) error {
 	if a.Config.OrgName == "" {
 		return nil
 	}
-	return signin.CheckOrganization(ctx, a.Transport(), a.Config.Issuer.String(), a.Config.OrgName)
+	return platform.CheckOrganization(ctx, a.Transport(), a.Config.Issuer.String(), a.Config.OrgName)
 }
 
 // SignInFunc signs the user in.

@@ -1,4 +1,4 @@
-package signin
+package platform
 
 import (
 	"io"
@@ -6,8 +6,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"docker-credential-cgr/platform"
 )
 
 func TestCheckOrganization(t *testing.T) {
@@ -37,7 +35,7 @@ func TestCheckOrganization(t *testing.T) {
 				_, _ = io.WriteString(w, test.body)
 			}))
 			defer server.Close()
-			err := CheckOrganization(t.Context(), platform.NewTransport(), server.URL, test.organization)
+			err := CheckOrganization(t.Context(), NewTransport(), server.URL, test.organization)
 			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
@@ -46,7 +44,7 @@ func TestCheckOrganization(t *testing.T) {
 			}
 		})
 	}
-	if err := CheckOrganization(t.Context(), platform.NewTransport(), "http://127.0.0.1:1", ""); err == nil || !strings.Contains(err.Error(), "empty") {
+	if err := CheckOrganization(t.Context(), NewTransport(), "http://127.0.0.1:1", ""); err == nil || !strings.Contains(err.Error(), "empty") {
 		t.Errorf("I28 empty: got %v, want it refused before anything is sent", err)
 	}
 }
