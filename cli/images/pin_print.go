@@ -20,7 +20,7 @@ func newProgress(a *command.App) func(done, all int) {
 		return func(int, int) {}
 	}
 	return func(done, all int) {
-		fmt.Fprintf(a.Stderr, "\r%s: %d of %s", command.Name, done, command.Count(all, "image"))
+		fmt.Fprintf(a.Stderr, "\r%d of %s", done, command.Count(all, "image"))
 		if done == all {
 			fmt.Fprint(a.Stderr, "\r\x1b[K")
 		}

@@ -232,7 +232,7 @@ func TestPinAtTerminal(t *testing.T) {
 	r := p.runAtTerminal("docker-credential-cgr", "images", "pin", "--dry-run", file)
 	digest := p.pointsTo("chainguard/python", "latest")
 	for _, want := range []string{
-		"1 of 1 image", "\n     b\r\n", "\n+FROM " + p.host + "/" + publicImage + "@" + digest + "\r\n", "\n # " + `\x1b]0;title\a` + "\r\n", "would change 1 reference in 1 file",
+		"1 of 1 image", "\n     b\r\n", "\n+FROM " + p.host + "/" + publicImage + "@" + digest + "\r\n", "\n # " + `\x1b]0;title\a` + "\r\n", "Would change 1 reference in 1 file",
 	} {
 		if !strings.Contains(r.stdout, want) {
 			t.Errorf("got no %q in %q", want, r.stdout)

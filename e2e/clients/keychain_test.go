@@ -189,7 +189,7 @@ func TestKeychainContract(t *testing.T) {
 	}
 	p.startKeyring(p.startBus())
 	p.set("KEYCHAIN_CONTRACT_OS=1")
-	r := p.must(test, "-test.run", "Contract/the system's own", "-test.v")
+	r := p.must(test, "-test.run", "Contract/T12 OS keychain", "-test.v")
 	if !strings.Contains(r.stdout, "--- PASS: TestContract/") || strings.Contains(r.stdout, "--- SKIP") {
 		t.Errorf("the contract was not tested: %s", r)
 	}

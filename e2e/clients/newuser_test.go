@@ -47,7 +47,7 @@ func TestNewUser(t *testing.T) {
 	// Who has a file of their own has it back as it was.
 	const own = "{ \"auths\" : {},\r\n\t\"credHelpers\":{\"gcr.io\": \"gcloud\"}, \"detachKeys\":\"ctrl-e,e\" }"
 	p.writeConfig(own)
-	screen.runs("docker-credential-cgr configure-docker", "you are signed in already")
+	screen.runs("docker-credential-cgr configure-docker", "Already signed in")
 	p.pullsInTerminal(screen, "docker pull ")
 	screen.runs("docker-credential-cgr configure-docker --remove")
 	if text, err := os.ReadFile(p.configFile()); string(text) != own {

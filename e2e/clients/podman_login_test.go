@@ -63,7 +63,7 @@ func wantLogin(t *testing.T, client string, r result) {
 	if r.code != 0 || !strings.Contains(r.stdout, "Login Succeeded!") {
 		t.Fatalf("got %s", r)
 	}
-	if !strings.Contains(r.stderr, "not signed in: "+client+" login stores another credential") {
+	if !strings.Contains(r.stderr, "not signed in: "+client+" login is about to store another credential") {
 		t.Errorf("the helper was not asked, or says something else: %s", r)
 	}
 }
