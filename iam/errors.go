@@ -117,6 +117,17 @@ func (e *NotFoundError) Error() string {
 
 func (e *NotFoundError) Unwrap() error { return e.Err }
 
+// Hints returns the command that lists what there is.
+func (e *NotFoundError) Hints() []hint.Hint {
+	switch e.What {
+	case "identity":
+		return []hint.Hint{hint.Do(hint.ListIdentities)}
+	case "pull token":
+		return []hint.Hint{hint.Do(hint.ListPullTokens)}
+	}
+	return nil
+}
+
 // ManyError reports that several groups are possible, so that the user must choose.
 type ManyError struct {
 	Name   string  // that all of them have; empty if none was given

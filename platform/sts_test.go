@@ -119,8 +119,8 @@ func TestRefreshEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// A token that is for somebody or something else is HasCode, and what it says of
-// itself is shown escaped.
+// A token for another account or audience is refused, and the error shows its claims
+// escaped.
 func TestCheckedTokens(t *testing.T) {
 	f := newFixture(t)
 	end := f.now.Add(time.Hour).Unix()

@@ -9,7 +9,7 @@ import (
 	"docker-credential-cgr/iam"
 )
 
-// lets says whether the service would let in a subject, by the whole value.
+// lets reports whether the service accepts a subject, which must match as a whole.
 func lets(m iam.ClaimMatch, subject string) bool {
 	if m.Subject != "" {
 		return subject == m.Subject

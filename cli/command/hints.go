@@ -26,7 +26,7 @@ func HintText(h hint.Hint) string {
 	}
 	text := Name + " " + actions[h.Action]
 	if h.Argument != "" {
-		text += " " + h.Argument
+		text += " " + hint.Quote(h.Argument)
 	}
 	return text
 }

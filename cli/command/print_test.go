@@ -22,6 +22,7 @@ func TestOneLine(t *testing.T) {
 		{"P1 joined twice", errors.Join(errors.Join(a, b), a), "first; second; first"},
 		{"P1 joined and wrapped", fmt.Errorf("cannot do it: %w", errors.Join(a, b)), "cannot do it: first; second"},
 		{"a hint", fmt.Errorf("cannot do it: %w", hint.With(a, hint.Do(hint.SignIn))), "cannot do it: first (hint: docker-credential-cgr login)"},
+		{"an argument for a shell", hint.With(a, hint.Do(hint.RevokePullToken, "$(id)")), "first (hint: docker-credential-cgr pull-token revoke '$(id)')"},
 		{"two hints", hint.With(a, hint.Text("unset X"), hint.Do(hint.RevokePullToken, "id")),
 			"first (hint: unset X; docker-credential-cgr pull-token revoke id)"},
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"docker-credential-cgr/hint"
 )
 
 // CanAsk reports whether the user can be asked a question.
@@ -21,7 +23,7 @@ func (a *App) CheckConfirm(yes bool, action string) error {
 	if yes || a.CanAsk() {
 		return nil
 	}
-	return Usagef("refusing to %s without confirmation (not a terminal); add --yes", action)
+	return hint.With(Usagef("refusing to %s without confirmation (not a terminal)", action), hint.Text("add --yes"))
 }
 
 // Confirm asks a question before an action that cannot be undone, unless yes is set.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"docker-credential-cgr/cli/command"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/workload"
@@ -229,7 +230,7 @@ func confirmReview(ctx context.Context, a *command.App, i iam.Identity, yes bool
 	case a.CanAsk():
 		return a.Confirm(ctx, false, question)
 	case len(review.Accepts) > 0:
-		return command.Usagef("refusing to accept more ID tokens than probably intended without confirmation (not a terminal); add --yes")
+		return hint.With(command.Usagef("refusing to accept more ID tokens than probably intended without confirmation (not a terminal)"), hint.Text("add --yes"))
 	}
 	return nil
 }
