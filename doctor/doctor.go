@@ -176,7 +176,7 @@ func hintsOf(err error, fix ...hint.Hint) []hint.Hint {
 func newResult(check string, status Status, message string, fix []hint.Hint) Result {
 	r := Result{Check: check, Status: status, Message: printable(message)}
 	for _, h := range fix {
-		h.Text, h.Argument = printable(h.Text), printable(h.Argument)
+		h.Text, h.Arguments = printable(h.Text), printable(h.Arguments)
 		r.Fix = append(r.Fix, h)
 	}
 	return r

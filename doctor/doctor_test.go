@@ -125,7 +125,7 @@ func fixText(r Result) string {
 	for _, h := range r.Fix {
 		text := h.Text
 		if verb, ok := verbs[h.Action]; ok {
-			text = strings.TrimSpace(name + " " + verb + " " + h.Argument)
+			text = strings.TrimSpace(name + " " + verb + " " + h.Arguments)
 		}
 		fixes = append(fixes, text)
 	}

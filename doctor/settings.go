@@ -31,7 +31,7 @@ func (c *Checker) checkSettings() []Result {
 		} {
 			if needed.value == "" {
 				results = append(results, failure(check, "auth.oidc.issuer is set without "+needed.property,
-					hint.Do(hint.SetSetting, needed.property+" ID")))
+					hint.Do(hint.SetSetting, needed.property, "ID")))
 			}
 		}
 	}

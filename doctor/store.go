@@ -44,7 +44,7 @@ func describeStore(store, missing string, volatile bool) Result {
 		return ok(check, "secrets are stored in the %s%s, which is in memory: a restart clears it", store, reason)
 	case missing != "": // files are the last resort
 		return warning(check, fmt.Sprintf("secrets are stored in the %s%s, where every program that you run can read them", store, reason),
-			hint.Text("start a keyring, such as gnome-keyring, or accept the files"), hint.Do(hint.SetSetting, "keychain file"))
+			hint.Text("start a keyring, such as gnome-keyring, or accept the files"), hint.Do(hint.SetSetting, "keychain", "file"))
 	}
 	return ok(check, "secrets are stored in the %s", store)
 }
@@ -56,7 +56,7 @@ func (c *Checker) storeFailure(err error) Result {
 		return warning(check, err.Error()+": each command requests a new token", hint.Of(err)...)
 	}
 	if c.Config.Keychain == config.KeychainOS || c.Config.Keychain == config.KeychainKernel {
-		return failed(check, err, c.unset("keychain"), hint.Do(hint.SetSetting, "keychain file"))
+		return failed(check, err, c.unset("keychain"), hint.Do(hint.SetSetting, "keychain", "file"))
 	}
 	return failed(check, err, hint.Text("set HOME (or XDG_STATE_HOME) to a directory that you can write to"))
 }

@@ -7,13 +7,14 @@ package hint
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Action is something that a command of this program does. Which command that is, only
 // package cli/command knows.
 type Action int
 
-// The actions that hints suggest, with their argument in parentheses.
+// The actions that hints suggest, with their arguments in parentheses.
 const (
 	SignIn Action = iota + 1
 	ConfigureDocker
@@ -32,18 +33,18 @@ const (
 
 // Hint is one thing to do next: an action of this program, or a text.
 type Hint struct {
-	Action   Action // zero if Text says what to do
-	Argument string // of the Action
-	Text     string // a command of another program, or a sentence without a period
+	Action    Action // zero if Text says what to do
+	Arguments string // of the Action, quoted for a shell
+	Text      string // a command of another program, or a sentence without a period
 }
 
-// Do returns the hint to run the command for an action.
-func Do(action Action, argument ...string) Hint {
-	h := Hint{Action: action}
-	if len(argument) > 0 {
-		h.Argument = argument[0]
+// Do returns the hint to run the command for an action with arguments.
+func Do(action Action, arguments ...string) Hint {
+	quoted := make([]string, len(arguments))
+	for i, argument := range arguments {
+		quoted[i] = Quote(argument)
 	}
-	return h
+	return Hint{Action: action, Arguments: strings.Join(quoted, " ")}
 }
 
 // Text returns a hint that is a command of another program, or a sentence.

@@ -18,7 +18,7 @@ func TestOf(t *testing.T) {
 		{"no hint", errors.New("x"), nil},
 		{"wrapped", fmt.Errorf("outer: %w", inner), []Hint{{Text: "chmod u+r f"}, {Action: SignIn}}},
 		{"outermost first, each once", With(fmt.Errorf("outer: %w", inner), Do(RevokePullToken, "id"), Do(SignIn)),
-			[]Hint{{Action: RevokePullToken, Argument: "id"}, {Action: SignIn}, {Text: "chmod u+r f"}}},
+			[]Hint{{Action: RevokePullToken, Arguments: "id"}, {Action: SignIn}, {Text: "chmod u+r f"}}},
 		{"joined", errors.Join(errors.New("x"), inner), []Hint{{Text: "chmod u+r f"}, {Action: SignIn}}},
 		{"two verbs", fmt.Errorf("%w; %w", inner, With(errors.New("y"), Do(ShowStatus))), []Hint{{Text: "chmod u+r f"}, {Action: SignIn}, {Action: ShowStatus}}},
 	}

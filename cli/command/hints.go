@@ -25,8 +25,8 @@ func HintText(h hint.Hint) string {
 		return h.Text
 	}
 	text := Name + " " + actions[h.Action]
-	if h.Argument != "" {
-		text += " " + hint.Quote(h.Argument)
+	if h.Arguments != "" {
+		text += " " + h.Arguments
 	}
 	return text
 }
