@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -57,6 +58,8 @@ type Checker struct {
 	EUID      int                          // effective user; -1 on Windows
 	Transport http.RoundTripper            // platform.NewTransport
 	Now       func() time.Time
+
+	running sync.WaitGroup // the checks of files and the store, those that are abandoned included
 }
 
 // How long the checks may take. All together end within 20 s, even if the network or a
@@ -87,7 +90,7 @@ func (c *Checker) Run(ctx context.Context, image string) []Result {
 	results := c.checkFiles(ctx)
 	var stored []Result
 	if c.Session != nil {
-		stored = withTimeout(ctx, storeTimeout, "store", c.checkStore)
+		stored = c.withTimeout(ctx, storeTimeout, "store", c.checkStore)
 	} else {
 		stored = []Result{failed("store", c.SessionErr, hint.Text("set HOME to your home directory"))}
 	}
@@ -106,23 +109,23 @@ func (c *Checker) Run(ctx context.Context, image string) []Result {
 
 // checkFiles runs the checks that only need files and settings.
 func (c *Checker) checkFiles(ctx context.Context) []Result {
-	results := withTimeout(ctx, filesTimeout, "program", c.checkProgram)
+	results := c.withTimeout(ctx, filesTimeout, "program", c.checkProgram)
 	results = append(results, c.checkSettings()...)
 	if c.Config.Registry == nil {
 		return append(results, skipped("docker", "the registry is not known"))
 	}
-	results = append(results, withTimeout(ctx, filesTimeout, "docker", c.checkDocker)...)
-	results = append(results, withTimeout(ctx, filesTimeout, "podman", c.checkPodman)...)
-	return append(results, withTimeout(ctx, filesTimeout, "regctl", c.checkRegctl)...)
+	results = append(results, c.withTimeout(ctx, filesTimeout, "docker", c.checkDocker)...)
+	results = append(results, c.withTimeout(ctx, filesTimeout, "podman", c.checkPodman)...)
+	return append(results, c.withTimeout(ctx, filesTimeout, "regctl", c.checkRegctl)...)
 }
 
 // withTimeout runs a check that may hang, such as on a file server that is down. It
 // abandons the check after the timeout.
-func withTimeout(ctx context.Context, timeout time.Duration, check string, run func() []Result) []Result {
+func (c *Checker) withTimeout(ctx context.Context, timeout time.Duration, check string, run func() []Result) []Result {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	done := make(chan []Result, 1)
-	go func() { done <- run() }()
+	c.running.Go(func() { done <- run() })
 	select {
 	case results := <-done:
 		return results

@@ -25,8 +25,8 @@ import (
 // now is the time in these tests.
 var now = time.Date(2026, time.November, 22, 12, 0, 0, 0, time.UTC)
 
-// patient is somebody whose platform answers as it should, with a file store and a
-// home of their own, and nothing in PATH.
+// newChecker returns a Checker for a platform that answers as it should, with a file store
+// and a home directory of its own, and nothing in PATH.
 func newChecker(t *testing.T) *Checker {
 	t.Helper()
 	home := t.TempDir()
@@ -40,6 +40,7 @@ func newChecker(t *testing.T) *Checker {
 		Transport: platform.NewTransport(),
 		Now:       func() time.Time { return now },
 	}
+	t.Cleanup(p.running.Wait) // an abandoned check may still write below home
 	p.Config, p.ConfigErr = config.Read(config.Sources{Getenv: p.Getenv})
 	if p.ConfigErr != nil {
 		t.Fatal(p.ConfigErr)
@@ -52,7 +53,7 @@ func newChecker(t *testing.T) *Checker {
 	return p
 }
 
-// session is nobody's.
+// session returns a session that nobody has signed in to.
 func session(t *testing.T, p *Checker, kind keychain.Kind) *token.Session {
 	t.Helper()
 	k, err := keychain.Open(kind, name, 100*time.Millisecond)
@@ -219,7 +220,10 @@ func TestRunBounded(t *testing.T) {
 	p := newChecker(t)
 	silent := blackHole(t)
 	p.Config.Issuer, p.Config.API, p.Config.Registry = silent, silent, silent
-	p.LookPath = func(string) (string, error) { select {} }
+	p.LookPath = func(string) (string, error) {
+		<-t.Context().Done()
+		return "", t.Context().Err()
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	results := p.Run(ctx, "")
