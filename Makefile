@@ -15,8 +15,9 @@ build: ## Build bin/docker-credential-cgr, as it is shipped
 	CGO_ENABLED=0 $(GO) build $(SHIPPED) -o $(BIN) .
 
 .PHONY: install
-install: ## Install into Go's bin folder, which has to be in PATH
+install: ## Install into Go's bin folder
 	CGO_ENABLED=0 $(GO) install $(SHIPPED) .
+	@release/check-path.sh "$$($(GO) env GOBIN)" "$$($(GO) env GOPATH)/bin"
 
 .PHONY: demo
 demo: ## Sign in and pull a private image, on a fake platform
@@ -45,10 +46,26 @@ bench: ## Measure against the budgets; writes docs/benchmarks.md
 	sh e2e/install.sh
 	cd e2e && $(GO) run ./bench
 
+.PHONY: release
+release: ## Build all files of a release into dist/, from a tagged commit
+	cd release && $(GO) run . -output ../dist -url "$(RELEASES)"
+
+.PHONY: release-test
+release-test: ## Test the release for this machine, and its installer
+	cd release && $(GO) test $(TESTFLAGS) -count=1 ./...
+
+.PHONY: release-dry-run
+release-dry-run: ## Build all files of a release twice, in two folders, and compare them
+	release/dry-run.sh
+
+.PHONY: rename
+rename: ## Give the project its address: make rename HOME=example.org/owner/docker-credential-cgr
+	@release/rename.sh "$(HOME)"
+
 .PHONY: lint
 lint: ## Formatting, vet and staticcheck, for every system that is shipped
 	.ci/lint
 
 .PHONY: help
 help:
-	@grep -hE '^[a-z0-9]+: .*##' $(MAKEFILE_LIST) | sed 's/: .*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed 's/: .*## /\t/' | expand -t 20

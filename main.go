@@ -21,6 +21,7 @@ func main() {
 	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(cli.Run(context.Background(), cli.Program{
 		Version: version,
+		Name:    os.Args[0],
 		Args:    os.Args[1:],
 		Stdin:   os.Stdin,
 		Stdout:  os.Stdout,

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"runtime/debug"
+	"slices"
 
 	"github.com/docker/docker-credential-helpers/credentials"
 
@@ -28,7 +29,8 @@ const (
 // Program is one run of the program.
 type Program struct {
 	Version               string
-	Args                  []string // without the program's name
+	Name                  string   // by which the program was called, such as a path
+	Args                  []string // without the name
 	Stdin, Stdout, Stderr *os.File
 	Signals               []os.Signal // signals that stop the program
 }
@@ -36,6 +38,13 @@ type Program struct {
 // Run runs the program and returns its exit code.
 func Run(ctx context.Context, p Program) int {
 	harden()
+	if p.isPlugin() {
+		if slices.Equal(p.Args, []string{pluginMetadata}) {
+			a := p.app()
+			return exit(ctx, a, p.describePlugin(a))
+		}
+		p.Args = pluginArgs(p.Args)
+	}
 	if len(p.Args) == 0 {
 		return p.runCommand(ctx)
 	}

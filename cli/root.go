@@ -36,6 +36,9 @@ func (p Program) runCommand(ctx context.Context) int {
 	return exit(ctx, a, root.ExecuteContext(ctx))
 }
 
+// Commands returns all commands, for man pages and completions.
+func Commands(version string) *cobra.Command { return newRoot(new(command.App), version) }
+
 func newRoot(a *command.App, version string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   command.Name,
