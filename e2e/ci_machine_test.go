@@ -1,7 +1,14 @@
 package e2e
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
 	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -42,7 +49,7 @@ func newMachine(t *testing.T, built string) *machine {
 		store: filepath.Join(".local", "state", program.Name) + string(filepath.Separator),
 	}
 	t.Cleanup(func() { _ = platform.Close() })
-	for _, name := range []string{"administrator", "home", "root", "bin", "tools", "job"} {
+	for _, name := range []string{"administrator", "home", "root", "bin", "tools", "job", "runner"} {
 		if err := os.Mkdir(m.path(name), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +60,9 @@ func newMachine(t *testing.T, built string) *machine {
 	if dir := os.Getenv("GOCOVERDIR"); dir != "" {
 		settings = append(settings, "GOCOVERDIR="+dir)
 	}
-	path := strings.Join([]string{m.path("tools"), m.path("bin"), os.Getenv("PATH")}, string(os.PathListSeparator))
+	// The last of these are GitHub's, for actions.
+	path := strings.Join([]string{m.path("tools"), m.path("bin"), m.path("runner/docker-credential-cgr/bin"), os.Getenv("PATH")}, string(os.PathListSeparator))
+	settings = append(settings, "GITHUB_ACTION_PATH="+program.Root(), "RUNNER_TEMP="+m.path("runner"), "GITHUB_PATH="+m.path("runner/path"))
 	m.environ = append(settings, "PATH="+path, "HOME="+m.path("home"), "CI=true", "BROWSER=visit", "WINDOWS="+m.path("windows"))
 
 	for _, name := range []string{"docker", "crane", "curl", "wget", "circleci", "buildkite-agent"} {
@@ -75,11 +84,44 @@ func (m *machine) addTool(name, script string) {
 	}
 }
 
-// serveProgram serves the program over HTTP and returns the base URL.
-func (m *machine) serveProgram() string {
-	files := httptest.NewServer(http.FileServer(http.Dir(m.built)))
-	m.t.Cleanup(files.Close)
-	return files.URL
+// serveRelease serves the installer and an archive with the program over HTTP, as a release has
+// them, and returns the URL of the folder.
+func (m *machine) serveRelease() string {
+	m.t.Helper()
+	binary, err := os.ReadFile(filepath.Join(m.built, program.Name))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	installer, err := os.ReadFile(filepath.Join(program.Root(), "install.sh"))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	var archive bytes.Buffer
+	compressed := gzip.NewWriter(&archive)
+	files := tar.NewWriter(compressed)
+	err = files.WriteHeader(&tar.Header{Name: program.Name, Mode: 0o755, Size: int64(len(binary))})
+	if err == nil {
+		_, err = files.Write(binary)
+	}
+	if err := errors.Join(err, files.Close(), compressed.Close()); err != nil {
+		m.t.Fatal(err)
+	}
+	name := fmt.Sprintf("%s_1.0.0_%s_%s.tar.gz", program.Name, runtime.GOOS, runtime.GOARCH)
+	release := map[string]string{
+		"/install.sh":    string(installer),
+		"/" + name:       archive.String(),
+		"/checksums.txt": fmt.Sprintf("%x  %s\n", sha256.Sum256(archive.Bytes()), name),
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, found := release[r.URL.Path]
+		if !found {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = io.WriteString(w, text)
+	}))
+	m.t.Cleanup(server.Close)
+	return server.URL
 }
 
 // install puts the program into PATH.

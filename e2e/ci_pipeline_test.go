@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -70,14 +72,61 @@ func readGitHub(text string) (p pipeline, err error) {
 		Env         map[string]string
 		Jobs        map[string]struct {
 			RunsOn string `yaml:"runs-on"`
-			Steps  []struct{ Name, Run string }
+			Steps  []struct {
+				Name, Run, Uses string
+				With            map[string]string
+			}
 		}
 	}](text)
 	p.environ, p.mayAskForIDTokens = file.Env, file.Permissions["id-token"] == "write"
 	for _, step := range file.Jobs["pull"].Steps {
-		p.scripts = append(p.scripts, step.Run)
+		if step.Uses == "" {
+			p.scripts = append(p.scripts, step.Run)
+			continue
+		}
+		scripts, readErr := readAction(step.With)
+		p.scripts, err = append(p.scripts, scripts...), errors.Join(err, readErr)
 	}
 	return p, err
+}
+
+// readAction returns the scripts of this project's GitHub Action on Linux, with the values of its
+// inputs.
+func readAction(with map[string]string) (scripts []string, err error) {
+	text, err := os.ReadFile(filepath.Join(program.Root(), "action.yml"))
+	if err != nil {
+		return nil, err
+	}
+	action, err := decode[struct {
+		Name, Description string
+		Inputs            map[string]struct{ Description, Default string }
+		Runs              struct {
+			Using string
+			Steps []struct {
+				Name, If, Shell, Run string
+				Env                  map[string]string
+			}
+		}
+	}](string(text))
+	for name := range with {
+		if _, found := action.Inputs[name]; !found {
+			err = errors.Join(err, fmt.Errorf("the action has no input %s", name))
+		}
+	}
+	for _, step := range action.Runs.Steps {
+		if step.Shell != "bash" {
+			continue
+		}
+		script := ""
+		for variable, value := range step.Env {
+			for name, input := range action.Inputs {
+				value = strings.ReplaceAll(value, "${{ inputs."+name+" }}", cmp.Or(with[name], input.Default))
+			}
+			script += "export " + variable + "='" + value + "'\n"
+		}
+		scripts = append(scripts, script+step.Run)
+	}
+	return scripts, err
 }
 
 func readGitLab(text string) (p pipeline, err error) {

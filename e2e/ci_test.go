@@ -118,7 +118,8 @@ func TestPagesAreRun(t *testing.T) {
 		}
 	}
 	for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(string(index), -1) {
-		if _, err := os.Stat(filepath.Join(program.Root(), "docs", "ci", link[1])); err != nil {
+		page, _, _ := strings.Cut(link[1], "#")
+		if _, err := os.Stat(filepath.Join(program.Root(), "docs", "ci", page)); err != nil {
 			t.Errorf("README.md has a broken link: %v", err)
 		}
 	}
@@ -150,7 +151,9 @@ func (m *machine) prepare(j ciJob) *ciRun {
 		"https://cgr.dev/", m.platform.Registry+"/", "cgr.dev/", m.platform.RegistryHost()+"/",
 		"ORGANIZATION", fakeplatform.Organization,
 		"YOUR_IDENTITY_ID", r.identity, "issuer.enforce.dev", m.platform.IssuerHost(),
-		"https://files.example.com", m.serveProgram(), "/usr/local/bin/", m.path("bin")+"/",
+		"https://files.example.com/docker-credential-cgr", m.serveRelease(),
+		`install.sh" | sh`, `install.sh" | sh -s -- --dir `+m.path("bin"),
+		`sudo RELEASES="$RELEASES" sh`, `sudo RELEASES="$RELEASES" sh -s -- --dir `+m.path("bin"),
 		"GCE_METADATA_HOST=metadata.google.internal", m.platform.GoogleEnviron()[0])
 	for _, n := range j.blocks {
 		read := j.read

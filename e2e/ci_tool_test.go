@@ -94,10 +94,12 @@ func download(args []string) error {
 	var address, file, header string
 	for i := 0; i < len(args); i++ {
 		switch args[i] {
-		case "-fsS":
-		case "-fsSLo", "-qO": // of curl, and of wget
+		case "-fsS", "-fsSL", "-qO-":
+		case "-o":
 			i++
 			file = args[i]
+		case "--retry", "--proto":
+			i++
 		case "-H":
 			i++
 			header = args[i]

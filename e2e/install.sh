@@ -36,6 +36,8 @@ jq jq
 pass pass
 gpg gnupg
 curl curl
+debootstrap debootstrap
+rpm rpm
 LIST
 has crun || has runc || missing="$missing crun"
 if ! has docker; then

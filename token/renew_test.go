@@ -377,7 +377,7 @@ func TestKept(t *testing.T) {
 		{"an hour", time.Hour, time.Hour},
 		{"I43 a year", 365 * 24 * time.Hour, store.MaxStored},
 		{"I43 none", nil, 0},
-		{"I43 the year 9999", 253402300799, 0},
+		{"I43 the year 9999", int64(253402300799), 0},
 		{"I43 1e300", 1e300, 0},
 		{"I43 negative", -1, 0},
 		{"I43 text", "tomorrow", 0},

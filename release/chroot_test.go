@@ -1,0 +1,149 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// chroot is a Debian with nothing but its package manager.
+type chroot struct {
+	t      *testing.T
+	folder string
+}
+
+func newChroot(t *testing.T) *chroot {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("slow")
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root can make a chroot")
+	}
+	if _, err := exec.LookPath("debootstrap"); err != nil {
+		t.Skip("debootstrap is not installed")
+	}
+	folder := t.TempDir()
+	if out, err := exec.Command("debootstrap", "--variant=minbase", "stable", folder).CombinedOutput(); err != nil {
+		t.Fatalf("debootstrap: %v\n%s", err, out)
+	}
+	// debootstrap leaves mounts behind if it was stopped.
+	t.Cleanup(func() { _ = exec.Command("umount", filepath.Join(folder, "proc")).Run() })
+	return &chroot{t, folder}
+}
+
+// run runs a program in the chroot and returns its output.
+func (c *chroot) run(environ []string, args ...string) string {
+	c.t.Helper()
+	command := exec.Command("chroot", append([]string{c.folder}, args...)...)
+	command.Env = append([]string{"HOME=/root", "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive"}, environ...)
+	out, err := command.CombinedOutput()
+	if err != nil {
+		c.t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// copy copies a file into the chroot's root folder.
+func (c *chroot) copy(path string) {
+	c.t.Helper()
+	if err := os.WriteFile(filepath.Join(c.folder, filepath.Base(path)), read(c.t, path), 0o755); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// checkInstalled checks that files exist, and that the program and its completion work.
+func (c *chroot) checkInstalled(files ...string) {
+	c.t.Helper()
+	for _, name := range files {
+		if _, err := os.Lstat(filepath.Join(c.folder, name)); err != nil {
+			c.t.Error(err)
+		}
+	}
+	if version := c.run(nil, program, "version"); version != program+" v"+testVersion+"\n" {
+		c.t.Errorf("got the version %q", version)
+	}
+	if out := c.run(nil, "bash", "-c", ". "+files[0]+" && complete -p "+program); !strings.Contains(out, "complete -o") {
+		c.t.Errorf("got the completion %q", out)
+	}
+}
+
+// checkRemoved checks that no file with the program's name is left below root.
+func checkRemoved(t *testing.T, root string) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && strings.Contains(d.Name(), "docker-c") && filepath.Dir(path) != root && !strings.Contains(path, "/var/lib/dpkg/") {
+			t.Errorf("%s was left behind", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// A machine without curl, wget and man.
+func TestChroot(t *testing.T) {
+	release := hostRelease(t)
+	c := newChroot(t)
+	server := httptest.NewServer(http.FileServer(http.Dir(release)))
+	defer server.Close()
+	c.copy("../install.sh")
+
+	releases := []string{"RELEASES=" + server.URL}
+	if out := c.run(releases, "sh", "/install.sh"); !strings.Contains(out, "Installed "+program+" "+testVersion+" in /usr/local/bin.") || strings.Contains(out, "warning") {
+		t.Errorf("install.sh printed %q", out)
+	}
+	c.checkInstalled("/usr/local/share/bash-completion/completions/"+program, "/usr/local/share/man/man1/"+program+".1",
+		"/usr/local/lib/docker/cli-plugins/docker-cgr")
+	c.run(nil, "sh", "/install.sh", "--uninstall")
+	checkRemoved(t, c.folder)
+
+	deb := fmt.Sprintf("%s_%s-1_%s.deb", program, testVersion, hostTarget.arch)
+	c.copy(filepath.Join(release, deb))
+	c.run(nil, "dpkg", "-i", "/"+deb)
+	c.checkInstalled("/usr/share/bash-completion/completions/"+program, "/usr/share/man/man1/"+program+".1.gz", dockerPlugins+"/docker-cgr")
+	c.run(nil, "dpkg", "--purge", program)
+	checkRemoved(t, c.folder)
+}
+
+func TestRPM(t *testing.T) {
+	if _, err := exec.LookPath("rpm"); err != nil {
+		t.Skip("rpm is not installed")
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root can install a package")
+	}
+	found, err := filepath.Glob(filepath.Join(hostRelease(t), "*.rpm"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("got the packages %v, %v", found, err)
+	}
+	root := t.TempDir()
+	rpm := func(args ...string) string {
+		t.Helper()
+		out, err := exec.Command("rpm", append([]string{"--root", root, "--dbpath", "/var/lib/rpm"}, args...)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("rpm %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+		return string(out)
+	}
+	rpm("--install", "--nosignature", found[0])
+	out, err := exec.Command(filepath.Join(root, "usr/bin", program), "version").CombinedOutput()
+	if err != nil || string(out) != program+" v"+testVersion+"\n" {
+		t.Errorf("version: got %q, %v", out, err)
+	}
+	if link, err := os.Readlink(filepath.Join(root, dockerPlugins, "docker-cgr")); err != nil || link != "/usr/bin/"+program {
+		t.Errorf("docker-cgr: got %q, %v", link, err)
+	}
+	if files := rpm("--query", "--list", program); !strings.Contains(files, "/usr/share/man/man1/"+program+".1.gz") {
+		t.Errorf("got the files\n%s", files)
+	}
+	rpm("--erase", program)
+	checkRemoved(t, root)
+}
