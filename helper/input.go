@@ -21,49 +21,31 @@ const maxInput = 64 << 10
 // inputTimeout is how long a client may take to write its input and close it.
 const inputTimeout = 10 * time.Second
 
-// errTimeout is the error if the client does not close its end in time.
-var errTimeout = fmt.Errorf("it did not end within %s", inputTimeout)
-
 // readInput reads all of in, which must end within timeout, unless that is 0.
 func readInput(in io.Reader, timeout time.Duration) ([]byte, error) {
+	var text []byte
+	var err error
+	done := make(chan struct{})
+	go func() { // which a client that never closes its end leaves reading
+		defer close(done)
+		text, err = io.ReadAll(io.LimitReader(in, maxInput+1))
+	}()
+	var expired <-chan time.Time
 	if timeout > 0 {
-		in = withDeadline(in, time.Now().Add(timeout))
+		expired = time.After(timeout)
 	}
-	text, err := io.ReadAll(io.LimitReader(in, maxInput+1))
-	if err != nil {
+	select {
+	case <-expired:
+		return nil, fmt.Errorf("cannot read standard input: it did not end within %s", timeout)
+	case <-done:
+	}
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("cannot read standard input: %w", err)
-	}
-	if len(text) > maxInput {
+	case len(text) > maxInput:
 		return nil, fmt.Errorf("standard input is over %d bytes", maxInput)
 	}
 	return text, nil
-}
-
-// abandonReader reads in a goroutine, which it abandons at the deadline.
-type abandonReader struct {
-	in       io.Reader
-	deadline time.Time
-}
-
-func (r *abandonReader) Read(b []byte) (int, error) {
-	type result struct {
-		n   int
-		err error
-	}
-	own := make([]byte, len(b)) // the caller may use b again after Read returns
-	done := make(chan result, 1)
-	go func() {
-		n, err := r.in.Read(own)
-		done <- result{n, err}
-	}()
-	timer := time.NewTimer(time.Until(r.deadline))
-	defer timer.Stop()
-	select {
-	case got := <-done:
-		return copy(b, own[:got.n]), got.err
-	case <-timer.C:
-		return 0, errTimeout
-	}
 }
 
 // parseServer checks the one line that get and erase read. The library's own reader joins
@@ -94,64 +76,35 @@ func isForbidden(r rune) bool {
 	return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp) || r == 0xFEFF
 }
 
-// parseCredential parses the JSON object that store reads: it must have only strings, no
-// name twice in any letter case, and nothing after it. encoding/json would use the last of
-// two values, and ignore what follows.
-func parseCredential(input []byte) (credentials.Credentials, error) {
-	var c credentials.Credentials
-	if len(bytes.TrimSpace(input)) == 0 {
-		return c, credentials.NewErrCredentialsMissingServerURL()
-	}
-	if !utf8.Valid(input) {
-		return c, errors.New("the credential is not UTF-8 text")
-	}
-	dec := json.NewDecoder(bytes.NewReader(input))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return c, errFormat
-	}
-	seen := map[string]bool{}
-	for dec.More() {
-		key, err := stringToken(dec)
-		if err != nil {
-			return c, err
-		}
-		value, err := stringToken(dec)
-		if err != nil {
-			return c, err
-		}
-		name := strings.ToLower(key)
-		if seen[name] {
-			return c, fmt.Errorf("the credential has %q twice", name)
-		}
-		seen[name] = true
-		switch name {
-		case "serverurl":
-			c.ServerURL = value
-		case "username":
-			c.Username = value
-		case "secret":
-			c.Secret = value
-		}
-	}
-	if _, err := dec.Token(); err != nil { // the closing brace
-		return c, errFormat
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return c, errors.New("something follows the credential's JSON")
-	}
-	return c, checkCredential(c)
-}
-
 // errFormat does not quote the input, which has a secret.
 var errFormat = errors.New(`the credential is not JSON of the form {"ServerURL":"…","Username":"…","Secret":"…"}`)
 
-func stringToken(dec *json.Decoder) (string, error) {
-	t, err := dec.Token()
-	text, ok := t.(string)
-	if err != nil || !ok {
-		return "", errFormat
+// jsonField is a string that a JSON object has once. Without it, encoding/json would use the
+// last of two values, also if their names differ in letter case.
+type jsonField struct {
+	text  string
+	isSet bool
+}
+
+func (f *jsonField) UnmarshalJSON(text []byte) error {
+	if f.isSet {
+		return errFormat
 	}
-	return text, nil
+	f.isSet = true
+	return json.Unmarshal(text, &f.text)
+}
+
+// parseCredential parses the JSON object that store reads.
+func parseCredential(input []byte) (credentials.Credentials, error) {
+	if len(bytes.TrimSpace(input)) == 0 {
+		return credentials.Credentials{}, credentials.NewErrCredentialsMissingServerURL()
+	}
+	var fields struct{ ServerURL, Username, Secret jsonField }
+	if !utf8.Valid(input) || json.Unmarshal(input, &fields) != nil {
+		return credentials.Credentials{}, errFormat
+	}
+	c := credentials.Credentials{ServerURL: fields.ServerURL.text, Username: fields.Username.text, Secret: fields.Secret.text}
+	return c, checkCredential(c)
 }
 
 func checkCredential(c credentials.Credentials) error {
