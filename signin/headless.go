@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
@@ -36,7 +37,8 @@ type Headless struct {
 }
 
 const (
-	pollEvery = 2 * time.Second
+	pollEvery   = 2 * time.Second
+	pollTimeout = 8 * time.Second // of one poll
 	// exchangeTries is how often the ID token is exchanged, so that the person need not
 	// sign in again.
 	exchangeTries = 3
@@ -86,17 +88,20 @@ func (h *Headless) show(address string) *prompt.Prompt {
 
 // await polls until the sign-in is finished, or until end. Temporary errors do not end it.
 func (h *Headless) await(ctx context.Context, code string, p *prompt.Prompt, end time.Time) (sealedToken, error) {
-	every := h.Every
-	if every == 0 {
-		every = pollEvery
-	}
 	request := platform.Request{
 		Method: http.MethodGet,
 		URL:    h.STS.Issuer + "/sts/headless_sessions?" + url.Values{"code": {code}}.Encode(),
 	}
 	var sealed sealedToken
 	w := poller{prompt: p, wait: h.Wait, end: end, now: h.Now, debug: h.Debug}
-	err := w.poll(ctx, func() time.Duration { return every }, func(ctx context.Context) error {
+	err := w.poll(ctx, func(ctx context.Context) error {
+		select {
+		case <-time.After(cmp.Or(h.Every, pollEvery)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		ctx, cancel := context.WithTimeout(ctx, pollTimeout)
+		defer cancel()
 		_, err := platform.Send(ctx, h.STS.Transport, request, &sealed)
 		switch {
 		case err == nil:

@@ -23,39 +23,22 @@ var errPending = errors.New("the person has not signed in yet")
 // temporaryError is an error after which polling continues.
 type temporaryError struct{ error }
 
-// pollTimeout bounds one poll.
-const pollTimeout = 8 * time.Second
-
-// poll calls ask, with a pause before each call, until it succeeds or the time is up. Other
-// errors of ask than errPending and *temporaryError end it. One goroutine calls pause and
-// ask; it may outlast poll by one call of ask.
-func (w poller) poll(ctx context.Context, pause func() time.Duration, ask func(context.Context) error) error {
+// poll calls ask, which pauses before each request, until it succeeds or the time is up.
+// Other errors of ask than errPending and *temporaryError end it. One goroutine calls ask; it
+// may outlast poll by one call.
+func (w poller) poll(ctx context.Context, ask func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	asked := make(chan error)
 	go func() {
-		for {
-			select {
-			case <-time.After(pause()):
-			case <-ctx.Done():
-				return
-			}
-			limited, cancel := context.WithTimeout(ctx, pollTimeout)
-			err := ask(limited)
-			cancel()
+		for ctx.Err() == nil {
+			err := ask(ctx)
 			select {
 			case asked <- err:
 			case <-ctx.Done():
-				return
 			}
 		}
 	}()
-	return w.follow(ctx, asked)
-}
-
-// follow shows the person temporary errors and the time that is left. It returns the final
-// result of the polls.
-func (w poller) follow(ctx context.Context, asked <-chan error) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {

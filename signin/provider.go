@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -48,9 +49,6 @@ const (
 	providerTimeout   = 10 * time.Second // of one request to the provider
 	maxProviderAnswer = 1 << 20          // bytes
 )
-
-// scopes are what the ID token is requested with: the account and its name for people.
-var scopes = []string{oidc.ScopeOpenID, oidc.ScopeEmail}
 
 // algorithms are the algorithms that an ID token may be signed with, all asymmetric (RFC
 // 8725, section 3.1).
@@ -155,25 +153,26 @@ func (p *Provider) checkAddress(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// sender returns a client for requests to the provider. It follows no redirects.
-func (p *Provider) sender() *http.Client {
-	return &http.Client{
-		Transport:     bounded{p.Transport},
-		Timeout:       providerTimeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
-// withClient makes go-oidc and oauth2 use sender.
+// withClient makes go-oidc and oauth2 send requests with a client that follows no redirects,
+// and that ends with ctx: oauth2 does not pass it on with each request.
 func (p *Provider) withClient(ctx context.Context) context.Context {
-	return oidc.ClientContext(ctx, p.sender())
+	return oidc.ClientContext(ctx, &http.Client{
+		Transport:     bounded{p.Transport, ctx},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	})
 }
 
-// bounded is a transport that sends each request once and limits the size of answers.
-type bounded struct{ http.RoundTripper }
+// bounded is a transport that sends each request once, and limits the time and size of
+// answers.
+type bounded struct {
+	http.RoundTripper
+	ctx context.Context
+}
 
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
+	ctx, cancel := context.WithTimeout(b.ctx, providerTimeout)
+	defer cancel()
+	r = r.Clone(ctx)
 	// Without a body the transport cannot send it again: a code is valid for one try.
 	r.GetBody = nil
 	r.Header.Set("User-Agent", "docker-credential-cgr")
@@ -181,10 +180,12 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.LimitReader(resp.Body, maxProviderAnswer), resp.Body}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxProviderAnswer))
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(text))
 	return resp, nil
 }
 
@@ -193,9 +194,12 @@ func (p *Provider) config(found *discovered, redirect string) *oauth2.Config {
 	return &oauth2.Config{
 		ClientID:    p.ClientID,
 		RedirectURL: redirect,
-		Scopes:      scopes,
+		Scopes:      []string{oidc.ScopeOpenID, oidc.ScopeEmail}, // the account, and its name for people
 		// Without a style, oauth2 would send the code twice to find out.
-		Endpoint: oauth2.Endpoint{AuthURL: found.AuthURL, TokenURL: found.TokenURL, AuthStyle: oauth2.AuthStyleInParams},
+		Endpoint: oauth2.Endpoint{
+			AuthURL: found.AuthURL, TokenURL: found.TokenURL, DeviceAuthURL: found.DeviceAuthURL,
+			AuthStyle: oauth2.AuthStyleInParams,
+		},
 	}
 }
 

@@ -2,7 +2,6 @@ package signin
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -12,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
 )
 
@@ -73,7 +71,7 @@ func TestProviderDevice(t *testing.T) {
 		if got, want := f.at(), secondsAt(5, 10, 15); !slices.Equal(got, want) {
 			t.Errorf("I57 polls: got them at %v, want %v", got, want)
 		}
-		want := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {deviceToken}, "client_id": {clientID}}
+		want := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {deviceToken}, "client_id": {clientID}, "scope": {"openid email"}}
 		if got := f.asked["/token"][0]; got.Encode() != want.Encode() {
 			t.Errorf("a poll: got %v, want %v", got, want)
 		}
@@ -110,20 +108,17 @@ func TestProviderDevicePace(t *testing.T) {
 		{"I57 0", 0, repeat(1, pending), secondsAt(5, 10), false},
 		{"I57 less than 0", -3, repeat(1, pending), secondsAt(5, 10), false},
 		{"I57 1", 1, repeat(2, pending), secondsAt(1, 2, 3), false},
-		{"I57 half a second", 0.5, repeat(2, pending), secondsAt(1, 2, 3), false},
 		{"I57 1e9", 1e9, repeat(1, pending), secondsAt(60, 120), false},
-		{"I57 1e300", 1e300, nil, secondsAt(60), false},
-		{"I57 a number in quotes", "7", repeat(1, pending), secondsAt(7, 14), false},
 		{"I57 slow down, for good each time", 5, []http.HandlerFunc{slow, slow, pending, pending}, secondsAt(5, 15, 30, 45, 60), false},
 		{"S17 slow down with a 429", 5, []http.HandlerFunc{reply(429, map[string]any{"error": "slow_down"}), pending}, secondsAt(5, 15, 25), false},
 		{"S17 pending with a 200", 5, []http.HandlerFunc{reply(200, map[string]any{"error": "authorization_pending"})}, secondsAt(5, 10), false},
-		{"S17 cut connections, then as before", 5, []http.HandlerFunc{cut, cut, cut, pending, pending}, secondsAt(5, 15, 30, 55, 60, 65), true},
-		{"S17 503", 5, []http.HandlerFunc{webPage(503), pending}, secondsAt(5, 15, 20), true},
+		{"S17 cut connections, then slower", 5, []http.HandlerFunc{cut, cut, cut, pending, pending}, secondsAt(5, 15, 35, 75, 115, 155), true},
+		{"S17 503", 5, []http.HandlerFunc{webPage(503), pending}, secondsAt(5, 15, 25), true},
 		{"S17 500 with an error's code", 5, []http.HandlerFunc{reply(500, map[string]any{"error": "server_error"})}, secondsAt(5, 15), true},
 		{"S17 429", 5, []http.HandlerFunc{webPage(429)}, secondsAt(5, 15), true},
 		{"S17 a captive portal", 5, []http.HandlerFunc{webPage(200)}, secondsAt(5, 15), true},
-		{"S17 slow down between cuts", 5, []http.HandlerFunc{cut, slow, cut}, secondsAt(5, 15, 25, 45), true},
-		{"S17 no answer for long", 30, repeat(3, cut), secondsAt(30, 90, 180, 270), true},
+		{"S17 slow down between cuts", 5, []http.HandlerFunc{cut, slow, cut}, secondsAt(5, 15, 30, 50), true},
+		{"S17 no answer for long", 30, repeat(3, cut), secondsAt(30, 90, 150, 210), true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			devices(t, test.polls, func(f *fakeProvider, _ *Provider) {
@@ -171,7 +166,6 @@ func TestProviderDeviceEnds(t *testing.T) {
 		{"I57 expires_in 0", never, set("expires_in", 0), "was not finished within 5 minutes", 42},
 		{"I57 expires_in less than 0", never, set("expires_in", -1), "was not finished within 5 minutes", 42},
 		{"I57 no expires_in", never, set("expires_in", nil), "was not finished within 5 minutes", 42},
-		{"I57 expires_in 1e300", never, set("expires_in", 1e300), "was not finished within 5 minutes", 42},
 		{"S9 another's key", nil, func(f *fakeProvider, _ *Provider) { otherKey(); f.sign = signRS256(otherKey()) }, "issued an ID token that is not valid", 1},
 		{"S9 another audience", nil, func(f *fakeProvider, _ *Provider) { f.claims = map[string]any{"aud": "client-2"} }, "issued an ID token that is not valid", 1},
 		{"S9 no ID token", []http.HandlerFunc{reply(200, map[string]any{"access_token": "x"})}, nil, "issued no ID token", 1},
@@ -232,7 +226,9 @@ func TestProviderDeviceCode(t *testing.T) {
 		{"I57 no user code", set("user_code", ""), "issued no device code"},
 		{"I57 long user code", set("user_code", strings.Repeat("A", 101)), "too long"},
 		{"I57 no device code", set("device_code", nil), "issued no device code"},
-		{"I57 interval of another type", set("interval", true), "issued no device code"},
+		{"I57 interval of another type", set("interval", true), "did not answer as expected"},
+		{"I57 interval 1e300", set("interval", 1e300), "did not answer as expected"},
+		{"I57 expires_in 1e300", set("expires_in", 1e300), "did not answer as expected"},
 		{"I57 a list", answers(reply(200, []int{1})), "did not answer as expected"},
 		{"a page", answers(webPage(200)), "did not answer as expected"},
 		{"refused", answers(reply(400, map[string]any{"error": "unauthorized_client", "error_description": "no\x1b"})), `answered 400 Bad Request: unauthorized_client: no\x1b`},
@@ -275,40 +271,5 @@ func TestProviderDeviceCode(t *testing.T) {
 				t.Errorf("got %q, %v, want it escaped", said, err)
 			}
 		})
-	})
-}
-
-// What is taken of a device code can be shown, and polled for.
-func FuzzParseDeviceCode(f *testing.F) {
-	p, accepted := &Provider{Issuer: providerURL}, 0
-	for _, seed := range []string{
-		`{"device_code":"a","user_code":"b","verification_uri":"https://login.example/","verification_uri_complete":"https://login.example/?b","expires_in":1,"interval":5}`,
-		`{"device_code":"a","user_code":"\u001b","verification_uri":"https://x","interval":"1e9","expires_in":"1e999"}`,
-		`{"device_code":"a","user_code":"b","verification_uri":"javascript:1"}`, `{}`, `[]`, `null`,
-	} {
-		if _, err := p.parseDeviceCode([]byte(seed)); err == nil {
-			accepted++
-		}
-		f.Add([]byte(seed))
-	}
-	if accepted == 0 {
-		f.Fatal("no seed is accepted: the property would be of nothing")
-	}
-	f.Fuzz(func(t *testing.T, answer []byte) {
-		d, err := p.parseDeviceCode(answer)
-		if err != nil {
-			return
-		}
-		if !json.Valid(answer) || d.secret == "" || d.code != platform.Printable(d.code) || d.life < 0 {
-			t.Errorf("%q: got %+v, want what can be shown", answer, d)
-		}
-		if d.interval < time.Second || d.interval > time.Minute {
-			t.Errorf("%q: got a poll every %v, want 1 s to 1 min", answer, d.interval)
-		}
-		for _, address := range []string{d.page, d.complete} {
-			if _, err := p.checkAddress(address); address != "" && err != nil || strings.ContainsAny(address, "\x1b\n ") {
-				t.Errorf("%q: got the address %q, want one that is good", answer, address)
-			}
-		}
 	})
 }

@@ -217,7 +217,7 @@ func TestBounded(t *testing.T) {
 			t.Error("I58 got a request that can be replayed, want one that cannot")
 		}
 		return &http.Response{Body: io.NopCloser(endless{})}, nil
-	})}
+	}), t.Context()}
 	resp, err := transport.RoundTrip(r)
 	if err != nil || r.GetBody == nil {
 		t.Fatalf("got %v, and the caller's request changed %v, want it left", err, r.GetBody == nil)
