@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -59,7 +60,8 @@ func isSecret(entry, secret string) bool {
 // system's. It runs in the child process.
 func Open(target string) error {
 	u, err := url.Parse(target)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" && !isRedirectFile(target) {
+	isRedirect := err == nil && u.Scheme == "file" && path.Base(u.Path) == redirectName
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" && !isRedirect {
 		return errors.New("only http and https addresses are opened")
 	}
 	list := os.Getenv("BROWSER")
