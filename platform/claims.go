@@ -1,7 +1,6 @@
 package platform
 
 import (
-	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -69,15 +68,11 @@ func DescribeIDToken(idToken string) string {
 		return ""
 	}
 	quote := func(claim string) string { return `"` + Printable(claim, idToken) + `"` }
-	audiences := make([]string, 0, len(c.Audiences))
-	const maxShown = 5
-	for _, audience := range c.Audiences[:min(maxShown, len(c.Audiences))] {
-		audiences = append(audiences, quote(audience))
+	audiences := "none"
+	if len(c.Audiences) > 0 {
+		audiences = quote(strings.Join(c.Audiences, `", "`))
 	}
-	if len(c.Audiences) > maxShown {
-		audiences = append(audiences, "…")
-	}
-	return "the ID token has iss " + quote(c.Issuer) + ", sub " + quote(c.Subject) + ", aud " + cmp.Or(strings.Join(audiences, ", "), "none")
+	return "the ID token has iss " + quote(c.Issuer) + ", sub " + quote(c.Subject) + ", aud " + audiences
 }
 
 // numericDate parses seconds since 1970 (RFC 7519, section 2), which may have a fraction.

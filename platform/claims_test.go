@@ -153,7 +153,6 @@ func TestDescribeIDToken(t *testing.T) {
 	for name, test := range map[string]struct{ token, want string }{
 		"one audience":     {payload(`{"iss":"https://ci.example","sub":"repo:a/b","aud":"x"}`), `the ID token has iss "https://ci.example", sub "repo:a/b", aud "x"`},
 		"several":          {payload(`{"iss":"i","sub":"s","aud":["x","y"]}`), `the ID token has iss "i", sub "s", aud "x", "y"`},
-		"too many":         {payload(`{"aud":["1","2","3","4","5","6"]}`), `the ID token has iss "", sub "", aud "1", "2", "3", "4", "5", …`},
 		"P14 the terminal": {payload(`{"iss":"\u001b[31m","sub":"a\nb"}`), `the ID token has iss "\x1b[31m", sub "a b", aud none`},
 		"nothing in it":    {payload(`{"exp":1}`), ""},
 		"no strings":       {payload(`{"iss":{"a":1}}`), ""},

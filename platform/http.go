@@ -5,7 +5,6 @@ package platform
 import (
 	"bytes"
 	"cmp"
-	"compress/gzip"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -16,7 +15,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"docker-credential-cgr/hint"
@@ -40,8 +38,6 @@ func NewTransport() http.RoundTripper {
 		Protocols:              protocols,
 		MaxResponseHeaderBytes: maxHeader,
 		TLSHandshakeTimeout:    10 * time.Second,
-		// readBody decodes, with a limit on the decoded size.
-		DisableCompression: true,
 	}
 }
 
@@ -222,15 +218,7 @@ func notTheIssuer(host string, status int, kind string) error {
 
 // readBody reads at most limit bytes, decoded. cut reports whether there were more.
 func readBody(resp *http.Response, limit int64) (body []byte, cut bool, err error) {
-	var r io.Reader = resp.Body
-	if strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
-		zipped, err := gzip.NewReader(r)
-		if err != nil {
-			return nil, false, fmt.Errorf("cannot decompress the response: %w", err)
-		}
-		r = zipped
-	}
-	body, err = io.ReadAll(io.LimitReader(r, limit+1))
+	body, err = io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if int64(len(body)) > limit {
 		return body[:limit], true, nil
 	}
