@@ -1,7 +1,6 @@
 package console
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"mime"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"docker-credential-cgr/iam"
@@ -35,40 +33,20 @@ type listing struct {
 func (s *server) list(w http.ResponseWriter, r *http.Request) {
 	l := listing{Account: s.Account, Registry: s.Registry, Organizations: s.Organizations}
 	tokens, err := s.PullTokens.List(r.Context())
-	if err != nil {
-		l.Problems = append(l.Problems, s.listProblem(err))
+	isPartial := iam.IsPartial(err)
+	switch {
+	case isPartial:
+		l.Problems = append(l.Problems, "This list may be incomplete: "+err.Error())
+	case err != nil:
+		l.Problems = append(l.Problems, err.Error())
 	}
-	var partial *iam.PartialError
-	if err == nil || errors.As(err, &partial) {
+	if err == nil || isPartial {
 		l.Tokens = append([]Token{}, tokens...)
 		if l.Saved, err = s.PullTokens.Saved(); err != nil {
 			l.Problems = append(l.Problems, err.Error())
 		}
 	}
 	writeJSON(w, http.StatusOK, l)
-}
-
-// listProblem returns what the page says about a list that failed or is incomplete: which
-// organizations are missing, and which role lists them.
-func (s *server) listProblem(err error) string {
-	var partial *iam.PartialError
-	var missing *iam.CapabilityError
-	switch {
-	case errors.As(err, &partial):
-		var names []string
-		for _, g := range partial.Groups {
-			name := cmp.Or(g.Name, g.ID)
-			if i := slices.IndexFunc(s.Organizations, func(o iam.Group) bool { return o.ID == g.ID }); i >= 0 {
-				name = cmp.Or(s.Organizations[i].Name, name)
-			}
-			names = append(names, "“"+name+"”")
-		}
-		role := (&iam.CapabilityError{Capability: partial.Capability}).Role()
-		return fmt.Sprintf("This list may be incomplete: you cannot list all pull tokens of %s. Listing them requires the role %s there; ask an owner for it.", strings.Join(names, ", "), role)
-	case errors.As(err, &missing):
-		return fmt.Sprintf("You cannot list pull tokens. Listing them requires the role %s; ask an owner of the organization for it.", missing.Role())
-	}
-	return err.Error()
 }
 
 // createRequest is the pull token that the page requests.

@@ -41,10 +41,9 @@ func TestListIncomplete(t *testing.T) {
 		tokens string // in the answer; nothing means that it holds the list
 		says   string
 	}{
-		{"by role", &iam.CapabilityError{Doing: "list identities", Capability: iam.CapabilityListIdentities}, `"tokens":null`, "requires the role viewer"},
+		{"by role", &iam.CapabilityError{Doing: "list identities", Capability: iam.CapabilityListIdentities}, `"tokens":null`, "which the role viewer has"},
 		{"by the platform", errors.New("cannot list identities: the platform is down"), `"tokens":null`, "the platform is down"},
-		{"in part", &iam.PartialError{Doing: "list identities", Capability: iam.CapabilityListIdentities, Groups: []iam.Group{{ID: other, Name: "other.example"}}}, "", "all pull tokens of “other.example”. Listing them requires the role viewer"},
-		{"in part of an organization known by its id", &iam.PartialError{Capability: iam.CapabilityListIdentities, Groups: []iam.Group{{ID: org}}}, "", "all pull tokens of “example.com”"},
+		{"in part", &iam.PartialError{Doing: "list identities", Capability: iam.CapabilityListIdentities, Groups: []iam.Group{{ID: other, Name: "other.example"}}}, "", `This list may be incomplete: cannot list identities in "other.example": requires the capability identity.list, which the role viewer has`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFixture(t)

@@ -430,7 +430,7 @@ func TestConsoleMayNotList(t *testing.T) {
 	p.listed(pullTokenOf(org+"/1111111111111111", "builds", "", 720*time.Hour))
 	tab.do(chromedp.Reload())
 	tab.until(`document.querySelector('#status')?.textContent === '1 pull token'`)
-	if text := tab.text("#problem"); !strings.Contains(text, "may be incomplete") || !strings.Contains(text, "“"+fakeplatform.OtherOrganization+"”") || !strings.Contains(text, "role viewer") {
+	if text := tab.text("#problem"); !strings.Contains(text, "may be incomplete") || !strings.Contains(text, `"`+fakeplatform.OtherOrganization+`"`) || !strings.Contains(text, "role viewer") {
 		t.Errorf("the page says %q, want what is missing", text)
 	}
 	if text := tab.text("#rows"); !strings.Contains(text, "builds") {
