@@ -116,7 +116,6 @@ func configureDocker(ctx context.Context, a *command.App, c *cobra.Command, f *c
 		return nil
 	}
 	checkHelper(a)
-	checkPodman(a)
 	if notSignedIn != nil {
 		a.WarnError(notSignedIn)
 	}
@@ -287,26 +286,6 @@ func checkHelper(a *command.App) {
 	}
 	if r := doctor.Program(command.Name, self, exec.LookPath); r.Status != doctor.OK {
 		a.WarnError(asError(r))
-	}
-}
-
-// checkPodman warns of a credential that Podman and Skopeo prefer to this program. doctor
-// reports more, also files that cannot be read.
-func checkPodman(a *command.App) {
-	paths, err := dockerconfig.PodmanFiles(os.Getenv, command.DockerHome())
-	if err != nil {
-		return
-	}
-	var files []*dockerconfig.File
-	for _, path := range paths {
-		file, err := dockerconfig.Load(path)
-		if err != nil {
-			return
-		}
-		files = append(files, file)
-	}
-	if path, obstacle, found := dockerconfig.Shadow(files, a.Config.Registry.Host, command.HelperName); found {
-		a.WarnHint(hint.Text("docker-credential-cgr doctor"), "%s:%d: %s; Podman looks there first", path, obstacle.Line, obstacle.Text)
 	}
 }
 
