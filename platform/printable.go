@@ -112,18 +112,48 @@ func writeRune(out *strings.Builder, r rune) {
 }
 
 // redact removes secret from text, in every form in which a server, a proxy or an error of
-// net/http may repeat it: in another letter case, percent-encoded, or escaped as in JSON.
+// net/http may repeat it: each character in another letter case, percent-encoded, or
+// escaped as in JSON.
 func redact(text, secret string) string {
 	if len(secret) < 8 { // too short for a secret: redacting it could remove words
 		return text
 	}
-	pattern := "(?i)"
-	for _, r := range secret {
-		character := regexp.QuoteMeta(string(r))
-		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
-			character = fmt.Sprintf(`(?:\\?%s|%%%02x|\\u%04x)`, character, r, r)
+	var out strings.Builder
+	for text != "" {
+		if n := encodedLength(text, secret); n > 0 {
+			out.WriteString("[secret]")
+			text = text[n:]
+			continue
 		}
-		pattern += character
+		out.WriteByte(text[0])
+		text = text[1:]
 	}
-	return regexp.MustCompile(pattern).ReplaceAllLiteralString(text, "[secret]")
+	return out.String()
+}
+
+// encodedLength returns the length of secret in any form at the start of text, or 0.
+func encodedLength(text, secret string) int {
+	rest := text
+	for i := range len(secret) {
+		n := encodedByteLength(rest, secret[i])
+		if n == 0 {
+			return 0
+		}
+		rest = rest[n:]
+	}
+	return len(text) - len(rest)
+}
+
+func encodedByteLength(text string, b byte) int {
+	for _, form := range [...]string{
+		string(rune(b)),
+		fmt.Sprintf("%%%02x", b),
+		fmt.Sprintf(`\u%04x`, b),
+		`\` + string(rune(b)),
+	} {
+		if len(text) >= len(form) && strings.EqualFold(text[:len(form)], form) {
+			return len(form)
+		}
+	}
+	return 0
 }

@@ -61,53 +61,44 @@ type codeSignIn struct {
 	prompt       *prompt.Prompt
 	redeem       redeemer
 	state, nonce string
-	verifier     string             // of PKCE (RFC 7636)
-	answers      chan codeAnswer    // the one that is accepted
-	pages        chan loopback.Page // the last page
-	over         chan struct{}      // closed when the sign-in no longer waits for an answer
+	verifier     string // of PKCE (RFC 7636)
 
-	mu   sync.Mutex
-	page *loopback.Page // the last page, once it is known
+	once  sync.Once     // for the fields below
+	done  chan struct{} // closed when they are set
+	grant *token.Grant
+	err   error
 }
 
 // withCode has the person sign in in a browser, which calls back with a code.
 func (p *Provider) withCode(ctx context.Context, found *discovered, redeem redeemer) (*token.Grant, error) {
 	end := p.Now().Add(p.Wait)
 	s := &codeSignIn{
-		Provider: p, found: found, redeem: redeem,
+		Provider: p, found: found, redeem: redeem, done: make(chan struct{}),
 		state: rand.Text(), nonce: rand.Text(), verifier: oauth2.GenerateVerifier(),
-		answers: make(chan codeAnswer, 1), pages: make(chan loopback.Page, 1), over: make(chan struct{}),
 	}
 	s.prompt = prompt.New(p.Screen, p.Now)
-	l, err := loopback.ListenForCallback(loopback.IPv4, s.accept, warnOfTLS(s.prompt, loopback.IPv4))
+	accept := func(rawQuery string) (loopback.Page, error) { return s.accept(ctx, rawQuery) }
+	l, err := loopback.ListenForCallback(loopback.IPv4, accept, warnOfTLS(s.prompt, loopback.IPv4))
 	if err != nil {
 		return nil, err
 	}
+	finish := func() { l.AwaitShown(ctx); l.Close() }
 	s.client = p.config(found, l.URL())
 	defer s.show(l)()
 	defer s.prompt.Close()
-	answer, err := s.await(ctx, end)
-	if err != nil {
-		close(s.over)
-		l.Close()
-		return nil, err
+	s.await(ctx, end)
+	if s.err != nil {
+		finish()
+		return nil, s.err
 	}
-	grant, err := s.finish(ctx, answer)
-	if err != nil {
-		s.pages <- loopback.Page{Title: "Not signed in", Text: "See the terminal for the reason and what to do next. You can close this window."}
-		l.AwaitShown(ctx)
-		l.Close()
-		return nil, err
-	}
-	s.pages <- signedInPage(grant)
-	grant.Finish = func() { l.AwaitShown(ctx); l.Close() }
-	return grant, nil
+	s.grant.Finish = finish
+	return s.grant, nil
 }
 
 // accept handles the query of a callback. If it does not belong to this sign-in, the sign-in
 // continues: otherwise any page could end it (RFC 9700, section 4.7). The browser waits for
-// the outcome.
-func (s *codeSignIn) accept(rawQuery string) (loopback.Page, error) {
+// the outcome, and gets the same one if it loads the page again.
+func (s *codeSignIn) accept(ctx context.Context, rawQuery string) (loopback.Page, error) {
 	answer, err := parseCodeAnswer(rawQuery)
 	if err == nil {
 		err = s.check(answer)
@@ -116,19 +107,19 @@ func (s *codeSignIn) accept(rawQuery string) (loopback.Page, error) {
 		s.Debug("a callback was not accepted: %v", err)
 		return loopback.Page{}, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.page != nil {
-		return *s.page, nil // the browser loads the page again
+	s.end(func() (*token.Grant, error) { return s.finish(ctx, answer) })
+	if s.err != nil {
+		return loopback.Page{Title: "Not signed in", Text: "See the terminal for the reason and what to do next. You can close this window."}, nil
 	}
-	s.answers <- answer // which has room: one gets here
-	select {
-	case page := <-s.pages:
-		s.page = &page
-	case <-s.over:
-		s.page = &loopback.Page{Title: "Not signed in", Text: "The sign-in has ended. See the terminal for what to do next. You can close this window."}
-	}
-	return *s.page, nil
+	return signedInPage(s.grant), nil
+}
+
+// end ends the sign-in with the result of the first call. Other calls wait for that.
+func (s *codeSignIn) end(result func() (*token.Grant, error)) {
+	s.once.Do(func() {
+		s.grant, s.err = result()
+		close(s.done)
+	})
 }
 
 // check returns an error unless a callback belongs to this sign-in.
@@ -178,22 +169,22 @@ func openAuthorization(address, secret string, failed func()) (remove func(), er
 	return openurl.StartPrivately(address, secret, failed)
 }
 
-// await waits for the answer until end.
-func (s *codeSignIn) await(ctx context.Context, end time.Time) (codeAnswer, error) {
+// await waits for the end of the sign-in, until end at most.
+func (s *codeSignIn) await(ctx context.Context, end time.Time) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		select {
-		case answer := <-s.answers:
-			return answer, nil
+		case <-s.done:
+			return
 		case <-tick.C:
 			s.prompt.Tick()
 			// Compares wall-clock times, since a laptop may sleep.
 			if !s.Now().Before(end) {
-				return codeAnswer{}, timedOut(s.Wait)
+				s.end(func() (*token.Grant, error) { return nil, timedOut(s.Wait) })
 			}
 		case <-ctx.Done():
-			return codeAnswer{}, stopped(ctx)
+			s.end(func() (*token.Grant, error) { return nil, stopped(ctx) })
 		}
 	}
 }
