@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"embed"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -48,16 +47,9 @@ type server struct {
 
 func newServer(c *Console, port int) *server {
 	return &server{
-		Console: c, port: strconv.Itoa(port), base: "/" + random(16) + "/", session: random(32), key: random(32),
+		Console: c, port: strconv.Itoa(port), base: "/" + rand.Text() + "/", session: rand.Text(), key: rand.Text(),
 		idle: newIdle(c.Idle), ended: make(chan struct{}), used: make(chan struct{}),
 	}
-}
-
-// random returns a secret of n bytes for a URL or a cookie.
-func random(n int) string {
-	b := make([]byte, n)
-	_, _ = rand.Read(b) // never fails
-	return base64.RawURLEncoding.EncodeToString(b)
 }
 
 // address returns the URL to open first.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"crypto/rand"
 	"net/http"
 	"regexp"
 	"strings"
@@ -20,11 +21,11 @@ func (f *fixture) wantRefused(r *http.Request) {
 
 func TestKey(t *testing.T) {
 	f := newFixture(t)
-	if !regexp.MustCompile(`^http://localhost:4711/[A-Za-z0-9_-]{22}/\?key=[A-Za-z0-9_-]{43}$`).MatchString(f.address()) {
-		t.Fatalf("got the address %s, want a path of 16 bytes and a key of 32", f.address())
+	if !regexp.MustCompile(`^http://localhost:4711/[A-Z2-7]{26}/\?key=[A-Z2-7]{26}$`).MatchString(f.address()) {
+		t.Fatalf("got the address %s, want a path and a key of 130 bits each", f.address())
 	}
 	address := strings.TrimPrefix(f.address(), "http://"+host+f.base)
-	for name, key := range map[string]string{"wrong": random(32), "empty": "", "short": f.key[:42], "long": f.key + "A", "of the cookie": f.session} {
+	for name, key := range map[string]string{"wrong": rand.Text(), "empty": "", "short": f.key[:25], "long": f.key + "A", "of the cookie": f.session} {
 		t.Run("I72 key "+name, func(t *testing.T) { f.wantRefused(f.get("?key=" + key)) })
 	}
 	t.Run("I72 another's name for the address", func(t *testing.T) {
@@ -204,7 +205,7 @@ func TestMethods(t *testing.T) {
 			f.wantUnchanged()
 		})
 	}
-	for _, base := range []string{"/", "//", "", "/" + random(16) + "/", strings.ToLower(f.base), f.base[:len(f.base)-1], "/." + f.base} {
+	for _, base := range []string{"/", "//", "", "/" + rand.Text() + "/", strings.ToLower(f.base), f.base[:len(f.base)-1], "/." + f.base} {
 		for _, path := range []string{"", apiPath, "console.css", "?key=" + f.key} {
 			r := f.request(http.MethodGet, "", "")
 			r.URL.Path, r.URL.RawQuery, _ = strings.Cut(base+path, "?")

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -41,9 +40,9 @@ type Browser struct {
 	// Invite is the code of an invitation, with which a person can create an account.
 	Invite         string
 	NoRefreshToken bool
-	Force          bool // open a browser even if none seems to be usable
+	Opens          bool // a browser may be opened
 	// GiveUp ends the sign-in with ErrNoBrowser if no browser can be opened, so that the
-	// caller can try another way. It is not used with Force.
+	// caller can try another way.
 	GiveUp bool
 	// IdentityTokenEnv is the name of a variable with a token, which the browser must not
 	// inherit; may be empty.
@@ -109,10 +108,6 @@ func (b *Browser) SignIn(ctx context.Context, r token.SignInRequest) (*token.Gra
 	if err != nil {
 		return nil, err
 	}
-	opens := b.Force || openurl.Usable(os.Getenv, os.Geteuid())
-	if !opens && b.GiveUp {
-		return nil, ErrNoBrowser
-	}
 	s := &browserSignIn{
 		Browser: b, request: r, start: b.Now(),
 		checking: make(chan struct{}, maxChecks), granted: make(chan *token.Grant, 1), refused: make(chan error, 1),
@@ -123,10 +118,10 @@ func (b *Browser) SignIn(ctx context.Context, r token.SignInRequest) (*token.Gra
 		return nil, err
 	}
 	address := s.address(parameters)
-	s.prompt.Show(prompt.WhereToOpen(s.l.Host, s.l.Port, opens), address, b.Wait)
+	s.prompt.Show(prompt.WhereToOpen(s.l.Host, s.l.Port, b.Opens), address, b.Wait)
 	defer s.prompt.Close()
 	noBrowser := make(chan struct{})
-	if opens {
+	if b.Opens {
 		s.open(address, noBrowser)
 	}
 	grant, err := s.wait(ctx, noBrowser)
@@ -302,7 +297,7 @@ func (b *Browser) parameters(audiences []string) (url.Values, error) {
 // noBrowser.
 func (s *browserSignIn) open(address string, noBrowser chan<- struct{}) {
 	failed := func() {
-		if s.GiveUp && !s.Force {
+		if s.GiveUp {
 			s.prompt.Say("no browser could be opened")
 			close(noBrowser)
 			return

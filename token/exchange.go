@@ -33,7 +33,11 @@ func (s *Session) exchangeFor(ctx context.Context, host string, session store.Se
 	claims, _ := platform.ParseClaims(token.AccessToken) // Exchange has parsed them
 	if session.AddHost(host) || session.Subject != claims.Subject {
 		session.Subject, session.Email = claims.Subject, claims.Email
-		if err := s.saveExchanged(ctx, session); err != nil {
+		err := s.AddIdentity(ctx)
+		if err == nil {
+			_, err = s.WriteSession(session, "")
+		}
+		if err != nil {
 			s.Debug("signing out will not find all stored tokens: %v", err)
 		}
 	}
@@ -77,14 +81,4 @@ func (s *Session) exchange(ctx context.Context, request platform.TokenRequest, t
 			hint.Text("set CHAINGUARD_AUTH_IDENTITY to the ID of an identity"))}
 	}
 	return nil, fmt.Errorf("cannot exchange this job's ID token: %w", err)
-}
-
-// saveExchanged stores for which hosts the identity has tokens, so that signing out finds
-// them.
-func (s *Session) saveExchanged(ctx context.Context, session store.Session) error {
-	if err := s.AddIdentity(ctx); err != nil {
-		return err
-	}
-	_, err := s.WriteSession(session, "")
-	return err
 }

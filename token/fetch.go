@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http/httptrace"
 	"time"
 
 	"docker-credential-cgr/keychain"
@@ -13,11 +12,9 @@ import (
 )
 
 const (
-	// earlyTimeout is how long an early refresh may take until its request is sent, and
-	// earlyAnswerTimeout until its answer has come. Some clients kill a helper after five
-	// seconds, and the stored token is still valid.
-	earlyTimeout       = 2 * time.Second
-	earlyAnswerTimeout = 4 * time.Second
+	// earlyTimeout bounds an early refresh. Some clients kill a helper after five seconds,
+	// and the stored token is still valid.
+	earlyTimeout = 4 * time.Second
 	// earlyPause is the time between two early refreshes if the first one failed.
 	earlyPause = 30 * time.Second
 	// fetchTimeout bounds the requests for one token.
@@ -48,7 +45,7 @@ func (s *Session) refreshEarly(ctx context.Context, host string, r store.Credent
 	if err == nil && s.canRenew(session) {
 		watched, stop := s.watch(ctx)
 		defer stop()
-		limited, cancel := untilSent(watched)
+		limited, cancel := withGrace(watched, earlyTimeout)
 		defer cancel()
 		var renewed store.Credential
 		if session.CanRefresh(s.Now()) {
@@ -189,17 +186,6 @@ func withGrace(ctx context.Context, timeout time.Duration) (context.Context, con
 	fetch, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(gracePeriod, cancel) })
 	return fetch, func() { stop(); cancel() }
-}
-
-// untilSent returns a context for an early refresh. It ends soon unless the request has
-// been sent: from then on the issuer may have redeemed the refresh token.
-func untilSent(ctx context.Context) (context.Context, context.CancelFunc) {
-	fetch, cancel := withGrace(ctx, earlyAnswerTimeout)
-	unsent := time.AfterFunc(earlyTimeout, cancel)
-	fetch = httptrace.WithClientTrace(fetch, &httptrace.ClientTrace{
-		WroteRequest: func(httptrace.WroteRequestInfo) { unsent.Stop() },
-	})
-	return fetch, func() { unsent.Stop(); cancel() }
 }
 
 // maxMargin bounds how long before its end a token is refreshed. BuildKit caches a

@@ -48,7 +48,7 @@ func (a *App) SignInFunc(sts *platform.STS, invite string) (SignInFunc, error) {
 	provider := cmp.Or(cfg.IdentityProvider, cfg.OrgName)
 	browser := &signin.Browser{
 		Issuer: cfg.Issuer.String(), Console: cfg.Console.String(),
-		Provider: provider, Connection: cfg.SocialLogin, Identity: cfg.Identity, Invite: invite,
+		Provider: provider, Connection: cfg.SocialLogin, Identity: cfg.Identity, Invite: invite, Opens: true,
 		NoRefreshToken: !cfg.UseRefreshToken, IdentityTokenEnv: cfg.IdentityTokenEnv,
 		Wait: signInTimeout, Screen: a.screen(), Now: Now, Debug: a.Debug,
 	}
@@ -59,7 +59,6 @@ func (a *App) SignInFunc(sts *platform.STS, invite string) (SignInFunc, error) {
 	}
 	switch {
 	case cfg.Mode == config.ModeBrowser:
-		browser.Force = true
 		return browser.SignIn, nil
 	case cfg.Mode == config.ModeHeadless || !canOpenBrowser():
 		return headless.SignIn, nil

@@ -54,7 +54,7 @@ func (p *fixture) startConsole(flags ...string) *console {
 	said := ""
 	for lines.Scan() {
 		said += lines.Text() + "\n"
-		if c.address = regexp.MustCompile(`http://localhost:\d+/[\w-]{22}/\?key=\S+`).FindString(lines.Text()); c.address != "" {
+		if c.address = regexp.MustCompile(`http://localhost:\d+/[A-Z2-7]{26}/\?key=\S+`).FindString(lines.Text()); c.address != "" {
 			break
 		}
 	}
