@@ -123,60 +123,51 @@ var spareColumns = []string{
 }
 
 // fitTable makes a table at most width characters wide if possible. It removes the columns
-// without values, then shortens the widest ones, and then removes spareColumns.
+// without values, then spareColumns until the rest can be shortened enough, and shortens the
+// widest ones.
 func fitTable(rows [][]string, width int) [][]string {
 	if tableWidth(columnWidths(rows)) <= width {
 		return rows
 	}
-	rows = withoutEmpty(rows)
-	widths := fitWidths(rows, width)
+	rows = withoutColumns(rows, func(j int) bool {
+		return len(rows) > 1 && !slices.ContainsFunc(rows[1:], func(row []string) bool { return row[j] != "" && row[j] != NoValue })
+	})
 	for _, spare := range spareColumns {
-		if tableWidth(widths) <= width {
+		if tableWidth(leastWidths(rows)) <= width {
 			break
 		}
 		rows = withoutColumns(rows, func(j int) bool { return rows[0][j] == spare })
-		widths = fitWidths(rows, width)
 	}
-	fitted := make([][]string, len(rows))
-	for i, row := range rows {
-		for j, cell := range row {
-			fitted[i] = append(fitted[i], shorten(cell, widths[j], rows[0][j] == "ID"))
-		}
-	}
-	return fitted
-}
-
-// fitWidths returns the widths of the columns after shortening the widest ones until the
-// table fits or none can be shortened further.
-func fitWidths(rows [][]string, width int) []int {
-	widths := columnWidths(rows)
-	for tableWidth(widths) > width {
-		widest, most := -1, 0
-		for i, w := range widths {
-			floor := minWidth
-			switch {
-			case rows[0][i] == "ID":
-				floor = minID
-			case slices.Contains(wholeColumns, rows[0][i]):
-				floor = w
+	widths, least := columnWidths(rows), leastWidths(rows)
+	for tableWidth(widths) > width && !slices.Equal(widths, least) {
+		widest := -1
+		for j, w := range widths {
+			if w > least[j] && (widest < 0 || w > widths[widest]) {
+				widest = j
 			}
-			if w > most && w > floor {
-				widest, most = i, w
-			}
-		}
-		if widest < 0 {
-			break
 		}
 		widths[widest]--
 	}
-	return widths
+	for i, row := range rows {
+		for j, cell := range row {
+			rows[i][j] = shorten(cell, widths[j], rows[0][j] == "ID")
+		}
+	}
+	return rows
 }
 
-// withoutEmpty removes the columns that have no value in any row.
-func withoutEmpty(rows [][]string) [][]string {
-	return withoutColumns(rows, func(j int) bool {
-		return len(rows) > 1 && !slices.ContainsFunc(rows[1:], func(row []string) bool { return row[j] != "" && row[j] != NoValue })
-	})
+// leastWidths returns the widths of the columns when all are shortened as far as they can be.
+func leastWidths(rows [][]string) []int {
+	widths := columnWidths(rows)
+	for j, column := range rows[0] {
+		switch {
+		case column == "ID":
+			widths[j] = min(widths[j], minID)
+		case !slices.Contains(wholeColumns, column):
+			widths[j] = min(widths[j], minWidth)
+		}
+	}
+	return widths
 }
 
 // withoutColumns removes the columns for whose index unwanted reports true.
