@@ -93,7 +93,7 @@ func (h *Headless) await(ctx context.Context, code string, p *prompt.Prompt, end
 		URL:    h.STS.Issuer + "/sts/headless_sessions?" + url.Values{"code": {code}}.Encode(),
 	}
 	var sealed sealedToken
-	w := poller{prompt: p, wait: h.Wait, end: end, now: h.Now, debug: h.Debug}
+	w := waiter{prompt: p, wait: h.Wait, end: end, now: h.Now}
 	err := w.poll(ctx, func(ctx context.Context) error {
 		select {
 		case <-time.After(cmp.Or(h.Every, pollEvery)):
@@ -109,6 +109,7 @@ func (h *Headless) await(ctx context.Context, code string, p *prompt.Prompt, end
 		case isPending(err):
 			return errPending
 		case platform.PollEndpoint.IsTemporary(err):
+			h.Debug("a poll failed: %v", err)
 			return &temporaryError{err}
 		}
 		return failed(err)

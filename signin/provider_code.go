@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
@@ -86,7 +85,10 @@ func (p *Provider) withCode(ctx context.Context, found *discovered, redeem redee
 	s.client = p.config(found, l.URL())
 	defer s.show(l)()
 	defer s.prompt.Close()
-	s.await(ctx, end)
+	w := waiter{prompt: s.prompt, wait: p.Wait, end: end, now: p.Now}
+	if err := w.await(ctx, s.done); err != nil {
+		s.end(func() (*token.Grant, error) { return nil, err })
+	}
 	if s.err != nil {
 		finish()
 		return nil, s.err
@@ -167,26 +169,6 @@ func openAuthorization(address, secret string, failed func()) (remove func(), er
 		return func() {}, openurl.Start(address, secret, failed)
 	}
 	return openurl.StartPrivately(address, secret, failed)
-}
-
-// await waits for the end of the sign-in, until end at most.
-func (s *codeSignIn) await(ctx context.Context, end time.Time) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-s.done:
-			return
-		case <-tick.C:
-			s.prompt.Tick()
-			// Compares wall-clock times, since a laptop may sleep.
-			if !s.Now().Before(end) {
-				s.end(func() (*token.Grant, error) { return nil, timedOut(s.Wait) })
-			}
-		case <-ctx.Done():
-			s.end(func() (*token.Grant, error) { return nil, stopped(ctx) })
-		}
-	}
 }
 
 // finish redeems the code of the answer, once: a second time would revoke the tokens (RFC

@@ -33,10 +33,10 @@ func (p *Provider) withDevice(ctx context.Context, found *discovered, redeem red
 	if life := time.Until(code.Expiry).Round(time.Second); life > 0 {
 		wait = min(wait, life)
 	}
-	code.Expiry = time.Time{} // the poller ends in time
+	code.Expiry = time.Time{} // the waiter ends in time
 	shown := p.showDeviceCode(code, wait)
 	defer shown.Close()
-	w := poller{prompt: shown, wait: wait, end: p.Now().Add(wait), now: p.Now, debug: p.Debug}
+	w := waiter{prompt: shown, wait: wait, end: p.Now().Add(wait), now: p.Now}
 	var idToken string
 	err = w.poll(ctx, func(ctx context.Context) error {
 		tokens, err := client.DeviceAccessToken(p.withClient(ctx), code)
@@ -102,6 +102,7 @@ func (p *Provider) pollError(code *oauth2.DeviceAuthResponse, err error) error {
 	var refused *oauth2.RetrieveError
 	switch {
 	case !errors.As(err, &refused) || platform.PollEndpoint.IsTemporaryStatus(refused.Response.StatusCode):
+		p.Debug("a poll failed: %v", answered)
 		code.Interval = min(2*code.Interval, maxInterval)
 		return &temporaryError{answered}
 	case refused.ErrorCode == "expired_token":
