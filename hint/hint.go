@@ -20,7 +20,6 @@ const (
 	ConfigureDocker
 	ReplaceHelper // of another program, in Docker's configuration
 	ShowStatus
-	OpenConsole
 	ListSettings
 	SetSetting   // (property and value)
 	UnsetSetting // (property)

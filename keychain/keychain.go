@@ -23,6 +23,9 @@ var (
 	ErrNoStore       = errors.New("nothing can be stored")
 )
 
+// Lock is a lock beside a store.
+type Lock = state.Lock
+
 // What the locks and notes beside a store return.
 var (
 	ErrBusy       = state.ErrBusy

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -113,25 +112,12 @@ func certFileProblem() string {
 // proxy is http.ProxyFromEnvironment with an error for every invalid value:
 // ProxyFromEnvironment ignores some, and quotes others with the password in them.
 func proxy(req *http.Request) (*url.URL, error) {
-	u, err := http.ProxyFromEnvironment(req)
-	if u == nil && isLoopback(req.URL.Hostname()) {
-		return nil, nil // the loopback interface is never behind a proxy
-	}
-	names := []string{"HTTPS_PROXY", "https_proxy"}
-	if req.URL.Scheme == "http" {
-		names = []string{"HTTP_PROXY", "http_proxy"}
-	}
-	for _, name := range names {
-		value := os.Getenv(name)
-		if value == "" {
-			continue
-		}
-		if err != nil || !isProxyAddress(value) {
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
+		if value := os.Getenv(name); value != "" && !isProxyAddress(value) {
 			return nil, fmt.Errorf("%s is not the address of a proxy, such as http://proxy.example:3128", name)
 		}
-		break
 	}
-	return u, err
+	return http.ProxyFromEnvironment(req)
 }
 
 // isProxyAddress reports whether net/http can use value as a proxy.
@@ -144,9 +130,4 @@ func isProxyAddress(value string) bool {
 		return false
 	}
 	return slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme)
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"docker-credential-cgr/hint"
@@ -21,20 +20,13 @@ import (
 type Dir struct {
 	primary func() (string, error)
 	byUser  func() []string
-
-	mu   sync.Mutex
-	held map[string]*Lock // exclusive ones, by name
 }
 
 // NewDir returns a Dir. Its first directory is the one that primary returns, which is
 // called for each operation. If that directory cannot be made or written, the next ones
 // are private directories with service and the user's number in their names.
 func NewDir(service string, primary func() (string, error)) *Dir {
-	return &Dir{
-		primary: primary,
-		byUser:  func() []string { return userDirs(service, os.Getenv) },
-		held:    map[string]*Lock{},
-	}
+	return &Dir{primary, func() []string { return userDirs(service, os.Getenv) }}
 }
 
 // HomeDir returns the directory of service below the user's home in the user database, and

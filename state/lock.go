@@ -21,8 +21,7 @@ var ErrBusy = errors.New("another process holds the lock")
 // Lock is an advisory file lock, which ends with the process that holds it. Its file is
 // never removed, since a process could be waiting for the lock of the removed file.
 type Lock struct {
-	files   []*flock.Flock // one in each directory that has a lock file
-	release func()
+	files []*flock.Flock // one in each directory that has a lock file
 }
 
 // LockOwner describes the process that holds a lock, to those that wait for it.
@@ -41,38 +40,18 @@ func (o LockOwner) String() string {
 
 // TryLock takes the lock called name exclusively, or returns ErrBusy at once.
 func (d *Dir) TryLock(name string) (*Lock, error) {
-	lock, err := d.lock(name, func(f *flock.Flock) error {
+	return d.lock(name, func(f *flock.Flock) error {
 		ok, err := f.TryLock()
 		if err == nil && !ok {
 			return ErrBusy
 		}
 		return err
 	})
-	if err == nil {
-		d.hold(name, lock)
-	}
-	return lock, err
 }
 
-func (d *Dir) hold(name string, lock *Lock) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.held[name] = lock
-	lock.release = func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		delete(d.held, name)
-	}
-}
-
-// Holds reports whether this process holds the lock called name exclusively, and its file is
-// still in place: if that was removed, other processes can take the lock too.
-func (d *Dir) Holds(name string) bool {
-	d.mu.Lock()
-	lock := d.held[name]
-	d.mu.Unlock()
-	return lock != nil && slices.ContainsFunc(lock.files, isInPlace)
-}
+// IsHeld reports whether the lock is not released, and its file is still in place: if that was
+// removed, other processes can take the lock too.
+func (l *Lock) IsHeld() bool { return slices.ContainsFunc(l.files, isInPlace) }
 
 // WaitLock waits until no process holds the lock called name exclusively, and takes it
 // shared with all others that wait, so that they can read at the same time what its owner
@@ -110,7 +89,7 @@ func (d *Dir) WaitLock(ctx context.Context, name string, busy func()) (*Lock, er
 func (d *Dir) lock(name string, take func(*flock.Flock) error) (*Lock, error) {
 	all, err := d.directories()
 	errs := []error{err}
-	lock := &Lock{release: func() {}}
+	lock := &Lock{}
 	for _, dir := range all {
 		file, err := dir.lock(name+".lock", lock.files, take)
 		switch {
@@ -194,11 +173,11 @@ func isFile(f *flock.Flock, path string) bool {
 
 // Unlock releases the lock.
 func (l *Lock) Unlock() {
-	l.release()
 	for _, file := range l.files {
 		// It can only fail if the file is closed already.
 		_ = file.Close()
 	}
+	l.files = nil
 }
 
 // SetLockOwner stores beside the lock called name what its owner, this process, does. That

@@ -160,9 +160,6 @@ func TestNoDirectory(t *testing.T) {
 	if err == nil || errors.Is(err, ErrBusy) || errors.Is(err, ErrNotPrivate) || !strings.Contains(err.Error(), open) {
 		t.Errorf("got %v, want why none of them can be used", err)
 	}
-	if d.Holds("session") {
-		t.Error("got a lock that is held, want none")
-	}
 	if err := d.WriteNote("note", nil); err == nil {
 		t.Error("a note: got no error, want one")
 	}
@@ -204,20 +201,11 @@ func TestHolds(t *testing.T) {
 			must(t, err)
 			defer lock.Unlock()
 			test.lose(t, d, dir, lock)
-			if got := d.Holds("session"); got != test.want {
+			if got := lock.IsHeld(); got != test.want {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
 		})
 	}
-	t.Run("together with others", func(t *testing.T) {
-		d, _ := newDir(t)
-		lock, err := d.WaitLock(t.Context(), "session", nil)
-		must(t, err)
-		defer lock.Unlock()
-		if d.Holds("session") {
-			t.Error("a shared lock: got true, want false")
-		}
-	})
 }
 
 func replaceFile(t *testing.T, path string) {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,14 +42,14 @@ func login(ctx context.Context, a *command.App, c *cobra.Command, f *signInFlags
 	if err := findIdentity(ctx, a); err != nil {
 		return err
 	}
-	if keepRefreshing {
-		if err := f.checkRefresh(a); err != nil {
-			return err
-		}
-	}
 	s, err := f.newSession(ctx, a, c)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case keepRefreshing && a.Config.Keychain == config.KeychainNone:
+		return errors.New("--refresh needs a credential store, and the setting keychain is none")
+	case keepRefreshing && s.IDToken != nil && f.identityToken != "" && a.Config.IdentityToken == "":
+		return command.Usagef("--refresh must read the ID token again: use --identity-token with the path of a file, or --identity-token-env NAME")
 	}
 	account, err := signIn(ctx, a, c, s)
 	if err != nil {
@@ -60,21 +59,6 @@ func login(ctx context.Context, a *command.App, c *cobra.Command, f *signInFlags
 		return err
 	}
 	return refresh(ctx, a, s)
-}
-
-// checkRefresh returns an error if --refresh could not renew the tokens or nothing could
-// read them.
-func (f *signInFlags) checkRefresh(a *command.App) error {
-	if a.Config.Keychain == config.KeychainNone {
-		return errors.New("--refresh needs a credential store, and the setting keychain is none")
-	}
-	if f.identityToken == "" || a.Config.Identity == "" {
-		return nil
-	}
-	if info, err := os.Stat(f.identityToken); err != nil || !info.Mode().IsRegular() {
-		return command.Usagef("--refresh must read the ID token again: use --identity-token with the path of a file, or --identity-token-env NAME")
-	}
-	return nil
 }
 
 // retryDelay is how long refresh waits after a failure.

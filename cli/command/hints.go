@@ -8,7 +8,6 @@ var actions = [...]string{
 	hint.ConfigureDocker: "configure-docker",
 	hint.ReplaceHelper:   "configure-docker --replace",
 	hint.ShowStatus:      "status",
-	hint.OpenConsole:     "console",
 	hint.ListSettings:    "config view",
 	hint.SetSetting:      "config set",
 	hint.UnsetSetting:    "config unset",

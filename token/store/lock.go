@@ -36,7 +36,7 @@ func (s *Records) Lock(ctx context.Context, check func() (done bool, err error))
 		lock, err := s.Keychain.TryLock(name)
 		switch {
 		case err == nil:
-			return lock.Unlock, nil
+			return s.hold(lock), nil
 		case errors.Is(err, keychain.ErrNotPrivate):
 			return nil, err
 		case !errors.Is(err, keychain.ErrBusy):
@@ -109,7 +109,13 @@ func (s *Records) lockBriefly(ctx context.Context, name string) (unlock func(), 
 func (s *Records) SetLockOwner(doing string) { s.Keychain.SetLockOwner(s.LockName(), doing) }
 
 // IsLocked reports whether this process has the session's lock.
-func (s *Records) IsLocked() bool { return s.Keychain.Holds(s.LockName()) }
+func (s *Records) IsLocked() bool { return s.lock != nil && s.lock.IsHeld() }
+
+// hold makes lock the session's, and returns what releases it.
+func (s *Records) hold(lock *keychain.Lock) (unlock func()) {
+	s.lock = lock
+	return lock.Unlock
+}
 
 // TryLock takes the session's lock if no other process has it.
 func (s *Records) TryLock() (unlock func(), err error) {
@@ -117,5 +123,5 @@ func (s *Records) TryLock() (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	return lock.Unlock, nil
+	return s.hold(lock), nil
 }

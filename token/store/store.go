@@ -29,6 +29,7 @@ type Records struct {
 	Debug func(format string, args ...any)
 
 	warned map[string]bool // entries that were reported as unusable
+	lock   *keychain.Lock  // the last one of the session; nil if there was none
 }
 
 // ReadCredential returns the record for host, or the zero record.
