@@ -48,8 +48,8 @@ func readInput(in io.Reader, timeout time.Duration) ([]byte, error) {
 	return text, nil
 }
 
-// parseServer checks the one line that get and erase read. The library's own reader joins
-// lines (it reads "cgr.d", "ev" as "cgr.dev") and accepts everything else.
+// parseServer checks the one line that get and erase read. The reader of the protocol's own
+// library joins lines (it reads "cgr.d", "ev" as "cgr.dev") and accepts everything else.
 func parseServer(input []byte) (string, error) {
 	text := string(input)
 	if cut, ok := strings.CutSuffix(text, "\n"); ok {

@@ -5,13 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/docker/docker-credential-helpers/credentials"
 )
 
-// Serve runs one verb of the protocol: it checks the input, calls the library, and writes
-// the answer, or one line with the error, to out. It returns the exit code. isTerminal
+// Serve runs one verb of the protocol, and writes the answer, or one line with the error, to
+// out. It returns the exit code. isTerminal
 // reports whether in is a terminal, which has no time limit.
 func Serve(h *Helper, verb credentials.Action, in io.Reader, isTerminal bool, out io.Writer) int {
 	var answer bytes.Buffer
@@ -44,33 +43,34 @@ func handle(h *Helper, verb credentials.Action, in io.Reader, isTerminal bool, o
 		}
 	}
 	switch verb {
-	case credentials.ActionGet, credentials.ActionErase:
+	case credentials.ActionGet:
 		server, err := parseServer(input)
 		if err != nil {
 			return err
 		}
-		if strings.TrimSpace(server) != server {
-			// The library would trim Unicode spaces. No host has one, so it is not ours.
-			if verb == credentials.ActionErase {
-				return nil
-			}
-			return credentials.NewErrCredentialsNotFound()
+		username, secret, err := h.Get(server)
+		if err != nil {
+			return err
 		}
-		input = []byte(server)
+		return json.NewEncoder(out).Encode(credentials.Credentials{ServerURL: server, Username: username, Secret: secret})
+	case credentials.ActionErase:
+		server, err := parseServer(input)
+		if err != nil {
+			return err
+		}
+		return h.Delete(server)
 	case credentials.ActionStore:
 		c, err := parseCredential(input)
 		if err != nil {
 			return err
 		}
-		// One line, as the library requires, without HTML escapes, which could exceed its
-		// limit.
-		var line bytes.Buffer
-		enc := json.NewEncoder(&line)
-		enc.SetEscapeHTML(false)
-		if err := enc.Encode(c); err != nil {
+		return h.Add(&c)
+	case credentials.ActionList:
+		usernames, err := h.List()
+		if err != nil {
 			return err
 		}
-		input = line.Bytes()
+		return json.NewEncoder(out).Encode(usernames)
 	}
-	return credentials.HandleCommand(h, verb, bytes.NewReader(input), out)
+	return fmt.Errorf("unknown verb %q", verb)
 }
