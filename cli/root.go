@@ -25,7 +25,7 @@ import (
 
 // runCommand runs a command that is not a verb of the protocol.
 func (p Program) runCommand(ctx context.Context) int {
-	ctx, stop := p.watch(ctx)
+	ctx, stop := p.watch(ctx, nil)
 	defer stop()
 	a := p.app()
 	root := newRoot(a, p.version())

@@ -68,7 +68,7 @@ func (p Program) session(a *command.App) (*token.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Watch = p.watchClient
+	s.Watch = func(ctx context.Context) (context.Context, context.CancelFunc) { return p.watch(ctx, p.Stdout) }
 	if s.SignIn != nil {
 		if login := loginCommand(parentArgs()); login != "" {
 			a.RefuseSignIn(s, hint.With(fmt.Errorf("%s is about to store another credential", login), hint.Do(hint.SignIn)))
@@ -83,47 +83,33 @@ var errClientGone = errors.New("the client that asked has ended")
 // clientPoll is how often a sign-in checks that the client still runs.
 const clientPoll = 500 * time.Millisecond
 
-// watch returns a context that ends when a signal stops the program. Catching signals costs
-// a fifth of a `get` that needs no network and has nothing to clean up, so it is only called
-// before longer work.
-func (p Program) watch(ctx context.Context) (context.Context, context.CancelFunc) {
+// watch returns a context that ends when a signal stops the program or client, unless it is
+// nil, is not read any more: then no sign-in window and no lock are left behind. Catching
+// signals costs a fifth of a `get` that needs no network and has nothing to clean up, so it is
+// only called before longer work.
+func (p Program) watch(ctx context.Context, client *os.File) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, p.Signals...)
+	tick := time.NewTicker(clientPoll)
 	go func() {
-		select {
-		case s := <-signals:
-			if s == os.Interrupt {
-				cancel(token.ErrInterrupted)
-			} else {
-				cancel(errors.New("stopped by a signal: " + s.String()))
+		defer signal.Stop(signals) // a second signal kills
+		defer tick.Stop()
+		for ctx.Err() == nil {
+			select {
+			case s := <-signals:
+				if s == os.Interrupt {
+					cancel(token.ErrInterrupted)
+				} else {
+					cancel(errors.New("stopped by a signal: " + s.String()))
+				}
+			case <-tick.C:
+				if client != nil && isReaderGone(client) {
+					cancel(errClientGone)
+				}
+			case <-ctx.Done():
 			}
-		case <-ctx.Done():
 		}
-		signal.Stop(signals) // a second signal kills
 	}()
 	return ctx, func() { cancel(nil) }
-}
-
-// watchClient is watch for the protocol's verbs: its context also ends when the client
-// does, so that no sign-in window and no lock are left behind.
-func (p Program) watchClient(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, stop := p.watch(ctx)
-	ctx, cancel := context.WithCancelCause(ctx)
-	go func() {
-		tick := time.NewTicker(clientPoll)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				if isReaderGone(p.Stdout) {
-					cancel(errClientGone)
-					return
-				}
-			}
-		}
-	}()
-	return ctx, func() { cancel(nil); stop() }
 }

@@ -24,7 +24,11 @@ func WithToken(sts *platform.STS, provider string, idToken func(context.Context)
 // refresh token comes with it, for one more for each of r.Single.
 func exchange(ctx context.Context, sts *platform.STS, idToken string, ask platform.TokenRequest, r token.SignInRequest) (*token.Grant, error) {
 	grant := &token.Grant{}
-	for _, audiences := range append([][]string{r.Audiences}, single(r.Single)...) {
+	requests := [][]string{r.Audiences}
+	for _, audience := range r.Single {
+		requests = append(requests, []string{audience})
+	}
+	for _, audiences := range requests {
 		ask.Audiences = audiences
 		exchanged, err := sts.Exchange(ctx, idToken, ask, exchangeTries)
 		switch {
@@ -50,13 +54,4 @@ func exchange(ctx context.Context, sts *platform.STS, idToken string, ask platfo
 		}
 	}
 	return grant, nil
-}
-
-// single returns a list with one element for each audience.
-func single(audiences []string) [][]string {
-	var lists [][]string
-	for _, a := range audiences {
-		lists = append(lists, []string{a})
-	}
-	return lists
 }
