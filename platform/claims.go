@@ -18,7 +18,6 @@ type Claims struct {
 	Email     string
 	Audiences []string
 	Expires   time.Time // zero if missing or invalid
-	Issued    time.Time // zero if missing or invalid
 }
 
 // MaxToken is the length limit for tokens of all kinds, in bytes. The issuer's have 1 to
@@ -41,14 +40,12 @@ func ParseClaims(jwt string) (Claims, error) {
 		Email string          `json:"email"`
 		Aud   json.RawMessage `json:"aud"`
 		Exp   json.RawMessage `json:"exp"`
-		Iat   json.RawMessage `json:"iat"`
 	}
 	if json.Unmarshal(payload, &raw) != nil {
 		return Claims{}, errors.New("not a JWT: its payload is not valid JSON")
 	}
 	c := Claims{
-		Issuer: raw.Iss, Subject: raw.Sub, Email: raw.Email,
-		Expires: numericDate(raw.Exp), Issued: numericDate(raw.Iat),
+		Issuer: raw.Iss, Subject: raw.Sub, Email: raw.Email, Expires: numericDate(raw.Exp),
 	}
 	// aud is a string or a list of strings (RFC 7519, section 4.1.3).
 	var one string

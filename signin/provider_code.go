@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -144,7 +145,7 @@ func (s *codeSignIn) show(l *loopback.Callback) (cleanUp func()) {
 	address := s.client.AuthCodeURL(s.state, oauth2.S256ChallengeOption(s.verifier), oidc.Nonce(s.nonce))
 	lines := prompt.WhereToOpen(l.Host, l.Port, s.Opens)
 	if !s.Opens {
-		lines = append(lines[:1], append([]string{"if no browser can reach this machine, set CHAINGUARD_AUTH_OIDC_FLOW=device"}, lines[1:]...)...)
+		lines = slices.Insert(lines, 1, "if no browser can reach this machine, set CHAINGUARD_AUTH_OIDC_FLOW=device")
 	}
 	s.prompt.Show(lines, address, s.Wait)
 	if !s.Opens {

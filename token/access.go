@@ -11,22 +11,18 @@ import (
 
 // TokenSource returns a source of access tokens for host. A person may be asked to sign in.
 func (s *Session) TokenSource(ctx context.Context, host string) oauth2.TokenSource {
-	return tokenSource{ctx, s, host}
+	return tokenSource(func() (*oauth2.Token, error) {
+		c, err := s.Credential(ctx, host, true)
+		if err != nil {
+			return nil, err
+		}
+		return oauth2Token(c), nil
+	})
 }
 
-type tokenSource struct {
-	ctx  context.Context // Token takes none
-	s    *Session
-	host string
-}
+type tokenSource func() (*oauth2.Token, error)
 
-func (t tokenSource) Token() (*oauth2.Token, error) {
-	c, err := t.s.Credential(t.ctx, t.host, true)
-	if err != nil {
-		return nil, err
-	}
-	return oauth2Token(c), nil
-}
+func (t tokenSource) Token() (*oauth2.Token, error) { return t() }
 
 func oauth2Token(c Credential) *oauth2.Token {
 	return &oauth2.Token{AccessToken: c.Secret, TokenType: "Bearer", Expiry: c.Expires}

@@ -24,7 +24,7 @@ const (
 // To a browser, localhost may be 127.0.0.1 or ::1, so the port is opened on both if the
 // machine has both: another program with the port on the other one would receive what is
 // meant for the server. There is at least one socket.
-func Listen(host string) (sockets []net.Listener, err error) {
+func Listen(host string) ([]net.Listener, error) {
 	if host == IPv4 {
 		socket, err := net.Listen("tcp4", IPv4+":0")
 		return []net.Listener{socket}, err
@@ -36,22 +36,17 @@ func Listen(host string) (sockets []net.Listener, err error) {
 		}
 	}()
 	for range 100 { // nearly always, the first port is free on both
-		four, err4 := net.Listen("tcp4", IPv4+":0")
-		if err4 != nil { // no IPv4, or no free port
+		four, err := net.Listen("tcp4", IPv4+":0")
+		if err != nil && taken == nil { // no IPv4
 			six, err6 := net.Listen("tcp6", "[::1]:0")
-			switch {
-			case err != nil: // every port was taken on IPv6
-				if err6 == nil {
-					_ = six.Close()
-				}
-				return nil, err
-			case err6 != nil:
-				return nil, err4
+			if err6 == nil {
+				return []net.Listener{six}, nil
 			}
-			return []net.Listener{six}, nil
 		}
-		var six net.Listener
-		six, err = net.Listen("tcp6", fmt.Sprintf("[::1]:%d", Port(four)))
+		if err != nil {
+			return nil, err
+		}
+		six, err := net.Listen("tcp6", fmt.Sprintf("[::1]:%d", Port(four)))
 		if err == nil {
 			return []net.Listener{four, six}, nil
 		}
@@ -62,7 +57,7 @@ func Listen(host string) (sockets []net.Listener, err error) {
 		}
 		taken = append(taken, four)
 	}
-	return nil, err
+	return nil, errors.New("other programs use every port on IPv6")
 }
 
 // Port returns the port of a socket.
