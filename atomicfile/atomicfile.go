@@ -21,10 +21,6 @@ import (
 var (
 	// ErrChanged means that another program changed the file in the meantime.
 	ErrChanged = errors.New("changed by another program")
-	// ErrNotReplaceable means that no other file can take its place without losing
-	// something: it is a mount point, has other hard links, or has an owner, a mode or
-	// attributes that a new file cannot get.
-	ErrNotReplaceable = errors.New("cannot be replaced")
 	// ErrNotRegular means that it is a folder, a link, a FIFO or a device.
 	ErrNotRegular = errors.New("not a regular file")
 )
@@ -39,7 +35,7 @@ func changed(path string, err error) error {
 }
 
 func mounted(path string) error {
-	return hint.With(fmt.Errorf("%s %w: it is a mount point", path, ErrNotReplaceable), hint.Text("mount the folder that contains it"))
+	return hint.With(fmt.Errorf("%s cannot be replaced: it is a mount point", path), hint.Text("mount the folder that contains it"))
 }
 
 // Open opens the file at path if it is a regular file and not a link.

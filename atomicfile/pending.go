@@ -25,11 +25,11 @@ type Pending struct {
 // and extended attributes, and syncs it. If path is a link, the file is its target. The
 // file has to contain old, and stays as it is until Commit.
 //
-// Prepare refuses a file that Commit could not replace in one step without losing
-// something (ErrNotReplaceable), that belongs to another user, or that is read-only, also
-// for root.
+// Prepare refuses a file that a new one cannot replace without losing something: one with
+// other hard links, or with an owner, a mode or attributes that a new file cannot get. It
+// also refuses a file of another user, and one that is read-only, also for root.
 func Prepare(path string, old, text []byte) (*Pending, error) {
-	path, err := follow(path)
+	path, err := Follow(path)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func newPending(path string, old, text []byte, flag int) (*Pending, error) {
 	Sweep(dir, pattern)
 	p.temp, err = WriteTemp(dir, pattern, text, func(t *os.File) error {
 		if err := keepAttributes(t, path, info); err != nil {
-			return fmt.Errorf("%s %w by a file with its owner, mode and attributes: %w", path, ErrNotReplaceable, err)
+			return fmt.Errorf("%s cannot be replaced by a file with its owner, mode and attributes: %w", path, err)
 		}
 		return nil
 	})
@@ -131,7 +131,7 @@ func (p *Pending) put() error {
 		}
 		return changed(p.path, lookErr)
 	}
-	if errors.Is(err, syscall.EBUSY) { // a mount point that isMounted cannot see
+	if errors.Is(err, syscall.EBUSY) {
 		return mounted(p.path)
 	}
 	if err != nil {
@@ -176,26 +176,24 @@ func readsAs(f *os.File, text []byte) (bool, error) {
 	return err == nil && bytes.Equal(got, text), err
 }
 
-// follow returns the target of a link, and any other path as it is.
-func follow(path string) (string, error) {
+// Follow returns the target of a link, and any other path as it is.
+func Follow(path string) (string, error) {
 	if info, err := os.Lstat(path); err != nil || info.Mode()&fs.ModeSymlink == 0 {
-		return path, err
+		return path, nil // opening it has the error
 	}
 	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return "", fmt.Errorf("%s is a link that cannot be followed: %w", path, err)
+		return "", hint.With(fmt.Errorf("%s is a link that cannot be followed: %w", path, err),
+			hint.Text("correct or remove the link %s", path))
 	}
 	return target, nil
 }
 
 // checkReplaceable returns why another file cannot take the place of the one at path.
 func checkReplaceable(path string, info fs.FileInfo) error {
-	switch {
-	case hasOtherLinks(info):
-		return hint.With(fmt.Errorf("%s %w: it has other hard links, which that would break", path, ErrNotReplaceable),
+	if hasOtherLinks(info) {
+		return hint.With(fmt.Errorf("%s cannot be replaced: it has other hard links, which that would break", path),
 			hint.Text("cp -p %s %s.copy && mv %s.copy %s", path, path, path, path))
-	case isMounted(path):
-		return mounted(path)
 	}
 	return checkOwner(path, info)
 }

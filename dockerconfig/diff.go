@@ -2,18 +2,15 @@ package dockerconfig
 
 import (
 	"bytes"
-	"fmt"
-	"strconv"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/aymanbagabas/go-udiff"
 )
 
 // Diff returns what Save would change as a unified diff, or "" if nothing changes. It is
 // for reading, not for patch: strings other than the helpers' names are shown as "***",
-// since they may be secrets, and control characters are escaped. A change of such strings
+// since they may be secrets, and control characters are replaced. A change of such strings
 // alone does not show.
 func (f *File) Diff() string {
 	if !f.Changed() {
@@ -65,20 +62,12 @@ func masked(text []byte) []byte {
 	return out.Bytes()
 }
 
-// printable escapes characters that are not printable, except line ends and tabs.
+// printable replaces characters that are not printable, except line ends and tabs.
 func printable(text []byte) string {
-	var out strings.Builder
-	for len(text) > 0 {
-		r, n := utf8.DecodeRune(text)
-		switch {
-		case bytes.HasPrefix(text, []byte("\r\n")), r == '\n', r == '\t', unicode.IsPrint(r) && (r != utf8.RuneError || n > 1):
-			out.WriteRune(r)
-		case n == 1 && r == utf8.RuneError:
-			fmt.Fprintf(&out, `\x%02x`, text[0])
-		default:
-			out.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
+			return r
 		}
-		text = text[n:]
-	}
-	return out.String()
+		return unicode.ReplacementChar
+	}, strings.ReplaceAll(string(text), "\r\n", "\n"))
 }

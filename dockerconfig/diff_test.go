@@ -35,8 +35,8 @@ func TestDiff(t *testing.T) {
 \ No newline at end of file
 `},
 		{"empty file", "", "@@ -0,0 +1,5 @@\n+{\n+\t\"credHelpers\": {\n+\t\t\"cgr.dev\": \"cgr\"\n+\t}\n+}\n\\ No newline at end of file\n"},
-		{"P14 one line with odd characters", "{\"a\u202e\": 1, \"b\x9b\": 2,\r\"c\": 3}\r\n", "@@ -1 +1 @@\n-{\"a\\u202e\": 1, \"b\\x9b\": 2,\\r\"c\": 3}\r\n" +
-			"+{\"a\\u202e\": 1, \"b\\x9b\": 2,\\r\"c\": 3,\\r\"credHelpers\": {\"cgr.dev\": \"cgr\"}}\r\n"},
+		{"P14 one line with odd characters", "{\"a\u202e\": 1, \"b\x9b\": 2,\r\"c\": 3}\r\n", "@@ -1 +1 @@\n-{\"a\ufffd\": 1, \"b\ufffd\": 2,\ufffd\"c\": 3}\n" +
+			"+{\"a\ufffd\": 1, \"b\ufffd\": 2,\ufffd\"c\": 3,\ufffd\"credHelpers\": {\"cgr.dev\": \"cgr\"}}\n"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -9,8 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"syscall"
 
 	"docker-credential-cgr/atomicfile"
 	"docker-credential-cgr/hint"
@@ -39,7 +37,7 @@ type edit func(content) (content, error)
 // Load reads the file at path. A file that does not exist or is empty is a File without
 // entries. The error for a file that cannot be edited has its line and column.
 func Load(path string) (*File, error) {
-	target, err := followLink(path)
+	target, err := atomicfile.Follow(path)
 	if err != nil {
 		return nil, err
 	}
@@ -51,25 +49,6 @@ func Load(path string) (*File, error) {
 		return nil, err
 	}
 	return f, nil
-}
-
-// followLink returns the target of a link, and any other path as it is.
-func followLink(path string) (string, error) {
-	info, err := os.Lstat(path)
-	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
-		return path, nil // read returns the error
-	}
-	_, err = os.Stat(path)
-	if errors.Is(err, syscall.ELOOP) {
-		return "", hint.With(fmt.Errorf("%s is a link that leads back to itself", path), hint.Text("remove %s", path))
-	}
-	var missing *fs.PathError
-	target, err := filepath.EvalSymlinks(path)
-	if errors.Is(err, fs.ErrNotExist) && errors.As(err, &missing) {
-		return "", hint.With(fmt.Errorf("%s is a link to %s, which does not exist", path, missing.Path),
-			hint.Text("create the file or remove the link %s", path))
-	}
-	return target, err
 }
 
 // read reads the file at path, which is not a link.

@@ -52,9 +52,6 @@ func (e *syntaxError) Error() string { return e.reason }
 // which ignore text after the first value and take the last of two equal keys: a text
 // that can be read in two ways is not edited. Every error is a *syntaxError.
 func parse(text []byte) (*document, error) {
-	if err := checkEncoding(text); err != nil {
-		return nil, err
-	}
 	d := &document{text: text}
 	start := skipBlanks(text, 0)
 	if start == len(text) {
@@ -64,7 +61,7 @@ func parse(text []byte) (*document, error) {
 		return nil, err
 	}
 	if text[start] != '{' {
-		return nil, &syntaxError{start, "the file holds " + kind(text[start]) + ", want an object"}
+		return nil, &syntaxError{start, "the file is not a JSON object"}
 	}
 	var err error
 	if d.root, err = uniqueMembers(text, start); err != nil {
@@ -75,7 +72,7 @@ func parse(text []byte) (*document, error) {
 	}
 	for _, h := range d.helpers.members {
 		if text[h.value] != '"' {
-			return nil, &syntaxError{h.value, fmt.Sprintf("the helper of %q is %s, want a string", h.name, kind(text[h.value]))}
+			return nil, &syntaxError{h.value, fmt.Sprintf("the helper of %q is not a string", h.name)}
 		}
 	}
 	return d, nil
@@ -97,7 +94,7 @@ func (d *document) section(key string) (found *member, o *object, err error) {
 		case m.name == key && d.text[m.value] == 'n':
 			found = &m
 		case m.name == key:
-			return nil, nil, &syntaxError{m.value, key + " holds " + kind(d.text[m.value]) + ", want an object"}
+			return nil, nil, &syntaxError{m.value, key + " is not an object"}
 		case strings.EqualFold(m.name, key):
 			// Go's decoder, so Docker and Podman, ignores the case of a key. Other programs do not.
 			return nil, nil, &syntaxError{m.key, fmt.Sprintf("some programs take the key %q for %q and some do not, want the latter", m.name, key)}
@@ -106,43 +103,14 @@ func (d *document) section(key string) (found *member, o *object, err error) {
 	return found, o, nil
 }
 
-// checkEncoding refuses the encodings in which Windows programs save JSON and which
-// none of the clients reads.
-func checkEncoding(text []byte) error {
-	switch {
-	case bytes.HasPrefix(text, []byte("\xef\xbb\xbf")):
-		return &syntaxError{0, "the file begins with a byte order mark, which Docker cannot read, want UTF-8 without one"}
-	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")),
-		len(text) > 1 && (text[0] == 0) != (text[1] == 0):
-		return &syntaxError{0, "the file is UTF-16, which Docker cannot read, want UTF-8"}
-	}
-	return nil
-}
-
+// checkSyntax returns where a text is not JSON, and why.
 func checkSyntax(text []byte) error {
-	if json.Valid(text) {
-		return nil
-	}
-	var all json.RawMessage
-	err := json.Unmarshal(text, &all) // json.Valid does not return the offset
+	err := json.Unmarshal(text, new(json.RawMessage))
 	var bad *json.SyntaxError
 	if !errors.As(err, &bad) {
-		return &syntaxError{0, err.Error()}
+		return err
 	}
-	at := int(bad.Offset) - 1 // Offset counts the offending byte
-	if end := len(bytes.TrimRight(text, blanks)); at < 0 || at >= end || strings.HasPrefix(bad.Error(), "unexpected end") {
-		return &syntaxError{end, "the file ends too early"}
-	}
-	if text[at] == '}' || text[at] == ']' {
-		before := bytes.TrimRight(text[:at], blanks)
-		if bytes.HasSuffix(before, []byte(",")) {
-			return &syntaxError{len(before) - 1, "invalid JSON: a comma after the last member"}
-		}
-	}
-	if text[at] == '/' || text[at] == '#' {
-		return &syntaxError{at, "invalid JSON: a comment"}
-	}
-	return &syntaxError{at, "invalid JSON: " + bad.Error()}
+	return &syntaxError{max(0, int(bad.Offset)-1), "invalid JSON: " + bad.Error()} // Offset counts the offending byte
 }
 
 // uniqueMembers returns the object at open, if no two of its keys are equal.
@@ -190,7 +158,10 @@ func (o *object) index(name string) int {
 }
 
 // string returns the value of m, or "" if it is not a string.
-func (d *document) string(m member) string { return unquote(d.text[m.value:m.valueEnd]) }
+func (d *document) string(m member) (s string) {
+	_ = json.Unmarshal(d.text[m.value:m.valueEnd], &s) // it is valid JSON
+	return s
+}
 
 func skipBlanks(text []byte, at int) int {
 	for at < len(text) && strings.IndexByte(blanks, text[at]) >= 0 {
@@ -209,33 +180,9 @@ func skipString(text []byte, at int) int {
 	return at + 1
 }
 
-// unquote decodes a value that is valid JSON. It returns "" if that is not a string.
-func unquote(raw []byte) string {
-	var s string
-	_ = json.Unmarshal(raw, &s)
-	return s
-}
-
 func quote(s string) string {
 	raw, _ := json.Marshal(s) // cannot fail for a string
 	return string(raw)
-}
-
-// kind names the type of the value that begins with b.
-func kind(b byte) string {
-	switch b {
-	case '{':
-		return "an object"
-	case '[':
-		return "an array"
-	case '"':
-		return "a string"
-	case 't', 'f':
-		return "a boolean"
-	case 'n':
-		return "null"
-	}
-	return "a number"
 }
 
 // position returns the line and the column of offset, both from 1, the column in characters.

@@ -80,7 +80,7 @@ func TestSetLoginRefused(t *testing.T) {
 		{"no secret", "{}", username, "", "needs a user name and a secret"},
 		{"a colon", "{}", "a:b", secret, "colon"},
 		{"a newline", "{}", username, "a\nb", "control characters"},
-		{"a list", `{"auths": []}`, username, secret, "config.json:1:11: auths holds"},
+		{"a list", `{"auths": []}`, username, secret, "config.json:1:11: auths is not an object"},
 		{"another case", `{"Auths": {}}`, username, secret, `config.json:1:2: some programs take the key "Auths" for "auths"`},
 		{"twice", `{"auths": {"cgr.dev": {}, "cgr.dev": {}}}`, username, secret, `config.json:1:27: the key "cgr.dev" a second time`},
 	}
@@ -102,8 +102,8 @@ func TestSetLoginRefused(t *testing.T) {
 func TestSetLoginUnwritable(t *testing.T) {
 	unixOnly(t)
 	dir := t.TempDir()
-	must(t, os.Symlink("gone", filepath.Join(dir, ".docker")))
 	f := load(t, filepath.Join(dir, ".docker", "config.json"))
+	must(t, os.WriteFile(filepath.Join(dir, ".docker"), nil, 0o600)) // a file, not a folder
 	_, err := f.SetLogin(host, username, secret)
 	must(t, err)
 	err = f.Check()

@@ -48,31 +48,18 @@ func (f *File) cannotChange(err error) error {
 // checkFolder returns why no file can be created in dir, or dir itself in the first
 // folder above it that exists.
 func checkFolder(dir string) error {
-	for {
-		info, err := os.Stat(dir)
-		switch {
-		case err == nil && !info.IsDir():
-			return fmt.Errorf("%s is not a folder", dir)
-		case err == nil:
-			return checkWritable(dir)
-		case !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir):
-			return err
-		}
-		if _, err := os.Lstat(dir); err == nil {
-			return fmt.Errorf("the folder %s is a link to something that does not exist", dir)
-		}
+	err := checkWritable(dir)
+	for errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
 		dir = filepath.Dir(dir)
+		err = checkWritable(dir)
 	}
+	return err
 }
 
 // Save replaces the file, or the target of a link, in one step. It keeps the mode, the
 // owner and the extended attributes. A new file gets mode 0600, and new folders 0700, as
 // Docker makes them. If another program wrote the file since Load, Save repeats the edits
-// on what it wrote. After an error the file is as it was, unless the error names the
-// backup beside it.
-//
-// A file that cannot be replaced (atomicfile.ErrNotReplaceable) is overwritten in place,
-// where a reader can see half of it.
+// on what it wrote. After an error the file is as it was.
 func (f *File) Save() error {
 	if err := f.Check(); err != nil {
 		return err
@@ -120,21 +107,13 @@ func lock(dir string) (unlock func()) {
 
 // write makes the new content that of the file, if its content is still the old one.
 func (f *File) write() error {
-	var err error
-	text := f.new.text
 	switch {
 	case !f.old.exists:
-		return atomicfile.Create(f.target, text)
+		return atomicfile.Create(f.target, f.new.text)
 	case !f.new.exists:
-		err = atomicfile.Remove(f.target, f.old.text)
-		text = []byte("{}") // if the file has to stay
-	default:
-		err = atomicfile.Change(f.target, f.old.text, text)
+		return atomicfile.Remove(f.target, f.old.text)
 	}
-	if errors.Is(err, atomicfile.ErrNotReplaceable) {
-		return overwrite(f.target, f.old.text, text)
-	}
-	return err
+	return atomicfile.Change(f.target, f.old.text, f.new.text)
 }
 
 // rebase repeats the edits on what another program wrote.
@@ -147,13 +126,11 @@ func (f *File) rebase() error {
 		return err
 	}
 	f.old = now
-	for _, e := range f.edits {
-		next, err := e(f.new)
-		if err == nil {
-			err = f.setNew(next)
-		}
-		if err != nil {
-			return f.locate(f.new, err)
+	edits := f.edits
+	f.edits = nil
+	for _, e := range edits {
+		if _, err := f.edit(f.byHand, e); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -117,7 +116,7 @@ func TestSaveLinks(t *testing.T) {
 		path := filepath.Join(home, ".docker", "config.json")
 		must(t, os.Symlink("../gone/config.json", path))
 		_, err := Load(path)
-		wantRefused(t, err, filepath.Join(home, "gone"), "does not exist", "remove the link")
+		wantRefused(t, err, path+" is a link that cannot be followed", filepath.Join(home, "gone"), "remove the link")
 		if _, err := os.Stat(filepath.Join(home, "gone")); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("got %v, want nothing made", err)
 		}
@@ -128,12 +127,12 @@ func TestSaveLinks(t *testing.T) {
 		must(t, os.Symlink("second", path))
 		must(t, os.Symlink("config.json", filepath.Join(home, ".docker", "second")))
 		_, err := Load(path)
-		wantRefused(t, err, path, "leads back to itself")
+		wantRefused(t, err, path+" is a link that cannot be followed")
 	})
 	t.Run("I32 the folder is a dangling link", func(t *testing.T) {
 		home := t.TempDir()
 		must(t, os.Symlink("gone", filepath.Join(home, ".docker")))
-		wantRefused(t, edited(t, filepath.Join(home, ".docker", "config.json")).Save(), ".docker is a link", byHand)
+		wantRefused(t, edited(t, filepath.Join(home, ".docker", "config.json")).Save(), ".docker", byHand)
 	})
 	t.Run("I36 replaced by a link", func(t *testing.T) {
 		_, target := setUp(t)
@@ -192,10 +191,7 @@ func TestSaveModes(t *testing.T) {
 		path := writeFile(t, before)
 		other := filepath.Join(t.TempDir(), "other")
 		must(t, os.Link(path, other))
-		addTo(t, path)
-		wantText(t, path, after)
-		wantText(t, other, after)
-		removeFrom(t, path)
+		wantRefused(t, edited(t, path).Save(), path+" cannot be replaced: it has other hard links", "cp -p", byHand)
 		wantText(t, other, before)
 		wantAlone(t, path)
 	})
@@ -287,7 +283,7 @@ func TestSaveAgainstOthers(t *testing.T) {
 		path := writeFile(t, before)
 		f := edited(t, path)
 		f.raced = func() { must(t, os.WriteFile(path, []byte("{\n\t\"au"), 0o600)) }
-		wantRefused(t, f.Save(), path+":2:", "ends too early")
+		wantRefused(t, f.Save(), path+":2:", "invalid JSON")
 		wantText(t, path, "{\n\t\"au")
 		wantAlone(t, path)
 	})
@@ -327,22 +323,5 @@ func TestSaveAgainstOthers(t *testing.T) {
 		must(t, os.Chtimes(left, time.Time{}, time.Now().Add(-2*time.Minute)))
 		addTo(t, path)
 		wantAlone(t, path)
-	})
-}
-
-func TestWriteInPlace(t *testing.T) {
-	for _, text := range []string{"", "{}", strings.Repeat(" ", 10000) + "{}"} {
-		for _, old := range []string{"{}", before, strings.Repeat(" ", 5000) + "{}"} {
-			path := writeFile(t, old)
-			must(t, overwrite(path, []byte(old), []byte(text)))
-			wantText(t, path, text)
-			wantAlone(t, path)
-		}
-	}
-	t.Run("I33 a failure leaves the file", func(t *testing.T) {
-		dir := t.TempDir()
-		if err := overwrite(filepath.Join(dir, "gone"), []byte(before), []byte(after)); !errors.Is(err, syscall.ENOENT) {
-			t.Errorf("got %v, want ENOENT", err)
-		}
 	})
 }
