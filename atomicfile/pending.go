@@ -207,3 +207,12 @@ func CheckOwner(path string) error {
 	}
 	return checkOwner(path, info)
 }
+
+// checkOwner is CheckOwner for the file at path that info describes.
+func checkOwner(path string, info fs.FileInfo) error {
+	owner, known := OwnerOf(info)
+	if me := os.Geteuid(); known && me != 0 && owner != me {
+		return hint.With(fmt.Errorf("%s belongs to user %d, not to you", path, owner), hint.Text("sudo chown %d %s", me, path))
+	}
+	return nil
+}

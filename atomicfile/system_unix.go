@@ -3,12 +3,9 @@
 package atomicfile
 
 import (
-	"fmt"
 	"io/fs"
 	"os"
 	"syscall"
-
-	"docker-credential-cgr/hint"
 )
 
 // noFollow makes an open fail at a link, and not wait at a FIFO.
@@ -17,13 +14,13 @@ const noFollow = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 // makeWritable is the command that lets a file's owner write it.
 const makeWritable = "chmod u+w"
 
-// checkOwner is CheckOwner for the file at path that info describes.
-func checkOwner(path string, info fs.FileInfo) error {
+// OwnerOf returns the user that a file belongs to, if the system has such owners.
+func OwnerOf(info fs.FileInfo) (uid int, known bool) {
 	stat, ok := info.Sys().(*syscall.Stat_t)
-	if me := os.Geteuid(); ok && me != 0 && int(stat.Uid) != me {
-		return hint.With(fmt.Errorf("%s belongs to user %d, not to you", path, stat.Uid), hint.Text("sudo chown %d %s", me, path))
+	if !ok {
+		return 0, false
 	}
-	return nil
+	return int(stat.Uid), true
 }
 
 // hasOtherLinks reports whether the file that info describes has further hard links,

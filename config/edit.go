@@ -35,19 +35,14 @@ func Update(path string, changes map[string]string) error {
 	if err := Check(changes); err != nil {
 		return err
 	}
-	target, err := filepath.EvalSymlinks(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Lstat(path); err == nil {
-			return hint.With(fmt.Errorf("%s is a link to a file that does not exist", plain(path)), hint.Text("create the file or remove the link"))
-		}
-		if !slices.ContainsFunc(slices.Collect(maps.Values(changes)), func(value string) bool { return value != "" }) {
-			return nil // nothing is set, so there is nothing to remove
-		}
-		target, err = path, nil
+	target, err := atomicfile.Follow(path)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		err = state.CheckParent(path)
+	if _, look := os.Lstat(target); errors.Is(look, fs.ErrNotExist) && !isSet(changes) {
+		return nil // there is nothing to remove
 	}
+	err = state.CheckParent(path)
 	if err == nil {
 		err = os.MkdirAll(filepath.Dir(path), 0o700)
 	}
@@ -75,6 +70,10 @@ func Update(path string, changes map[string]string) error {
 		return cannot("change", path, err)
 	}
 	return nil
+}
+
+func isSet(changes map[string]string) bool {
+	return slices.ContainsFunc(slices.Collect(maps.Values(changes)), func(value string) bool { return value != "" })
 }
 
 // Check returns what is wrong with the names and the values of changes to a settings file.

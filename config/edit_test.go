@@ -81,7 +81,7 @@ func TestUpdateRefuses(t *testing.T) {
 		{"I20 unknown property unset", "", changes{"auth.mod": ""}, `unknown setting "auth.mod"; did you mean auth.mode?`},
 		{"I20 a section", "", changes{"auth": "x"}, `unknown setting "auth"`},
 		{"chainctl's property", "", changes{"output.silent": "true"}, "output.silent is chainctl's"},
-		{"I20 wrong value", "", changes{"keychain": "fiel"}, `keychain="fiel": must be one of auto, os, kernel, file, none; did you mean file?`},
+		{"I20 wrong value", "", changes{"keychain": "fiel"}, `keychain="fiel": must be one of auto, os, kernel, file, none`},
 		{"one wrong, one right", "", changes{"keychain": "os", "auth.mode": "x"}, `auth.mode="x": must be one of`},
 		{"relative path", "", changes{"auth.identity-token": "token"}, `auth.identity-token="token": must be an absolute path`},
 		{"I23 contradiction in one go", "", changes{"default.org-name": "a", "default.social-login": "github"}, "config.yaml:3: default.social-login exclude each other"},
@@ -153,7 +153,7 @@ func TestUpdateKeepsModeAndLink(t *testing.T) {
 	}
 
 	must(t, os.Remove(target))
-	if err := Update(link, map[string]string{"keychain": "os"}); err == nil || !strings.Contains(err.Error(), "is a link to a file that does not exist") {
+	if err := Update(link, map[string]string{"keychain": "os"}); err == nil || !strings.Contains(err.Error(), "is a link that cannot be followed") {
 		t.Errorf("dangling link: got %v, want it named", err)
 	}
 }

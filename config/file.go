@@ -141,6 +141,21 @@ func load(path string) (text string, mode fs.FileMode, err error) {
 	return strings.TrimPrefix(string(raw), "\ufeff"), info.Mode().Perm(), nil
 }
 
+// checkOwner refuses a file that another user could have written: it names where secrets
+// are sent. On Windows, access control lists keep other users out.
+func checkOwner(path string, info fs.FileInfo) error {
+	me, perm := os.Geteuid(), info.Mode().Perm()
+	switch owner, known := atomicfile.OwnerOf(info); {
+	case known && owner != me && owner != 0:
+		return hint.With(fmt.Errorf("%s is not used: it belongs to user %d, not to you (user %d) or root", path, owner, me),
+			hint.Text("chown %d %s", me, path))
+	case known && perm&0o022 != 0:
+		return hint.With(fmt.Errorf("%s is not used: others may write to it (mode %04o)", path, perm),
+			hint.Text("see what is in it, then run: chmod go-w %s", path))
+	}
+	return nil
+}
+
 // cannot returns an error that names path once.
 func cannot(do, path string, err error) error {
 	var inner *fs.PathError
@@ -180,12 +195,8 @@ func parse(path, text string) (entries map[string]entry, errs []error) {
 			errs = append(errs, fmt.Errorf("%s:%d: %q is there twice, first at %s", path, l.line, l.name, other.source))
 			continue
 		// YAML does not decide what a value means: it takes an id of 40 digits for a number.
-		case l.node.Kind == yaml.AliasNode:
-			e.err = errors.New("must be the value itself, no alias (*)")
-		case l.node.Kind != yaml.ScalarNode:
-			e.err = errors.New("must be one value, no list")
-		case l.node.Style&yaml.TaggedStyle != 0:
-			e.err = errors.New("must be the value alone, without a tag (!)")
+		case l.node.Kind != yaml.ScalarNode || l.node.Style&yaml.TaggedStyle != 0:
+			e.err = errors.New("must be one value, without an alias (*) or a tag (!)")
 		default:
 			e.text = l.node.Value
 		}
@@ -250,13 +261,13 @@ func decodeDocument(text string) (root *yaml.Node, err error) {
 	case errors.Is(err, io.EOF): // only comments
 		return nil, nil
 	case err != nil:
-		return nil, explain(text, err)
+		return nil, explain(err)
 	}
 	switch err := d.Decode(&next); {
 	case err == nil:
 		return nil, errors.New(": has more than one document (---)")
 	case !errors.Is(err, io.EOF):
-		return nil, explain(text, err)
+		return nil, explain(err)
 	}
 	if root = document.Content[0]; !isNull(root) && root.Kind != yaml.MappingNode {
 		return nil, fmt.Errorf(`:%d: must have settings, each as "name: value"`, root.Line)
@@ -266,13 +277,7 @@ func decodeDocument(text string) (root *yaml.Node, err error) {
 
 // explain returns an error of the YAML library without any of the text, which may be a
 // secret.
-func explain(text string, err error) error {
-	for i, line := range strings.Split(text, "\n") {
-		words := strings.TrimLeft(line, " \t\r")
-		if words != "" && strings.Contains(strings.TrimSuffix(line, words), "\t") {
-			return fmt.Errorf(":%d: is indented with a tab: use spaces", i+1)
-		}
-	}
+func explain(err error) error {
 	what := strings.TrimPrefix(err.Error(), "yaml: ")
 	if strings.HasPrefix(what, "unknown anchor") {
 		return errors.New(": has an alias (*): write the value itself, in quotes if it begins with *")
@@ -293,10 +298,8 @@ func unknown(name string) error {
 		return errors.New(clientSecret + ": " + noClientSecret)
 	}
 	err := fmt.Errorf("unknown setting %q", redact(name))
-	if near := Near(name); near != "" {
-		return hint.With(err, didYouMean(near))
+	if near := similar(name, Properties()); near != "" {
+		return hint.With(err, hint.Text("did you mean %s?", near))
 	}
 	return hint.With(err, hint.Do(hint.ListSettings))
 }
-
-func didYouMean(word string) hint.Hint { return hint.Text("did you mean %s?", word) }

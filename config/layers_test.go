@@ -242,7 +242,7 @@ func TestReadNamesTheSource(t *testing.T) {
 		`I18 flag --api="": must be a full URL`,
 		`I20 CHAINGUARD_KEYCHAIN="vault": must be one of auto, os, kernel, file, none`,
 		`I20 ` + path + `:3: auth.oidc.flow="devise": must be one of code, device`,
-		`I20 ` + path + `:4: auth.mode: must be one value, no list`,
+		`I20 ` + path + `:4: auth.mode: must be one value, without an alias (*) or a tag (!)`,
 	} {
 		if want = want[4:]; !strings.Contains(err.Error(), want) {
 			t.Errorf("got %q, want %q in it", err, want)

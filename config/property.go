@@ -11,7 +11,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"docker-credential-cgr/hint"
 	"docker-credential-cgr/spelling"
 )
 
@@ -95,23 +94,10 @@ func Flag(property string) string {
 	return property[strings.LastIndex(property, ".")+1:]
 }
 
-// Near returns the property that word was probably meant for, or "". The last part of a
-// property's name stands for the whole.
-func Near(word string) string {
-	word = strings.ReplaceAll(strings.ToLower(strings.TrimSpace(word)), "_", "-")
-	for _, name := range Properties() {
-		if word != "" && strings.HasSuffix(name, "."+word) {
-			return name
-		}
-	}
-	return nearest(word, Properties())
-}
-
-// nearest returns the one of words that is spelled most like word, or "" if none is
-// similar.
-func nearest(word string, words []string) string {
+// similar returns the one of words that differs from word by two letters at most, or "".
+func similar(word string, words []string) string {
 	near := spelling.Near(word, words)
-	if len(word) > 64 || len(near) == 0 || spelling.Distance(word, near[0]) > (len(word)+2)/3 {
+	if len(word) > 64 || len(near) == 0 || spelling.Distance(word, near[0]) > 2 {
 		return ""
 	}
 	return near[0]
@@ -119,22 +105,19 @@ func nearest(word string, words []string) string {
 
 // Misspelled returns a line for each variable of an environment that is probably meant to
 // set a property and has another name. environ is as os.Environ returns it.
-func Misspelled(environ []string) []string {
-	const prefix = "CHAINGUARD_"
-	known := map[string]bool{"CHAINGUARD_CONFIG": true, "CHAINGUARD_DEBUG": true, "CHAINGUARD_IDENTITY_ID": true, "CHAINGUARD_TOKEN": true}
-	var names []string
+func Misspelled(environ []string) (lines []string) {
+	var variables []string
 	for _, property := range Properties() {
-		known[Variable(property)] = true
-		names = append(names, Variable(property))
+		variables = append(variables, Variable(property))
 	}
-	var lines []string
+	others := []string{"CHAINGUARD_CONFIG", "CHAINGUARD_DEBUG", "CHAINGUARD_IDENTITY_ID", "CHAINGUARD_TOKEN"}
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, prefix) || known[name] || len(name) > 64 {
+		if !strings.HasPrefix(name, "CHAINGUARD_") || slices.Contains(others, name) || slices.Contains(variables, name) {
 			continue
 		}
-		if near := spelling.Near(name, names); len(near) > 0 && spelling.Distance(name, near[0]) <= 2 {
-			lines = append(lines, fmt.Sprintf("the variable %s means nothing; did you mean: %s", name, near[0]))
+		if near := similar(name, variables); near != "" {
+			lines = append(lines, fmt.Sprintf("the variable %s means nothing; did you mean: %s", name, near))
 		}
 	}
 	return lines
@@ -203,11 +186,7 @@ func choice(name string, field func(*Config) *string, words ...string) property 
 		if slices.Contains(words, text) {
 			return text, nil
 		}
-		err := errors.New("must be one of " + strings.TrimPrefix(strings.Join(words, ", "), ", "))
-		if near := nearest(text, words); near != "" {
-			err = hint.With(err, didYouMean(near))
-		}
-		return words[0], err
+		return words[0], errors.New("must be one of " + strings.TrimPrefix(strings.Join(words, ", "), ", "))
 	})
 }
 
@@ -321,21 +300,11 @@ func isToken(text string) bool {
 // redact returns value if an error can repeat it, else "…". An invalid value can be any
 // secret: a URL with a password, a token, a key.
 func redact(value string) string {
-	run, digit := 0, false
-	for _, r := range value {
-		switch {
-		case r >= '0' && r <= '9':
-			run, digit = run+1, true
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r == '_', r == '-', r == '+', r == '=':
-			run++
-		default:
-			run, digit = 0, false
-		}
-		if r == '@' || run >= 20 && digit {
-			return "…"
-		}
-	}
-	if len(value) > 100 || strings.Contains(value, "eyJ") {
+	isKey := func(word string) bool { return len(word) >= 20 && strings.ContainsAny(word, "0123456789") }
+	words := strings.FieldsFunc(value, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("_-+=", r)
+	})
+	if len(value) > 100 || strings.Contains(value, "eyJ") || strings.Contains(value, "@") || slices.ContainsFunc(words, isKey) {
 		return "…"
 	}
 	return value

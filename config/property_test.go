@@ -24,22 +24,19 @@ func TestFlag(t *testing.T) {
 	}
 }
 
-func TestNear(t *testing.T) {
+func TestSimilar(t *testing.T) {
 	for word, want := range map[string]string{
 		"auth.mod":                 "auth.mode",
 		"auth.moed":                "auth.mode",
-		"org-name":                 "default.org-name",
-		"Default.Org_Name":         "default.org-name",
 		"defaults.group":           "default.group",
 		"platform.isuer":           "platform.issuer",
-		"client-id":                "auth.oidc.client-id",
 		"":                         "",
 		"colour":                   "",
 		"auth":                     "",
 		strings.Repeat("a", 1<<20): "",
 	} {
-		if got := Near(word); got != want {
-			t.Errorf("Near(%.30q): got %q, want %q", word, got, want)
+		if got := similar(word, Properties()); got != want {
+			t.Errorf("similar(%.30q): got %q, want %q", word, got, want)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 
+	"docker-credential-cgr/atomicfile"
 	"docker-credential-cgr/hint"
 )
 
@@ -102,6 +103,15 @@ func Sudo(getenv func(string) string, euid int, home string) Result {
 	}
 	return warning(check, fmt.Sprintf("run by sudo: this is for root's Docker (%s), which sudo docker uses", home),
 		hint.Text("for %s's own run it without sudo", user))
+}
+
+// ownerOf returns the user that a file belongs to.
+func ownerOf(path string) (uid int, known bool) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, false
+	}
+	return atomicfile.OwnerOf(info)
 }
 
 // isOtherUsers reports whether a file exists and is not root's.

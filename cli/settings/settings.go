@@ -4,7 +4,6 @@ package settings
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -34,14 +33,7 @@ func New(a *command.App) *cobra.Command {
 			if args[1] == "" {
 				return hint.With(command.Usagef("the value is empty"), hint.Do(hint.UnsetSetting, args[0]))
 			}
-			if err := checkProperty(args[0]); err != nil {
-				return err
-			}
-			changes := map[string]string{args[0]: args[1]}
-			if err := config.Check(changes); err != nil {
-				return command.Usagef("%w", err)
-			}
-			return config.Update(a.Config.File, changes)
+			return update(a, args[0], args[1])
 		},
 	})
 	unset := command.AllowBadSettings(&cobra.Command{
@@ -51,10 +43,7 @@ func New(a *command.App) *cobra.Command {
 		Args:              command.ExactArgs("PROPERTY"),
 		ValidArgsFunction: completeProperty,
 		RunE: func(_ *cobra.Command, args []string) error {
-			if err := checkProperty(args[0]); err != nil {
-				return err
-			}
-			return config.Update(a.Config.File, map[string]string{args[0]: ""})
+			return update(a, args[0], "")
 		},
 	})
 	path := command.AllowBadSettings(&cobra.Command{
@@ -79,15 +68,13 @@ default. Properties have the same names as in chainctl.`,
 	}, view, set, unset, path)
 }
 
-func checkProperty(property string) error {
-	if slices.Contains(config.Properties(), property) {
-		return nil
+// update sets a property in the settings file, or removes it if the value is empty.
+func update(a *command.App, property, value string) error {
+	changes := map[string]string{property: value}
+	if err := config.Check(changes); err != nil {
+		return command.Usagef("%w", err)
 	}
-	next := hint.Do(hint.ListSettings)
-	if near := config.Near(property); near != "" {
-		next = hint.Text("did you mean %s?", near)
-	}
-	return hint.With(command.Usagef("unknown setting %q", command.HideToken(property)), next)
+	return config.Update(a.Config.File, changes)
 }
 
 func completeProperty(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
