@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"docker-credential-cgr/hint"
@@ -86,13 +85,13 @@ func (p pull) check(ctx context.Context, image string) Result {
 		cause := explainResponse(err)
 		return failure(check, fmt.Sprintf("%s: %v", image, cause), hint.Of(cause)...)
 	}
-	cause := p.explain(ctx, refused, t)
+	cause := p.explain(ctx, refused)
 	return failure(check, fmt.Sprintf("%s cannot be pulled: %v", image, cause), hint.Of(cause)...)
 }
 
 // explain returns the cause of a registry's response, by its own table of errors and by
 // further requests if that is ambiguous.
-func (p pull) explain(ctx context.Context, refused *registry.Error, t registry.Token) error {
+func (p pull) explain(ctx context.Context, refused *registry.Error) error {
 	organization, image, _ := strings.Cut(p.ref.Repository, "/")
 	isDenied := refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden
 	isToken := refused.Step == registry.StepToken
@@ -100,11 +99,11 @@ func (p pull) explain(ctx context.Context, refused *registry.Error, t registry.T
 	signIn := hint.Do(hint.SignIn)
 	switch {
 	case isToken && refused.Status == http.StatusBadRequest:
-		return hint.With(fmt.Errorf("there is no organization %q", organization), hint.Text("correct the organization's name%s", p.listOrganizations(ctx)))
+		return hint.With(fmt.Errorf("there is no organization %q", organization), hint.Text("correct the organization's name"))
 	case notFound && refused.Code == "NAME_UNKNOWN":
 		return hint.With(fmt.Errorf("there is no image %q in the organization %s", image, organization), hint.Text("correct the image's name"))
 	case notFound:
-		return hint.With(fmt.Errorf("the image exists, but has no tag or digest %q", p.ref.Target()), p.correctTag(ctx, t))
+		return hint.With(fmt.Errorf("the image exists, but has no tag or digest %q", p.ref.Target()), hint.Text("correct the tag"))
 	case isDenied && p.session.credential == nil && isToken:
 		return hint.With(errors.New("it is not public, and you are not signed in"), signIn)
 	case isDenied && p.session.credential == nil:
@@ -115,36 +114,6 @@ func (p pull) explain(ctx context.Context, refused *registry.Error, t registry.T
 		return p.explainDenied(ctx, organization, image)
 	}
 	return hint.With(errors.New(refused.Error()), hintsOf(refused, hint.Text("see the registry's message"))...)
-}
-
-// correctTag returns the fix for a tag that does not exist.
-func (p pull) correctTag(ctx context.Context, t registry.Token) hint.Hint {
-	latest := registry.Reference{Repository: p.ref.Repository, Tag: "latest"}
-	if _, err := p.client.Manifest(ctx, latest, t); err == nil {
-		return hint.Text("correct the tag; there is %s/%s", p.Config.Registry.Host, latest)
-	}
-	return hint.Text("correct the tag")
-}
-
-// listOrganizations returns the organizations in which the user has a role, as the end of
-// a sentence.
-func (p pull) listOrganizations(ctx context.Context) string {
-	account, err := p.account(ctx)
-	if err != nil {
-		return ""
-	}
-	var names []string
-	for _, c := range account.Capabilities {
-		if !strings.Contains(c.Group.ID, "/") {
-			names = append(names, platform.Printable(c.Group.Name))
-		}
-	}
-	slices.Sort(names)
-	names = slices.Compact(names)
-	if len(names) == 0 {
-		return "; " + p.session.owner + " has no role in any: ask an owner for the role registry.pull"
-	}
-	return "; " + p.session.owner + " is in " + strings.Join(names[:min(len(names), 5)], ", ")
 }
 
 // isCredentialValid reports whether the registry accepts the credential for any image.

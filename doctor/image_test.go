@@ -86,7 +86,7 @@ func TestImage(t *testing.T) {
 		{"P21 no role, or no such image", "HOST/org/python", shop{"good", false, 0}, pair, Failure, "has no role that may pull from org, or there is no such image", "ask an owner of org for the role registry.pull"},
 		{"P21 unknown organization", "HOST/gro/python", shop{"good", true, 0}, pair, Failure, `there is no organization "gro"`, "correct the organization's name"},
 		{"P21 unknown image", "HOST/org/pyton", shop{"good", true, 0}, pair, Failure, `there is no image "pyton" in the organization org`, "correct the image's name"},
-		{"P21 unknown tag", "HOST/org/python:3", shop{"good", true, 0}, pair, Failure, `has no tag or digest "3"`, "correct the tag; there is HOST/org/python:latest"},
+		{"P21 unknown tag", "HOST/org/python:3", shop{"good", true, 0}, pair, Failure, `has no tag or digest "3"`, "correct the tag"},
 		{"not well", "HOST/org/python", shop{tokenFault: 503}, pair, Failure, "it answered 503", "try again later"},
 		{"too many", "HOST/org/python", shop{tokenFault: 429}, pair, Failure, "429 Too Many Requests", "try again later"},
 		{"I44 a page", "HOST/org/python", shop{tokenFault: 200}, pair, Failure, "a captive portal may have answered", "if the network asks for a sign-in"},

@@ -113,7 +113,6 @@ func (c *Checker) describe(e endpoint, way *route, err error) Result {
 
 // explainNetwork returns why a request failed, and what to do.
 func (c *Checker) explainNetwork(e endpoint, way *route, err error) error {
-	host := e.url.Hostname()
 	if cause := platform.ExplainTLS(err); cause != nil {
 		return cause
 	}
@@ -132,18 +131,11 @@ func (c *Checker) explainNetwork(e endpoint, way *route, err error) error {
 		return explainResponse(err)
 	case way.via == "": // the transport has not chosen a connection
 		return hint.With(fmt.Errorf("%s is not the address of a proxy, such as http://proxy.example:3128", variable), correctProxy...)
-	case errors.As(err, &lookup) && lookup.IsTimeout:
-		return hint.With(fmt.Errorf("the name server did not answer for %s", platform.Printable(lookup.Name)),
-			hint.Text("check that this machine is online, and which name server it uses"))
 	case errors.As(err, &lookup):
-		return hint.With(fmt.Errorf("there is no address for the name %s", platform.Printable(lookup.Name)), fix...)
+		return hint.With(fmt.Errorf("there is no address for the name %s (%s)", platform.Printable(lookup.Name), lookup.Err), fix...)
 	case errors.Is(err, context.DeadlineExceeded):
 		return hint.With(errors.New(way.explainTimeout()), fix...)
 	case errors.As(err, &dial) && !way.connected:
-		if isLocal(way.tried) && !isLocal(way.target) && host != "localhost" && !isProxied {
-			return hint.With(fmt.Errorf("the name leads to %s, which is not its server", way.tried),
-				hint.Text("remove %s from this machine's hosts file, or from what the name server blocks", host))
-		}
 		return hint.With(fmt.Errorf("no server accepts connections at %s (%s)", way.tried, rootCause(err)), fix...)
 	case way.connected && !isProxied: // to something else than the server
 		fix = c.checkSetting(e, portal...)
@@ -166,14 +158,12 @@ func (c *Checker) checkSetting(e endpoint, otherwise ...hint.Hint) []hint.Hint {
 // explainTimeout returns what was missing when a request timed out.
 func (r *route) explainTimeout() string {
 	switch {
-	case !r.connected && r.tried != "":
-		return "no answer from " + r.tried + " in time: does a firewall block it?"
-	case !r.connected:
-		return "the name server did not answer in time"
-	case !r.sent:
+	case r.connected:
 		return r.tried + " accepts connections, but does not answer"
+	case r.tried != "":
+		return "no answer from " + r.tried + " in time: does a firewall block it?"
 	}
-	return "no response to the request in time"
+	return "the name server did not answer in time"
 }
 
 // portal is the fix if another server answered.

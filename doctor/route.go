@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"crypto/tls"
-	"net"
 	"net/http/httptrace"
 	"net/url"
 	"slices"
@@ -22,7 +21,6 @@ type route struct {
 	tried     string // address that was dialed last
 	connected bool
 	signer    string // authority that signed the server's certificate
-	sent      bool   // the request was sent
 }
 
 // trace returns a context that records the route of a request.
@@ -44,7 +42,6 @@ func trace(ctx context.Context, target *url.URL) (context.Context, *route) {
 				set(func() { r.signer = platform.CertificateIssuer(state.PeerCertificates[0]) })
 			}
 		},
-		WroteRequest: func(httptrace.WroteRequestInfo) { set(func() { r.sent = true }) },
 	}), r
 }
 
@@ -52,7 +49,7 @@ func trace(ctx context.Context, target *url.URL) (context.Context, *route) {
 func (r *route) snapshot() *route {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return &route{target: r.target, via: r.via, tried: r.tried, connected: r.connected, signer: r.signer, sent: r.sent}
+	return &route{target: r.target, via: r.via, tried: r.tried, connected: r.connected, signer: r.signer}
 }
 
 // proxy returns the host and port of the proxy, without a password, or "".
@@ -61,17 +58,6 @@ func (r *route) proxy() string {
 		return ""
 	}
 	return r.via
-}
-
-// isLocal reports whether no server has address: filters answer with such addresses for
-// names that they block.
-func isLocal(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && (ip.IsLoopback() || ip.IsUnspecified() || ip.IsLinkLocalUnicast())
 }
 
 // proxyVariable returns the name of the variable that sets the proxy for a scheme, by the
