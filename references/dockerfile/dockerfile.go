@@ -205,10 +205,11 @@ func (p *parser) readFrom(in instruction, c command) {
 func (p *parser) addBase(in instruction, word scan.Span, platform string) {
 	v := p.expand(word)
 	isAdded := false
+	mayHaveHost := scan.Mentions(v.text, p.Host) || strings.Contains(v.text, "$") && scan.IndexHost([]byte(v.text), p.Host) >= 0
 	switch hasHost := scan.HasHost(v.text, p.Host); {
 	case hasHost && v.span != (scan.Span{}) && !v.isUnsure:
 		isAdded = p.add(v.span, v.text, platform)
-	case hasHost, v.isUnsure && scan.IndexHost([]byte(v.text), p.Host) >= 0:
+	case hasHost, v.isUnsure && mayHaveHost:
 		p.leave(word, p.reason(word))
 	}
 	for _, i := range v.defaults {

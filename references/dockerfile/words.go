@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"unicode"
-	"unicode/utf8"
 
 	"docker-credential-cgr/references/scan"
 )
@@ -28,59 +27,54 @@ var platformArgs = []string{
 	"TARGETPLATFORM", "TARGETOS", "TARGETOSVERSION", "TARGETARCH", "TARGETVARIANT", "TARGETSTAGE",
 }
 
-var anyVariable = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)`) })
+// anyVariable matches what may be a variable, with its braces if nothing else is in them.
+var anyVariable = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?`) })
 
-var variable = sync.OnceValue(func() *regexp.Regexp {
+// wholeVariable matches a word that is one variable, perhaps with a default.
+var wholeVariable = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(
-		`\$([A-Za-z_][A-Za-z0-9_]*)|\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?-)([^\x01-\x20"'\\` + "`" + `${}]*))?\}`)
+		`^\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?-)([^\x01-\x20"'\\` + "`" + `${}]*))?\})$`)
 })
 
-// expand expands the variables in a word. If the word has more than is understood, the value
-// is unsure.
-func (p *parser) expand(word scan.Span) (v value) {
+// expand expands a word that is a plain name or one variable, in quotes or not. The value of
+// any other word is unsure.
+func (p *parser) expand(word scan.Span) value {
 	word, quote := p.unquote(word)
 	text := p.text[word.Start:word.End]
-	add := func(start, end int, isWhole bool) {
-		s := scan.Span{Start: word.Start + start, End: word.Start + end}
-		v.add(value{text: p.joined(s), span: s}, isWhole)
+	isPlain := !bytes.ContainsAny(text, `"'$`+string(rune(p.escape))) && !bytes.HasPrefix(text, []byte(scan.ByteOrderMark))
+	if isPlain || quote == '\'' && bytes.IndexByte(text, '\'') < 0 {
+		return value{text: p.joined(word), span: word}
 	}
-	if quote == '\'' && bytes.IndexByte(text, '\'') < 0 {
-		add(0, len(text), true)
-		return v
+	m := wholeVariable().FindSubmatchIndex(text)
+	if m == nil {
+		return p.expandUnsure(word)
 	}
-	isSplit := bytes.Contains(text, []byte(filler)) && bytes.Contains(text, []byte("$"))
-	v.isUnsure = isSplit || bytes.ContainsAny(text, `"'`+string(rune(p.escape))) || bytes.HasPrefix(text, []byte(scan.ByteOrderMark))
-	end := 0
-	addLiteral := func(start, end int) {
-		if start < end {
-			v.isUnsure = v.isUnsure || bytes.IndexByte(text[start:end], '$') >= 0
-			add(start, end, start == 0 && end == len(text))
-		}
+	arg, isSet := p.args[string(text[m[2]+m[4]+1:m[3]+m[5]+1])] // the group that does not match is -1
+	isNull := !isSet || arg.text == "" && m[7]-m[6] == len(":-")
+	switch hasDefault := m[6] >= 0; {
+	case hasDefault && arg.isUnsure:
+		return p.expandUnsure(word)
+	case hasDefault && isNull:
+		s := scan.Span{Start: word.Start + m[8], End: word.Start + m[9]}
+		return value{text: p.joined(s), span: s}
 	}
-	for _, m := range variable().FindAllSubmatchIndex(text, -1) {
-		addLiteral(end, m[0])
-		end = m[1]
-		isWhole := m[0] == 0 && m[1] == len(text)
-		name := text[m[2]+m[4]+1 : m[3]+m[5]+1] // the group that does not match is -1
-		if m[2] >= 0 && end < len(text) && text[end] >= utf8.RuneSelf {
-			v.isUnsure = true // the character may belong to the name
+	return arg
+}
+
+// expandUnsure returns what a word may consist of: the values of its variables and the rest.
+func (p *parser) expandUnsure(word scan.Span) value {
+	v := value{isUnsure: true}
+	v.text = anyVariable().ReplaceAllStringFunc(p.joined(word), func(variable string) string {
+		arg := p.args[strings.Trim(variable, "${}")]
+		v.defaults = append(v.defaults, arg.defaults...)
+		if strings.HasPrefix(variable, "${") && !strings.HasSuffix(variable, "}") {
+			return "${" + arg.text // with an operator behind it, which may change it
 		}
-		arg, isSet := p.args[string(name)]
-		hasDefault := m[6] >= 0
-		isNull := !isSet || arg.text == "" && m[7]-m[6] == len(":-")
-		if hasDefault && (isNull || arg.isUnsure) {
-			add(m[8], m[9], isWhole)
-		}
-		if !hasDefault || !isNull || arg.isUnsure {
-			v.add(arg, isWhole)
-		}
-	}
-	addLiteral(end, len(text))
-	if v.isUnsure {
-		for _, m := range anyVariable().FindAllStringSubmatch(p.joined(word), -1) {
-			v.add(p.args[m[1]], false)
-		}
-	}
+		return arg.text
+	})
+	v.text = strings.NewReplacer(`"`, "", "'", "", string(rune(p.escape)), "").Replace(v.text)
+	v.text = v.text[:min(len(v.text), scan.MaxName)]
+	v.defaults = v.defaults[:min(len(v.defaults), scan.MaxName)]
 	return v
 }
 
@@ -96,22 +90,6 @@ func (p *parser) reason(word scan.Span) string {
 		return scan.InPieces
 	}
 	return fmt.Sprintf("depends on the ARG %s: only a name in one piece can be pinned", strings.Join(names, ", "))
-}
-
-// add appends a piece, which may be the whole word.
-func (v *value) add(piece value, isWhole bool) {
-	v.isUnsure = v.isUnsure || piece.isUnsure
-	v.span = scan.Span{}
-	if isWhole {
-		v.span = piece.span
-	}
-	if len(v.text)+len(piece.text) > scan.MaxName {
-		v.isUnsure = true
-		piece.text = piece.text[:max(0, scan.MaxName-len(v.text))]
-	}
-	v.text += piece.text
-	v.defaults = append(slices.Clip(v.defaults), piece.defaults...)
-	v.defaults = v.defaults[:min(len(v.defaults), scan.MaxName)]
 }
 
 // unquote returns a word without the quotes around it, and the quote.
