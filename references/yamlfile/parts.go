@@ -2,6 +2,7 @@ package yamlfile
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -21,38 +22,42 @@ type parts struct {
 	name         *yaml.Node // where the host is
 	text         string     // the name with the registry
 	tag, digest  *yaml.Node // or nil
-	isMerged     bool       // a part comes from another mapping
+	isMerged     bool       // a part may come from another mapping, or be in another one too
 	isKustomized bool
 }
 
 // readParts reads a mapping that may give an image in parts, as charts do. Under a key with an
 // image, its name: may be the whole image, as in GitLab.
 func (w *walker) readParts(n *yaml.Node, isImage bool) {
-	values, isMerged := w.mergedParts(n)
-	host, repository, name, tag, digest := values[0], values[1], values[2], values[3], values[4]
+	host, repository, name := valueOf(n, "registry"), valueOf(n, "repository"), valueOf(n, "name")
+	tag, digest := valueOf(n, "tag"), valueOf(n, "digest")
 	if repository == nil && !isImage {
 		return
 	}
 	if repository == nil && host == nil && tag == nil && digest == nil {
-		if name != nil {
+		switch {
+		case name == nil:
+		case !hasMerge(n):
 			w.useVariables(target(name))
 			w.readName(name, siblingsOf(n))
+		case w.hasHost(name):
+			w.leave(target(name), shared)
 		}
 		return
 	}
 	if repository != nil {
 		name = repository
 	}
-	p := parts{mapping: n, name: name, text: text(name), tag: tag, digest: digest, isMerged: isMerged}
+	p := parts{mapping: n, name: name, text: text(name), tag: tag, digest: digest, isMerged: n.Anchor != "" || hasMerge(n)}
 	if prefix := text(host); prefix != "" {
 		p.name, p.text = host, prefix+"/"+p.text
 	}
 	isComposed := scan.IsVariable(p.text) && scan.Mentions(p.text, w.Host)
 	isOurs := scan.HasHost(p.text, w.Host) || isComposed || scan.IsHost(p.text, w.Host)
-	if p.name == nil || !isOurs || w.info(n).isEdited { // through an alias
+	if p.name == nil || !isOurs || w.info(n).isRead { // through an alias
 		return
 	}
-	w.info(n).isEdited = true
+	w.info(n).isRead = true
 	w.addParts(p)
 }
 
@@ -68,40 +73,9 @@ func (w *walker) readKustomization(n *yaml.Node) {
 	}
 }
 
-// mergedParts returns the registry, repository, name, tag and digest of a mapping, or nil for
-// each. isMerged reports whether one comes from a mapping that is merged into it by <<.
-func (w *walker) mergedParts(mapping *yaml.Node) (values [5]*yaml.Node, isMerged bool) {
-	bases := []*yaml.Node{mapping}
-	for i := 0; i+1 < len(mapping.Content); i += 2 {
-		if base := mapping.Content[i+1]; mapping.Content[i].ShortTag() == "!!merge" {
-			if base.Kind == yaml.SequenceNode {
-				bases = append(bases, base.Content...)
-			} else {
-				bases = append(bases, base)
-			}
-		}
-	}
-	for i, base := range bases {
-		base = target(base)
-		if base.Kind != yaml.MappingNode {
-			continue
-		}
-		own := w.info(base).parts // known if the mapping is merged into several
-		if own == nil {
-			own = &[5]*yaml.Node{}
-			for j, key := range []string{"registry", "repository", "name", "tag", "digest"} {
-				own[j] = valueOf(base, key)
-			}
-			w.info(base).parts = own
-		}
-		for j, v := range own {
-			if values[j] == nil && v != nil {
-				values[j] = v
-				isMerged = isMerged || i > 0
-			}
-		}
-	}
-	return values, isMerged
+// hasMerge reports whether other mappings are merged into a mapping.
+func hasMerge(mapping *yaml.Node) bool {
+	return slices.ContainsFunc(mapping.Content, func(n *yaml.Node) bool { return n.ShortTag() == "!!merge" })
 }
 
 // addParts adds an image in parts, or leaves its name.
@@ -123,8 +97,7 @@ func (w *walker) addParts(p parts) {
 	if isPinned {
 		r.Text, r.Image.Digest = full+"@"+oldDigest, oldDigest
 	}
-	isEdited := func(n *yaml.Node) bool { return n != nil && w.info(n).isEdited }
-	isPartShared := p.isMerged || isShared(p.tag) || isShared(p.digest) || isEdited(p.tag) || isEdited(p.digest)
+	isPartShared := p.isMerged || isShared(p.tag) || isShared(p.digest)
 	switch {
 	case scan.IsVariable(full):
 		w.leave(name, scan.HasVariable)
@@ -190,7 +163,6 @@ func (w *walker) addEdit(name, edited *yaml.Node, r scan.Reference) {
 		w.leave(name, escaped)
 		return
 	}
-	w.info(edited).isEdited = true
 	r.Span = s
 	w.addPart(name, r)
 }

@@ -33,10 +33,9 @@ type info struct {
 	name      *imageName
 	isKey     bool // or an alias of it is, or it is in a key
 	isVisited bool // as a mapping or a list with images
-	isEdited  bool // as a part of an image, or as the mapping that has the parts
+	isRead    bool // as a mapping that has the parts of an image
 	isScript  bool
 	class     scan.Class // Pushed or Built if it names such an image
-	parts     *[5]*yaml.Node
 }
 
 func newWalker(r *scan.Results, isWorkflow bool) *walker {
