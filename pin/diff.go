@@ -1,9 +1,9 @@
 package pin
 
 import (
-	"fmt"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -34,26 +34,10 @@ func diffPath(side, path string) string {
 		path = side + "/" + path
 	}
 	if strings.ContainsAny(path, "\"\\\x7f") || strings.ContainsFunc(path, func(r rune) bool { return r < ' ' }) {
-		return quotePath(path)
+		return strconv.Quote(path) // git and patch read most of its escapes
 	}
 	if strings.Contains(path, " ") {
 		return path + "\t" // without a tab at its end, patch cuts the name at the space
 	}
 	return path
-}
-
-// quotePath quotes a name as git does and patch understands.
-func quotePath(name string) string {
-	quoted := []byte{'"'}
-	for _, b := range []byte(name) {
-		switch {
-		case b == '"' || b == '\\':
-			quoted = append(quoted, '\\', b)
-		case b < ' ' || b >= 0x7f:
-			quoted = fmt.Appendf(quoted, "\\%03o", b)
-		default:
-			quoted = append(quoted, b)
-		}
-	}
-	return string(append(quoted, '"'))
 }

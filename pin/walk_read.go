@@ -96,16 +96,11 @@ func (c *candidate) keepText(text []byte, host string) {
 	isNamed := references.Names(text, host)
 	if nul := bytes.IndexByte(text, 0); nul >= 0 {
 		isUTF16 := bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff"))
-		isBinary := nul < binaryHead
+		isText := isUTF16 || nul >= binaryHead || c.kind() > references.MarkupText
 		// Without its NULs, UTF-16 of ASCII is ASCII.
 		isNamed = isNamed || references.Names(bytes.ReplaceAll(text, []byte{0}, nil), host)
-		switch {
-		case isUTF16 && isNamed:
-			c.skipReason = "is UTF-16, not UTF-8"
-		case isBinary && (c.isArgument || isNamed && c.kind() > references.MarkupText):
-			c.skipReason = "is binary"
-		case !isBinary && isNamed:
-			c.skipReason = "has NUL bytes: it is binary, or in two encodings"
+		if c.isArgument || isNamed && isText {
+			c.skipReason = "is binary, or not in UTF-8"
 		}
 		return
 	}

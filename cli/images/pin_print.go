@@ -113,7 +113,6 @@ func (r report) summarize(a *command.App, paths []string) {
 		allPinned += fmt.Sprintf(", %d left alone", len(r.leftAlone))
 	}
 	changed := fmt.Sprintf("%s in %s", command.Count(r.changed, "reference"), command.Count(len(r.files), "file"))
-	update := hint.Text("docker-credential-cgr images pin --update")
 	switch {
 	case r.changed > 0 && !r.check && !r.dryRun:
 		a.Note("Changed %s.", changed)
@@ -131,16 +130,12 @@ func (r report) summarize(a *command.App, paths []string) {
 			upToDate = " and up to date"
 		}
 		a.PrintError(hint.With(fmt.Errorf("%d of %s pinned%s", r.pinned, all, upToDate), r.checkHints(paths)...))
-	case !r.isClean && r.at != "" && !r.update:
-		a.PrintError(hint.With(fmt.Errorf("%d of %s pinned; nothing changed, because --at without --update changes no digest", r.pinned, all), update))
 	case !r.isClean:
 		a.PrintError(fmt.Errorf("%d of %s pinned; nothing changed", r.pinned, all))
 	case r.update && r.unknown > 0:
 		a.Warn("all references are pinned (%s), but the tag to follow is unknown for %d", allPinned, r.unknown)
 	case r.update:
 		a.Note("All references are pinned and up to date (%s).", allPinned)
-	case r.at != "":
-		a.WarnHint(update, "nothing changed: all references were already pinned (%s), and --at without --update changes no digest", allPinned)
 	default:
 		a.Note("All references are pinned (%s). To update the digests, add --update.", allPinned)
 	}
