@@ -175,7 +175,7 @@ func TestRun(t *testing.T) {
 	if want := "program settings docker store issuer api registry clock session image"; got != want {
 		t.Errorf("got the checks %q, want %q", got, want)
 	}
-	want(t, only(t, results, "program"), Failure, "not in PATH", "put it into a directory in PATH")
+	want(t, only(t, results, "program"), Failure, "not in PATH", "put it into the first directory in PATH")
 	want(t, only(t, results, "store"), OK, "file store", "")
 	want(t, only(t, results, "clock"), OK, "agrees with the issuer's", "")
 	want(t, only(t, results, "session"), Warning, "not signed in", "docker-credential-cgr login")

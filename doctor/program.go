@@ -26,7 +26,7 @@ func Program(name, self string, lookPath func(string) (string, error)) Result {
 	const check = "program"
 	found, err := lookPath(name)
 	if err != nil { // also if it is in the current directory
-		return failure(check, name+" is not in PATH, so Docker will not find it", inPath(name, self))
+		return failure(check, name+" is not in PATH, so Docker will not find it", putFirst(name, self, ""))
 	}
 	if same, err := isSameFile(self, found); err != nil || same {
 		return ok(check, "Docker finds %s", found)
@@ -35,39 +35,27 @@ func Program(name, self string, lookPath func(string) (string, error)) Result {
 	if target, err := filepath.EvalSymlinks(found); err == nil && strings.HasPrefix(filepath.Base(target), "chainctl") {
 		what = "chainctl"
 	}
-	return failure(check, fmt.Sprintf("Docker will run %s (%s), not this program (%s)", found, what, self), before(name, self, found))
+	return failure(check, fmt.Sprintf("Docker will run %s (%s), not this program (%s)", found, what, self), putFirst(name, self, found))
 }
 
-// inPath returns how to put the program at self into PATH under its name.
-func inPath(name, self string) hint.Hint {
+// putFirst returns how to make clients find the program at self, and not the one at found,
+// if that is not "".
+func putFirst(name, self, found string) hint.Hint {
+	export := "export PATH=" + hint.Quote(filepath.Dir(self)) + ":$PATH (in your shell's profile too), or: "
+	install := "sudo install " + hint.Quote(self) + " /usr/local/bin/" + name
+	remove := "sudo rm " + hint.Quote(found)
+	hasName := filepath.Base(self) == name
 	switch {
-	case self == "":
-		return hint.Text("put it into a directory in PATH, under the name %s", name)
-	case runtime.GOOS == "windows":
-		return hint.Text("put %s into a directory in PATH, under the name %s.exe", self, name)
-	case filepath.Base(self) == name:
-		return hint.Text("%s, or: %s", exportPath(self), install(name, self))
+	case self == "" || runtime.GOOS == "windows":
+		return hint.Text("put it into the first directory in PATH, under the name %s", name)
+	case hasName && found == "":
+		return hint.Text("%s", export+install)
+	case hasName:
+		return hint.Text("%s", export+remove)
+	case found == "":
+		return hint.Text("%s", install)
 	}
-	return hint.Text("%s", install(name, self))
-}
-
-// before returns how to make clients find the program at self before the one at found.
-func before(name, self, found string) hint.Hint {
-	switch {
-	case runtime.GOOS == "windows":
-		return hint.Text("remove %s, or put the directory of %s before it in PATH", found, self)
-	case filepath.Base(self) == name:
-		return hint.Text("%s, or: sudo rm %s", exportPath(self), hint.Quote(found))
-	}
-	return hint.Text("sudo rm %s && %s", hint.Quote(found), install(name, self))
-}
-
-func exportPath(self string) string {
-	return "export PATH=" + hint.Quote(filepath.Dir(self)) + ":$PATH (in your shell's profile too)"
-}
-
-func install(name, self string) string {
-	return "sudo install " + hint.Quote(self) + " /usr/local/bin/" + name
+	return hint.Text("%s", remove+" && "+install)
 }
 
 func isSameFile(a, b string) (bool, error) {

@@ -45,7 +45,7 @@ func TestProgram(t *testing.T) {
 		{"not in PATH", self, "", exec.ErrNotFound, Failure, "is not in PATH", "export PATH=" + filepath.Dir(self) + ":$PATH "},
 		{"under another name", renamed, "", exec.ErrNotFound, Failure, "is not in PATH", "sudo install '" + renamed + "' /usr/local/bin/" + name},
 		{"in the current folder alone", self, "./" + name, exec.ErrDot, Failure, "is not in PATH", "export PATH="},
-		{"nobody knows where it is", "", "", exec.ErrNotFound, Failure, "is not in PATH", "put it into a directory in PATH, under the name " + name},
+		{"nobody knows where it is", "", "", exec.ErrNotFound, Failure, "is not in PATH", "put it into the first directory in PATH, under the name " + name},
 		{"chainctl's link", self, toChainctl, nil, Failure, "Docker will run " + toChainctl + " (chainctl), not", "export PATH=" + filepath.Dir(self) + ":$PATH "},
 		{"another program", self, other, nil, Failure, other + " (another program)", "or: sudo rm " + other},
 		{"another program, and we have another name", renamed, other, nil, Failure, other, "sudo rm " + other + " && sudo install '" + renamed + "'"},

@@ -16,9 +16,8 @@ import (
 
 // Reasons why a value is not pinned.
 const (
-	inParts   = "is given in parts: add digest: to its mapping to pin it"
-	escaped   = "is written with escapes or over several lines: only a name in one piece can be pinned"
-	sharesKey = "shares an anchor with a mapping's key: write the name out"
+	inParts = "is given in parts: add digest: to its mapping to pin it"
+	escaped = "is written with escapes or over several lines: only a name in one piece can be pinned"
 )
 
 // imageName is a scalar that names an image of the registry, or may.
@@ -133,8 +132,6 @@ func (w *walker) addName(n *yaml.Node, i *info) {
 	reason := i.name.reason
 	switch {
 	case reason != "":
-	case i.isKey:
-		reason = sharesKey
 	case !ok:
 		reason = escaped
 	}

@@ -150,7 +150,7 @@ func (w *walker) addMissingDigest(name, mapping *yaml.Node, r scan.Reference) {
 // addEdit adds an image by its name and the node that a digest changes.
 func (w *walker) addEdit(name, edited *yaml.Node, r scan.Reference) {
 	s, ok := w.valueSpan(edited)
-	ok = ok && edited.Kind == yaml.ScalarNode && edited.Style&yaml.TaggedStyle == 0 && !w.info(edited).isKey
+	ok = ok && edited.Kind == yaml.ScalarNode && edited.Style&yaml.TaggedStyle == 0
 	if ok && r.Form == scan.NewTag {
 		// The edit replaces the key too, and the quotes, without which the value must not go on.
 		const key = "newTag:"

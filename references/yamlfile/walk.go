@@ -31,7 +31,6 @@ type info struct {
 	span      scan.Span // from its own text to the next node
 	isChecked bool      // for a name, which may be nil
 	name      *imageName
-	isKey     bool // or an alias of it is, or it is in a key
 	isVisited bool // as a mapping or a list with images
 	isRead    bool // as a mapping that has the parts of an image
 	isScript  bool
@@ -70,7 +69,6 @@ func (w *walker) visit(n *yaml.Node, key, parentKey string) {
 	w.declareParameter(n)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name, v := keyName(n.Content[i]), n.Content[i+1]
-		w.markKey(n.Content[i])
 		switch {
 		case name == "image" && isBuilt:
 			w.markBuilt(v, scan.Built)
@@ -106,16 +104,6 @@ func (w *walker) visit(n *yaml.Node, key, parentKey string) {
 
 // hasHost reports whether a value is a name with the registry's host.
 func (w *walker) hasHost(v *yaml.Node) bool { return scan.HasHost(target(v).Value, w.Host) }
-
-// markKey marks what a key shares with values through anchors. Keys are not changed.
-func (w *walker) markKey(key *yaml.Node) {
-	if isShared(key) {
-		w.info(target(key)).isKey = true
-	}
-	for _, child := range key.Content {
-		w.markKey(child)
-	}
-}
 
 // siblings are the other values in the mapping of an image's name.
 type siblings struct {

@@ -48,7 +48,9 @@ func (w *walker) readAll() (scriptAt func(offset int) (scan.Span, bool), err err
 			return nil, parseError(w.Data, err)
 		}
 		documents = append(documents, document)
-		w.collect(document)
+		if err := w.collect(document, false); err != nil {
+			return nil, err
+		}
 	}
 	w.locate()
 	for _, document := range documents {
@@ -89,14 +91,21 @@ func checkText(data []byte) error {
 // isEmpty reports whether a node has no bytes in the file.
 func isEmpty(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Value == "" && n.Style == 0 }
 
-// collect adds a node and those in it to nodes.
-func (w *walker) collect(n *yaml.Node) {
+// collect adds a node and those in it to nodes. It refuses keys that share their text with
+// values through anchors, since keys are not changed.
+func (w *walker) collect(n *yaml.Node, inKey bool) error {
+	if inKey && isShared(n) {
+		return fmt.Errorf("line %d: has a key with an anchor or an alias", n.Line)
+	}
 	if n.Kind != yaml.DocumentNode && !isEmpty(n) {
 		w.nodes = append(w.nodes, n)
 	}
-	for _, child := range n.Content {
-		w.collect(child)
+	for i, child := range n.Content {
+		if err := w.collect(child, inKey || n.Kind == yaml.MappingNode && i%2 == 0); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // locate sets the spans of the nodes, each up to the next node.
