@@ -26,7 +26,6 @@ type parser struct {
 	hasStage bool
 	added    map[int]int // indexes in References by Start; -1 if that was left
 	defaults []argDefault
-	isListed bool // the current instruction has a default, or what cannot be pinned
 }
 
 // argDefault is the default of an ARG that names an image of the registry.
@@ -52,12 +51,7 @@ func Read(r *scan.Results) error {
 		return err
 	}
 	for in, ok := p.nextInstruction(); ok; in, ok = p.nextInstruction() {
-		p.isListed = false
-		err := p.read(in)
-		if !p.isListed && p.hasHostInPieces(in) {
-			p.Leave(in.Span, scan.InPieces)
-		}
-		if err != nil {
+		if err := p.read(in); err != nil {
 			if p.mayNameHost(in.Start) {
 				p.Leave(in.Span, err.Error())
 			}
@@ -81,24 +75,15 @@ func (p *parser) mayNameHost(start int) bool {
 // hasHostInPieces reports whether an instruction has the host more often than the bytes of the
 // file: over several lines, or with quotes or escapes inside.
 func (p *parser) hasHostInPieces(in instruction) bool {
-	text := p.text[in.Start:in.End]
-	pieces := filler + `"'` + string(rune(p.escape))
-	if !bytes.ContainsAny(text, pieces) {
-		return false
-	}
-	joined := bytes.Map(func(r rune) rune {
-		if strings.ContainsRune(pieces, r) {
-			return -1
-		}
-		return r
-	}, text)
+	pieces := strings.NewReplacer(filler, "", `"`, "", "'", "", string(rune(p.escape)), "")
+	joined := pieces.Replace(string(p.text[in.Start:in.End]))
 	count := func(text []byte) (n int) {
 		for range scan.Hosts(text, p.Host) {
 			n++
 		}
 		return n
 	}
-	return count(joined) > count(p.Data[in.Start:in.End])
+	return count([]byte(joined)) > count(p.Data[in.Start:in.End])
 }
 
 // read adds what one instruction names, and skips its heredocs.
@@ -109,7 +94,12 @@ func (p *parser) read(in instruction) error {
 		p.readFrom(in, c)
 	case "arg":
 		p.readArg(c)
-	case "onbuild":
+	default:
+		if p.hasHostInPieces(in) {
+			p.Leave(in.Span, scan.InPieces)
+		}
+	}
+	if c.name == "onbuild" {
 		// When its image is built upon, BuildKit reads it without the escape directive.
 		c = p.command(c.args, '\\')
 	}
@@ -170,14 +160,7 @@ func (p *parser) add(s scan.Span, name, platform string) bool {
 	if isReference {
 		p.added[s.Start] = len(p.References) - 1
 	}
-	p.isListed = p.isListed || !isReference
 	return isReference
-}
-
-// leave adds what cannot be pinned in the current instruction.
-func (p *parser) leave(s scan.Span, reason string) {
-	p.Leave(s, reason)
-	p.isListed = true
 }
 
 // readFrom adds the image of a FROM.
@@ -188,7 +171,7 @@ func (p *parser) readFrom(in instruction, c command) {
 	switch {
 	case len(args) == 0:
 	case !c.isClear:
-		p.leave(c.args, "has flags that are not understood")
+		p.Leave(c.args, "has flags that are not understood")
 	case len(args) == 1 || isNamed:
 		platform := ""
 		if flags := c.flags["--platform"]; len(flags) > 0 {
@@ -210,7 +193,7 @@ func (p *parser) addBase(in instruction, word scan.Span, platform string) {
 	case hasHost && v.span != (scan.Span{}) && !v.isUnsure:
 		isAdded = p.add(v.span, v.text, platform)
 	case hasHost, v.isUnsure && mayHaveHost:
-		p.leave(word, p.reason(word))
+		p.Leave(word, p.reason(word))
 	}
 	for _, i := range v.defaults {
 		def := &p.defaults[i]
@@ -236,7 +219,6 @@ func (p *parser) readArg(c command) {
 		if scan.HasHost(v.text, p.Host) && word.Start <= v.span.Start && v.span.End <= word.End && v.span.End > 0 {
 			v.defaults = append(v.defaults, len(p.defaults))
 			p.defaults = append(p.defaults, argDefault{Span: v.span})
-			p.isListed = true
 		}
 		if !p.hasStage {
 			p.args[name] = v
