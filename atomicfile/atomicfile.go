@@ -169,18 +169,15 @@ const abandoned = time.Minute
 // Sweep removes the temporary files that a killed process left in dir. Their names are
 // made of pattern, which is that of WriteTemp, with digits for its "*".
 func Sweep(dir, pattern string) {
-	prefix, suffix := pattern, ""
-	if i := strings.LastIndexByte(pattern, '*'); i >= 0 {
-		prefix, suffix = pattern[:i], pattern[i+1:]
-	}
+	star := strings.LastIndexByte(pattern, '*')
+	prefix, suffix := pattern[:star], pattern[star+1:]
 	entries, _ := os.ReadDir(dir)
 	for _, entry := range entries {
 		name := entry.Name()
-		if !entry.Type().IsRegular() || !strings.HasPrefix(name, prefix) || !strings.HasSuffix(name[len(prefix):], suffix) {
+		random, hasPrefix := strings.CutPrefix(name, prefix)
+		random, hasSuffix := strings.CutSuffix(random, suffix)
+		if !hasPrefix || !hasSuffix || random == "" || strings.Trim(random, "0123456789") != "" || !entry.Type().IsRegular() {
 			continue
-		}
-		if random := name[len(prefix) : len(name)-len(suffix)]; random == "" || strings.Trim(random, "0123456789") != "" {
-			continue // a file of the user
 		}
 		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > abandoned {
 			_ = os.Remove(filepath.Join(dir, name))
