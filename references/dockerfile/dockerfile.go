@@ -52,7 +52,7 @@ func Read(r *scan.Results) error {
 	}
 	for in, ok := p.nextInstruction(); ok; in, ok = p.nextInstruction() {
 		if err := p.read(in); err != nil {
-			if p.mayNameHost(in.Start) {
+			if scan.IndexHost(p.Data[in.Start:], p.Host) >= 0 {
 				p.Leave(in.Span, err.Error())
 			}
 			break
@@ -60,16 +60,6 @@ func Read(r *scan.Results) error {
 	}
 	p.checkDefaults()
 	return nil
-}
-
-// mayNameHost reports whether an instruction from start on may name an image of the registry.
-func (p *parser) mayNameHost(start int) bool {
-	for _, v := range p.args {
-		if scan.IndexHost([]byte(v.text), p.Host) >= 0 {
-			return true
-		}
-	}
-	return scan.IndexHost(p.Data[start:], p.Host) >= 0
 }
 
 // hasHostInPieces reports whether an instruction has the host more often than the bytes of the
