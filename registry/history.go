@@ -61,7 +61,7 @@ func (r *Reader) History(ctx context.Context, ref Reference, since, until time.T
 	if err != nil {
 		return History{}, err
 	}
-	return found.History, nil
+	return found, nil
 }
 
 // recent is how far back DigestAt looks at first. Most tags change more often, and reading
@@ -92,14 +92,13 @@ func (r *Reader) DigestAt(ctx context.Context, ref Reference, at time.Time, plat
 func (l *lookup) recordAt(ctx context.Context, at time.Time) (Record, error) {
 	for _, since := range []time.Time{at.Add(-recent), {}} {
 		found, err := l.history(ctx, since, at)
-		if err != nil {
+		switch n := len(found.Records); {
+		case err != nil:
 			return Record{}, err
-		}
-		if record, isCertain := found.last(); isCertain {
-			return record, nil
-		}
-		if found.Incomplete != "" {
+		case found.Incomplete != "":
 			return Record{}, fmt.Errorf("what %s/%s pointed to at %s is not known: %s", l.URL.Host, l.ref, rfc3339(at), found.Incomplete)
+		case n > 0:
+			return found.Records[n-1], nil
 		}
 	}
 	return Record{}, l.nothingAt(ctx, at)
@@ -141,7 +140,7 @@ func (r *Reader) newTagLookup(ref Reference, platform string) (*lookup, error) {
 }
 
 // history returns what a tag pointed to from since to until, inclusive.
-func (l *lookup) history(ctx context.Context, since, until time.Time) (collection, error) {
+func (l *lookup) history(ctx context.Context, since, until time.Time) (History, error) {
 	return collect(since, until, func(start, end time.Time) (page []Record, err error) {
 		err = l.withToken(ctx, func(t Token) (err error) {
 			page, err = l.historyPage(ctx, l.ref, t, start, end)
@@ -155,9 +154,8 @@ func (l *lookup) history(ctx context.Context, since, until time.Time) (collectio
 func (c *Client) historyPage(ctx context.Context, ref Reference, t Token, start, end time.Time) ([]Record, error) {
 	query := url.Values{}
 	for name, bound := range map[string]time.Time{"start": start, "end": end} {
-		// RFC 3339 has years from 0000 to 9999. No record is older or newer.
-		if bound = bound.UTC(); !bound.IsZero() && bound.Year() >= 0 && bound.Year() <= 9999 {
-			query.Set(name, bound.Format(time.RFC3339Nano))
+		if !bound.IsZero() {
+			query.Set(name, rfc3339(bound))
 		}
 	}
 	address := c.at("/v2/" + ref.Repository + "/_chainguard/history/" + ref.tag())
