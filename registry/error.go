@@ -20,7 +20,6 @@ const (
 	StepToken    Step = "token"
 	StepManifest Step = "manifest"
 	StepHistory  Step = "history"
-	StepTags     Step = "tags"
 )
 
 // Error is a response of the registry other than success. All of it is printable.
@@ -57,17 +56,10 @@ func (e *Error) Error() string {
 	if details := strings.TrimPrefix(e.Code+": "+e.Message, ": "); details != "" {
 		text += " (" + strings.TrimSuffix(details, ": ") + ")"
 	}
-	if cause := e.Cause(); cause != "" {
+	if cause, _ := e.explain(); cause != "" {
 		text += ": " + cause
 	}
 	return text
-}
-
-// Cause returns why the registry answered so, in words for a person, or "" if that is
-// not known. It follows the registry's own table of errors.
-func (e *Error) Cause() string {
-	cause, _ := e.explain()
-	return cause
 }
 
 // Hints returns what to do about the error.
@@ -76,6 +68,8 @@ func (e *Error) Hints() []hint.Hint {
 	return hints
 }
 
+// explain returns why the registry answered so, by its own table of errors, and what to do.
+// Either may be empty.
 func (e *Error) explain() (cause string, hints []hint.Hint) {
 	switch {
 	case e.RetryAfter > 0:
@@ -86,7 +80,7 @@ func (e *Error) explain() (cause string, hints []hint.Hint) {
 		return "not the answer of a registry: a proxy may have answered", nil
 	case e.Step == StepToken:
 		return e.explainToken()
-	case e.Step == StepManifest, e.Step == StepHistory, e.Step == StepTags:
+	case e.Step == StepManifest, e.Step == StepHistory:
 		return e.explainImage()
 	}
 	return "", nil

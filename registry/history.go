@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -51,9 +52,6 @@ func (r *Reader) History(ctx context.Context, ref Reference, since, until time.T
 	if err != nil {
 		return History{}, err
 	}
-	if !until.IsZero() && until.Before(since) {
-		return History{}, fmt.Errorf("the end of the history, %s, is before its beginning, %s", rfc3339(until), rfc3339(since))
-	}
 	found, err := l.history(ctx, since, until)
 	if err == nil && len(found.Records) == 0 && since.IsZero() && until.IsZero() {
 		err = l.noHistory(ctx)
@@ -75,9 +73,6 @@ func (r *Reader) DigestAt(ctx context.Context, ref Reference, at time.Time, plat
 	l, err := r.newTagLookup(ref, platform)
 	if err != nil {
 		return Record{}, err
-	}
-	if at.IsZero() {
-		return Record{}, fmt.Errorf("the time for %s is missing", ref)
 	}
 	record, err := l.recordAt(ctx, at)
 	if err != nil || platform == "" {
@@ -168,10 +163,15 @@ func (c *Client) historyPage(ctx context.Context, ref Reference, t Token, start,
 		return nil, err
 	}
 	records, err := parseHistory(answer)
-	if err != nil {
-		return nil, fmt.Errorf("%s answered for the history of %s with %w", answer.Host, ref, printableError(err, answer, request))
+	switch {
+	case err == nil:
+		return records, nil
+	case errors.Is(err, errNotJSON):
+		err = fmt.Errorf("an invalid response (%s): a proxy or a captive portal may have answered", contentType(answer, request))
+	default:
+		err = errors.New(platform.Printable(err.Error(), request.Secrets()...))
 	}
-	return records, nil
+	return nil, fmt.Errorf("%s answered for the history of %s with %w", answer.Host, ref, err)
 }
 
 // maxTimestamp is the length limit for a time in a record, in bytes. With nanoseconds and

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"docker-credential-cgr/platform"
 )
@@ -26,33 +28,30 @@ func (s system) String() string {
 	return text
 }
 
-// normal returns the usual name of a system that has several. The table is containerd's
-// (github.com/containerd/platforms), which Docker uses to choose images.
+// normal returns the usual name of a system that has several, as containerd does, which
+// Docker uses to choose images (github.com/containerd/platforms). uname's names of the two
+// usual architectures are among them.
 func (s system) normal() system {
 	s.OS, s.Architecture, s.Variant = strings.ToLower(s.OS), strings.ToLower(s.Architecture), strings.ToLower(s.Variant)
 	switch s.Architecture {
-	case "x86_64", "x86-64":
+	case "x86_64":
 		s.Architecture = "amd64"
 	case "aarch64":
 		s.Architecture = "arm64"
-	case "i386":
-		s.Architecture = "386"
-	case "armhf":
-		s.Architecture, s.Variant = "arm", "v7"
-	case "armel":
-		s.Architecture, s.Variant = "arm", "v6"
 	}
-	switch {
-	case s.Architecture == "amd64" && s.Variant == "v1", s.Architecture == "arm64" && (s.Variant == "8" || s.Variant == "v8"):
+	switch s.Architecture + "/" + s.Variant {
+	case "amd64/v1", "arm64/v8":
 		s.Variant = ""
-	case s.Architecture == "arm" && (s.Variant == "" || s.Variant == "7"):
+	case "arm/":
 		s.Variant = "v7"
 	}
 	return s
 }
 
-// maxPlatform is the length limit for the name of a platform.
-const maxPlatform = 64
+// Compiled when it is first needed, since `get` starts without it.
+var platformPattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([\w.-]{1,64})/([\w.-]{1,64})(?:/([\w.-]{1,64}))?$`)
+})
 
 // CheckPlatform returns an error for an invalid name of a platform. Valid names are
 // OS/ARCH and OS/ARCH/VARIANT, such as linux/arm64 and linux/arm/v7.
@@ -70,19 +69,11 @@ func SamePlatform(a, b string) bool {
 }
 
 func parsePlatform(name string) (system, error) {
-	parts := strings.Split(name, "/")
-	if len(parts) < 2 || len(parts) > 3 || len(name) > maxPlatform || slices.Contains(parts, "") || strings.ContainsFunc(name, notInPlatform) {
+	m := platformPattern().FindStringSubmatch(name)
+	if m == nil {
 		return system{}, fmt.Errorf("%q is not a platform, such as linux/arm64 or linux/arm/v7", platform.Printable(name))
 	}
-	s := system{OS: parts[0], Architecture: parts[1]}
-	if len(parts) == 3 {
-		s.Variant = parts[2]
-	}
-	return s, nil
-}
-
-func notInPlatform(r rune) bool {
-	return r != '/' && r != '.' && r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	return system{OS: m[1], Architecture: m[2], Variant: m[3]}, nil
 }
 
 // imageIndex is a list of images, one for each platform, and their attestations.

@@ -73,7 +73,6 @@ func isValidToken(secret string) bool {
 type Descriptor struct {
 	Digest    string
 	MediaType string
-	Size      int64 // in bytes; -1 if the registry does not say
 }
 
 // manifestTypes are the media types to accept. Without the lists, a registry returns one
@@ -123,7 +122,7 @@ func (c *Client) headManifest(ctx context.Context, ref Reference, t Token) (Desc
 	case ref.Digest != "" && digest != ref.Digest:
 		return Descriptor{}, fmt.Errorf("%s answered for %s with another digest, %s", answer.Host, ref, digest)
 	}
-	return Descriptor{Digest: digest, MediaType: mediaType(answer), Size: answer.Length}, nil
+	return Descriptor{Digest: digest, MediaType: mediaType(answer)}, nil
 }
 
 // getManifest also returns the manifest, and computes its digest itself.
@@ -142,7 +141,7 @@ func (c *Client) getManifest(ctx context.Context, ref Reference, t Token) (Descr
 	if ref.Digest != "" && digest != ref.Digest {
 		return Descriptor{}, nil, fmt.Errorf("%s answered for %s with other content, %s", answer.Host, ref, digest)
 	}
-	return Descriptor{Digest: digest, MediaType: mediaType(answer), Size: int64(len(answer.Body))}, answer.Body, nil
+	return Descriptor{Digest: digest, MediaType: mediaType(answer)}, answer.Body, nil
 }
 
 func (c *Client) manifest(ctx context.Context, method string, ref Reference, t Token) (platform.Response, error) {
@@ -177,18 +176,6 @@ func parseJSON(answer platform.Response, what any) error {
 		return errNotJSON
 	}
 	return nil
-}
-
-// printableError returns an error about a response as text to follow "answered with",
-// without the secrets of the request.
-func printableError(err error, answer platform.Response, request platform.Request) error {
-	switch {
-	case errors.Is(err, errNotJSON) && answer.Cut:
-		return fmt.Errorf("more than %d bytes", len(answer.Body))
-	case errors.Is(err, errNotJSON):
-		return fmt.Errorf("an invalid response (%s): a proxy or a captive portal may have answered", contentType(answer, request))
-	}
-	return errors.New(platform.Printable(err.Error(), request.Secrets()...))
 }
 
 // at returns the URL of a path and query on the registry.

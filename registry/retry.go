@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -17,25 +16,16 @@ func (r *Reader) retry(ctx context.Context, request func() error) error {
 	return retry.Do(ctx, request)
 }
 
-// retryAfter returns how long the registry asks clients to wait: seconds, or a time by its
-// own clock (RFC 9110, section 10.2.3). It returns 0 if the response does not say, or says
-// a time in the past.
+// retryAfter returns how long the registry asks clients to wait (RFC 9110, section 10.2.3).
+// It returns 0 if the response does not say, or not in seconds.
 func retryAfter(response platform.Response) time.Duration {
 	text := response.Header.Get("Retry-After")
-	if text == "" || !platform.RegistryEndpoint.IsTemporaryStatus(response.Status) {
+	if !platform.RegistryEndpoint.IsTemporaryStatus(response.Status) {
 		return 0
 	}
 	seconds, err := strconv.ParseUint(text, 10, 32)
-	if err == nil || errors.Is(err, strconv.ErrRange) { // then seconds is the maximum
-		return time.Duration(seconds) * time.Second
-	}
-	until, err := http.ParseTime(text)
-	if err != nil {
+	if err != nil && !errors.Is(err, strconv.ErrRange) { // then seconds is the maximum
 		return 0
 	}
-	now := response.Date
-	if now.IsZero() {
-		now = time.Now()
-	}
-	return max(0, until.Sub(now))
+	return time.Duration(seconds) * time.Second
 }
