@@ -105,7 +105,7 @@ func TestCommandFailures(t *testing.T) {
 		{"it dies", "kill -9 $$", agent + "signal: killed"},
 		{"I44 it prints nothing", "", "no ID token from Buildkite: its content is empty"},
 		{"I49 it prints two lines", "echo one; echo two", "contains a line break"},
-		{"I45 it prints without end", "while :; do echo " + strings.Repeat("x", 1000) + "; done", agent + "it printed more than 64 KiB"},
+		{"I45 it prints 1 MB", "i=0; while [ $i -lt 1000 ]; do i=$((i+1)); echo " + strings.Repeat("x", 1000) + "; done", "is over 64 KiB"},
 		{"I45 it complains without end", "i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo complaint " + strings.Repeat("y", 100) + "; done >&2; echo the end >&2; exit 1", "exit status 1: the end"},
 		{"I47 it drives the terminal", `printf 'a\033[2Jb\n' >&2; exit 1`, `exit status 1: a\x1b[2Jb`},
 		{"I48 it quotes the token", "echo " + jwt + "; echo bad: " + jwt + " >&2; exit 1", "exit status 1: bad: [secret]"},
@@ -172,6 +172,14 @@ func TestSlowCommands(t *testing.T) {
 			}
 		})
 	}
+	t.Run("I45 it prints without end", func(t *testing.T) {
+		h := fakes(t, "buildkite-agent", "while :; do echo "+strings.Repeat("x", 1000)+"; done")
+		source, _ := h.Ambient(audience)
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		token, err := source.Token(ctx)
+		wants(t, token, err, "", context.DeadlineExceeded.Error())
+	})
 	t.Run("F15 past its deadline", func(t *testing.T) {
 		h := fakes(t, "buildkite-agent", "exec sleep 600")
 		source, _ := h.Ambient(audience)

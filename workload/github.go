@@ -176,20 +176,13 @@ func gitHubName(text, punctuation string) (pattern string, pinned bool) {
 }
 
 func checkGitHubRef(ref string) error {
-	if strings.HasPrefix(ref, "refs/pull/") || ref == "pull_request" {
-		return hint.With(fmt.Errorf("%s is the ref of a pull request, whose code may not have been reviewed", quote(ref)),
-			hint.Text("to accept pull requests, use --subject repo:ORG/REPO:pull_request"))
-	}
 	for _, prefix := range []string{"refs/heads/", "refs/tags/"} {
 		if name, ok := strings.CutPrefix(ref, prefix); ok && isRefName(name) {
 			return nil
 		}
 	}
-	if isRefName(ref) && !strings.HasPrefix(ref, "refs/") {
-		return fmt.Errorf("%s is not a full ref, such as refs/heads/%s for a branch or refs/tags/%s for a tag", quote(ref), ref, ref)
-	}
-	return hint.With(fmt.Errorf("%s is not a full ref, such as refs/heads/BRANCH or refs/tags/TAG", quote(ref)),
-		hint.Text("for a pattern, use --subject-pattern"))
+	return hint.With(fmt.Errorf("%s is not the full ref of a branch or a tag, such as refs/heads/main or refs/tags/v1", quote(ref)),
+		hint.Text("for others, such as pull requests, use --subject or --subject-pattern"))
 }
 
 // isRefName reports whether Git accepts text as the name of a branch or a tag, by the

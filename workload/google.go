@@ -3,10 +3,7 @@ package workload
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"os"
@@ -83,52 +80,30 @@ func direct() *http.Transport {
 	return &http.Transport{MaxResponseHeaderBytes: 64 << 10, DisableCompression: true, DisableKeepAlives: true}
 }
 
+// metadata is a transport to the metadata server.
+type metadata struct{ http.RoundTripper }
+
+func (m metadata) RoundTrip(r *http.Request) (*http.Response, error) {
+	r.Header.Set(flavor, "Google")
+	return m.RoundTripper.RoundTrip(r)
+}
+
 // requestGoogleToken requests a token from the metadata server. The response is the bare
 // token with any content type; the flavor proves that it comes from that server. Nothing
 // secret is sent.
 func requestGoogleToken(ctx context.Context, target *url.URL) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
-	if err != nil {
-		return "", errors.New("its URL is invalid")
-	}
-	req.Header.Set(flavor, "Google")
-	req.Header.Set("User-Agent", "docker-credential-cgr")
-	// The transport, and not http.Client, which would follow redirects.
-	resp, err := direct().RoundTrip(req)
-	if err != nil {
-		return "", unreachable(target.Host, err)
-	}
-	defer resp.Body.Close()
-	if resp.Header.Get(flavor) != "Google" {
-		return "", fmt.Errorf("%s is not Google's metadata server: its response (status %d) has no header %s: Google",
-			target.Host, resp.StatusCode, flavor)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, platform.MaxToken+3))
-	if err != nil {
-		return "", unreachable(target.Host, err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return "", &platform.ResponseError{Host: target.Host, Status: resp.StatusCode, Message: googleMessage(resp, body)}
-	}
-	return string(body), nil
-}
-
-// googleMessage returns the message of a response that is an error, or "".
-func googleMessage(resp *http.Response, body []byte) string {
-	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	to, err := resp.Location()
+	request := platform.Request{Method: http.MethodGet, URL: target.String(), Limit: platform.MaxToken + 3}
+	answer, err := platform.Do(ctx, metadata{direct()}, request)
 	switch {
-	case err == nil:
-		return "it redirects to " + platform.Printable(to.Host) + ", which is not followed"
-	case resp.StatusCode == http.StatusNotFound:
-		return "the machine may have no service account"
-	case kind == "text/plain":
-		return platform.Printable(string(body))
+	case err != nil:
+		return "", err
+	case answer.Header.Get(flavor) != "Google":
+		return "", fmt.Errorf("%s is not Google's metadata server: its response (status %d) has no header %s: Google",
+			target.Host, answer.Status, flavor)
+	case answer.Status == http.StatusNotFound:
+		return "", fmt.Errorf("%s answered 404 Not Found: the machine may have no service account", target.Host)
+	case answer.Status != http.StatusOK:
+		return "", &platform.ResponseError{Host: target.Host, Status: answer.Status}
 	}
-	return "" // a web page
-}
-
-// unreachable returns the error for a request without a complete response.
-func unreachable(host string, err error) error {
-	return &platform.UnreachableError{Text: fmt.Sprintf("cannot reach %s: %s", host, platform.Printable(err.Error())), Err: err}
+	return string(answer.Body), nil
 }

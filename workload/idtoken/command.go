@@ -1,7 +1,6 @@
 package idtoken
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -38,13 +37,13 @@ func (s Source) WithHint(h hint.Hint) Source {
 	return s
 }
 
-// run runs a program and returns what it printed. It kills the program if that takes too
-// long or prints too much. Its errors contain the last line of standard error, without
-// the secrets and what was printed on standard output.
+// run runs a program and returns what it printed, the end if that is too long for a token. It
+// kills the program if that takes too long. Its errors contain the last line of standard
+// error, without the secrets and what was printed on standard output.
 func run(ctx context.Context, path string, args, secrets []string) (string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
 	defer cancel()
-	stdout, stderr := limitedBuffer{full: cancel}, tailBuffer{}
+	stdout, stderr := tail{limit: maxText}, tail{limit: 4 << 10}
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = slices.DeleteFunc(os.Environ(), isOwnVariable)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -53,15 +52,15 @@ func run(ctx context.Context, path string, args, secrets []string) (string, erro
 	err := cmd.Run()
 	switch {
 	case err == nil:
-		return stdout.text.String(), nil
-	case stdout.isFull:
-		return "", fmt.Errorf("it printed more than %d KiB", platform.MaxToken>>10)
+		return string(stdout.text), nil
 	case ctx.Err() != nil:
 		return "", context.Cause(ctx)
 	}
 	reason := platform.Printable(err.Error(), secrets...)
-	if line := stderr.lastLine(); line != "" {
-		reason += ": " + platform.Printable(line, append(secrets, strings.TrimSpace(stdout.text.String()))...)
+	complaint := strings.TrimSpace(string(stderr.text))
+	if complaint != "" {
+		line := strings.TrimSpace(complaint[strings.LastIndexAny(complaint, "\r\n")+1:])
+		reason += ": " + platform.Printable(line, append(secrets, strings.TrimSpace(string(stdout.text)))...)
 	}
 	return "", errors.New(reason)
 }
@@ -72,37 +71,14 @@ func isOwnVariable(entry string) bool {
 	return strings.HasPrefix(strings.ToUpper(entry), "CHAINGUARD_")
 }
 
-// limitedBuffer stores a token and its line end. If more is written it calls full, since
-// not every program ends when its output is no longer read.
-type limitedBuffer struct {
-	text   bytes.Buffer
-	isFull bool
-	full   func()
+// tail stores the end of what is written, in bytes up to its limit.
+type tail struct {
+	limit int
+	text  []byte
 }
 
-func (b *limitedBuffer) Write(p []byte) (int, error) {
-	if b.text.Len()+len(p) > platform.MaxToken+len("\r\n") {
-		b.isFull = true
-		b.full()
-		return 0, errors.New("too long for a token")
-	}
-	return b.text.Write(p)
-}
-
-// tailBuffer stores the end of what is written.
-type tailBuffer struct{ text []byte }
-
-const maxTail = 4 << 10 // bytes
-
-func (b *tailBuffer) Write(p []byte) (int, error) {
-	b.text = append(b.text, p...)
-	if excess := len(b.text) - maxTail; excess > 0 {
-		b.text = append(b.text[:0], b.text[excess:]...)
-	}
+func (t *tail) Write(p []byte) (int, error) {
+	t.text = append(t.text, p...)
+	t.text = t.text[max(0, len(t.text)-t.limit):]
 	return len(p), nil
-}
-
-func (b *tailBuffer) lastLine() string {
-	text := strings.TrimSpace(string(b.text))
-	return strings.TrimSpace(text[strings.LastIndexAny(text, "\r\n")+1:])
 }

@@ -89,7 +89,7 @@ func TestPipes(t *testing.T) {
 	})
 	t.Run("remembered, it is refused and not waited for", func(t *testing.T) {
 		_, err := File(fifo(t)).Token(t.Context())
-		wants(t, "", err, "", "it is a pipe")
+		wants(t, "", err, "", "it is not a regular file")
 	})
 }
 

@@ -1,11 +1,13 @@
 package idtoken
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
 	"strings"
 
 	"docker-credential-cgr/hint"
@@ -29,16 +31,19 @@ func FromFlag(arg string, stdin io.Reader) (Source, error) {
 		if err := mistyped(arg, err); err != nil {
 			return Source{}, err
 		}
-		source, err := literal(arg)
-		source.Exposed = err == nil
-		return source, err
+		const name = "the ID token that was given"
+		token, err := Check(name, arg)
+		if err != nil {
+			return Source{}, err
+		}
+		return Source{Name: name, Exposed: true, Token: func(context.Context) (string, error) { return token, nil }}, nil
 	}
 	if info.Mode()&fs.ModeNamedPipe != 0 {
 		return pipe(arg), nil
 	}
 	source := File(arg)
-	if why := notRegular(info.Mode()); why != "" {
-		return Source{}, fmt.Errorf("no ID token from %s: %s", source.Name, why)
+	if !info.Mode().IsRegular() {
+		return Source{}, fmt.Errorf("no ID token from %s: %w", source.Name, errNotRegular)
 	}
 	if isDescriptor(source.Path) {
 		source.Path = ""
@@ -60,18 +65,11 @@ const (
 // mistyped returns the error for an argument that names no file, for the reason missing,
 // and is not a token either. It returns nil for what can be a token.
 func mistyped(arg string, missing error) error {
-	if rest, ok := strings.CutPrefix(arg, "$"); ok {
-		if name := strings.Trim(rest, "{}"); isVariableName(name) {
-			return hint.With(fmt.Errorf("the ID token is $%s, which no shell has replaced", name),
-				hint.Text("to read the variable, use --identity-token-env %s", name))
-		}
-	}
-	beginsAsPath := beginsAsPath(arg)
 	short := len(arg) <= maxFileName
 	switch {
-	case beginsAsPath && short:
+	case beginsAsPath(arg) && short:
 		return fmt.Errorf("no ID token from the file %s: %s", platform.Printable(arg), reason(missing))
-	case beginsAsPath,
+	case beginsAsPath(arg),
 		short && strings.ContainsAny(arg, `/\`),
 		// Three parts make a JWT, however short.
 		len(arg) < minToken && strings.Count(arg, ".") != 2:
@@ -84,10 +82,5 @@ func mistyped(arg string, missing error) error {
 // beginsAsPath reports whether arg begins as only paths do: at the root, in the current
 // folder or the one above, in a home that no shell has filled in, or with a drive's letter.
 func beginsAsPath(arg string) bool {
-	for _, start := range []string{"/", "./", "../", "~", `\`, `.\`, `..\`} {
-		if strings.HasPrefix(arg, start) {
-			return true
-		}
-	}
-	return len(arg) > 2 && arg[1] == ':' && (arg[2] == '\\' || arg[2] == '/')
+	return regexp.MustCompile(`^(?:\.{0,2}[/\\]|~|[A-Za-z]:[/\\])`).MatchString(arg)
 }

@@ -29,7 +29,10 @@ const (
 	pipeTimeout = time.Minute
 )
 
-var errTimeout = errors.New("it timed out")
+var (
+	errTimeout    = errors.New("it timed out")
+	errNotRegular = errors.New("it is not a regular file")
+)
 
 // Source is where an ID token comes from.
 type Source struct {
@@ -99,16 +102,6 @@ func isVariableName(name string) bool {
 	})
 }
 
-// literal returns the source of a token, which it checks.
-func literal(token string) (Source, error) {
-	const name = "the ID token that was given"
-	token, err := Check(name, token)
-	if err != nil {
-		return Source{}, err
-	}
-	return Source{Name: name, Token: func(context.Context) (string, error) { return token, nil }}, nil
-}
-
 // Reader returns the source of a stream, such as standard input, that contains the token
 // and ends within a minute. It is read once.
 func Reader(r io.Reader) Source {
@@ -133,18 +126,12 @@ func pipe(path string) Source {
 // once returns the first result of read each time, also an error.
 func once(read func(context.Context) (string, error)) func(context.Context) (string, error) {
 	var (
-		mu    sync.Mutex
-		done  bool
+		first sync.Once
 		token string
 		err   error
 	)
 	return func(ctx context.Context) (string, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if !done {
-			token, err = read(ctx)
-			done = true
-		}
+		first.Do(func() { token, err = read(ctx) })
 		return token, err
 	}
 }
@@ -192,8 +179,8 @@ func readFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if why := notRegular(info.Mode()); why != "" {
-		return nil, errors.New(why)
+	if !info.Mode().IsRegular() {
+		return nil, errNotRegular
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -203,24 +190,11 @@ func readFile(path string) ([]byte, error) {
 	return readAll(f)
 }
 
-// notRegular returns what a file with that mode is, or "" for a regular file.
-func notRegular(mode fs.FileMode) string {
-	switch {
-	case mode.IsRegular():
-		return ""
-	case mode.IsDir():
-		return "it is a folder"
-	case mode&fs.ModeNamedPipe != 0:
-		return "it is a pipe, which can be read only once"
-	default:
-		return "it is a device or a socket, not a file"
-	}
-}
+// maxText is how much of a text is read, in bytes: the longest token with its line end, and
+// one byte more.
+const maxText = platform.MaxToken + 3
 
-// readAll reads up to the longest token with its line end, and one byte more.
-func readAll(r io.Reader) ([]byte, error) {
-	return io.ReadAll(io.LimitReader(r, platform.MaxToken+int64(len("\r\n"))+1))
-}
+func readAll(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, maxText)) }
 
 // Check returns the token in a source's text: without the one line end that editors
 // and echo add, and only if a header can carry it.
@@ -242,12 +216,8 @@ func invalidReason(token string) string {
 		return "is empty"
 	case len(token) > platform.MaxToken:
 		return fmt.Sprintf("is over %d KiB", platform.MaxToken>>10)
-	case strings.HasPrefix(token, "\xff\xfe"), strings.HasPrefix(token, "\xfe\xff"):
-		return "is UTF-16 text, not UTF-8"
-	case strings.HasPrefix(token, "\uFEFF"):
-		return "begins with a byte order mark"
-	case !utf8.ValidString(token):
-		return "is not text"
+	case !utf8.ValidString(token), strings.HasPrefix(token, "\uFEFF"):
+		return "is not UTF-8 text, or begins with a byte order mark"
 	case strings.ContainsFunc(token, unicode.IsControl):
 		return "contains a line break or another control character"
 	}
