@@ -4,13 +4,15 @@ package kubernetes
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"docker-credential-cgr/platform"
 )
 
 // The annotations of a Secret that describe it to users who may not read its data.
@@ -31,57 +33,41 @@ type Secret struct {
 	Expires   time.Time // when Password expires; zero if unknown
 }
 
-// The length limits of names in Kubernetes, after RFC 1123
+// What names in Kubernetes consist of, and their lengths, after RFC 1123
 // (https://kubernetes.io/docs/concepts/overview/working-with-objects/names).
 const (
+	label        = `[a-z0-9](?:[-a-z0-9]*[a-z0-9])?`
+	subdomain    = label + `(?:\.` + label + `)*`
 	maxSubdomain = 253
 	maxLabel     = 63
 )
 
-// maxCredential is the size limit of the user name and the password, in bytes. A Secret can
-// have 1 MiB.
-const maxCredential = 64 << 10
-
 // CheckNames checks the names of a secret and its namespace, which may be empty, before
 // there is a credential for it.
 func CheckNames(name, namespace string) error {
-	if !isSubdomain(name) {
-		return fmt.Errorf("%s is not a valid name for a secret: use a to z, 0 to 9, hyphens and dots, "+
-			"with a letter or a digit first, last and on both sides of a dot, and at most %d characters", quote(name), maxSubdomain)
+	if len(name) > maxSubdomain || !regexp.MustCompile("^"+subdomain+"$").MatchString(name) {
+		return fmt.Errorf("%q is not a valid name for a secret: use a to z, 0 to 9, hyphens and dots, "+
+			"with a letter or a digit first, last and on both sides of a dot, and at most %d characters", platform.Printable(name), maxSubdomain)
 	}
-	if namespace != "" && !isLabel(namespace) {
-		return fmt.Errorf("%s is not a valid namespace: use a to z, 0 to 9 and hyphens, "+
-			"with a letter or a digit first and last, and at most %d characters", quote(namespace), maxLabel)
+	if namespace != "" && (len(namespace) > maxLabel || !regexp.MustCompile("^"+label+"$").MatchString(namespace)) {
+		return fmt.Errorf("%q is not a valid namespace: use a to z, 0 to 9 and hyphens, "+
+			"with a letter or a digit first and last, and at most %d characters", platform.Printable(namespace), maxLabel)
 	}
 	return nil
 }
 
 // check checks s. Its error has nothing of the password.
 func (s Secret) check() error {
-	if err := CheckNames(s.Name, s.Namespace); err != nil {
-		return err
+	// A colon ends the user name in Basic authentication (RFC 7617, section 2).
+	if s.Username == "" || s.Password == "" || strings.Contains(s.Username, ":") || !isText(s.Username) || !isText(s.Password) {
+		return fmt.Errorf("the credential for %s cannot be in a secret: its user name or password is empty, "+
+			"has control characters or is not UTF-8, or the user name has a colon", s.Registry)
 	}
-	if !isRegistry(s.Registry) {
-		return fmt.Errorf("%s is not the host of a registry", quote(s.Registry))
-	}
-	for _, half := range []struct{ name, text string }{{"user name", s.Username}, {"password", s.Password}} {
-		switch {
-		case half.text == "":
-			return fmt.Errorf("the %s for %s is empty", half.name, s.Registry)
-		case len(half.text) > maxCredential:
-			return fmt.Errorf("the %s for %s is too long: %d bytes, at most %d are allowed", half.name, s.Registry, len(half.text), maxCredential)
-		case !utf8.ValidString(half.text), strings.ContainsFunc(half.text, unicode.IsControl):
-			return fmt.Errorf("the %s for %s has control characters or is not UTF-8", half.name, s.Registry)
-		}
-	}
-	if strings.Contains(s.Username, ":") {
-		// RFC 7617, section 2.
-		return fmt.Errorf("the user name for %s has a colon, which ends it in Basic authentication", s.Registry)
-	}
-	if year := s.Expires.UTC().Year(); year > 9999 || year < 0 {
-		return errors.New("the credential's expiry has no year from 0 to 9999")
-	}
-	return nil
+	return CheckNames(s.Name, s.Namespace)
+}
+
+func isText(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
 }
 
 // Data returns the Docker config for s in base64.
@@ -159,37 +145,3 @@ func (s Secret) JSON() ([]byte, error) {
 // scalar returns UTF-8 text as a double-quoted YAML scalar in ASCII. Go's escapes mean the
 // same in YAML (1.2, section 5.7), except those of bytes that are not UTF-8.
 func scalar(text string) string { return strconv.QuoteToASCII(text) }
-
-// isSubdomain reports whether text is a subdomain in lower case (RFC 1123).
-func isSubdomain(text string) bool {
-	for label := range strings.SplitSeq(text, ".") {
-		if !isName(label) {
-			return false
-		}
-	}
-	return len(text) <= maxSubdomain
-}
-
-// isLabel reports whether text is a label in lower case (RFC 1123).
-func isLabel(text string) bool { return len(text) <= maxLabel && isName(text) }
-
-func isName(text string) bool {
-	const allowed = "abcdefghijklmnopqrstuvwxyz0123456789-"
-	return text != "" && strings.Trim(text, allowed) == "" && !strings.HasPrefix(text, "-") && !strings.HasSuffix(text, "-")
-}
-
-// isRegistry reports whether text is a host, with or without a port.
-func isRegistry(text string) bool {
-	host, port, found := strings.Cut(text, ":")
-	number, err := strconv.ParseUint(port, 10, 16)
-	return isSubdomain(host) && (!found || err == nil && number > 0)
-}
-
-// quote returns text for an error: escaped, and cut if it is long.
-func quote(text string) string {
-	const most = 100
-	if len(text) > most {
-		return strconv.Quote(text[:most]) + "…"
-	}
-	return strconv.Quote(text)
-}
