@@ -66,36 +66,40 @@ const slack = 30 * time.Second
 type Preparation struct {
 	client  *iam.Client
 	request Request
-	newKey  func() (*rsa.PrivateKey, error)
 
 	ready   chan struct{} // closed when all of the following is known
+	key     *rsa.PrivateKey
 	account iam.Account
 	roles   []iam.Role
 	date    time.Time // the platform's clock; zero if unknown
 	err     error
 }
 
-// Prepare checks a request, and starts to ask the platform, all at once, who the caller is
-// and for the roles of the pull token. The caller can choose an organization meanwhile.
+// Prepare checks a request, and starts, all at once, to create a key pair, and to ask the
+// platform who the caller is and for the roles of the pull token. The caller can choose an
+// organization meanwhile.
 func Prepare(ctx context.Context, client *iam.Client, r Request) *Preparation {
-	p := &Preparation{
-		client: client, request: r, newKey: newKey,
-		ready: make(chan struct{}), roles: make([]iam.Role, len(r.Repositories)),
-	}
+	return prepare(ctx, client, r, newKey)
+}
+
+func prepare(ctx context.Context, client *iam.Client, r Request, newKey func() (*rsa.PrivateKey, error)) *Preparation {
+	p := &Preparation{client: client, request: r, ready: make(chan struct{}), roles: make([]iam.Role, len(r.Repositories))}
 	if p.err = r.Check(); p.err != nil {
 		close(p.ready)
 		return p
 	}
 	go func() {
 		defer close(p.ready)
-		errs, dates := make([]error, len(p.roles)+1), make([]time.Time, len(p.roles))
+		errs, dates := make([]error, len(p.roles)), make([]time.Time, len(p.roles))
+		var accountErr, keyErr error
 		var all sync.WaitGroup
 		for i, repository := range r.Repositories {
 			all.Go(func() { p.roles[i], dates[i], errs[i] = client.RoleAndDate(ctx, repository.Role()) })
 		}
-		all.Go(func() { p.account, errs[len(p.roles)] = client.WhoAmI(ctx) })
+		all.Go(func() { p.account, accountErr = client.WhoAmI(ctx) })
+		all.Go(func() { p.key, keyErr = newKey() })
 		all.Wait()
-		p.date, p.err = cmp.Or(dates...), cmp.Or(errs...)
+		p.date, p.err = cmp.Or(dates...), cmp.Or(append(errs, accountErr, keyErr)...)
 		var missing *iam.CapabilityError
 		if errors.As(p.err, &missing) {
 			missing.NeedsRole = iam.PullTokenCreator // a lesser one would not allow what follows
@@ -104,29 +108,29 @@ func Prepare(ctx context.Context, client *iam.Client, r Request) *Preparation {
 	return p
 }
 
-// Create creates a pull token in an organization or folder, for the issuer with a URL. It
-// creates a key pair and an identity with the public key and the roles, signs a token, and
-// forgets the private key. It creates nothing before the caller is known to have all
+// Create creates a pull token in an organization or folder, for the issuer with a URL: it
+// signs a token with the private key, which it forgets, and creates an identity with the
+// public key and the roles. It creates nothing before the caller is known to have all
 // capabilities: who may create an identity often may not delete it again.
 //
 // Times are those of the platform's clock, which its responses contain, else of now. If
 // the identity cannot be given its roles it is deleted again, even if ctx has ended.
 func (p *Preparation) Create(ctx context.Context, parent iam.Group, issuer string, now func() time.Time) (Credential, error) {
-	<-p.ready
+	select {
+	case <-p.ready:
+	case <-ctx.Done(): // the creation of a key cannot be interrupted
+		return Credential{}, ctx.Err()
+	}
 	if p.err != nil {
 		return Credential{}, p.err
 	}
 	if err := p.checkCapabilities(parent); err != nil {
 		return Credential{}, err
 	}
-	key, err := p.generateKey(ctx)
-	if err != nil {
-		return Credential{}, fmt.Errorf("cannot create a key for the pull token: %w", err)
-	}
 	if p.date.IsZero() {
 		p.date = now()
 	}
-	token, static, err := sign(key, issuer, p.date.Add(-slack), p.date.Add(p.request.TTL))
+	token, static, err := sign(p.key, issuer, p.date.Add(-slack), p.date.Add(p.request.TTL))
 	if err != nil {
 		return Credential{}, fmt.Errorf("cannot sign the pull token: %w", err)
 	}
@@ -159,24 +163,6 @@ func (p *Preparation) checkCapabilities(parent iam.Group) error {
 		}
 	}
 	return nil
-}
-
-// generateKey creates a key. If ctx ends first it returns, and the creation, which cannot
-// be interrupted, goes on in the background.
-func (p *Preparation) generateKey(ctx context.Context) (*rsa.PrivateKey, error) {
-	var key *rsa.PrivateKey
-	var err error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		key, err = p.newKey()
-	}()
-	select {
-	case <-done:
-		return key, err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }
 
 // quote quotes a text for a message, with what could control a terminal escaped.

@@ -32,9 +32,7 @@ var request = Request{Name: "ci", Description: "Öl for <CI>", TTL: 720 * time.H
 
 // prepareAndCreate creates a pull token for an organization.
 func (s *service) prepareAndCreate(ctx context.Context, r Request, now func() time.Time, newKey func() (*rsa.PrivateKey, error)) (Credential, error) {
-	p := Prepare(ctx, s.Client, r)
-	p.newKey = newKey
-	return p.Create(ctx, iam.Group{ID: org}, issuer, now)
+	return prepare(ctx, s.Client, r, newKey).Create(ctx, iam.Group{ID: org}, issuer, now)
 }
 
 func (s *service) create(ctx context.Context, r Request) (Credential, error) {

@@ -1,6 +1,7 @@
 package pulltoken
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -13,12 +14,6 @@ import (
 const (
 	MinTTL = time.Minute
 	MaxTTL = 8760 * time.Hour
-)
-
-var (
-	errTooShort   = errors.New("is too short")
-	errTooLong    = errors.New("is too long")
-	errNoDuration = errors.New("is not a duration")
 )
 
 // ParseTTL parses a duration from MinTTL to MaxTTL: a value for time.ParseDuration, with
@@ -37,39 +32,24 @@ func ParseTTL(text string) (time.Duration, error) {
 func checkTTL(ttl time.Duration) error {
 	switch {
 	case ttl < MinTTL:
-		return errTooShort
+		return errors.New("is too short")
 	case ttl > MaxTTL:
-		return errTooLong
+		return errors.New("is too long")
 	}
 	return nil
 }
 
-// parseDuration returns at most three times MaxTTL, so that nothing overflows.
-func parseDuration(text string) (sum time.Duration, err error) {
-	parts := regexp.MustCompile(`^(?:(\d+)y)?(?:(\d+)d)?(.*)$`).FindStringSubmatch(text)
+// parseDuration accepts so few digits of years and days that their sum does not overflow.
+func parseDuration(text string) (time.Duration, error) {
+	parts := regexp.MustCompile(`^(?:(\d{1,2})y)?(?:(\d{1,4})d)?(.*)$`).FindStringSubmatch(text)
 	if text == "" || parts == nil {
-		return 0, errNoDuration
+		return 0, errors.New("is not a duration")
 	}
-	for i, unit := range []time.Duration{MaxTTL, 24 * time.Hour} {
-		if parts[i+1] == "" {
-			continue
-		}
-		n, err := strconv.Atoi(parts[i+1])
-		if err != nil || n > int(MaxTTL/unit) {
-			return 0, errTooLong
-		}
-		sum += time.Duration(n) * unit
+	years, _ := strconv.Atoi(parts[1]) // 0 for none
+	days, _ := strconv.Atoi(parts[2])
+	rest, err := time.ParseDuration(cmp.Or(parts[3], "0s"))
+	if err != nil || rest < 0 && parts[3] != text {
+		return 0, errors.New("is not a duration")
 	}
-	rest := parts[3]
-	if rest == "" {
-		return sum, nil
-	}
-	d, err := time.ParseDuration(rest)
-	switch {
-	case err != nil, d < 0 && rest != text:
-		return 0, errNoDuration
-	case d > MaxTTL:
-		return 0, errTooLong
-	}
-	return sum + d, nil
+	return time.Duration(365*years+days)*24*time.Hour + min(rest, MaxTTL+1), nil
 }
