@@ -28,14 +28,14 @@ type Identity struct {
 	ID          string `json:"id,omitempty"`
 	Name        string `json:"name"`
 	Description string `json:"description,omitempty"`
-	CreatedAt   Time   `json:"createdAt,omitzero"`
-	UpdatedAt   Time   `json:"updatedAt,omitzero"`
-	LastSeen    Time   `json:"lastSeen,omitzero"` // last assumed; zero for never
+	CreatedAt   Time   `json:"createdAt,omitzero" yaml:"createdAt"`
+	UpdatedAt   Time   `json:"updatedAt,omitzero" yaml:"updatedAt"`
+	LastSeen    Time   `json:"lastSeen,omitzero" yaml:"lastSeen"` // last assumed; zero for never
 
-	ClaimMatch       *ClaimMatch  `json:"claimMatch,omitempty"`
+	ClaimMatch       *ClaimMatch  `json:"claimMatch,omitempty" yaml:"claimMatch"`
 	Static           *Static      `json:"static,omitempty"`
-	AWSIdentity      *AWSIdentity `json:"awsIdentity,omitempty"`
-	ServicePrincipal *string      `json:"servicePrincipal,omitempty"` // a service of the vendor's
+	AWSIdentity      *AWSIdentity `json:"awsIdentity,omitempty" yaml:"awsIdentity"`
+	ServicePrincipal *string      `json:"servicePrincipal,omitempty" yaml:"servicePrincipal"` // a service of the vendor's
 }
 
 // ClaimMatch accepts ID tokens with these claims. At most one of a claim and its pattern (a
@@ -43,31 +43,31 @@ type Identity struct {
 // the token's must be the host of the platform's issuer.
 type ClaimMatch struct {
 	Issuer          string            `json:"issuer,omitempty"`
-	IssuerPattern   string            `json:"issuerPattern,omitempty"`
+	IssuerPattern   string            `json:"issuerPattern,omitempty" yaml:"issuerPattern"`
 	Subject         string            `json:"subject,omitempty"`
-	SubjectPattern  string            `json:"subjectPattern,omitempty"`
+	SubjectPattern  string            `json:"subjectPattern,omitempty" yaml:"subjectPattern"`
 	Audience        string            `json:"audience,omitempty"`
-	AudiencePattern string            `json:"audiencePattern,omitempty"`
+	AudiencePattern string            `json:"audiencePattern,omitempty" yaml:"audiencePattern"`
 	Claims          map[string]string `json:"claims,omitempty"`
-	ClaimPatterns   map[string]string `json:"claimPatterns,omitempty"`
+	ClaimPatterns   map[string]string `json:"claimPatterns,omitempty" yaml:"claimPatterns"`
 }
 
 // Static accepts ID tokens that one of these keys has signed.
 type Static struct {
 	Issuer     string   `json:"issuer,omitempty"`
 	Subject    string   `json:"subject,omitempty"`
-	Audiences  []string `json:"audiences,omitempty"`  // newer deployments only
-	IssuerKeys string   `json:"issuerKeys,omitempty"` // public ones, JWKS text (RFC 7517, section 5)
-	Expiration Time     `json:"expiration,omitzero"`  // of the keys
+	Audiences  []string `json:"audiences,omitempty"`                    // newer deployments only
+	IssuerKeys string   `json:"issuerKeys,omitempty" yaml:"issuerKeys"` // public ones, JWKS text (RFC 7517, section 5)
+	Expiration Time     `json:"expiration,omitzero"`                    // of the keys
 }
 
 // AWSIdentity accepts a user or a role of AWS. One of an attribute and its pattern is set.
 type AWSIdentity struct {
-	Account       string `json:"awsAccount,omitempty"`
+	Account       string `json:"awsAccount,omitempty" yaml:"awsAccount"`
 	ARN           string `json:"arn,omitempty"`
-	ARNPattern    string `json:"arnPattern,omitempty"`
-	UserID        string `json:"userId,omitempty"`
-	UserIDPattern string `json:"userIdPattern,omitempty"`
+	ARNPattern    string `json:"arnPattern,omitempty" yaml:"arnPattern"`
+	UserID        string `json:"userId,omitempty" yaml:"userId"`
+	UserIDPattern string `json:"userIdPattern,omitempty" yaml:"userIdPattern"`
 }
 
 // PullTokenIssuer is the issuer of pull tokens. There is no such server: a client signs
