@@ -1,7 +1,6 @@
 package iam
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -18,22 +17,15 @@ const (
 // lower-case letters, digits, spaces, dots, hyphens and underscores, and not of spaces
 // alone.
 func CheckName(name string) error {
-	if len(name) > maxName {
+	switch {
+	case len(name) > maxName:
 		return fmt.Errorf("a name of %d bytes is too long: at most %d", len(name), maxName)
-	}
-	if strings.Trim(name, " ") == "" {
+	case strings.Trim(name, " ") == "":
 		return fmt.Errorf("the name %q is empty", name)
-	}
-	for _, r := range name {
-		if !isNameRune(r) {
-			return fmt.Errorf("the name %q contains %q: allowed are a to z, 0 to 9, space, dot, hyphen and underscore", name, r)
-		}
+	case strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789 ._-") != "":
+		return fmt.Errorf("the name %q is not valid: allowed are a to z, 0 to 9, space, dot, hyphen and underscore", name)
 	}
 	return nil
-}
-
-func isNameRune(r rune) bool {
-	return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune(" ._-", r)
 }
 
 // CheckDescription returns what is wrong with the description of an identity: it is one
@@ -42,12 +34,8 @@ func CheckDescription(text string) error {
 	switch {
 	case len(text) > maxDescription:
 		return fmt.Errorf("a description of %d bytes is too long: at most %d", len(text), maxDescription)
-	case !utf8.ValidString(text):
-		return errors.New("the description is not UTF-8")
-	}
-	if i := strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
-		r, _ := utf8.DecodeRuneInString(text[i:])
-		return fmt.Errorf("the description contains %q: it must be one line of printable text", r)
+	case !utf8.ValidString(text), strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return fmt.Errorf("the description %s must be one line of printable text", quote(text))
 	}
 	return nil
 }

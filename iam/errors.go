@@ -135,19 +135,20 @@ type ManyError struct {
 }
 
 func (e *ManyError) Error() string {
-	const most = 10 // in the text
-	names := make([]string, 0, most)
-	for _, g := range e.Groups[:min(most, len(e.Groups))] {
-		names = append(names, fmt.Sprintf("%s (%s)", quote(g.Name), platform.Printable(g.ID)))
-	}
-	if len(e.Groups) > most {
-		names = append(names, "…")
-	}
+	names := namesOf(e.Groups, func(g Group) string { return fmt.Sprintf("%s (%s)", quote(g.Name), platform.Printable(g.ID)) })
 	text := fmt.Sprintf("you are in %d organizations: name one", len(e.Groups))
 	if e.Name != "" {
 		text = fmt.Sprintf("%d organizations have the name %s: give the id of one", len(e.Groups), quote(e.Name))
 	}
-	return text + ": " + strings.Join(names, ", ")
+	return text + ": " + firstOf(names)
+}
+
+// firstOf joins at most ten names.
+func firstOf(names []string) string {
+	if len(names) > 10 {
+		names = append(names[:10:10], "…")
+	}
+	return strings.Join(names, ", ")
 }
 
 // quote quotes a name for a message, with what could control a terminal escaped.

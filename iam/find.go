@@ -2,7 +2,6 @@ package iam
 
 import (
 	"fmt"
-	"strings"
 
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/spelling"
@@ -16,15 +15,8 @@ type AmbiguousError struct {
 }
 
 func (e *AmbiguousError) Error() string {
-	const most = 10 // in the text
-	ids := make([]string, 0, most)
-	for _, id := range e.IDs[:min(most, len(e.IDs))] {
-		ids = append(ids, platform.Printable(id))
-	}
-	if len(e.IDs) > most {
-		ids = append(ids, "…")
-	}
-	return fmt.Sprintf("%d have the name %s: give the id of the %s: %s", len(e.IDs), quote(e.Name), e.What, strings.Join(ids, ", "))
+	ids := firstOf(namesOf(e.IDs, func(id string) string { return platform.Printable(id) }))
+	return fmt.Sprintf("%d have the name %s: give the id of the %s: %s", len(e.IDs), quote(e.Name), e.What, ids)
 }
 
 // Find returns the one item of list that has an id or a name. A name that several have is
@@ -42,14 +34,13 @@ func Find[T any](what string, list []T, idOrName string, key func(T) (id, name s
 		}
 		names = append(names, name)
 	}
+	var none T
 	switch len(fit) {
 	case 0:
-		var none T
 		return none, &NotFoundError{What: what, Name: idOrName, Near: spelling.Near(idOrName, names)}
 	case 1:
 		return fit[0], nil
 	}
-	var none T
 	return none, &AmbiguousError{What: what, Name: idOrName, IDs: ids}
 }
 

@@ -35,7 +35,7 @@ func TestClaimMatchCheck(t *testing.T) {
 		{"issuer without https", func(m *ClaimMatch) { m.Issuer = "token.actions.githubusercontent.com" }, "not a URL"},
 		{"line end", func(m *ClaimMatch) { m.Subject = "s\n" }, "control characters"},
 		{"10 KB", func(m *ClaimMatch) { m.Subject = strings.Repeat("s", 10<<10) }, "too long"},
-		{"I76 open bracket", func(m *ClaimMatch) { m.Subject, m.SubjectPattern = "", "repo:(a" }, `missing closing ): "repo:(a"`},
+		{"I76 open bracket", func(m *ClaimMatch) { m.Subject, m.SubjectPattern = "", "repo:(a" }, "missing closing ): `repo:(a`"},
 		{"I76 file pattern", func(m *ClaimMatch) { m.Subject, m.SubjectPattern = "", "*" }, "for anything, write .*"},
 		{"I76 look-ahead", func(m *ClaimMatch) { m.Subject, m.SubjectPattern = "", "(?!evil)" }, "subject pattern"},
 		{"I76 in a claim", func(m *ClaimMatch) { m.ClaimPatterns = map[string]string{"a": "[z"} }, `claim "a" pattern`},

@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -111,17 +110,14 @@ func (f *createFlags) check(c *cobra.Command, i iam.Identity) error {
 
 // roleNames returns the roles in the values of --role, each once.
 func roleNames(values []string) ([]string, error) {
-	const limit = 255 // bytes
 	var names []string
-	for _, value := range values {
-		for role := range strings.SplitSeq(value, ",") {
-			role = strings.TrimSpace(role)
-			if role == "" || len(role) > limit || !utf8.ValidString(role) || platform.HasControl(role) {
-				return nil, command.Usagef("--role %s is not the name of a role, such as registry.pull", command.Quoted(role))
-			}
-			if !slices.Contains(names, role) {
-				names = append(names, role)
-			}
+	for role := range strings.SplitSeq(strings.Join(values, ","), ",") {
+		role = strings.TrimSpace(role)
+		if role == "" && len(values) > 0 {
+			return nil, command.Usagef("--role has an empty name: give one such as registry.pull")
+		}
+		if role != "" && !slices.Contains(names, role) {
+			names = append(names, role)
 		}
 	}
 	return names, nil
