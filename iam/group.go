@@ -3,6 +3,7 @@ package iam
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -19,28 +20,18 @@ type Group struct {
 	Status      string `json:"status,omitempty"`   // newer deployments only
 }
 
-// GroupFilter limits a list of groups; empty fields do not.
-type GroupFilter struct {
-	ID     string // exactly
-	InRoot bool   // organizations only
-}
-
 // Groups lists the groups that the caller may see.
-func (c *Client) Groups(ctx context.Context, f GroupFilter) ([]Group, error) {
-	inRoot := ""
-	if f.InRoot {
-		inRoot = "true"
-	}
+func (c *Client) Groups(ctx context.Context) ([]Group, error) { return c.groups(ctx, nil) }
+
+func (c *Client) groups(ctx context.Context, query url.Values) ([]Group, error) {
 	return list[Group](ctx, c, call{
-		doing: "list organizations and folders", capability: CapabilityListGroups,
-		path:  "/iam/v1/groups",
-		query: filter("id", f.ID, "uidp.inRoot", inRoot),
+		doing: "list organizations and folders", capability: CapabilityListGroups, path: "/iam/v1/groups", query: query,
 	})
 }
 
 // Organizations lists the organizations that the caller may see.
 func (c *Client) Organizations(ctx context.Context) ([]Group, error) {
-	groups, err := c.Groups(ctx, GroupFilter{InRoot: true})
+	groups, err := c.groups(ctx, filter("uidp.inRoot", "true"))
 	return slices.DeleteFunc(groups, func(g Group) bool { return strings.Contains(g.ID, "/") }), err
 }
 
@@ -48,11 +39,11 @@ func (c *Client) Organizations(ctx context.Context) ([]Group, error) {
 // id, or the only organization for "". A *NotFoundError has similar names; a *ManyError
 // has those to choose from.
 func (c *Client) Organization(ctx context.Context, nameOrID string) (Group, error) {
-	if len(nameOrID) > maxName && !ValidID(nameOrID) {
-		return Group{}, fmt.Errorf("an organization's name of %d bytes is too long: at most %d", len(nameOrID), maxName)
-	}
-	if ValidID(nameOrID) {
+	switch {
+	case ValidID(nameOrID):
 		return c.groupByID(ctx, nameOrID)
+	case len(nameOrID) > maxName:
+		return Group{}, fmt.Errorf("an organization's name of %d bytes is too long: at most %d", len(nameOrID), maxName)
 	}
 	organizations, err := c.Organizations(ctx)
 	if err != nil {
@@ -73,16 +64,11 @@ func (c *Client) Organization(ctx context.Context, nameOrID string) (Group, erro
 }
 
 func (c *Client) groupByID(ctx context.Context, id string) (Group, error) {
-	groups, err := c.Groups(ctx, GroupFilter{ID: id})
+	groups, err := c.groups(ctx, filter("id", id))
 	if err != nil {
 		return Group{}, err
 	}
-	for _, g := range groups {
-		if g.ID == id {
-			return g, nil
-		}
-	}
-	return Group{}, &NotFoundError{What: "organization", Name: id}
+	return Find("organization", groups, id, func(g Group) (id, name string) { return g.ID, g.Name })
 }
 
 // namesOf returns the name of each item.

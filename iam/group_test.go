@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -23,16 +24,16 @@ func groups(pairs ...string) string {
 func TestGroups(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		filter GroupFilter
+		filter url.Values
 		want   string // the query
 	}{
-		{"all", GroupFilter{}, ""},
-		{"organizations", GroupFilter{InRoot: true}, "uidp.inRoot=true"},
-		{"by id", GroupFilter{ID: folder}, "id=" + strings.ReplaceAll(folder, "/", "%2F")},
+		{"all", nil, ""},
+		{"organizations", filter("uidp.inRoot", "true"), "uidp.inRoot=true"},
+		{"by id", filter("id", folder), "id=" + strings.ReplaceAll(folder, "/", "%2F")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			a := answering(t, map[string]string{"GET /iam/v1/groups": groups(org, "example.com")})
-			got, err := a.Groups(t.Context(), test.filter)
+			got, err := a.groups(t.Context(), test.filter)
 			if want := (Group{ID: org, Name: "example.com", Verified: true}); err != nil || len(got) != 1 || got[0] != want {
 				t.Errorf("got %+v, %v, want %+v", got, err, want)
 			}
@@ -43,7 +44,7 @@ func TestGroups(t *testing.T) {
 	}
 	for _, body := range []string{`{}`, `{"items":null}`, `{"items":[]}`} {
 		t.Run("nothing as "+body, func(t *testing.T) {
-			got, err := answering(t, map[string]string{"GET /iam/v1/groups": body}).Groups(t.Context(), GroupFilter{})
+			got, err := answering(t, map[string]string{"GET /iam/v1/groups": body}).Groups(t.Context())
 			if err != nil || len(got) != 0 {
 				t.Errorf("got %v, %v, want nothing", got, err)
 			}

@@ -117,14 +117,14 @@ func oneLine(t *testing.T, err error) {
 // calls are all the calls of a Client, with arguments that could be right.
 var calls = map[string]func(context.Context, *Client) error{
 	"WhoAmI":        func(ctx context.Context, c *Client) error { _, err := c.WhoAmI(ctx); return err },
-	"Groups":        func(ctx context.Context, c *Client) error { _, err := c.Groups(ctx, GroupFilter{}); return err },
+	"Groups":        func(ctx context.Context, c *Client) error { _, err := c.Groups(ctx); return err },
 	"Organizations": func(ctx context.Context, c *Client) error { _, err := c.Organizations(ctx); return err },
 	"Organization":  func(ctx context.Context, c *Client) error { _, err := c.Organization(ctx, "example.com"); return err },
 	"Roles":         func(ctx context.Context, c *Client) error { _, err := c.Roles(ctx, "registry.pull"); return err },
 	"Role":          func(ctx context.Context, c *Client) error { _, err := c.Role(ctx, "registry.pull"); return err },
 	"RoleBindings":  func(ctx context.Context, c *Client) error { _, err := c.RoleBindings(ctx, org); return err },
 	"Bind":          func(ctx context.Context, c *Client) error { _, err := c.Bind(ctx, org, pullID, roleID); return err },
-	"Identities":    func(ctx context.Context, c *Client) error { _, err := c.Identities(ctx, IdentityFilter{}); return err },
+	"Identities":    func(ctx context.Context, c *Client) error { _, err := c.Identities(ctx, ""); return err },
 	"Identity":      func(ctx context.Context, c *Client) error { _, err := c.Identity(ctx, pullID); return err },
 	"CreateIdentity": func(ctx context.Context, c *Client) error {
 		_, err := c.CreateIdentity(ctx, org, pullToken)
@@ -201,7 +201,7 @@ func TestMissingCapability(t *testing.T) {
 	}
 	t.Run("a proxy's 403 is none", func(t *testing.T) {
 		a := handledBy(t, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>blocked", http.StatusForbidden) })
-		_, err := a.Identities(t.Context(), IdentityFilter{})
+		_, err := a.Identities(t.Context(), "")
 		oneLine(t, err)
 		var missing *CapabilityError
 		if errors.As(err, &missing) || !strings.Contains(err.Error(), "proxy") {
@@ -272,7 +272,7 @@ func TestLargeList(t *testing.T) {
 	}
 	items.WriteString(`]}`)
 	t.Run("I62 10,000 identities, 5 MB", func(t *testing.T) {
-		got, err := answering(t, map[string]string{"GET /iam/v1/identities": items.String()}).Identities(t.Context(), IdentityFilter{})
+		got, err := answering(t, map[string]string{"GET /iam/v1/identities": items.String()}).Identities(t.Context(), "")
 		if err != nil || len(got) != 10_000 {
 			t.Fatalf("got %d identities, %v, want 10,000", len(got), err)
 		}

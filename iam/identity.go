@@ -126,28 +126,22 @@ func (i Identity) check() error {
 	return nil
 }
 
-// IdentityFilter limits a list of identities; empty fields do not.
-type IdentityFilter struct {
-	ID            string // exactly
-	DescendantsOf string // id of a group above them
-}
-
-func (f IdentityFilter) call() call {
+// identitiesCall lists the identities with an id, or those below the group with an id. Empty
+// ids do not limit the list.
+func identitiesCall(id, group string) call {
 	return call{
 		doing: "list identities", capability: CapabilityListIdentities,
-		path: "/iam/v1/identities", query: filter("id", f.ID, "uidp.descendantsOf", f.DescendantsOf),
+		path: "/iam/v1/identities", query: filter("id", id, "uidp.descendantsOf", group),
 	}
 }
 
-// Identities lists the identities that the caller may see. The platform returns an empty
+// Identities lists the identities that the caller may see below the group with an id, or
+// all if it is empty. The platform returns an empty
 // list to a caller who may see none, so this asks for the caller's capabilities at the same
 // time: a *CapabilityError reports that the caller may list none, and a *PartialError,
 // which comes with a list, that the caller may not list all.
-func (c *Client) Identities(ctx context.Context, f IdentityFilter) ([]Identity, error) {
-	if f.ID != "" {
-		return list[Identity](ctx, c, f.call()) // the caller reports what is missing
-	}
-	return listAllowed[Identity](ctx, c, f.call(), f.DescendantsOf, c.startWhoAmI(ctx))
+func (c *Client) Identities(ctx context.Context, group string) ([]Identity, error) {
+	return listAllowed[Identity](ctx, c, identitiesCall("", group), group, c.startWhoAmI(ctx))
 }
 
 // IdentitiesAndBindings calls Identities and RoleBindings for the group with an id, at the
@@ -158,7 +152,7 @@ func (c *Client) IdentitiesAndBindings(ctx context.Context, group string) ([]Ide
 	var bindingsErr error
 	var listing sync.WaitGroup
 	listing.Go(func() { bindings, bindingsErr = listAllowed[RoleBinding](ctx, c, bindingsCall(group), group, account) })
-	identities, err := listAllowed[Identity](ctx, c, IdentityFilter{DescendantsOf: group}.call(), group, account)
+	identities, err := listAllowed[Identity](ctx, c, identitiesCall("", group), group, account)
 	listing.Wait()
 	for _, err := range []error{err, bindingsErr} {
 		if err != nil && !IsPartial(err) {
@@ -173,16 +167,11 @@ func (c *Client) Identity(ctx context.Context, id string) (Identity, error) {
 	if err := checkID("an identity", id); err != nil {
 		return Identity{}, err
 	}
-	identities, err := c.Identities(ctx, IdentityFilter{ID: id})
+	identities, err := list[Identity](ctx, c, identitiesCall(id, ""))
 	if err != nil {
 		return Identity{}, err
 	}
-	for _, identity := range identities {
-		if identity.ID == id {
-			return identity, nil
-		}
-	}
-	return Identity{}, &NotFoundError{What: "identity", Name: id}
+	return MatchIdentity(identities, id)
 }
 
 // CreateIdentity creates an identity in the group with an id, and returns it as the

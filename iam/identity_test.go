@@ -59,7 +59,7 @@ func TestIdentityJSON(t *testing.T) {
 
 func TestIdentities(t *testing.T) {
 	a := answering(t, map[string]string{"GET /iam/v1/identities": `{"items":[{"id":"` + pullID + `","name":"a"}]}`})
-	got, err := a.Identities(t.Context(), IdentityFilter{DescendantsOf: org})
+	got, err := a.Identities(t.Context(), org)
 	if err != nil || len(got) != 1 || got[0].ID != pullID {
 		t.Errorf("got %+v, %v, want one", got, err)
 	}
@@ -106,7 +106,7 @@ func TestIdentitiesWithoutTheRight(t *testing.T) {
 				"GET /iam/v1/identities": `{"items":[{"id":"` + pullID + `","name":"a"}]}`,
 				"GET /auth/v1/ok":        `{"subject":"` + deepPID + `","capabilities":[` + test.capabilities + `]}`,
 			})
-			got, err := a.Identities(t.Context(), IdentityFilter{DescendantsOf: test.group})
+			got, err := a.Identities(t.Context(), test.group)
 			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}

@@ -123,10 +123,8 @@ func bindingsCall(group string) call {
 // Bind gives an identity a role in a group; all three are ids. It returns the id of the
 // role binding.
 func (c *Client) Bind(ctx context.Context, group, identity, role string) (string, error) {
-	for _, id := range []struct{ what, id string }{{"a group", group}, {"an identity", identity}, {"a role", role}} {
-		if err := checkID(id.what, id.id); err != nil {
-			return "", err
-		}
+	if err := cmp.Or(checkID("a group", group), checkID("an identity", identity), checkID("a role", role)); err != nil {
+		return "", err
 	}
 	var binding struct {
 		ID string `json:"id"`

@@ -52,17 +52,9 @@ func ParseExpiration(text string, now time.Time) (time.Time, error) {
 		return now.Add(maxStaticLife).UTC().Truncate(time.Second), nil
 	}
 	end, err := time.Parse(time.DateOnly, text)
-	first, last := now.UTC().AddDate(0, 0, 1).Format(time.DateOnly), now.Add(maxStaticLife).UTC().Format(time.DateOnly)
-	why := ""
-	switch {
-	case err != nil:
-		why = "is not a day as yyyy-mm-dd"
-	case !end.After(now):
-		why = "is over"
-	case end.Sub(now) > maxStaticLife:
-		why = "is more than 30 days from now"
-	default:
-		return end, nil
+	if err != nil || !end.After(now) || end.Sub(now) > maxStaticLife {
+		first, last := now.UTC().AddDate(0, 0, 1).Format(time.DateOnly), now.Add(maxStaticLife).UTC().Format(time.DateOnly)
+		return time.Time{}, fmt.Errorf("the expiration %s is not a day (yyyy-mm-dd) from %s to %s", quote(text), first, last)
 	}
-	return time.Time{}, fmt.Errorf("the expiration %s %s: it must be from %s to %s", quote(text), why, first, last)
+	return end, nil
 }

@@ -39,7 +39,7 @@ func (c *Client) UpdateIdentity(ctx context.Context, identity Identity) (Identit
 
 // identityObject returns the identity with an id, with all its fields.
 func (c *Client) identityObject(ctx context.Context, id string) (map[string]any, error) {
-	identities, err := list[json.RawMessage](ctx, c, IdentityFilter{ID: id}.call())
+	identities, err := list[json.RawMessage](ctx, c, identitiesCall(id, ""))
 	if err != nil {
 		return nil, err
 	}

@@ -51,11 +51,11 @@ func List(ctx context.Context, client *iam.Client, f Filter) ([]Info, error) {
 		all                sync.WaitGroup
 	)
 	// All groups: a filter for those below the organization would leave it out.
-	all.Go(func() { groups, failed = client.Groups(ctx, iam.GroupFilter{}) })
+	all.Go(func() { groups, failed = client.Groups(ctx) })
 	if f.Roles || f.Repository != "" {
 		identities, bindings, incomplete = client.IdentitiesAndBindings(ctx, f.Parent)
 	} else {
-		identities, incomplete = client.Identities(ctx, iam.IdentityFilter{DescendantsOf: f.Parent})
+		identities, incomplete = client.Identities(ctx, f.Parent)
 	}
 	all.Wait()
 	if incomplete != nil && !iam.IsPartial(incomplete) {

@@ -75,5 +75,5 @@ func (a *App) Identities(ctx context.Context, client *iam.Client, parent string)
 	if err != nil {
 		return nil, err
 	}
-	return client.Identities(ctx, iam.IdentityFilter{DescendantsOf: id})
+	return client.Identities(ctx, id)
 }

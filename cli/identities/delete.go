@@ -97,7 +97,7 @@ func expiredIdentities(ctx context.Context, a *command.App, client *iam.Client, 
 	if err != nil {
 		return nil, err
 	}
-	all, err := client.Identities(ctx, iam.IdentityFilter{DescendantsOf: group.ID})
+	all, err := client.Identities(ctx, group.ID)
 	return slices.DeleteFunc(all, func(i iam.Identity) bool { return !isExpired(i) }), err
 }
 

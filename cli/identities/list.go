@@ -94,7 +94,7 @@ func list(ctx context.Context, a *command.App, f filter) error {
 	var bindings []iam.RoleBinding
 	var incomplete error
 	if a.Output == "id" {
-		identities, incomplete = client.Identities(ctx, iam.IdentityFilter{DescendantsOf: parent})
+		identities, incomplete = client.Identities(ctx, parent)
 	} else {
 		identities, bindings, incomplete = client.IdentitiesAndBindings(ctx, parent)
 	}
