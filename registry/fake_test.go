@@ -25,7 +25,7 @@ type fake struct {
 	handlers map[string]http.HandlerFunc
 
 	mu    sync.Mutex
-	asked []string // "HEAD manifest", "GET token anonymous", …
+	asked []string // "GET manifest", "GET token anonymous", …
 }
 
 func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -109,7 +109,7 @@ func (f *fake) reader() *Reader {
 func newFake() *fake {
 	return &fake{handlers: map[string]http.HandlerFunc{
 		"token":    giveToken,
-		"manifest": pointsTo(digest),
+		"manifest": found,
 	}}
 }
 
@@ -127,12 +127,8 @@ func isAnonymous(r *http.Request) bool {
 	return r.Header.Get("Authorization") == "Bearer anonymous"
 }
 
-func pointsTo(digest string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Docker-Content-Digest", digest)
-		w.Header().Set("Content-Type", index)
-	}
-}
+// found answers with the manifest of digest.
+func found(w http.ResponseWriter, _ *http.Request) { answer(w, index, manifest) }
 
 func refuses(status int, code string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { refuse(w, status, code, "no") }

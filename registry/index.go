@@ -92,11 +92,11 @@ func (c *Client) platformDigest(ctx context.Context, ref Reference, t Token, nam
 	if err != nil {
 		return "", err
 	}
-	d, body, err := c.getManifest(ctx, ref, t)
-	if err != nil || !strings.Contains(d.MediaType, ".index.") && !strings.Contains(d.MediaType, ".list.") {
-		return d.Digest, err
+	m, err := c.Manifest(ctx, ref, t)
+	if err != nil || !strings.Contains(m.MediaType, ".index.") && !strings.Contains(m.MediaType, ".list.") {
+		return m.Digest, err
 	}
-	digest, err := chooseImage(body, d.MediaType, want)
+	digest, err := chooseImage(m.Body, m.MediaType, want)
 	if err != nil {
 		return "", fmt.Errorf("%s/%s %w", c.URL.Host, ref, err)
 	}

@@ -83,8 +83,8 @@ func (l *lookup) digest(ctx context.Context, ref Reference) (digest string, err 
 			digest, err = l.platformDigest(ctx, ref, t, l.platform)
 			return err
 		}
-		d, err := l.Manifest(ctx, ref, t)
-		digest = d.Digest
+		m, err := l.Manifest(ctx, ref, t)
+		digest = m.Digest
 		return err
 	})
 	if err != nil {

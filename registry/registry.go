@@ -69,10 +69,11 @@ func isValidToken(secret string) bool {
 	return secret != "" && len(secret) <= platform.MaxToken && !platform.HasControl(secret)
 }
 
-// Descriptor describes a manifest (OCI image specification, descriptor.md).
-type Descriptor struct {
-	Digest    string
+// Manifest is a manifest of an image, or an index of several.
+type Manifest struct {
+	Digest    string // of Body
 	MediaType string
+	Body      []byte
 }
 
 // manifestTypes are the media types to accept. Without the lists, a registry returns one
@@ -88,72 +89,37 @@ var manifestTypes = []string{
 // accept by the OCI distribution specification.
 const maxManifest = 4 << 20
 
-// Manifest returns the descriptor for the tag or the digest of a reference (OCI
-// distribution specification, section "Pulling manifests").
-func (c *Client) Manifest(ctx context.Context, ref Reference, t Token) (Descriptor, error) {
+// Manifest returns the manifest that the tag or the digest of a reference names (OCI
+// distribution specification, section "Pulling manifests"). It computes the digest itself,
+// and does not read the registry's header.
+func (c *Client) Manifest(ctx context.Context, ref Reference, t Token) (Manifest, error) {
 	if err := ref.check(); err != nil {
-		return Descriptor{}, err
+		return Manifest{}, err
 	}
-	d, err := c.headManifest(ctx, ref, t)
-	// A response to HEAD has no body to distinguish a wrong name from a wrong tag, and some
-	// proxies do not support HEAD.
-	var refused *Error
-	if errors.Is(err, errNoDigest) || errors.As(err, &refused) && refused.Status/100 == 4 && refused.Status != http.StatusTooManyRequests {
-		d, _, err = c.getManifest(ctx, ref, t)
-	}
-	return d, err
-}
-
-var errNoDigest = errors.New("no digest in the response")
-
-// headManifest requests only the headers, and uses the digest in them.
-func (c *Client) headManifest(ctx context.Context, ref Reference, t Token) (Descriptor, error) {
-	answer, err := c.manifest(ctx, http.MethodHead, ref, t)
-	if err != nil {
-		return Descriptor{}, err
-	}
-	// Two headers, of which clients may read either, are not a valid digest.
-	digest := strings.Join(answer.Header.Values("Docker-Content-Digest"), ", ")
-	switch {
-	case digest == "":
-		return Descriptor{}, errNoDigest
-	case !ValidDigest(digest):
-		return Descriptor{}, fmt.Errorf("%s answered for %s with the invalid digest %q", answer.Host, ref, platform.Printable(digest, t.Secret))
-	case ref.Digest != "" && digest != ref.Digest:
-		return Descriptor{}, fmt.Errorf("%s answered for %s with another digest, %s", answer.Host, ref, digest)
-	}
-	return Descriptor{Digest: digest, MediaType: mediaType(answer)}, nil
-}
-
-// getManifest also returns the manifest, and computes its digest itself.
-func (c *Client) getManifest(ctx context.Context, ref Reference, t Token) (Descriptor, []byte, error) {
-	answer, err := c.manifest(ctx, http.MethodGet, ref, t)
-	if err != nil {
-		return Descriptor{}, nil, err
-	}
-	if answer.Cut {
-		return Descriptor{}, nil, fmt.Errorf("%s answered for %s with a manifest of more than %d bytes", answer.Host, ref, maxManifest)
-	}
-	digest := fmt.Sprintf("sha256:%x", sha256.Sum256(answer.Body))
-	if strings.HasPrefix(ref.Digest, "sha512:") {
-		digest = fmt.Sprintf("sha512:%x", sha512.Sum512(answer.Body))
-	}
-	if ref.Digest != "" && digest != ref.Digest {
-		return Descriptor{}, nil, fmt.Errorf("%s answered for %s with other content, %s", answer.Host, ref, digest)
-	}
-	return Descriptor{Digest: digest, MediaType: mediaType(answer)}, answer.Body, nil
-}
-
-func (c *Client) manifest(ctx context.Context, method string, ref Reference, t Token) (platform.Response, error) {
 	request := platform.Request{
-		Method: method, URL: c.at("/v2/" + ref.Repository + "/manifests/" + ref.Target()),
+		Method: http.MethodGet, URL: c.at("/v2/" + ref.Repository + "/manifests/" + ref.Target()),
 		Bearer: t.Secret, Accept: strings.Join(manifestTypes, ", "), Limit: maxManifest,
 	}
 	answer, err := c.do(ctx, request, Error{Step: StepManifest, Repository: ref.Repository, Reference: ref.Target(), Anonymous: t.Anonymous})
-	if err == nil && !slices.Contains(manifestTypes, mediaType(answer)) {
-		err = fmt.Errorf("%s answered for %s with %s, which is not a manifest: a proxy or a captive portal may have answered", answer.Host, ref, contentType(answer, request))
+	if err != nil {
+		return Manifest{}, err
 	}
-	return answer, err
+	m := Manifest{Digest: fmt.Sprintf("sha256:%x", sha256.Sum256(answer.Body)), MediaType: mediaType(answer), Body: answer.Body}
+	if strings.HasPrefix(ref.Digest, "sha512:") {
+		m.Digest = fmt.Sprintf("sha512:%x", sha512.Sum512(answer.Body))
+	}
+	switch {
+	case !slices.Contains(manifestTypes, m.MediaType):
+		err = fmt.Errorf("%s answered for %s with %s, which is not a manifest: a proxy or a captive portal may have answered", answer.Host, ref, contentType(answer, request))
+	case answer.Cut:
+		err = fmt.Errorf("%s answered for %s with a manifest of more than %d bytes", answer.Host, ref, maxManifest)
+	case ref.Digest != "" && m.Digest != ref.Digest:
+		err = fmt.Errorf("%s answered for %s with other content, %s", answer.Host, ref, m.Digest)
+	}
+	if err != nil {
+		return Manifest{}, err
+	}
+	return m, nil
 }
 
 // mediaType returns the media type of a response without parameters, in lower case.

@@ -21,7 +21,8 @@ const (
 	secret   = "eyJhbGciOiJSUzI1NiJ9.eyJzZWNyZXQiOjF9.c2lnbmF0dXJl" // must never be shown
 	identity = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/0123456789abcdef"
 	python   = "example.com/python"
-	digest   = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	manifest = "{}"
+	digest   = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a" // of manifest
 	index    = "application/vnd.oci.image.index.v1+json"
 )
 
@@ -203,57 +204,50 @@ func TestManifest(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := serves(t, func(w http.ResponseWriter, r *http.Request) {
-				if r.Method != http.MethodHead || r.URL.Path != test.path || r.Header.Get("Authorization") != "Bearer registry-token" {
-					t.Errorf("got %s %s with %q, want HEAD %s with the token", r.Method, r.URL.Path, r.Header.Get("Authorization"), test.path)
+				if r.Method != http.MethodGet || r.URL.Path != test.path || r.Header.Get("Authorization") != "Bearer registry-token" {
+					t.Errorf("got %s %s with %q, want GET %s with the token", r.Method, r.URL.Path, r.Header.Get("Authorization"), test.path)
 				}
 				for _, kind := range manifestTypes {
 					if !strings.Contains(r.Header.Get("Accept"), kind) {
 						t.Errorf("got Accept %q, want %s in it", r.Header.Get("Accept"), kind)
 					}
 				}
-				w.Header().Set("Docker-Content-Digest", digest)
-				w.Header().Set("Content-Length", "1234")
-				w.Header().Set("Content-Type", index+"; charset=utf-8")
+				answer(w, index+"; charset=utf-8", manifest)
 			})
 			got, err := c.Manifest(t.Context(), test.ref, Token{Secret: "registry-token"})
-			if want := (Descriptor{digest, index}); err != nil || got != want {
-				t.Errorf("got %+v, %v, want %+v", got, err, want)
+			if err != nil || got.Digest != digest || got.MediaType != index || string(got.Body) != manifest {
+				t.Errorf("got %+v, %v, want the manifest", got, err)
 			}
 		})
 	}
 }
 
-// With a HEAD that brings no digest, the manifest itself says.
+// The manifest itself says its digest, whatever the header does.
 func TestManifestBody(t *testing.T) {
 	const body = `{"schemaVersion":2}`
 	sum256, sum512 := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(body))), fmt.Sprintf("sha512:%x", sha512.Sum512([]byte(body)))
 	for _, test := range []struct {
-		name, header, ref string
-		noHead            bool
-		want              string
+		name, header, ref, want string
 	}{
-		{"I60 no header", "", "", false, sum256},
-		{"no HEAD, I60 another header: the body wins", digest, "", true, sum256},
-		{"by its digest", "", sum256, false, sum256},
-		{"by its SHA-512", "", sum512, false, sum512},
-		{"I60 by another digest", "", digest, false, ""},
+		{"I60 no header", "", "", sum256},
+		{"I60 another header", digest, "", sum256},
+		{"I60 no digest in the header", "md5:xyz", "", sum256},
+		{"by its digest", "", sum256, sum256},
+		{"by its SHA-512", "", sum512, sum512},
+		{"I60 by another digest", digest, digest, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := serves(t, func(w http.ResponseWriter, r *http.Request) {
 				if test.header != "" {
 					w.Header().Set("Docker-Content-Digest", test.header)
 				}
-				if test.noHead && r.Method == http.MethodHead {
-					w.WriteHeader(http.StatusMethodNotAllowed)
-					return
-				}
 				answer(w, index, body)
 			})
 			got, err := c.Manifest(t.Context(), Reference{Repository: python, Digest: test.ref}, Token{Secret: secret})
 			if test.want == "" {
 				oneLine(t, err)
-			} else if want := (Descriptor{test.want, index}); err != nil || got != want {
-				t.Errorf("got %+v, %v, want %+v", got, err, want)
+			} else if err != nil || got.Digest != test.want {
+				t.Errorf("got %+v, %v, want %s", got, err, test.want)
 			}
 		})
 	}
@@ -261,10 +255,6 @@ func TestManifestBody(t *testing.T) {
 
 func TestManifestWrong(t *testing.T) {
 	for _, test := range []struct{ name, digest, kind, ref string }{
-		{"I60 short", "sha256:xyz", index, ""},
-		{"I60 md5", "md5:0123456789abcdef0123456789abcdef", index, ""},
-		{"I60 upper case", strings.ToUpper(digest), index, ""},
-		{"I60 more behind it", digest + ",x", index, ""},
 		{"I60 another than asked", digest, index, "sha256:" + strings.Repeat("0", 64)},
 		{"I44 a page", digest, "text/html", ""},
 		{"I44 a page without a digest", "", "text/html", ""},
@@ -280,21 +270,11 @@ func TestManifestWrong(t *testing.T) {
 			})
 			got, err := c.Manifest(t.Context(), Reference{Repository: python, Digest: test.ref}, Token{Secret: secret})
 			oneLine(t, err)
-			if got != (Descriptor{}) {
+			if got.Digest != "" || got.Body != nil {
 				t.Errorf("got %+v beside an error, want nothing", got)
 			}
 		})
 	}
-	t.Run("I60 two digests", func(t *testing.T) {
-		c := serves(t, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header()["Docker-Content-Digest"] = []string{digest, "sha256:" + strings.Repeat("0", 64)}
-			answer(w, index, "{}")
-		})
-		got, err := c.Manifest(t.Context(), Reference{Repository: python}, Token{Secret: secret})
-		if oneLine(t, err); got != (Descriptor{}) {
-			t.Errorf("got %+v, want neither", got)
-		}
-	})
 	t.Run("I45 5 MB", func(t *testing.T) {
 		c := serves(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, index, strings.Repeat(" ", maxManifest+1)) })
 		_, err := c.Manifest(t.Context(), Reference{Repository: python}, Token{Secret: secret})

@@ -33,7 +33,7 @@ func later(status int, after string) http.HandlerFunc {
 
 func TestRetry(t *testing.T) {
 	lost := func(http.ResponseWriter, *http.Request) { panic(errors.New("connection reset")) }
-	good := pointsTo(digest)
+	good := found
 	for _, test := range []struct {
 		name    string
 		timeout time.Duration
@@ -84,7 +84,7 @@ func TestRetry(t *testing.T) {
 					if got := time.Since(began); got != test.waited {
 						t.Errorf("%s: got a wait of %s, want %s", kind, got, test.waited)
 					}
-					entry := map[string]string{"token": "GET token", "manifest": "HEAD manifest"}[kind]
+					entry := map[string]string{"token": "GET token", "manifest": "GET manifest"}[kind]
 					if got := f.count(entry); got != test.asked {
 						t.Errorf("%s: got %d requests, want %d", kind, got, test.asked)
 					}
@@ -111,8 +111,8 @@ func TestWaitEnds(t *testing.T) {
 		r.Timeout = time.Minute
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		if _, err := r.Digest(ctx, Reference{Repository: private}, ""); !platform.IsUnreachable(err) || f.count("HEAD manifest") != 1 {
-			t.Errorf("got %v after %d requests, want no answer to one", err, f.count("HEAD manifest"))
+		if _, err := r.Digest(ctx, Reference{Repository: private}, ""); !platform.IsUnreachable(err) || f.count("GET manifest") != 1 {
+			t.Errorf("got %v after %d requests, want no answer to one", err, f.count("GET manifest"))
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {

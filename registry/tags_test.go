@@ -113,7 +113,7 @@ func TestNearTags(t *testing.T) {
 	if oneLine(t, err); !strings.HasSuffix(err.Error(), `: there is no tag "3.14-dve" in it; similar tags: 3.14-dev, 3.14, 3.13-dev`) {
 		t.Errorf("got %v, want the near tags", err)
 	}
-	f.wantAsked(t, "GET token", "HEAD manifest", "GET manifest", "GET tags")
+	f.wantAsked(t, "GET token", "GET manifest", "GET tags")
 
 	t.Run("the tags cannot be had", func(t *testing.T) {
 		for name, handler := range map[string]http.HandlerFunc{
