@@ -69,7 +69,7 @@ func (r *Review) issuer(m iam.ClaimMatch) {
 			break
 		}
 	}
-	if hasAnyCharacter(p.tree) {
+	if regexp.MustCompile(`(^|[^\\\[])\.($|[^*+?{])`).MatchString(p.text) {
 		r.accept(`%s has a . that matches any character: for a dot, write \.`, p.name)
 	}
 }
@@ -83,10 +83,10 @@ func (r *Review) subject(m iam.ClaimMatch, subject pattern) {
 	if isPattern {
 		r.anchors(subject)
 		// Who writes x* probably means the * of file names.
-		star, meant := regexp.MustCompile(`(^|[^\\])([\w/:-])\*`), subject
-		if repeated := star.FindStringSubmatch(subject.text); repeated != nil {
-			r.reject("%s has a * that repeats the %q in front of it: for anything, write .*", subject.name, repeated[2])
-			meant, _ = parsePattern("subject", star.ReplaceAllString(subject.text, "$1$2.*"))
+		meant := subject
+		if star := regexp.MustCompile(`((?:^|[^\\])[\w/:-])\*`); star.MatchString(subject.text) {
+			r.reject("%s has a * that repeats the character in front of it: for anything, write .*", subject.name)
+			meant, _ = parsePattern("subject", star.ReplaceAllString(subject.text, "$1.*"))
 		}
 		if text := meant.findStranger(); text != "" {
 			r.accept("%s matches names of other people, such as %s: write names in full, with the / or : that follows them",
@@ -104,18 +104,16 @@ func (r *Review) subject(m iam.ClaimMatch, subject pattern) {
 
 // anchors warns of a pattern that does not say where the value begins and ends.
 func (r *Review) anchors(p pattern) {
-	begins, ends := isAnchored(p.tree, syntax.OpBeginText), isAnchored(p.tree, syntax.OpEndText)
-	missing := ""
-	switch {
-	case !begins && !ends:
-		missing = "^ in front and $ behind"
-	case !begins:
-		missing = "^ in front"
-	case !ends:
-		missing = "$ behind"
+	var missing []string
+	if !isAnchored(p.tree, syntax.OpBeginText) {
+		missing = append(missing, "^ in front")
 	}
-	if missing != "" {
-		r.accept("%s has no %s: any value that contains a match may be accepted; write %s", p.name, missing, quote("^(?:"+p.text+")$"))
+	if !isAnchored(p.tree, syntax.OpEndText) {
+		missing = append(missing, "$ behind")
+	}
+	if missing != nil {
+		r.accept("%s has no %s: any value that contains a match may be accepted; write %s",
+			p.name, strings.Join(missing, " and "), quote("^(?:"+p.text+")$"))
 	}
 }
 
@@ -270,24 +268,11 @@ func isAnchored(re *syntax.Regexp, op syntax.Op) bool {
 	return false
 }
 
-// hasAnyCharacter reports whether re has a . that is not repeated.
-func hasAnyCharacter(re *syntax.Regexp) bool {
-	switch re.Op {
-	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
-		return true
-	case syntax.OpStar, syntax.OpPlus, syntax.OpRepeat:
-		return false
-	}
-	return slices.ContainsFunc(re.Sub, hasAnyCharacter)
-}
-
 // quote quotes a text for a message, with what could control a terminal escaped.
 func quote(text string) string { return `"` + platform.Printable(text) + `"` }
 
 // containsOnly reports whether text consists of ASCII letters, digits and others.
 func containsOnly(text, others string) bool {
-	return !strings.ContainsFunc(text, func(r rune) bool {
-		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
-		return !letter && (r < '0' || r > '9') && !strings.ContainsRune(others, r)
-	})
+	const common = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	return strings.Trim(text, common+others) == ""
 }
