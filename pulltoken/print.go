@@ -38,21 +38,15 @@ func (c Credential) EnvScript(repositories []Repository) string {
 
 // Text returns the text that chainctl prints for a new pull token, which scripts parse.
 func (c Credential) Text(registry, organization string, repositories []Repository) string {
+	names := map[Repository]string{APK: "APK", Java: "Java", Python: "Python", JavaScript: "JavaScript"}
 	var texts, others []string
 	for _, r := range repositories {
-		switch r {
-		case OCI:
-			texts = []string{fmt.Sprintf("To use this pull token in another environment, run this command:\n\n"+
-				"    docker login \"%s\" --username \"%s\" --password \"%s\"\n", registry, c.Identity.ID, c.Token)}
-		case APK:
-			others = append(others, "APK")
-		case Java:
-			others = append(others, "Java")
-		case Python:
-			others = append(others, "Python")
-		case JavaScript:
-			others = append(others, "JavaScript")
+		if r != OCI {
+			others = append(others, names[r])
+			continue
 		}
+		texts = []string{fmt.Sprintf("To use this pull token in another environment, run this command:\n\n"+
+			"    docker login \"%s\" --username \"%s\" --password \"%s\"\n", registry, c.Identity.ID, c.Token)}
 	}
 	if len(others) > 0 {
 		texts = append(texts, fmt.Sprintf("Creating new %s registry pull-token in %s\n\n"+

@@ -38,11 +38,7 @@ type wireRecord struct {
 // MarshalJSON returns {"updateTimestamp": …, "digest": …} with the time as the registry
 // wrote it.
 func (r Record) MarshalJSON() ([]byte, error) {
-	text := r.text
-	if text == "" {
-		text = r.Updated.UTC().Format(time.RFC3339Nano)
-	}
-	return json.Marshal(wireRecord{text, r.Digest})
+	return json.Marshal(wireRecord{r.text, r.Digest})
 }
 
 // History returns what a tag ("latest" if the reference has none) pointed to from since to

@@ -91,7 +91,7 @@ func (p awsPrincipal) check(kind, idPrefix, punctuation string) error {
 		return fmt.Errorf("%s is not an AWS account ID, which has 12 digits", quote(p.account))
 	case p.name == "" || len(p.name) > 576 || !containsOnly(p.name, punctuation) || strings.HasPrefix(p.name, "/"):
 		return fmt.Errorf("%s is not the name of an AWS %s", quote(p.name), kind)
-	case p.partition != "" && p.partition != "aws" && (!strings.HasPrefix(p.partition, "aws-") || !containsOnly(p.partition, "-")):
+	case p.partition != "" && !regexp.MustCompile("^aws(-[a-z-]+)?$").MatchString(p.partition):
 		return fmt.Errorf("%s is not an AWS partition, such as aws, aws-cn or aws-us-gov", quote(p.partition))
 	case p.id != "" && (!strings.HasPrefix(p.id, idPrefix) || !containsOnly(p.id, "")):
 		return fmt.Errorf("%s is not the ID of an AWS %s, which begins with %s", quote(p.id), kind, idPrefix)

@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -139,40 +140,28 @@ func isLoopback(host string) bool {
 // A repository without IDs is accepted in either form. One with IDs is pinned: another
 // repository that takes over an abandoned name is not accepted.
 func matchGitHub(repo, ref, audience string) (iam.ClaimMatch, error) {
-	org, name, _ := strings.Cut(repo, "/")
-	orgPattern, orgPinned := gitHubName(org, "_-")
-	namePattern, namePinned := gitHubName(name, "_.-")
-	if orgPattern == "" || namePattern == "" {
+	parts := regexp.MustCompile(`^([\w-]+)(@\d+)?/([\w.-]+)(@\d+)?$`).FindStringSubmatch(repo)
+	if parts == nil {
 		return iam.ClaimMatch{}, fmt.Errorf("%s is not a GitHub repository, such as ORG/REPO, or ORG@ID/REPO@ID with the numeric IDs",
 			quote(repo))
 	}
+	const anyID = "(?:@[0-9]+)?"
+	org := regexp.QuoteMeta(parts[1]) + cmp.Or(parts[2], anyID)
+	name := regexp.QuoteMeta(parts[3]) + cmp.Or(parts[4], anyID)
 	m := iam.ClaimMatch{Issuer: gitHubIssuer, Audience: audience}
 	refPattern := "refs/(?:heads|tags)/.+"
 	if ref != "" && ref != "*" {
 		if err := checkGitHubRef(ref); err != nil {
 			return iam.ClaimMatch{}, err
 		}
-		if orgPinned && namePinned {
+		if parts[2] != "" && parts[4] != "" {
 			m.Subject = "repo:" + repo + ":ref:" + ref
 			return m, m.Check()
 		}
 		refPattern = regexp.QuoteMeta(ref)
 	}
-	m.SubjectPattern = "^repo:" + orgPattern + "/" + namePattern + ":ref:" + refPattern + "$"
+	m.SubjectPattern = "^repo:" + org + "/" + name + ":ref:" + refPattern + "$"
 	return m, m.Check()
-}
-
-// gitHubName returns the pattern for a name that may have a numeric ID behind an @, and
-// whether it has one. The pattern is "" for what is not a name.
-func gitHubName(text, punctuation string) (pattern string, pinned bool) {
-	name, id, pinned := strings.Cut(text, "@")
-	switch {
-	case name == "", !containsOnly(name, punctuation), pinned && (id == "" || strings.Trim(id, "0123456789") != ""):
-		return "", false
-	case pinned:
-		return regexp.QuoteMeta(text), true
-	}
-	return regexp.QuoteMeta(name) + "(?:@[0-9]+)?", false
 }
 
 func checkGitHubRef(ref string) error {

@@ -65,20 +65,11 @@ func matchGitLab(projectPath, refType, ref string) (iam.ClaimMatch, error) {
 	if refType != "branch" && refType != "tag" {
 		return none, fmt.Errorf("the type of ref %s is neither branch nor tag", quote(refType))
 	}
-	segments := strings.Split(projectPath, "/")
-	isPattern := false
-	patterns := make([]string, len(segments))
-	for i, segment := range segments {
-		patterns[i] = regexp.QuoteMeta(segment)
-		if segment == "*" && i > 0 {
-			patterns[i], isPattern = "[^:/]+", true
-		} else if segment == "" || !containsOnly(segment, "_.-") {
-			return none, fmt.Errorf("%s is not a GitLab project, such as GROUP/PROJECT or GROUP/*", quote(projectPath))
-		}
-	}
-	if len(segments) < 2 {
+	if !regexp.MustCompile(`^[\w.-]+(/([\w.-]+|\*))+$`).MatchString(projectPath) {
 		return none, fmt.Errorf("%s is not a GitLab project, such as GROUP/PROJECT or GROUP/*", quote(projectPath))
 	}
+	isPattern := strings.Contains(projectPath, "*")
+	pathPattern := strings.ReplaceAll(regexp.QuoteMeta(projectPath), `\*`, "[^:/]+")
 	refPattern := regexp.QuoteMeta(ref)
 	switch {
 	case ref == "" || ref == "*":
@@ -91,7 +82,7 @@ func matchGitLab(projectPath, refType, ref string) (iam.ClaimMatch, error) {
 	}
 	m := iam.ClaimMatch{Issuer: gitLabIssuer}
 	if isPattern {
-		m.SubjectPattern = "^project_path:" + strings.Join(patterns, "/") + ":ref_type:" + refType + ":ref:" + refPattern + "$"
+		m.SubjectPattern = "^project_path:" + pathPattern + ":ref_type:" + refType + ":ref:" + refPattern + "$"
 	} else {
 		m.Subject = "project_path:" + projectPath + ":ref_type:" + refType + ":ref:" + ref
 	}
