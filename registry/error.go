@@ -92,12 +92,11 @@ var signIn = []hint.Hint{hint.Do(hint.SignIn)}
 
 func (e *Error) explainToken() (cause string, hints []hint.Hint) {
 	organization, _, _ := strings.Cut(e.Repository, "/")
+	denied := e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden
 	switch {
-	case e.Status == http.StatusUnauthorized && e.Anonymous:
+	case denied && e.Anonymous:
 		return "the image is not public, and no credential was given", signIn
-	case e.Status == http.StatusForbidden && e.Anonymous:
-		return "pulling this image requires a credential", signIn
-	case e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden:
+	case denied:
 		return "the credential expired, was revoked, belongs to another registry or may not pull this repository, or the repository does not exist",
 			[]hint.Hint{hint.Text("check the name of the image"), hint.Do(hint.ShowStatus)}
 	case e.Status == http.StatusBadRequest:

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -89,17 +90,10 @@ func VariableOf(system, name string, getenv func(string) string) Source {
 	}}
 }
 
-// maxVariable is the maximum length of a variable's name, in bytes. A token is longer.
-const maxVariable = 64
-
-// isVariableName reports whether a shell can set name (POSIX, XBD 3.230).
+// isVariableName reports whether a shell can set name (POSIX, XBD 3.230), which is at most
+// 64 bytes long. A token is longer.
 func isVariableName(name string) bool {
-	if name == "" || len(name) > maxVariable || name[0] >= '0' && name[0] <= '9' {
-		return false
-	}
-	return !strings.ContainsFunc(name, func(r rune) bool {
-		return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
-	})
+	return regexp.MustCompile(`^[A-Za-z_]\w{0,63}$`).MatchString(name)
 }
 
 // Reader returns the source of a stream, such as standard input, that contains the token
