@@ -94,12 +94,10 @@ func (a Account) checkList(capability, doing, group string) error {
 	var without []Group
 	somewhere := false
 	for _, c := range a.Capabilities {
-		below := group == "" || c.Group.ID == group || strings.HasPrefix(c.Group.ID, group+"/")
-		if group != "" && strings.HasPrefix(group, c.Group.ID+"/") {
-			below = true // a capability above includes this group
-		}
+		// A capability above the group includes it.
+		related := group == "" || c.Group.ID == group || strings.HasPrefix(c.Group.ID, group+"/") || strings.HasPrefix(group, c.Group.ID+"/")
 		switch {
-		case !below:
+		case !related:
 		case a.Can(capability, c.Group.ID):
 			somewhere = true
 		case !slices.ContainsFunc(without, func(g Group) bool { return g.ID == c.Group.ID }):
@@ -109,16 +107,11 @@ func (a Account) checkList(capability, doing, group string) error {
 	switch {
 	case !somewhere:
 		return MissingCapability(doing, capability, "")
-	case group != "" && a.Can(capability, group):
+	case group != "" && a.Can(capability, group), group == "" && without == nil:
 		return nil
 	case group != "":
-		return incomplete(&PartialError{Doing: doing, Capability: capability, Groups: []Group{{ID: group}}})
-	case len(without) > 0:
-		return incomplete(&PartialError{Doing: doing, Capability: capability, Groups: without})
+		without = []Group{{ID: group}}
 	}
-	return nil
-}
-
-func incomplete(err error) error {
+	err := &PartialError{Doing: doing, Capability: capability, Groups: without}
 	return hint.With(err, hint.Text("to leave them out, name an organization with --parent"))
 }
