@@ -2,7 +2,6 @@ package iam
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,7 +14,7 @@ var workload = Identity{Name: "ci", ClaimMatch: &ClaimMatch{Issuer: "https://ci.
 
 // createByNames creates an identity as identities create does.
 func (s *service) createByNames(ctx context.Context, identity Identity, names []string) (Identity, error) {
-	granted, err := s.RolesByName(ctx, names)
+	granted, _, err := s.Roles(ctx, names)
 	if err != nil {
 		return Identity{}, err
 	}
@@ -52,7 +51,7 @@ func TestCreateIdentityWithRolesFaults(t *testing.T) {
 		made   []string // what the service was asked to change
 		says   []string
 	}{
-		"roles not to be seen": {map[string]int{"GET /iam/v1/roles?name=apk.pull": 403}, nil, []string{"roles.list"}},
+		"roles not to be seen": {map[string]int{"GET /iam/v1/roles": 403}, nil, []string{"roles.list"}},
 		"identity refused":     {map[string]int{creation: 403}, []string{creation + org}, []string{"identity.create"}},
 		"I74 role refused":     {map[string]int{binding: 403}, []string{creation + org, binding + org, binding + org, deletion + first}, []string{"role_bindings.create", "deleted again"}},
 		"I74 deletion refused": {map[string]int{binding: 403, deletion: 403}, []string{creation + org, binding + org, binding + org, deletion + first},
@@ -75,21 +74,6 @@ func TestCreateIdentityWithRolesFaults(t *testing.T) {
 				t.Errorf("got the hints %v, want the command that deletes the identity: %v", hint.Of(err), left)
 			}
 		})
-	}
-}
-
-func TestRolesByNameUnknown(t *testing.T) {
-	a := handledBy(t, func(w http.ResponseWriter, r *http.Request) {
-		all := roles(roleID, "registry.pull", other, "viewer")
-		if r.URL.Query().Get("name") != "" {
-			all = `{"items":[]}`
-		}
-		writeJSON(w, http.StatusOK, all)
-	})
-	_, err := a.RolesByName(t.Context(), []string{"registry.pul"})
-	var missing *NotFoundError
-	if !errors.As(err, &missing) || len(missing.Near) == 0 || missing.Near[0] != "registry.pull" {
-		t.Errorf("got %v, want a NotFoundError that names registry.pull", err)
 	}
 }
 

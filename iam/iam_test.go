@@ -120,12 +120,14 @@ var calls = map[string]func(context.Context, *Client) error{
 	"Groups":        func(ctx context.Context, c *Client) error { _, err := c.Groups(ctx); return err },
 	"Organizations": func(ctx context.Context, c *Client) error { _, err := c.Organizations(ctx); return err },
 	"Organization":  func(ctx context.Context, c *Client) error { _, err := c.Organization(ctx, "example.com"); return err },
-	"Roles":         func(ctx context.Context, c *Client) error { _, err := c.Roles(ctx, "registry.pull"); return err },
-	"Role":          func(ctx context.Context, c *Client) error { _, err := c.Role(ctx, "registry.pull"); return err },
-	"RoleBindings":  func(ctx context.Context, c *Client) error { _, err := c.RoleBindings(ctx, org); return err },
-	"Bind":          func(ctx context.Context, c *Client) error { _, err := c.Bind(ctx, org, pullID, roleID); return err },
-	"Identities":    func(ctx context.Context, c *Client) error { _, err := c.Identities(ctx, ""); return err },
-	"Identity":      func(ctx context.Context, c *Client) error { _, err := c.Identity(ctx, pullID); return err },
+	"Roles": func(ctx context.Context, c *Client) error {
+		_, _, err := c.Roles(ctx, []string{"registry.pull"})
+		return err
+	},
+	"RoleBindings": func(ctx context.Context, c *Client) error { _, err := c.RoleBindings(ctx, org); return err },
+	"Bind":         func(ctx context.Context, c *Client) error { _, err := c.Bind(ctx, org, pullID, roleID); return err },
+	"Identities":   func(ctx context.Context, c *Client) error { _, err := c.Identities(ctx, ""); return err },
+	"Identity":     func(ctx context.Context, c *Client) error { _, err := c.Identity(ctx, pullID); return err },
 	"CreateIdentity": func(ctx context.Context, c *Client) error {
 		_, err := c.CreateIdentity(ctx, org, pullToken)
 		return err

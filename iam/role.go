@@ -3,12 +3,9 @@ package iam
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"docker-credential-cgr/spelling"
@@ -25,71 +22,45 @@ type Role struct {
 // builtIn reports whether the platform defines the role: its id is not in a group.
 func (r Role) builtIn() bool { return !strings.Contains(r.ID, "/") }
 
-// Roles lists the roles that the caller may see, or only those with a name if it is not
-// empty.
-func (c *Client) Roles(ctx context.Context, name string) ([]Role, error) {
-	return list[Role](ctx, c, rolesCall(name))
-}
-
-func rolesCall(name string) call {
-	return call{
-		doing: "list roles", capability: CapabilityListRoles,
-		path: "/iam/v1/roles", query: filter("name", name),
+// Roles returns the roles with these names, and the platform's clock, or the zero time if it
+// is unknown. A built-in role comes before one of an organization with the same name, which
+// anyone may have created. A *NotFoundError has similar names.
+func (c *Client) Roles(ctx context.Context, names []string) (roles []Role, date time.Time, err error) {
+	if len(names) == 0 {
+		return nil, date, nil
 	}
-}
-
-// Role returns the role with a name. A built-in role comes before one of an organization
-// with the same name, which anyone may have created. A *NotFoundError has similar names.
-func (c *Client) Role(ctx context.Context, name string) (Role, error) {
-	role, _, err := c.RoleAndDate(ctx, name)
-	var missing *NotFoundError
-	if errors.As(err, &missing) {
-		if all, err := c.Roles(ctx, ""); err == nil { // otherwise there are no suggestions
-			missing.Near = spelling.Near(name, namesOf(all, func(r Role) string { return r.Name }))
+	all, err := list[Role](ctx, c, call{doing: "list roles", capability: CapabilityListRoles, path: "/iam/v1/roles", date: &date})
+	if err != nil {
+		return nil, date, err
+	}
+	roles = make([]Role, len(names))
+	for i, name := range names {
+		if roles[i], err = pickRole(all, name); err != nil {
+			return nil, date, err
 		}
 	}
-	return role, err
+	return roles, date, nil
 }
 
-// RolesByName returns the roles with these names, which it requests all at once.
-func (c *Client) RolesByName(ctx context.Context, names []string) ([]Role, error) {
-	roles, errs := make([]Role, len(names)), make([]error, len(names))
-	var all sync.WaitGroup
-	for i, name := range names {
-		all.Go(func() { roles[i], errs[i] = c.Role(ctx, name) })
+func pickRole(all []Role, name string) (Role, error) {
+	var own []Role // of organizations
+	for _, r := range all {
+		switch {
+		case r.Name != name:
+		case r.builtIn():
+			return r, nil
+		default:
+			own = append(own, r)
+		}
 	}
-	all.Wait()
-	return roles, cmp.Or(errs...)
-}
-
-// RoleAndDate returns the role with a name, and the platform's clock, or the zero time if
-// it is unknown.
-func (c *Client) RoleAndDate(ctx context.Context, name string) (role Role, date time.Time, err error) {
-	if name == "" {
-		return Role{}, date, errors.New("the name of a role is empty")
-	}
-	call := rolesCall(name)
-	call.date = &date
-	roles, err := list[Role](ctx, c, call)
-	if err != nil {
-		return Role{}, date, err
-	}
-	role, err = pickRole(roles, name)
-	return role, date, err
-}
-
-func pickRole(roles []Role, name string) (Role, error) {
-	roles = slices.DeleteFunc(roles, func(r Role) bool { return r.Name != name })
-	if i := slices.IndexFunc(roles, Role.builtIn); i >= 0 {
-		return roles[i], nil
-	}
-	switch len(roles) {
+	switch len(own) {
 	case 0:
-		return Role{}, &NotFoundError{What: "role", Name: name}
+		near := spelling.Near(name, namesOf(all, func(r Role) string { return r.Name }))
+		return Role{}, &NotFoundError{What: "role", Name: name, Near: near}
 	case 1:
-		return roles[0], nil
+		return own[0], nil
 	}
-	return Role{}, fmt.Errorf("%d organizations have a role with the name %s", len(roles), quote(name))
+	return Role{}, fmt.Errorf("%d organizations have a role with the name %s", len(own), quote(name))
 }
 
 // RoleBinding is a role that an identity has in a group and everything below it.

@@ -23,34 +23,33 @@ func TestRole(t *testing.T) {
 		{"built in", roles(roleID, "registry.pull"), roleID},
 		{"built in before an organization's own", roles(own, "registry.pull", roleID, "registry.pull"), roleID},
 		{"an organization's own", roles(own, "registry.pull"), own},
-		{"among others, for a service that does not look at the name", roles(other, "owner", roleID, "registry.pull"), roleID},
+		{"among others", roles(other, "owner", roleID, "registry.pull"), roleID},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			a := answering(t, map[string]string{"GET /iam/v1/roles": test.answer})
-			got, err := a.Role(t.Context(), "registry.pull")
-			if err != nil || got.ID != test.want || len(got.Capabilities) != 1 {
+			got, _, err := a.Roles(t.Context(), []string{"registry.pull"})
+			if err != nil || len(got) != 1 || got[0].ID != test.want || len(got[0].Capabilities) != 1 {
 				t.Errorf("got %+v, %v, want %s", got, err, test.want)
 			}
-			if got := a.one(t).query; got != "name=registry.pull" {
-				t.Errorf("got the query %q, want the name", got)
-			}
+			a.one(t)
 		})
 	}
 	t.Run("none", func(t *testing.T) {
-		_, err := answering(t, map[string]string{"GET /iam/v1/roles": roles(other, "owner")}).Role(t.Context(), "ownr")
+		_, _, err := answering(t, map[string]string{"GET /iam/v1/roles": roles(other, "owner")}).Roles(t.Context(), []string{"owner", "ownr"})
 		oneLine(t, err)
 		var none *NotFoundError
-		if !errors.As(err, &none) || none.What != "role" || none.Name != "ownr" {
+		if !errors.As(err, &none) || none.What != "role" || none.Name != "ownr" || !slices.Equal(none.Near, []string{"owner"}) {
 			t.Errorf("got %#v, want that there is none", err)
 		}
 	})
 	t.Run("two organizations' own", func(t *testing.T) {
-		_, err := answering(t, map[string]string{"GET /iam/v1/roles": roles(own, "ci", other+"/1111111111111111", "ci")}).Role(t.Context(), "ci")
+		_, _, err := answering(t, map[string]string{"GET /iam/v1/roles": roles(own, "ci", other+"/1111111111111111", "ci")}).Roles(t.Context(), []string{"ci"})
 		oneLine(t, err)
 	})
-	t.Run("no name", func(t *testing.T) {
-		_, err := answering(t, nil).Role(t.Context(), "")
-		oneLine(t, err)
+	t.Run("no names, no request", func(t *testing.T) {
+		if got, _, err := answering(t, nil).Roles(t.Context(), nil); err != nil || len(got) > 0 {
+			t.Errorf("got %+v, %v, want none", got, err)
+		}
 	})
 }
 

@@ -51,8 +51,7 @@ func (s *service) serve(w http.ResponseWriter, r *http.Request) {
 	case "GET ok":
 		writeJSON(w, http.StatusOK, s.account)
 	case "GET roles":
-		name := r.URL.Query().Get("name")
-		writeJSON(w, http.StatusOK, roles(roleOf(name), name))
+		writeJSON(w, http.StatusOK, roles(builtIn()...))
 	case "POST identities":
 		var identity Identity
 		_ = json.Unmarshal([]byte(body), &identity)
@@ -72,6 +71,14 @@ func (s *service) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 // roleOf is the id of a role that a service has.
+// builtIn returns the ids and names of the built-in roles.
+func builtIn() (pairs []string) {
+	for _, name := range []string{"owner", "viewer", "registry.pull", "apk.pull", "libraries.java.pull", "libraries.python.pull"} {
+		pairs = append(pairs, roleOf(name), name)
+	}
+	return pairs
+}
+
 func roleOf(name string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(name)))[:40] }
 
 // made says what a service was asked to change.

@@ -83,23 +83,24 @@ func Prepare(ctx context.Context, client *iam.Client, r Request) *Preparation {
 }
 
 func prepare(ctx context.Context, client *iam.Client, r Request, newKey func() (*rsa.PrivateKey, error)) *Preparation {
-	p := &Preparation{client: client, request: r, ready: make(chan struct{}), roles: make([]iam.Role, len(r.Repositories))}
+	p := &Preparation{client: client, request: r, ready: make(chan struct{})}
 	if p.err = r.Check(); p.err != nil {
 		close(p.ready)
 		return p
 	}
 	go func() {
 		defer close(p.ready)
-		errs, dates := make([]error, len(p.roles)), make([]time.Time, len(p.roles))
-		var accountErr, keyErr error
-		var all sync.WaitGroup
+		names := make([]string, len(r.Repositories))
 		for i, repository := range r.Repositories {
-			all.Go(func() { p.roles[i], dates[i], errs[i] = client.RoleAndDate(ctx, repository.Role()) })
+			names[i] = repository.Role()
 		}
+		var rolesErr, accountErr, keyErr error
+		var all sync.WaitGroup
+		all.Go(func() { p.roles, p.date, rolesErr = client.Roles(ctx, names) })
 		all.Go(func() { p.account, accountErr = client.WhoAmI(ctx) })
 		all.Go(func() { p.key, keyErr = newKey() })
 		all.Wait()
-		p.date, p.err = cmp.Or(dates...), cmp.Or(append(errs, accountErr, keyErr)...)
+		p.err = cmp.Or(rolesErr, accountErr, keyErr)
 		var missing *iam.CapabilityError
 		if errors.As(p.err, &missing) {
 			missing.NeedsRole = iam.PullTokenCreator // a lesser one would not allow what follows

@@ -31,7 +31,6 @@ func TestCreateFaults(t *testing.T) {
 		made   []string // what the service was asked to change
 		says   []string
 	}{
-		{"second role missing", map[string]int{roleList + "?name=libraries.java.pull": 404}, nil, []string{"cannot list roles"}},
 		{"roles not to be seen", map[string]int{roleList: 403}, nil, []string{"roles.list", "registry.pull_token_creator"}},
 		{"identity refused", map[string]int{creation: 403}, []string{creation + org}, []string{"identity.create", "registry.pull_token_creator"}},
 		{"a plan that allows less", map[string]int{creation: 400}, []string{creation + org}, []string{"expiration must be within 168h0m0s"}},

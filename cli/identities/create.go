@@ -183,7 +183,7 @@ func create(ctx context.Context, a *command.App, f *createFlags, identity iam.Id
 	if err != nil {
 		return err
 	}
-	granted, err := client.RolesByName(ctx, f.roles)
+	granted, _, err := client.Roles(ctx, f.roles)
 	if err != nil {
 		return err
 	}
