@@ -108,6 +108,8 @@ func (e *Error) explainToken() (cause string, hints []hint.Hint) {
 // explainImage explains an error after the registry gave a token for the repository.
 func (e *Error) explainImage() (cause string, hints []hint.Hint) {
 	switch {
+	case e.Status == http.StatusForbidden && len(e.Near) > 0:
+		return "without a credential, " + noTag(e.Reference, e.Near), nil
 	case e.Status == http.StatusUnauthorized:
 		return "the registry rejected the token that it issued for this repository", text("check this machine's clock")
 	case e.Status == http.StatusForbidden && e.Anonymous:

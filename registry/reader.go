@@ -101,10 +101,10 @@ func (l *lookup) withToken(ctx context.Context, request func(Token) error) error
 		return l.addSimilarTags(ctx, err)
 	}
 	credential, credentialErr := l.credential(ctx)
-	switch {
-	case credentialErr != nil:
-		return l.needsCredential(credentialErr)
-	case credential == nil:
+	if credentialErr != nil {
+		return l.notPublic(ctx, err, credentialErr)
+	}
+	if credential == nil {
 		return err
 	}
 	l.anonymous = false
@@ -116,6 +116,21 @@ func (l *lookup) withToken(ctx context.Context, request func(Token) error) error
 func isDenied(err error) bool {
 	var refused *Error
 	return errors.As(err, &refused) && refused.Code != "" && (refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden)
+}
+
+// notPublic returns the error for a request that requires a credential, and there is none.
+// The registry responds in the same way if the tag does not exist, so the list of tags
+// decides.
+func (l *lookup) notPublic(ctx context.Context, refusal, credentialErr error) error {
+	var notSignedIn *token.NotSignedInError
+	var refused *Error
+	if errors.As(credentialErr, &notSignedIn) && errors.As(refusal, &refused) && refused.Step != StepToken && refused.Reference == l.ref.tag() {
+		if near := l.similarIfMissing(ctx); len(near) > 0 {
+			refused.Near = near
+			return refused
+		}
+	}
+	return l.needsCredential(credentialErr)
 }
 
 func (l *lookup) needsCredential(err error) error {

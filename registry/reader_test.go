@@ -114,6 +114,20 @@ func TestNotSignedIn(t *testing.T) {
 			t.Errorf("got %v, want that it takes a credential", err)
 		}
 	})
+	t.Run("a tag that all can see is missing", func(t *testing.T) {
+		f := newFake()
+		f.handlers["manifest"], f.handlers["tags"] = refuses(403, "FORBIDDEN"), lists("3.13", "latest", "latest-dev")
+		r := f.reader()
+		r.Credential = nobody
+		_, err := r.Digest(t.Context(), Reference{Repository: public, Tag: "latset"}, "")
+		var got *token.NotSignedInError
+		if errors.As(err, &got) || !strings.Contains(err.Error(), `there is no tag "latset" in it; similar tags: latest, `) {
+			t.Errorf("got %v, want the near tags", err)
+		}
+		if got := f.count("GET token"); got != 1 {
+			t.Errorf("got %d tokens, want the one that was there", got)
+		}
+	})
 	t.Run("a digest that is not public", func(t *testing.T) {
 		f := newFake()
 		f.handlers["manifest"], f.handlers["tags"] = refuses(403, "FORBIDDEN"), lists("latest")

@@ -66,6 +66,15 @@ func (l *lookup) addSimilarTags(ctx context.Context, err error) error {
 	return err
 }
 
+// similarIfMissing returns similar tags if the tag of the lookup certainly does not exist.
+func (l *lookup) similarIfMissing(ctx context.Context) []string {
+	tags, isComplete := l.tagsForError(ctx)
+	if !isComplete || slices.Contains(tags, l.ref.tag()) {
+		return nil
+	}
+	return similar(l.ref.tag(), tags)
+}
+
 // tagsForError lists the tags of the repository without asking for another credential.
 // isComplete reports whether none is missing.
 func (l *lookup) tagsForError(ctx context.Context) (tags []string, isComplete bool) {
