@@ -46,6 +46,10 @@ bench: ## Measure against the budgets; writes docs/benchmarks.md
 	sh e2e/install.sh
 	cd e2e && $(GO) run ./bench
 
+.PHONY: recording
+recording: ## Draw docs/recording.svg from a run of the demo; needs a Docker daemon
+	cd e2e && $(GO) run ./cmd/recording
+
 .PHONY: release
 release: ## Build all files of a release into dist/, from a tagged commit
 	cd release && $(GO) run . -output ../dist -url "$(RELEASES)"
