@@ -44,7 +44,7 @@ func newRoot(a *command.App, version string) *cobra.Command {
 		Use:   command.Name,
 		Short: "Docker credential helper for the Chainguard registry",
 		Long: `Provide Docker, Podman and other clients with short-lived credentials for the Chainguard
-registry. Sign in once; secrets are stored in the OS keychain.
+registry. Sign in once; secrets are stored in the OS keychain if there is one.
 
 Clients run these commands, with the input on standard input:
   get, store, erase, list, version     for example: echo cgr.dev | docker-credential-cgr get`,

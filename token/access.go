@@ -30,7 +30,7 @@ func oauth2Token(c Credential) *oauth2.Token {
 
 // AccessToken returns an access token for the audience of a request. A token that is
 // limited by scopes or capabilities is new and not stored, and so is one for a host whose
-// credential the user stored. The errors are those of Credential.
+// credential the user stored. If no one is signed in, the error is a *NotSignedInError.
 func (s *Session) AccessToken(ctx context.Context, request platform.TokenRequest) (*oauth2.Token, error) {
 	isLimited := len(request.Scopes)+len(request.Capabilities) > 0
 	session, err := s.ReadSession()
@@ -65,7 +65,7 @@ func (s *Session) AccessToken(ctx context.Context, request platform.TokenRequest
 	case s.IDToken != nil:
 		return s.exchange(fetch, request, fetchTries)
 	case isLimited && session.Subject != "":
-		return nil, errors.New("a token with a scope or capabilities needs a session that can be renewed, and this one cannot")
+		return nil, errors.New("cannot request a token with a scope or capabilities: this session has no refresh token")
 	}
 	return nil, notSignedIn("the credential for %s was stored by the user, and there is no session", request.Audiences[0])
 }

@@ -99,7 +99,7 @@ func TestAssume(t *testing.T) {
 	t.Run("no ID token", func(t *testing.T) {
 		s := f.assuming()
 		s.IDToken = func(context.Context) (string, error) { return "", errors.New("the file is empty") }
-		if _, err := s.Credential(t.Context(), registry, true); err == nil || !strings.Contains(err.Error(), "no ID token to assume the identity "+job+" with: the file is empty") {
+		if _, err := s.Credential(t.Context(), registry, true); err == nil || !strings.Contains(err.Error(), "cannot get an ID token to assume the identity "+job+": the file is empty") {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -8,7 +8,7 @@ import (
 	"docker-credential-cgr/token/store"
 )
 
-// Account is whose session it is, and how long the session lasts.
+// Account is the account that a session belongs to, and how long the session lasts.
 type Account struct {
 	Subject string // UIDP
 	Email   string // may be empty
@@ -17,7 +17,7 @@ type Account struct {
 	// Renewable means that the session's tokens are renewed until then.
 	Renewable bool
 
-	isShort bool // it lasts no longer than shortSession
+	isShort bool // no warning before the end: the session is short, or its end is unknown
 }
 
 // String returns the name that people know the account by.

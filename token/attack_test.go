@@ -33,7 +33,7 @@ func TestForgedCallback(t *testing.T) {
 	f.signsIn(alice, "R-of-bob")
 	f.wants("R-of-bob", gives(f.access(bob, "B1"), "R-of-bob-2"))
 	c, err := f.get()
-	if err == nil || c.Secret != "" || !strings.Contains(err.Error(), "names another account") ||
+	if err == nil || c.Secret != "" || !strings.Contains(err.Error(), "name different accounts") ||
 		strings.Contains(err.Error(), bob) {
 		t.Errorf("I66 got %q, %v, want it refused", c.Secret, err)
 	}

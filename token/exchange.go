@@ -13,7 +13,7 @@ import (
 )
 
 // exchangeFor exchanges an ID token of this machine for an access token for host and stores
-// it. The refresh token, if any, is not stored: the next token is fetched in the same way.
+// it, unless no identity is configured or the user has signed out meanwhile. The refresh token, if any, is not stored: the next token is fetched in the same way.
 func (s *Session) exchangeFor(ctx context.Context, host string, session store.Session, tries int) (store.Credential, error) {
 	started := s.Now()
 	fetch, cancel := context.WithTimeout(ctx, fetchTimeout)
@@ -58,7 +58,7 @@ func (s *Session) exchange(ctx context.Context, request platform.TokenRequest, t
 	case err != nil && s.Identity == "":
 		return nil, &NotSignedInError{err}
 	case err != nil:
-		return nil, fmt.Errorf("no ID token to assume the identity %s with: %w", s.Identity, err)
+		return nil, fmt.Errorf("cannot get an ID token to assume the identity %s: %w", s.Identity, err)
 	}
 	request.Identity = s.Identity
 	token, err := s.STS.Exchange(ctx, idToken, request, tries)

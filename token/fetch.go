@@ -76,7 +76,7 @@ func (s *Session) refreshEarly(ctx context.Context, host string, r store.Credent
 func (s *Session) fetch(ctx context.Context, host string, former store.Credential, interactive bool) (store.Credential, error) {
 	ctx, stop := s.watch(ctx)
 	defer stop()
-	if s.storesNothing() { // so nobody waits for it
+	if s.storesNothing() { // no other process can use the token: no lock
 		if session, err := s.ReadSession(); err == nil && !session.CanRefresh(s.Now()) {
 			return s.exchangeFor(ctx, host, session, fetchTries)
 		}
@@ -93,8 +93,8 @@ func (s *Session) fetch(ctx context.Context, host string, former store.Credentia
 		if err != nil || found.Replaces(former, s.Now()) {
 			return true, err
 		}
-		// All waiting processes look at the same time. One after the other, a hundred of
-		// them would take seconds to find out that they cannot continue.
+		// All waiting processes check at once: a hundred that take the lock in turn would need
+		// seconds to fail.
 		err = s.cannotContinue(interactive)
 		return err != nil, err
 	})
@@ -188,8 +188,8 @@ func withGrace(ctx context.Context, timeout time.Duration) (context.Context, con
 	return fetch, func() { stop(); cancel() }
 }
 
-// maxMargin bounds how long before its end a token is refreshed. BuildKit caches a
-// credential for almost five minutes.
+// maxMargin is the longest time before its end at which a token is refreshed. It is more
+// than the five minutes for which BuildKit caches a credential.
 const maxMargin = 10 * time.Minute
 
 // save stores an access token of session for host and returns its record. The token is

@@ -17,16 +17,16 @@ import (
 type SignInRequest struct {
 	// Audiences are all audiences of the sign-in. One refresh token covers them.
 	Audiences []string
-	// Single are those of Audiences that need an access token of their own if the issuer
-	// gives no refresh token: a registry client must not get a token for other hosts.
+	// Single lists the audiences that need a separate access token if the issuer returns no
+	// refresh token: a registry client must not get a token for other hosts.
 	Single []string
-	// Verify asks the platform whether it accepts what an answer brought, and redeems its
-	// refresh token. Until then an answer that came through a browser does not count: any
+	// Verify asks the platform whether it accepts the tokens in a response, and redeems the
+	// refresh token. Until then a response that came through a browser does not count: any
 	// program on this machine can send one.
 	Verify func(context.Context, *Grant) error
 }
 
-// Grant is what a sign-in brings.
+// Grant is the result of a sign-in.
 type Grant struct {
 	Subject string // UIDP of the account
 	Email   string // may be empty
@@ -58,7 +58,7 @@ func (g *Grant) finish() {
 	}
 }
 
-// Account returns whose sign-in it is.
+// Account returns the account that signed in.
 func (g *Grant) Account() Account { return Account{Subject: g.Subject, Email: g.Email} }
 
 // tokenFor returns the grant's access token for audience, which must be its only one. A
@@ -105,10 +105,10 @@ func (s *Session) signInRequest(host string, session store.Session) SignInReques
 	return r
 }
 
-// errSubjectMismatch means that an answer names another account than the platform does.
-var errSubjectMismatch = errors.New("the answer names another account than its token")
+// errSubjectMismatch means that a response names another account than the platform does.
+var errSubjectMismatch = errors.New("the response and its token name different accounts")
 
-// verify returns an error unless the platform accepts what an answer brought: its refresh
+// verify returns an error unless the platform accepts the tokens in a response: its refresh
 // token or, if it has none, each of its access tokens.
 func (s *Session) verify(ctx context.Context, host string, g *Grant) error {
 	if g.RefreshToken != "" {
@@ -147,7 +147,7 @@ func (s *Session) redeemGrant(ctx context.Context, host string, g *Grant) error 
 }
 
 // try uses an access token of subject once: at the platform API (GET /auth/v1/ok) or, if the
-// token is not for the API or the API cannot answer, at the registry's token endpoint. A
+// token is not for the API or the API returns an error other than Unauthenticated, at the registry's token endpoint. A
 // token for another host is not tried. try corrects the token's end by the platform's clock.
 func (s *Session) try(ctx context.Context, subject string, t *AccessToken) error {
 	var refused error

@@ -28,7 +28,7 @@ func TestVerify(t *testing.T) {
 		asked         string
 	}{
 		{"the API knows it", both, answers(200, `{"subject":"`+alice+`"}`), nil, "", "api"},
-		{"the API says that it is of another account", both, answers(200, `{"subject":"`+bob+`"}`), nil, "names another account", "api"},
+		{"the API says that it is of another account", both, answers(200, `{"subject":"`+bob+`"}`), nil, "name different accounts", "api"},
 		{"the API refuses it", both, refused, nil, "invalid token", "api"},
 		{"the API cannot say, and the registry accepts it", both, broken, answers(200, `{"token":"x"}`), "", "api registry"},
 		{"the API cannot say, and the registry refuses it", both, broken, fails(403, 0, "FORBIDDEN"), "403", "api registry"},
@@ -98,13 +98,13 @@ func TestVerifyCorrectsForTheClock(t *testing.T) {
 	}
 }
 
-// A sign-in whose refresh token is names another account than its access token says is
+// A sign-in whose refresh token belongs to another account than its access token is
 // not accepted, whoever redeemed it.
 func TestVerifyRedeems(t *testing.T) {
 	f := newFixture(t)
 	f.wants("R0", gives(f.access(bob, "B1"), "R1"))
 	g := &Grant{Subject: alice, RefreshToken: "R0"}
-	if err := f.session().verify(t.Context(), registry, g); err == nil || !strings.Contains(err.Error(), "names another account") || strings.Contains(err.Error(), bob) || g.redeemed {
+	if err := f.session().verify(t.Context(), registry, g); err == nil || !strings.Contains(err.Error(), "name different accounts") || strings.Contains(err.Error(), bob) || g.redeemed {
 		t.Errorf("another account: got %v, want it refused", err)
 	}
 	f.wants("garbage", fails(401, platform.CodeUnauthenticated, "refresh token is not known"))
@@ -125,7 +125,7 @@ func TestVerifyAnotherAccount(t *testing.T) {
 	s := f.session()
 	verify := s.signInRequest(registry, store.Session{Subject: alice, Email: "a@example.com"}).Verify
 	f.wants("B0", gives(f.access(bob, "B1"), "B2"))
-	if err := verify(t.Context(), &Grant{Subject: bob, RefreshToken: "B0"}); err == nil || !strings.Contains(err.Error(), "a@example.com is signed in here") {
+	if err := verify(t.Context(), &Grant{Subject: bob, RefreshToken: "B0"}); err == nil || !strings.Contains(err.Error(), "a@example.com is signed in on this machine") {
 		t.Errorf("another account: got %v, want it refused", err)
 	}
 	f.wants("A0", gives(f.access(alice, "A1"), "A2"))

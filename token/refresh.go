@@ -16,8 +16,8 @@ import (
 var errSuperseded = errors.New("the session was replaced or removed by another process: try again")
 
 // hasEnded reports whether err means that the session's refresh token is no longer valid.
-// That the issuer rejects the audience of a host below the registry says nothing of the
-// session: anyone can name such a host.
+// A rejected audience of a subdomain does not mean that the session ended: clients can send
+// any subdomain.
 func (s *Session) hasEnded(host string, err error) bool {
 	if s.audience(host) != s.Registry {
 		return platform.HasCode(err, platform.CodeUnauthenticated)
@@ -83,7 +83,7 @@ func (s *Session) redeem(ctx context.Context, request platform.TokenRequest, hos
 		return nil, session, err
 	}
 	if c, _ := platform.ParseClaims(token.AccessToken); session.Subject != "" && c.Subject != session.Subject {
-		return nil, session, fmt.Errorf("%s issued a token of %s, but %s is signed in: not used",
+		return nil, session, fmt.Errorf("%s issued a token for %s, but %s is signed in; the token was discarded",
 			s.STS.Host(), platform.Printable(c.Subject, session.Refresh), session.Subject)
 	}
 	return token, session, nil
@@ -109,7 +109,8 @@ func (s *Session) outcome(request platform.TokenRequest, sent, current store.Ses
 		isEnded = platform.HasCode(err, platform.CodeUnauthenticated)
 	}
 	isCurrent := current.Generation == sent.Generation ||
-		// Another process sent the same token after this one, and took the session for ended.
+		// Another process sent the same refresh token later, was rejected, and marked the
+		// session as ended.
 		err == nil && current.Refresh == "" && current.Subject != "" && current.Subject == sent.Subject
 	switch {
 	case !isCurrent && isEnded && current.CanRefresh(s.Now()):
@@ -124,8 +125,8 @@ func (s *Session) outcome(request platform.TokenRequest, sent, current store.Ses
 	return refreshed
 }
 
-// saveRefreshed stores the refresh token that came for the session's. err is that of the
-// request: it may have brought a refresh token without a valid access token.
+// saveRefreshed stores the refresh token in the response. The response may contain one even
+// if err, which is that of the request, is not nil.
 func (s *Session) saveRefreshed(host string, session store.Session, token *oauth2.Token, err error) store.Session {
 	changed := false
 	if token.RefreshToken != "" && token.RefreshToken != session.Refresh {
@@ -139,7 +140,7 @@ func (s *Session) saveRefreshed(host string, session store.Session, token *oauth
 	}
 	session, err = s.WriteSession(session, session.Refresh)
 	if err != nil {
-		s.Warn(fmt.Errorf("%w: the next run has to sign in again", err))
+		s.Warn(fmt.Errorf("%w; you will have to sign in again next time", err))
 	}
 	return session
 }

@@ -81,8 +81,8 @@ type Session struct {
 	// ConfirmAccount asks whether to replace the session of another account. Nil: no.
 	ConfirmAccount func(last, now Account) bool
 
-	// Watch returns a context that ends when the work is no longer wanted. It is called
-	// before work that takes a while. Nil if the caller's context does that.
+	// Watch returns a context that is canceled when the client ends or a signal arrives. It
+	// is called before work that takes a while. Nil if the caller's context does that.
 	Watch func(context.Context) (context.Context, context.CancelFunc)
 	// WarnBeforeEnd makes Credential warn once per session in its last hour.
 	WarnBeforeEnd bool
@@ -115,7 +115,7 @@ func (s *Session) Credential(ctx context.Context, host string, interactive bool)
 	return credentialOf(r), nil
 }
 
-// watch returns a context that also ends when Watch says so.
+// watch returns a context that is also canceled by Watch.
 func (s *Session) watch(ctx context.Context) (context.Context, context.CancelFunc) {
 	if s.Watch == nil {
 		return ctx, func() {}
@@ -123,8 +123,8 @@ func (s *Session) watch(ctx context.Context) (context.Context, context.CancelFun
 	return s.Watch(ctx)
 }
 
-// audience returns the audience of tokens for host. Hosts below the registry's have one
-// each, except skills, which takes the registry's.
+// audience returns the audience of tokens for host. Each subdomain of the registry is
+// its own audience, except skills, which uses the registry's.
 func (s *Session) audience(host string) string {
 	if host == "skills."+s.Registry {
 		return s.Registry

@@ -93,7 +93,7 @@ func TestLifecycle(t *testing.T) {
 	f.signsIn(bob, "R8")
 	f.wants("R8", gives(f.access(bob, "B0"), "R9")) // spent, so that nobody finds it
 	_, err = f.get()
-	if err == nil || !strings.Contains(err.Error(), "it is by b@example.com, and a@example.com is signed in here") {
+	if err == nil || !strings.Contains(err.Error(), "the sign-in was by b@example.com, but a@example.com is signed in on this machine") {
 		t.Errorf("T2 other account: got %v, want it refused, with both names", err)
 	}
 	f.wantSession("T2 other account refused", "", alice)

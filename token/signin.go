@@ -25,7 +25,7 @@ func (e *SignInError) Error() string { return "the sign-in " + e.Why }
 type otherAccountError struct{ now, last Account }
 
 func (e *otherAccountError) Error() string {
-	return fmt.Sprintf("it is by %s, and %s is signed in here", e.now, e.last)
+	return fmt.Sprintf("the sign-in was by %s, but %s is signed in on this machine", e.now, e.last)
 }
 
 // Login has a person sign in even if a session is stored, or exchanges an ID token if there
@@ -44,7 +44,7 @@ func (s *Session) Login(ctx context.Context) (Account, error) {
 		s.Note("%s is already signed in; signing in again", accountOf(before))
 	}
 	if r, err := s.ReadSlot(s.Registry, ""); err == nil && r.Stored && r.IsValid(s.Now()) {
-		err := fmt.Errorf("get still answers with the credential stored for %s (user %s), not with this sign-in", s.Registry, platform.Printable(r.Username))
+		err := fmt.Errorf("get still returns the credential that you stored for %s (user %s), not this session's", s.Registry, platform.Printable(r.Username))
 		s.Warn(hint.With(err, hint.Text("docker logout %s", s.Registry), hint.Do(hint.SignIn)))
 	}
 	unlock, err := s.Lock(ctx, nil)
@@ -76,7 +76,7 @@ func (s *Session) Login(ctx context.Context) (Account, error) {
 	return s.account(session), err
 }
 
-// signInUnlessPaused has a person sign in for Credential and reports who did. It returns a
+// signInUnlessPaused asks the user to sign in and prints the account that signed in. It returns a
 // *NotSignedInError during the sign-in backoff and if nothing could be stored: the next
 // image would need a sign-in of its own.
 func (s *Session) signInUnlessPaused(ctx context.Context, host string, session store.Session) (store.Credential, error) {
@@ -140,18 +140,18 @@ func (s *Session) startSession(ctx context.Context, host string, former store.Se
 	}
 	token, ok := s.tokenFor(grant, s.audience(host))
 	if !ok {
-		return store.Credential{}, fmt.Errorf("the sign-in brought no access token for %s alone: nothing was stored", s.audience(host))
+		return store.Credential{}, fmt.Errorf("the issuer returned no access token that is valid for %s only; nothing was stored", s.audience(host))
 	}
 	if former.Subject != "" && former.Subject != grant.Subject {
 		if s.ConfirmAccount == nil {
 			return store.Credential{}, hint.With(&otherAccountError{now: grant.Account(), last: accountOf(former)}, hint.Do(hint.SignIn))
 		}
 		if !s.ConfirmAccount(accountOf(former), grant.Account()) {
-			return store.Credential{}, fmt.Errorf("nothing was changed: %s stays signed in here", accountOf(former))
+			return store.Credential{}, fmt.Errorf("nothing was changed: %s is still signed in", accountOf(former))
 		}
 	}
 	if s.Identity != "" && grant.Subject != s.Identity {
-		return store.Credential{}, fmt.Errorf("the sign-in was for the identity %s, but brought a token of %s: nothing was stored", s.Identity, grant.Account())
+		return store.Credential{}, fmt.Errorf("the sign-in was for the identity %s, but the token is for %s; nothing was stored", s.Identity, grant.Account())
 	}
 	if err := s.AddIdentity(ctx); err != nil {
 		s.Debug("signing out will not find all stored tokens: %v", err)
@@ -176,7 +176,7 @@ func (s *Session) startSession(ctx context.Context, host string, former store.Se
 	}
 	session, err := s.WriteSession(session, session.Refresh)
 	if err != nil {
-		s.Warn(fmt.Errorf("%w: the next run has to sign in again", err))
+		s.Warn(fmt.Errorf("%w; you will have to sign in again next time", err))
 	}
 	for _, t := range grant.AccessTokens {
 		if other := s.hostOf(t); other != host {

@@ -51,7 +51,7 @@ func (s *Session) Store(ctx context.Context, host, username, secret string) erro
 
 // Forget removes the credential for host. If host is the registry, it removes all that is
 // stored for the issuer: the person's session, those of assumed identities, and the
-// credentials that the user stored. To remove nothing is no error.
+// credentials that the user stored. It is not an error if nothing is stored.
 func (s *Session) Forget(ctx context.Context, host string) error {
 	defer s.LockToWrite(ctx)()
 	if r, err := s.ReadSlot(host, ""); err == nil && r.Stored {
@@ -77,7 +77,7 @@ func (s *Session) Forget(ctx context.Context, host string) error {
 		of := *s
 		of.Identity = identity
 		session, err := of.ReadSession()
-		// The session first: it could bring back the rest.
+		// The session first: another process could fetch tokens with it.
 		errs = append(errs, err, of.DeleteSession())
 		for _, h := range slices.Concat([]string{host}, session.Hosts, known.Hosts) {
 			errs = append(errs, s.DeleteCredential(h, identity))

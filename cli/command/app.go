@@ -66,8 +66,8 @@ func (a *App) AddFlags(flags *pflag.FlagSet) {
 	PropertyFlag(flags, "api", "platform.api", "`URL` of the platform API")
 	PropertyFlag(flags, "registry", "platform.registry", "`URL` of the registry")
 	PropertyFlag(flags, "console", "platform.console", "`URL` of the Chainguard console")
-	flags.StringVar(&a.file, "config", "", "path of the settings `FILE`")
-	flags.CountVarP(&a.verbose, "verbose", "v", "print debug messages, without secrets")
+	flags.StringVar(&a.file, "config", "", "settings `FILE` to use")
+	flags.CountVarP(&a.verbose, "verbose", "v", "print debug messages (secrets are removed)")
 }
 
 // AddOutput adds --output to c and the commands below it that print in several formats.

@@ -142,7 +142,7 @@ func NoTokenInCIError() error {
 
 // NoIDTokenError returns the error for an identity that no ID token was found for.
 func (a *App) NoIDTokenError() error {
-	return hint.With(fmt.Errorf("found no ID token to assume the identity %s with", a.Config.Identity), append(hostHints(),
+	return hint.With(fmt.Errorf("found no ID token to assume the identity %s", a.Config.Identity), append(hostHints(),
 		hint.Text("set auth.identity-token to the path of an ID token, or auth.identity-token-env to the name of its variable"),
 		hint.Text(Name+" login --identity-token -"))...)
 }

@@ -43,9 +43,9 @@ strings in Terraform, HCL, JSON, TOML and Starlark, and in variables and command
 scripts and makefiles. Nothing else in the files changes. Nothing is written unless every
 image can be resolved and every file can be written.
 
-References elsewhere are listed. With --check they fail, as unpinned ones do; --exclude
-skips files. References in comments and names of images that are built are listed
-separately and never fail.`,
+References elsewhere are listed. With --check, they make the command fail, as unpinned
+references do. Use --exclude to skip files. References in comments and the names of images
+that the file builds are listed separately and never make it fail.`,
 		Example: `  docker-credential-cgr images pin .
   docker-credential-cgr images pin --dry-run . | less             # show a diff
   docker-credential-cgr images pin --check .                      # for CI, offline
@@ -66,7 +66,7 @@ separately and never fail.`,
 	flags.BoolVar(&f.update, "update", false, "update pinned references to what their tags point to now, or pointed to at the time given with --at")
 	flags.BoolVar(&f.check, "check", false, "write nothing; exit with 1 unless everything is pinned; with --update, also fail if a pin is out of date")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "show the change as a diff without writing it")
-	flags.StringVar(&f.keepTag, "keep-tag", "yes", "keep the tag in front of the digest (`yes|no`)")
+	flags.StringVar(&f.keepTag, "keep-tag", "yes", "keep the tag in front of the digest: `yes|no`")
 	flags.StringArrayVar(&f.exclude, "exclude", nil, "skip files that match `PATTERN`: a name, or a path relative to the folder, with *, ? and ** (repeatable)")
 	return c
 }

@@ -50,8 +50,8 @@ func newCreate(a *command.App) *cobra.Command {
 		Use:   "create",
 		Short: "Create a pull token",
 		Long: `Create a pull token: a credential for systems that cannot sign in, such as a cluster or
-a mirror. It is shown only once, expires on its own, and can be revoked earlier. With
---save it is printed only if you give --output. Requires the role
+a mirror. It is shown once, expires on its own, and can be revoked earlier. With --save,
+it is not printed unless you also give --output. Requires the role
 registry.pull_token_creator.`,
 		Example: `  docker-credential-cgr pull-token create --parent ORGANIZATION --name mirror --ttl 90d
   docker-credential-cgr pull-token create --save                # for this machine, in the keychain
@@ -66,7 +66,7 @@ registry.pull_token_creator.`,
 	flags := c.Flags()
 	f.Add(flags)
 	flags.StringVar(&f.Description, "description", "", "description, one line of `TEXT`")
-	flags.StringArrayVar(&f.Repositories, "repository", nil, "repository `TYPE` that it is valid for: oci (images, the default), apk, java, python or javascript (comma-separated or repeatable)")
+	flags.StringArrayVar(&f.Repositories, "repository", nil, "`TYPE` of repository that the token can pull from: oci (images, the default), apk, java, python or javascript (comma-separated or repeatable)")
 	flags.StringArrayVar(&f.Repositories, "library-ecosystem", nil, "")
 	_ = flags.MarkHidden("library-ecosystem") // its name in older versions of chainctl; the flag exists
 	return c

@@ -255,7 +255,7 @@ func TestF33_FewDescriptors(t *testing.T) {
 		}
 		p.expire()
 		if next := p.get(); next.code != 0 {
-			if !strings.Contains(r.stderr, "the next run has to sign in again") {
+			if !strings.Contains(r.stderr, "you will have to sign in again next time") {
 				t.Errorf("%d descriptors: the session is lost: %s; before: %s", n, next, r)
 			}
 			p.login()
