@@ -20,7 +20,8 @@ type property struct {
 	standard string // the default
 	// set puts text into c and returns the value in its usual form. After an error c
 	// has the default, or nil for a URL.
-	set func(c *Config, text string) (value string, err error)
+	set    func(c *Config, text string) (value string, err error)
+	values []string // all that it can be; empty if these are not a few words
 }
 
 // properties is all properties, in the order in which they are shown.
@@ -75,6 +76,15 @@ func Properties() []string {
 		names[i] = p.name
 	}
 	return names
+}
+
+// Values returns all values of a property, or nil if there is no such property or its values
+// are not a few words.
+func Values(property string) []string {
+	if i := index(property); i >= 0 {
+		return properties[i].values
+	}
+	return nil
 }
 
 // Variable returns the name of the environment variable that sets property.
@@ -155,7 +165,7 @@ func (p property) parseInFile(c *Config, text string) (value string, err error) 
 // define returns a property. With an error, parse returns the value to use instead: the
 // default, or nil for a URL.
 func define[T any](name, standard string, field func(*Config) *T, parse func(text string) (T, error)) property {
-	return property{name, standard, func(c *Config, text string) (string, error) {
+	return property{name: name, standard: standard, set: func(c *Config, text string) (string, error) {
 		value, err := parse(text)
 		*field(c) = value
 		if err != nil {
@@ -182,23 +192,27 @@ func parseRegistry(text string) (*url.URL, error) {
 
 // choice is a property that is one of a few words. The first is the default.
 func choice(name string, field func(*Config) *string, words ...string) property {
-	return define(name, words[0], field, func(text string) (string, error) {
+	p := define(name, words[0], field, func(text string) (string, error) {
 		if slices.Contains(words, text) {
 			return text, nil
 		}
 		return words[0], errors.New("must be one of " + strings.TrimPrefix(strings.Join(words, ", "), ", "))
 	})
+	p.values = words
+	return p
 }
 
 // toggle is a property that is true or false.
 func toggle(name string, standard bool, field func(*Config) *bool) property {
-	return define(name, strconv.FormatBool(standard), field, func(text string) (bool, error) {
+	p := define(name, strconv.FormatBool(standard), field, func(text string) (bool, error) {
 		on, err := parseBool(text)
 		if err != nil {
 			return standard, err
 		}
 		return on, nil
 	})
+	p.values = []string{"true", "false"}
+	return p
 }
 
 func parseBool(text string) (bool, error) {

@@ -323,7 +323,7 @@ func TestIdentities(t *testing.T) {
 
 // What lies under our names and is not ours is named once and not used.
 func TestForeignRecords(t *testing.T) {
-	record := `{"v":1,"issuer":"ISSUER","host":"cgr.dev","username":"_token","secret":"foreign-secret","kept":1791190800,"expires":1791194400}`
+	record := `{"v":1,"issuer":"ISSUER","host":"cgr.dev","username":"_token","secret":"foreign-secret","stored_at":1791190800,"expires":1791194400}`
 	session := `{"v":1,"issuer":"ISSUER","generation":7,"refresh":"foreign-refresh","subject":"` + alice + `"}`
 	replace := strings.NewReplacer
 	tests := []struct{ name, record, session string }{

@@ -74,6 +74,7 @@ func (a *App) AddFlags(flags *pflag.FlagSet) {
 func (a *App) AddOutput(c *cobra.Command) {
 	if values := outputFormats(c); len(values) > 0 {
 		c.Flags().StringVarP(&a.Output, "output", "o", "", "output `FORMAT`: "+strings.Join(values, ", "))
+		_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // the flag exists
 	}
 	for _, sub := range c.Commands() {
 		a.AddOutput(sub)

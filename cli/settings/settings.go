@@ -77,11 +77,15 @@ func update(a *command.App, property, value string) error {
 	return config.Update(a.Config.File, changes)
 }
 
-func completeProperty(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
+// completeProperty completes the name of a property and, behind it, its value.
+func completeProperty(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	switch {
+	case len(args) == 0:
+		return config.Properties(), cobra.ShellCompDirectiveNoFileComp
+	case len(args) == 1 && c.Name() == "set":
+		return config.Values(args[0]), cobra.ShellCompDirectiveNoFileComp
 	}
-	return config.Properties(), cobra.ShellCompDirectiveNoFileComp
+	return nil, cobra.ShellCompDirectiveNoFileComp
 }
 
 func view(a *command.App) error {

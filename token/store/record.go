@@ -30,7 +30,7 @@ type Credential struct {
 	Secret   string `json:"secret"`
 	Stored   bool   `json:"stored,omitempty"` // by the user (docker login)
 	// Times are in Unix seconds by this machine's clock.
-	StoredAt int64 `json:"kept"`
+	StoredAt int64 `json:"stored_at"`
 	Renew    int64 `json:"renew,omitempty"` // when to refresh it; 0: never
 	Expires  int64 `json:"expires,omitempty"`
 	// SessionEnds is when the person has to sign in again, so that a `get` that reads no
@@ -189,7 +189,7 @@ func withIdentity(name, identity string) string {
 	return name + " " + identity
 }
 
-// LockName returns the name of a session's lock. The names of its notes begin with it.
+// lockName returns the name of a session's lock. The names of its notes begin with it.
 func lockName(issuer, identity string) string {
 	hash := sha256.Sum256([]byte(sessionName(issuer, identity)))
 	return "session-" + hex.EncodeToString(hash[:8])

@@ -14,6 +14,38 @@ const (
 	alice        = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 )
 
+// Records and their names are what the first release writes: an update must not sign anyone
+// out. A change here needs another version, and a reader of version 1.
+func TestRecordsOfFirstRelease(t *testing.T) {
+	const issuer, identity = "https://issuer.enforce.dev", alice + "/0123456789abcdef"
+	for got, want := range map[string]string{
+		credentialName(issuer, registry, ""):       "credential cgr.dev https://issuer.enforce.dev",
+		credentialName(issuer, registry, identity): "credential cgr.dev https://issuer.enforce.dev " + identity,
+		sessionName(issuer, ""):                    "session https://issuer.enforce.dev",
+		hostsName(issuer):                          "hosts https://issuer.enforce.dev",
+	} {
+		if got != want {
+			t.Errorf("got the name %q, want %q", got, want)
+		}
+	}
+	decodes(t, `{"v":1,"issuer":"https://issuer.enforce.dev","host":"cgr.dev","identity":"`+identity+`","username":"_token",`+
+		`"secret":"s","stored":true,"stored_at":1,"renew":2,"expires":3,"session_ends":4}`,
+		Credential{1, issuer, registry, identity, "_token", "s", true, 1, 2, 3, 4})
+	decodes(t, `{"v":1,"issuer":"https://issuer.enforce.dev","identity":"`+identity+`","generation":5,"signed_in":6,"refresh":"r",`+
+		`"refresh_expires":7,"subject":"`+alice+`","email":"a@example.com","hosts":["cgr.dev"]}`,
+		Session{1, issuer, identity, 5, 6, "r", 7, alice, "a@example.com", []string{registry}})
+	decodes(t, `{"v":1,"issuer":"https://issuer.enforce.dev","hosts":["apk.cgr.dev"],"identities":["`+identity+`"]}`,
+		Hosts{1, issuer, []string{"apk.cgr.dev"}, []string{identity}})
+}
+
+func decodes[R any](t *testing.T, text string, want R) {
+	t.Helper()
+	var got R
+	if err := decodeRecord(text, &got); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%s\ngot  %+v, %v\nwant %+v", text, got, err, want)
+	}
+}
+
 // goodCredential and goodSession are whole records.
 func goodCredential() Credential {
 	return Credential{
