@@ -16,7 +16,8 @@ func isReaderGone(f *os.File) bool {
 }
 
 // isClosed reports whether the program was started without the standard stream f. Go then
-// opens the null device for reading and writing; a shell opens it only for writing.
+// opens the null device for reading and writing; a shell opens it only for writing. Node and
+// Python, whose callers want to ignore the output, look the same as a closed stream.
 func isClosed(f *os.File) bool {
 	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
 	if err != nil {

@@ -55,7 +55,8 @@ func (p Program) serve(ctx context.Context, verb string) int {
 		}
 		a.Note("type the registry's name, such as %s, then Enter and Ctrl-D", host)
 	}
-	if isClosed(p.Stdout) {
+	hasAnswer := verb == credentials.ActionGet || verb == credentials.ActionList
+	if hasAnswer && isClosed(p.Stdout) {
 		a.Warn("cannot write the answer: standard output is closed")
 		return exitFailed
 	}
