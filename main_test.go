@@ -187,3 +187,34 @@ func hasHeading(t *testing.T, page, anchor string) bool {
 	}
 	return false
 }
+
+// TestTroubleshootingTexts checks that the program's messages in docs/troubleshooting.md are
+// those of the source.
+func TestTroubleshootingTexts(t *testing.T) {
+	page, err := os.ReadFile("docs/troubleshooting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var source strings.Builder
+	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".go" || isTest(path) {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		source.Write(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, _, _ := strings.Cut(string(page), "Docker's own messages")
+	rows := regexp.MustCompile("(?m)^\\| `([^`]+)`").FindAllStringSubmatch(own, -1)
+	if len(rows) < 8 {
+		t.Fatalf("got only %d messages", len(rows))
+	}
+	for _, row := range rows {
+		if text := strings.TrimSuffix(strings.TrimPrefix(row[1], "not signed in: "), " file store"); !strings.Contains(source.String(), text) && text != "credentials not found in native keychain" {
+			t.Errorf("no source has %q", text)
+		}
+	}
+}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // installer runs install.sh as a user with a home of their own.
@@ -209,5 +211,69 @@ func TestInstallWarns(t *testing.T) {
 	i.path = other + ":" + dir + ":" + i.path
 	if output, err := i.run("--dir", dir); err != nil || !strings.Contains(output, other+"/"+program+" comes first in PATH") {
 		t.Errorf("got %q, %v", output, err)
+	}
+}
+
+// The scripts of the CircleCI orb, the GitLab component and the dev container feature install
+// the program.
+func TestIntegrations(t *testing.T) {
+	server := httptest.NewServer(http.FileServer(http.Dir(hostRelease(t))))
+	defer server.Close()
+	var orb struct {
+		Commands struct {
+			Setup struct {
+				Steps []struct {
+					Run struct {
+						Command     string
+						Environment map[string]string
+					}
+				}
+			}
+		}
+	}
+	unmarshal(t, read(t, "../integrations/circleci/orb.yml"), &orb)
+	_, component, _ := strings.Cut(string(read(t, "../templates/docker-credential-cgr.yml")), "\n---\n")
+	var jobs map[string]struct {
+		BeforeScript []string `yaml:"before_script"`
+	}
+	unmarshal(t, []byte(component), &jobs)
+	lines := jobs["."+program].BeforeScript
+	if !strings.HasPrefix(lines[len(lines)-1], program+" configure-docker --identity") {
+		t.Errorf("got the last line %q of the component", lines[len(lines)-1])
+	}
+	gitlab := strings.NewReplacer("$[[ inputs.releases ]]", server.URL, "$[[ inputs.version ]]", "").Replace(strings.Join(lines[:len(lines)-1], "\n"))
+
+	for name, script := range map[string]string{
+		"CircleCI":      orb.Commands.Setup.Steps[0].Run.Command,
+		"GitLab":        gitlab,
+		"dev container": string(read(t, "../integrations/devcontainer/docker-credential-cgr/install.sh")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := newInstaller(t, server.URL)
+			dir := filepath.Join(i.home, ".local/bin")
+			command := exec.Command("bash", "-eu", "-o", "pipefail", "-c", script)
+			command.Env = []string{
+				"HOME=" + i.home, "PATH=" + i.path, "RELEASES=" + i.releases, "VERSION=", "IDENTITY=", "DIR=" + dir,
+				"BASH_ENV=" + filepath.Join(i.home, "bash_env"),
+			}
+			if out, err := command.CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			if _, err := os.Stat(filepath.Join(dir, program)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for _, variable := range []string{"RELEASES", "VERSION", "IDENTITY"} {
+		if value := orb.Commands.Setup.Steps[0].Run.Environment[variable]; value != "<< parameters."+strings.ToLower(variable)+" >>" {
+			t.Errorf("the orb's %s is %q", variable, value)
+		}
+	}
+}
+
+func unmarshal(t *testing.T, text []byte, value any) {
+	t.Helper()
+	if err := yaml.Unmarshal(text, value); err != nil {
+		t.Fatal(err)
 	}
 }
