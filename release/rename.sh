@@ -39,7 +39,7 @@ git ls-files go.mod '*/go.mod' | replace "s|^module $old|module $address|; s|$ol
 mv release/home.new release/home
 
 releases=https://$address/releases/latest/download
-echo install.sh | replace "s|^default_releases=.*|default_releases=$releases|; s|^signer=.*|signer=https://$address/|"
+echo install.sh | replace "s|^default_releases=.*|default_releases=$releases|; s|^signer=.*|signer=^https://$address/|"
 echo install.ps1 | replace "s|^\\\$defaultReleases = .*|\$defaultReleases = '$releases'|"
 gofmt -l -w $(git ls-files '*.go') >/dev/null
 echo "The project's address is $address."
