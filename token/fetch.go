@@ -71,9 +71,9 @@ func (s *Session) refreshEarly(ctx context.Context, host string, r store.Credent
 	return r
 }
 
-// fetch returns a new credential for host; former is the stored one, which is not valid.
+// fetch returns a new credential for host; previous is the stored one, which is not valid.
 // One process fetches it. The others wait for the lock and read what it stored.
-func (s *Session) fetch(ctx context.Context, host string, former store.Credential, interactive bool) (store.Credential, error) {
+func (s *Session) fetch(ctx context.Context, host string, previous store.Credential, interactive bool) (store.Credential, error) {
 	ctx, stop := s.watch(ctx)
 	defer stop()
 	if s.storesNothing() { // no other process can use the token: no lock
@@ -90,7 +90,7 @@ func (s *Session) fetch(ctx context.Context, host string, former store.Credentia
 	var found store.Credential
 	unlock, err := s.Lock(ctx, func() (done bool, err error) {
 		found, err = s.ReadCredential(host)
-		if err != nil || found.Replaces(former, s.Now()) {
+		if err != nil || found.Replaces(previous, s.Now()) {
 			return true, err
 		}
 		// All waiting processes check at once: a hundred that take the lock in turn would need
@@ -102,7 +102,7 @@ func (s *Session) fetch(ctx context.Context, host string, former store.Credentia
 		return found, err
 	}
 	defer unlock()
-	return s.fetchLocked(ctx, host, former, interactive)
+	return s.fetchLocked(ctx, host, previous, interactive)
 }
 
 // cannotContinue returns the error of a process that could do nothing with the lock: there
@@ -135,9 +135,9 @@ func (s *Session) notInteractive() error {
 
 // fetchLocked fetches a credential for host while this process has the lock. It follows the
 // list of Credential.
-func (s *Session) fetchLocked(ctx context.Context, host string, former store.Credential, interactive bool) (store.Credential, error) {
+func (s *Session) fetchLocked(ctx context.Context, host string, previous store.Credential, interactive bool) (store.Credential, error) {
 	r, err := s.ReadCredential(host)
-	if err != nil || r.Replaces(former, s.Now()) {
+	if err != nil || r.Replaces(previous, s.Now()) {
 		return r, err // another process was faster
 	}
 	session, err := s.ReadSession()

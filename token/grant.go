@@ -73,7 +73,7 @@ func (s *Session) tokenFor(g *Grant, audience string) (AccessToken, bool) {
 	return g.AccessTokens[i], true
 }
 
-// maxFormerHosts is how many hosts of the former session a sign-in asks for: its URL names
+// maxFormerHosts is how many hosts of the previous session a sign-in asks for: its URL names
 // all of them, and browsers limit its length.
 const maxFormerHosts = 8
 
@@ -137,7 +137,7 @@ func (s *Session) redeemGrant(ctx context.Context, host string, g *Grant) error 
 	if claims.Subject != g.Subject {
 		return errSubjectMismatch
 	}
-	g.Email = claims.Email // the former one came with a token that was not verified
+	g.Email = claims.Email // the previous one came with a token that was not verified
 	if token.RefreshToken != "" {
 		g.RefreshToken = token.RefreshToken
 	}

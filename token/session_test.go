@@ -196,7 +196,7 @@ func TestSignInKeepsWhatIsGood(t *testing.T) {
 	f.person = nil
 	var nobody *NotSignedInError
 	if c, err := f.session().Credential(t.Context(), api, true); !errors.As(err, &nobody) {
-		t.Errorf("the former account's token for the API: got %+v, %v, want it gone", c, err)
+		t.Errorf("the previous account's token for the API: got %+v, %v, want it gone", c, err)
 	}
 
 	f = newFixture(t)

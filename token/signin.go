@@ -130,9 +130,9 @@ func (s *Session) signIn(ctx context.Context, host string, session store.Session
 	return r, err
 }
 
-// startSession stores a new session with what a sign-in brought, in place of former, and
+// startSession stores a new session with what a sign-in brought, in place of previous, and
 // returns the credential for host.
-func (s *Session) startSession(ctx context.Context, host string, former store.Session, grant *Grant) (store.Credential, error) {
+func (s *Session) startSession(ctx context.Context, host string, previous store.Session, grant *Grant) (store.Credential, error) {
 	if grant.RefreshToken != "" && !grant.redeemed {
 		if err := s.redeemGrant(ctx, host, grant); err != nil {
 			return store.Credential{}, hint.With(fmt.Errorf("signed in as %s, but %w", grant.Account(), err), hint.Do(hint.SignIn))
@@ -142,12 +142,12 @@ func (s *Session) startSession(ctx context.Context, host string, former store.Se
 	if !ok {
 		return store.Credential{}, fmt.Errorf("the issuer returned no access token that is valid for %s only; nothing was stored", s.audience(host))
 	}
-	if former.Subject != "" && former.Subject != grant.Subject {
+	if previous.Subject != "" && previous.Subject != grant.Subject {
 		if s.ConfirmAccount == nil {
-			return store.Credential{}, hint.With(&otherAccountError{now: grant.Account(), last: accountOf(former)}, hint.Do(hint.SignIn))
+			return store.Credential{}, hint.With(&otherAccountError{now: grant.Account(), last: accountOf(previous)}, hint.Do(hint.SignIn))
 		}
-		if !s.ConfirmAccount(accountOf(former), grant.Account()) {
-			return store.Credential{}, fmt.Errorf("nothing was changed: %s is still signed in", accountOf(former))
+		if !s.ConfirmAccount(accountOf(previous), grant.Account()) {
+			return store.Credential{}, fmt.Errorf("nothing was changed: %s is still signed in", accountOf(previous))
 		}
 	}
 	if s.Identity != "" && grant.Subject != s.Identity {
@@ -157,17 +157,17 @@ func (s *Session) startSession(ctx context.Context, host string, former store.Se
 		s.Debug("signing out will not find all stored tokens: %v", err)
 	}
 	session := store.Session{
-		Generation: former.Generation, SignedIn: s.Now().UnixMilli(), Subject: grant.Subject, Email: grant.Email,
+		Generation: previous.Generation, SignedIn: s.Now().UnixMilli(), Subject: grant.Subject, Email: grant.Email,
 		Refresh: grant.RefreshToken,
 	}
-	if former.Subject == grant.Subject {
+	if previous.Subject == grant.Subject {
 		// Its access tokens for other hosts stay valid, and so does its refresh token.
-		session.Hosts = former.Hosts
-		if grant.RefreshToken == "" && former.CanRefresh(s.Now()) {
-			session.Refresh = former.Refresh
+		session.Hosts = previous.Hosts
+		if grant.RefreshToken == "" && previous.CanRefresh(s.Now()) {
+			session.Refresh = previous.Refresh
 		}
-		session.Email = cmp.Or(grant.Email, former.Email) // not every token has it
-	} else if err := s.forgetTokens(former.Hosts); err != nil {
+		session.Email = cmp.Or(grant.Email, previous.Email) // not every token has it
+	} else if err := s.forgetTokens(previous.Hosts); err != nil {
 		return store.Credential{}, err
 	}
 	session.AddHost(host)

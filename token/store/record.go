@@ -58,10 +58,10 @@ func (r Credential) NeedsRefresh(now time.Time) bool {
 	return r.Renew != 0 && now.Unix() >= r.Renew
 }
 
-// Replaces reports whether the credential can be used at now in place of former: another
+// Replaces reports whether the credential can be used at now in place of previous: another
 // process has fetched it. Tokens that live for less than lastUse are never valid.
-func (r Credential) Replaces(former Credential, now time.Time) bool {
-	return r.IsValid(now) || r != former && r.Secret != "" && now.Unix() < r.Expires
+func (r Credential) Replaces(previous Credential, now time.Time) bool {
+	return r.IsValid(now) || r != previous && r.Secret != "" && now.Unix() < r.Expires
 }
 
 // Check returns an error unless this is a complete record for the issuer, host and
