@@ -11,7 +11,7 @@ TESTFLAGS ?=
 RACE    := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
 
 .PHONY: build
-build: ## Build bin/docker-credential-cgr, as it is shipped
+build: ## Build bin/docker-credential-cgr as in a release
 	CGO_ENABLED=0 $(GO) build $(SHIPPED) -o $(BIN) .
 
 .PHONY: install
@@ -31,7 +31,7 @@ check: ## Formatting, vet and the fast unit tests, in less than a minute
 	$(GO) test -short $(TESTFLAGS) ./...
 
 .PHONY: test
-test: ## Unit tests, fuzz seeds and scripts; needs Go alone
+test: ## Unit tests, fuzz seeds and scripts; needs only Go
 	@echo "Building and testing: about five minutes the first time."
 	$(GO) test $(RACE) $(TESTFLAGS) ./...
 	cd e2e && $(GO) test $(if $(CI),$(RACE)) $(TESTFLAGS) -count=1 ./... # they build the program, which go's cache does not see
@@ -47,7 +47,7 @@ bench: ## Measure against the budgets; writes docs/benchmarks.md
 	cd e2e && $(GO) run ./bench
 
 .PHONY: recording
-recording: ## Draw docs/recording.svg from a run of the demo; needs a Docker daemon
+recording: ## Draw docs/recording.svg by running the demo; needs a Docker daemon
 	cd e2e && $(GO) run ./cmd/recording
 
 .PHONY: release
@@ -64,7 +64,7 @@ release-dry-run: ## Build all files of a release twice, in two folders, and comp
 
 .PHONY: rename
 rename: ## Give the project its address: make rename HOME=example.org/owner/docker-credential-cgr
-	@release/rename.sh "$(HOME)"
+	@release/rename.sh "$(if $(filter command line,$(origin HOME)),$(HOME))"
 
 .PHONY: lint
 lint: ## Formatting, vet and staticcheck, for every system that is shipped

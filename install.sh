@@ -15,9 +15,10 @@ Usage: install.sh [--version VERSION] [--dir DIR] [--uninstall]
 
   --version VERSION   install this version, from the folder vVERSION below $RELEASES
                       (default: the one in $RELEASES)
-  --dir DIR           install into this folder (default: a folder in PATH: /usr/local/bin
-                      for root, otherwise ~/.local/bin or ~/bin)
-  --uninstall         remove the program, its man pages and its completions
+  --dir DIR           install into this folder (default: /usr/local/bin for root, otherwise
+                      the one of ~/.local/bin and ~/bin that is in PATH, or ~/.local/bin)
+  --uninstall         remove the program, its man pages, its completions and the Docker plugin;
+                      run docker-credential-cgr configure-docker --remove first
 
 Environment:
   RELEASES            address (https://…) or path of a folder of release files
@@ -33,11 +34,11 @@ name=docker-credential-cgr
 
 fail() {
 	printf 'error: %s\n' "$1" >&2
-	shift
-	for hint; do printf 'hint: %s\n' "$hint" >&2; done
+	[ $# -lt 2 ] || hint "$2"
 	exit 1
 }
 warn() { printf 'warning: %s\n' "$1" >&2; }
+hint() { printf 'hint: %s\n' "$1" >&2; }
 has() { command -v "$1" >/dev/null 2>&1; }
 
 main() {
@@ -151,7 +152,7 @@ fetch() {
 			fail "neither curl nor wget is installed"
 		fi
 		;;
-	*) cp "${releases#file://}/$1" "$2" ;;
+	*) cp "${releases#file://}/$1" "$2" 2>/dev/null ;;
 	esac
 }
 
@@ -230,16 +231,21 @@ install_files() {
 	fi
 	if [ -n "$plugins" ] && mkdir -p "$plugins" 2>/dev/null; then
 		ln -sf "$dir/$name" "$plugins/docker-cgr"
+		# Older versions are no plugin, which docker info would report as an error.
+		"$plugins/docker-cgr" docker-cli-plugin-metadata >/dev/null 2>&1 || rm -f "$plugins/docker-cgr"
 	fi
 	printf 'Installed %s %s in %s.\n' "$name" "$version" "$dir"
 	case :$PATH: in
 	*:"$dir":*)
 		first=$(command -v "$name" || true)
 		[ "$first" = "$dir/$name" ] || warn "$first comes first in PATH"
+		printf 'Next: %s configure-docker\n' "$name"
 		;;
-	*) warn "$dir is not in PATH, so Docker does not find the program there" ;;
+	*)
+		warn "$dir is not in PATH, so Docker does not find the program there"
+		hint "export PATH=\"$dir:\$PATH\", also in your shell's start-up file"
+		;;
 	esac
-	printf 'Next: %s configure-docker\n' "$name"
 }
 
 # copy copies the file $1 into the folder $2, under the name $3 if it is given. Man pages
@@ -259,6 +265,11 @@ remove() {
 		rm -f "$plugins/docker-cgr"
 	fi
 	printf 'Removed %s from %s.\n' "$name" "$dir"
+	config=${DOCKER_CONFIG:-${HOME:-}/.docker}/config.json
+	if grep -q '"cgr"' "$config" 2>/dev/null; then
+		warn "$config still names the helper, so Docker reports an error for the registry"
+		hint "delete \"cgr.dev\": \"cgr\" from it"
+	fi
 }
 
 main "$@"

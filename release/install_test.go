@@ -82,8 +82,15 @@ func testInstall(t *testing.T, releases string) {
 	if output, err := i.run("--dir", dir); err != nil {
 		t.Errorf("a second time: got %q, %v", output, err)
 	}
-	if output, err := i.run("--dir", dir, "--uninstall"); err != nil {
+	config := filepath.Join(i.home, ".docker", "config.json")
+	if err := os.WriteFile(config, []byte(`{"credHelpers": {"cgr.dev": "cgr"}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if output, err := i.run("--dir", dir, "--uninstall"); err != nil || !strings.Contains(output, config+" still names the helper") {
 		t.Errorf("--uninstall: got %q, %v", output, err)
+	}
+	if err := os.Remove(config); err != nil {
+		t.Fatal(err)
 	}
 	i.fails("does not exist", "--dir", dir, "--uninstall")
 }

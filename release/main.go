@@ -1,6 +1,6 @@
 // Release builds the files of a release from a tagged commit: binaries for every system,
-// archives, packages, a container image, bills of materials, manifests for package
-// managers and checksums. The same commit gives the same bytes on every machine with the
+// archives, packages, a container image, SBOMs, manifests for package managers and
+// checksums. The same commit gives the same bytes on every machine with the
 // same version of Go.
 package main
 
@@ -79,7 +79,7 @@ func run(ctx context.Context, folder, output, url, only string) error {
 		{"man pages, completions and licenses", r.writeShared},
 		{"binaries", r.buildAll},
 		{"archives", r.writeArchives},
-		{"bills of materials", r.writeSBOMs},
+		{"SBOMs", r.writeSBOMs},
 		{"packages", r.writePackages},
 		{"container image", r.writeImage},
 		{"manifests of package managers", r.writeManifests},
@@ -119,7 +119,7 @@ func newRelease(ctx context.Context, folder, output, url, only string) (*release
 	}
 	if r.url = strings.TrimSuffix(url, "/"); r.url == "" {
 		if r.home == "" {
-			return nil, fmt.Errorf("the project has no address yet: give -url, or run make rename first")
+			return nil, fmt.Errorf("the project has no address yet: give -url (make release RELEASES=URL), or run make rename first")
 		}
 		r.url = "https://" + r.home + "/releases/download/" + tag
 	}

@@ -43,3 +43,4 @@ echo install.sh | replace "s|^default_releases=.*|default_releases=$releases|; s
 echo install.ps1 | replace "s|^\\\$defaultReleases = .*|\$defaultReleases = '$releases'|"
 gofmt -l -w $(git ls-files '*.go') >/dev/null
 echo "The project's address is $address."
+echo "README.md, docs/ci/README.md and SECURITY.md still say that it has none: edit them."

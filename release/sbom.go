@@ -15,7 +15,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// writeSBOMs writes a bill of materials for each binary (https://cyclonedx.org/): the
+// writeSBOMs writes a software bill of materials for each binary (https://cyclonedx.org/): the
 // modules that Go has recorded in it.
 func (r *release) writeSBOMs(context.Context) error {
 	for _, t := range r.targets {
