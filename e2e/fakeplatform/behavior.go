@@ -1,6 +1,7 @@
 package fakeplatform
 
 import (
+	"crypto/tls"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -46,6 +47,11 @@ type Behavior struct {
 	SingleAudience bool
 	// OmitExpiry leaves out expiry in the response of an exchange.
 	OmitExpiry bool
+
+	// RegistryName is the name by which clients reach the registry, such as cgr.dev. It then has RegistryCertificate and
+	// listens on port 443, so that only one platform can run in a network namespace. Both are read at the start.
+	RegistryName        string
+	RegistryCertificate tls.Certificate
 
 	// AutoApprove approves every sign-in as Person, without showing a page. A visit to a device's page approves it.
 	AutoApprove bool

@@ -9,6 +9,7 @@ package fakeplatform
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -130,11 +131,10 @@ func Start(opts ...Option) (_ *Platform, err error) {
 	}
 	listeners := make([]net.Listener, len(servers))
 	for i, server := range servers {
-		if listeners[i], err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		if listeners[i], *server.url, err = p.listen(server.name); err != nil {
 			closeAll(listeners[:i])
 			return nil, err
 		}
-		*server.url = "http://" + listeners[i].Addr().String()
 	}
 	p.Console = p.Issuer + "/console"
 
@@ -149,6 +149,21 @@ func Start(opts ...Option) (_ *Platform, err error) {
 		p.serve(ctx, listeners[i], p.behave(server.name, handlers[i]))
 	}
 	return p, nil
+}
+
+// listen opens the port of a server and returns the server's URL.
+func (p *Platform) listen(server string) (l net.Listener, url string, err error) {
+	b := p.snapshot()
+	if server != "registry" || b.RegistryName == "" {
+		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return nil, "", err
+		}
+		return l, "http://" + l.Addr().String(), nil
+	}
+	if l, err = net.Listen("tcp", "127.0.0.1:443"); err != nil {
+		return nil, "", err
+	}
+	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{b.RegistryCertificate}}), "https://" + b.RegistryName, nil
 }
 
 func closeAll(listeners []net.Listener) {

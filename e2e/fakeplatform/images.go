@@ -74,7 +74,7 @@ func (p *Platform) AddImage(ctx context.Context, repository, tag, text string) (
 
 // push writes an image or an index to the registry directly, without requests that would be counted.
 func (p *Platform) push(ctx context.Context, repository, tag string, what remote.Taggable) (digest string, err error) {
-	ref, err := name.NewTag(p.RegistryHost()+"/"+repository+":"+tag, name.StrictValidation)
+	ref, err := name.NewTag(p.RegistryHost()+"/"+repository+":"+tag, name.StrictValidation, name.Insecure)
 	if err != nil {
 		return "", err
 	}
