@@ -41,6 +41,15 @@ e2e: ## Tests with real Docker, Podman, Skopeo, Chromium, Secret Service
 	sh e2e/install.sh
 	cd e2e && $(GO) test $(RACE) $(TESTFLAGS) -count=1 -p 1 -timeout 30m -tags e2e ./clients/ ./faults/
 
+# Outside of the repository.
+CLIENTS ?= $(HOME)/.cache/docker-credential-cgr/clients
+
+.PHONY: clients
+clients: ## Build further clients and write the table in docs/clients.md
+	sh e2e/install.sh
+	sh e2e/build-clients.sh "$(CLIENTS)"
+	cd e2e && CLIENTS="$(CLIENTS)" UPDATE_DOCS=1 $(GO) test $(TESTFLAGS) -count=1 -timeout 30m -tags e2e -run '^TestMatrix$$' ./clients/
+
 .PHONY: bench
 bench: ## Measure against the budgets; writes docs/benchmarks.md
 	sh e2e/install.sh

@@ -23,6 +23,7 @@ dbus-daemon dbus
 dbus-launch dbus-x11
 gnome-keyring-daemon gnome-keyring
 secret-tool libsecret-tools
+docker-compose docker-compose
 docker-credential-secretservice golang-docker-credential-helpers
 keyctl keyutils
 chromium chromium
@@ -39,6 +40,7 @@ curl curl
 debootstrap debootstrap
 rpm rpm
 LIST
+/usr/bin/python3 -c 'import docker' 2>/dev/null || missing="$missing python3-docker"
 has crun || has runc || missing="$missing crun"
 if ! has docker; then
 	# In docker.io up to Debian 12, in a package of its own since.

@@ -29,7 +29,11 @@ type daemon struct {
 }
 
 // theDaemon starts the daemon when it is first needed.
-var theDaemon = sync.OnceValues(startDaemon)
+var theDaemon = sync.OnceValues(func() (*daemon, error) {
+	d, err := startDaemon()
+	daemonStarted = d != nil
+	return d, err
+})
 
 // daemonStarted says that there is one to stop.
 var daemonStarted bool
@@ -41,6 +45,10 @@ func (p *fixture) useDocker() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	p.useDaemon(d)
+}
+
+func (p *fixture) useDaemon(d *daemon) {
 	p.set("DOCKER_HOST=unix://" + d.socket)
 	from := d.logSize()
 	p.t.Cleanup(func() {
@@ -63,7 +71,9 @@ func (p *fixture) lendDocker(uid int) {
 	}
 }
 
-func startDaemon() (*daemon, error) {
+// startDaemon starts a daemon with environment variables more than it needs. If it returns one,
+// the caller must stop it, also after an error.
+func startDaemon(settings ...string) (*daemon, error) {
 	dir, err := os.MkdirTemp("", "cgr-e2e-")
 	if err != nil {
 		return nil, err
@@ -90,11 +100,11 @@ func startDaemon() (*daemon, error) {
 		"--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs")
 	// It is loopback that is pulled from: no proxy of the machine.
 	d.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + filepath.Join(dir, "tmp"), "LANG=C.UTF-8"}
+	d.cmd.Env = append(d.cmd.Env, settings...)
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	if err := d.cmd.Start(); err != nil {
 		return nil, err
 	}
-	daemonStarted = true
 	go func() {
 		_ = d.cmd.Wait() // its log says more
 		close(d.ended)
@@ -151,6 +161,11 @@ func stopDaemon() error {
 		return nil
 	}
 	d, err := theDaemon()
+	return errors.Join(err, d.stop())
+}
+
+// stop ends the daemon and removes all that it left.
+func (d *daemon) stop() (err error) {
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-d.ended:

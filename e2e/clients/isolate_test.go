@@ -4,7 +4,9 @@ package clients
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +19,8 @@ import (
 // /var/lib is written nowhere: clients run as root keep their state there, and so
 // do the program's locks below the home of the user database. With the last
 // process of the namespace all of it is gone.
+//
+// What the folder $APPEND_TO_ETC has is appended to the files of /etc with the same names.
 //
 // scratch is an empty folder.
 func isolated(ctx context.Context, scratch, home, name string, args ...string) *exec.Cmd {
@@ -57,6 +61,11 @@ func becomeIsolated(scratch, home string, command []string) error {
 	if err := moveHome("/etc/passwd", home); err != nil {
 		return err
 	}
+	if dir := os.Getenv("APPEND_TO_ETC"); dir != "" {
+		if err := appendTo("/etc", dir); err != nil {
+			return err
+		}
+	}
 	path, err := exec.LookPath(command[0])
 	if err != nil {
 		return err
@@ -86,4 +95,23 @@ func moveHome(passwd, home string) error {
 		}
 	}
 	return os.WriteFile(passwd, []byte(strings.Join(lines, "\n")), 0o644)
+}
+
+// appendTo appends the files of a folder to those with the same names in another one.
+func appendTo(dir, from string) error {
+	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		f, err := os.OpenFile(filepath.Join(dir, strings.TrimPrefix(path, from)), os.O_APPEND|os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(text)
+		return errors.Join(err, f.Close())
+	})
 }

@@ -68,7 +68,7 @@ func checkRequirements() error {
 	}
 	var missing []string
 	for _, name := range []string{
-		"dockerd", "containerd", "docker", "podman", "skopeo", "buildah",
+		"dockerd", "containerd", "docker", "podman", "skopeo", "buildah", "docker-compose",
 		"dbus-daemon", "dbus-launch", "gnome-keyring-daemon", "secret-tool", "chromium",
 		"tmux", "sshd", "ssh", "ssh-keygen", "curl", "jq",
 	} {

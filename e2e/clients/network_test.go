@@ -1,0 +1,102 @@
+//go:build e2e && linux
+
+package clients
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"os"
+	"os/exec"
+	"runtime"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"docker-credential-cgr/e2e/fakeplatform"
+)
+
+// trueName is the name of the real registry.
+const trueName = "cgr.dev"
+
+// trueNetwork is a network namespace in which the registry of the fake platform has its true name and
+// a trusted certificate. It reaches nothing but itself.
+type trueNetwork struct {
+	namespace   *os.File
+	certificate tls.Certificate
+	authority   []byte // PEM
+}
+
+// newTrueNetwork returns a namespace, which the test has then entered.
+func newTrueNetwork(t *testing.T) *trueNetwork {
+	t.Helper()
+	runtime.LockOSThread() // until the thread ends with the test
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	namespace, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = namespace.Close() }) // it was only read
+	n := &trueNetwork{namespace: namespace}
+	if n.certificate, n.authority, err = newCertificate(trueName); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// enter moves a subtest into the namespace, with all that it listens at and starts.
+func (n *trueNetwork) enter(t *testing.T) {
+	t.Helper()
+	runtime.LockOSThread() // until the thread ends with the test
+	if err := unix.Setns(int(n.namespace.Fd()), unix.CLONE_NEWNET); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// registry gives the platform's registry its true name.
+func (n *trueNetwork) registry() fakeplatform.Option {
+	return func(b *fakeplatform.Behavior) { b.RegistryName, b.RegistryCertificate = trueName, n.certificate }
+}
+
+// newCertificate returns a certificate for a server and its authority's.
+func newCertificate(name string) (certificate tls.Certificate, authority []byte, err error) {
+	parentKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return certificate, nil, err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return certificate, nil, err
+	}
+	parent := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority of a test"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	server := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: parent.NotBefore, NotAfter: parent.NotAfter,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	signed, err := x509.CreateCertificate(rand.Reader, parent, parent, parentKey.Public(), parentKey)
+	if err != nil {
+		return certificate, nil, err
+	}
+	der, err := x509.CreateCertificate(rand.Reader, server, parent, key.Public(), parentKey)
+	if err != nil {
+		return certificate, nil, err
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed}), nil
+}
