@@ -18,7 +18,7 @@ trap 'rm -rf "$log" "$work"' EXIT
 build() {
 	name=$1 version=$2
 	shift 2
-	if [ -e "$bin/$name" ] && [ "$(cat "$bin/$name.version")" = "$version" ]; then
+	if [ -e "$bin/$name" ] && [ "$(cat "$bin/$name.version" 2>/dev/null)" = "$version" ]; then
 		return
 	fi
 	echo "building $name $version" >&2
@@ -50,6 +50,4 @@ build oras 1.3.0 go install oras.land/oras/cmd/oras@v1.3.0
 build regctl 0.11.3 go install github.com/regclient/regclient/cmd/regctl@v0.11.3
 build docker-29 29.8.2 docker_cli 29.8.2
 build testcontainers 11.14.0 testcontainers 11.14.0
-build buildx 0.38.2 go install github.com/docker/buildx/cmd/buildx@v0.38.2
-build cosign 3.1.3 go install github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3
-build ko 0.19.1 go install github.com/google/ko@v0.19.1
+build buildx 0.38.2 go install -ldflags "-X github.com/docker/buildx/version.Version=0.38.2" github.com/docker/buildx/cmd/buildx@v0.38.2

@@ -113,22 +113,6 @@ func matrixClients() []matrixClient {
 			later:   true,
 		},
 		{
-			client: client{name: "cosign", pull: func(_ *fixture, ref, to string) []string {
-				return []string{"cosign", "save", "--dir", to, ref}
-			}},
-			version: []string{"cosign", "version"},
-			login:   loginWith(words("cosign")),
-			later:   true,
-		},
-		{
-			client: client{name: "ko", pull: func(p *fixture, ref, to string) []string {
-				return []string{"env", "KO_DEFAULTBASEIMAGE=" + ref, "ko", "build", "--push=false", "--oci-layout-path", to, p.goProgram()}
-			}},
-			version: []string{"ko", "version"},
-			login:   loginWith(words("ko")),
-			later:   true,
-		},
-		{
 			client: client{name: "testcontainers", pull: func(_ *fixture, ref, _ string) []string {
 				const script = `const {getContainerRuntimeClient, ImageName} = require("testcontainers")
 					getContainerRuntimeClient().then(c => c.image.pull(ImageName.fromString(process.argv[1]), {force: true}))`
@@ -170,14 +154,6 @@ func buildFrom(p *fixture, ref string) []string {
 	folder := p.path("context")
 	p.writes(folder+"/Dockerfile", "ARG IMAGE\nFROM $IMAGE\nCOPY Dockerfile /\n")
 	return []string{"build", "--pull", "--no-cache", "--build-arg", "IMAGE=" + ref, folder}
-}
-
-// goProgram gives the folder of a program for ko to build.
-func (p *fixture) goProgram() string {
-	folder := p.path("program")
-	p.writes(folder+"/go.mod", "module example.com/program\n")
-	p.writes(folder+"/main.go", "package main\n\nfunc main() {}\n")
-	return folder
 }
 
 // words gives the beginning of a command.
