@@ -26,18 +26,27 @@ func Shipped() []string {
 // Build builds the program into dir and returns its path. The program has the race detector if this
 // package has.
 func Build(dir string) (string, error) {
-	path := filepath.Join(dir, Name)
-	if runtime.GOOS == "windows" {
-		path += ".exe"
-	}
-	args := []string{"build", "-o", path}
+	var args []string
 	if race {
 		args = append(args, "-race")
 	}
-	cmd := exec.Command("go", append(args, ".")...)
+	return build(dir, runtime.GOOS, args)
+}
+
+// BuildFor builds the program for a system into dir, as it is shipped, and returns its path.
+func BuildFor(dir, system, architecture string) (string, error) {
+	return build(dir, system, Shipped(), "GOOS="+system, "GOARCH="+architecture, "CGO_ENABLED=0")
+}
+
+func build(dir, system string, args []string, environ ...string) (string, error) {
+	path := filepath.Join(dir, Name)
+	if system == "windows" {
+		path += ".exe"
+	}
+	cmd := exec.Command("go", append(append([]string{"build", "-o", path}, args...), ".")...)
 	cmd.Dir = Root()
 	// A Go workspace would change the module that is built.
-	cmd.Env = append(os.Environ(), "GOWORK=off")
+	cmd.Env = append(append(os.Environ(), "GOWORK=off"), environ...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("cannot build %s: %w\n%s", Name, err, out)
 	}
