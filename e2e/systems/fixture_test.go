@@ -7,7 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -67,17 +69,31 @@ func (r result) String() string { return fmt.Sprintf("exit code %d, %q, %q", r.c
 
 // running is a started program.
 type running struct {
-	cmd      *exec.Cmd
-	out, err bytes.Buffer
+	cmd *exec.Cmd
+	out bytes.Buffer
+	log string // the file with its standard error
+}
+
+func (r *running) err() string {
+	text, err := os.ReadFile(r.log)
+	if err != nil {
+		return err.Error()
+	}
+	return strings.ReplaceAll(string(text), "\r\n", "\n")
 }
 
 func (f *fixture) start(stdin string, args ...string) *running {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(f.t.Context(), testenv.Timeout)
 	f.t.Cleanup(cancel)
-	r := &running{cmd: f.command(ctx, args...)}
+	log, err := os.CreateTemp(f.t.TempDir(), "stderr")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer log.Close()
+	r := &running{cmd: f.command(ctx, args...), log: log.Name()}
 	r.cmd.Env = f.environ.List()
-	r.cmd.Stdin, r.cmd.Stdout, r.cmd.Stderr = strings.NewReader(stdin), &r.out, &r.err
+	r.cmd.Stdin, r.cmd.Stdout, r.cmd.Stderr = strings.NewReader(stdin), &r.out, log
 	if err := r.cmd.Start(); err != nil {
 		f.t.Fatal(err)
 	}
@@ -91,11 +107,10 @@ func (f *fixture) end(r *running) result {
 	if err := r.cmd.Wait(); err != nil && !errors.As(err, &exit) {
 		f.t.Fatalf("%v: %v", r.cmd.Args, err)
 	}
-	if leaks.Of(f.platform.Issued()).In(r.err.Bytes()) {
-		f.t.Errorf("P13 standard error contains a secret:\n%s", &r.err)
+	if leaks.Of(f.platform.Issued()).In([]byte(r.err())) {
+		f.t.Errorf("P13 standard error contains a secret:\n%s", r.err())
 	}
-	text := func(b bytes.Buffer) string { return strings.ReplaceAll(b.String(), "\r\n", "\n") }
-	return result{text(r.out), text(r.err), r.cmd.ProcessState.ExitCode()}
+	return result{strings.ReplaceAll(r.out.String(), "\r\n", "\n"), r.err(), r.cmd.ProcessState.ExitCode()}
 }
 
 func (f *fixture) run(stdin string, args ...string) result {
@@ -137,5 +152,25 @@ func (f *fixture) wantSignedOut() {
 	r := f.run(f.platform.RegistryHost()+"\n", "get")
 	if r.code != 1 || strings.TrimSpace(r.out) != notFound || !strings.Contains(r.err, "docker-credential-cgr login") {
 		f.t.Errorf("get: got %v, want %q and how to sign in", r, notFound)
+	}
+}
+
+// address matches the address at which a person signs in on another device.
+var address = regexp.MustCompile(`(?m)^ +(http\S+headless_code=\S+)$`)
+
+// signIn signs in on another device, with login --headless.
+func (f *fixture) signIn() {
+	f.t.Helper()
+	login := f.start("", "login", "--headless")
+	var found []string
+	testenv.Await(f.t, "login prints an address", func() bool {
+		found = address.FindStringSubmatch(login.err())
+		return found != nil
+	})
+	if err := fakeplatform.Approve(f.t.Context(), found[1], fakeplatform.Ada, "lovelace"); err != nil {
+		f.t.Fatal(err)
+	}
+	if r := f.end(login); r.code != 0 || !strings.Contains(r.out, "Signed in as "+fakeplatform.Ada) {
+		f.t.Fatalf("login: got %v, want success", r)
 	}
 }
