@@ -94,8 +94,7 @@ func TestSetReadsBack(t *testing.T) {
 
 // Opening and reading make no file.
 func TestOpen(t *testing.T) {
-	state := t.TempDir()
-	t.Setenv("XDG_STATE_HOME", state)
+	state := setStateDir(t)
 	k, err := Open(File, "service", 0)
 	if err != nil {
 		t.Fatal(err)
@@ -141,5 +140,18 @@ func TestHint(t *testing.T) {
 	}
 	if got := s.hint(errors.New("something else")); got != "" {
 		t.Errorf("hint of something else: got %q, want none", got)
+	}
+}
+
+func TestEntryName(t *testing.T) {
+	const lower, upper = "credential cgr.dev https://issuer.example/a", "credential cgr.dev https://issuer.example/A"
+	if got := entryName("windows", lower); got != lower {
+		t.Errorf("got %q, want %q unchanged", got, lower)
+	}
+	if got := entryName("windows", upper); strings.EqualFold(got, lower) {
+		t.Errorf("got %q, want another name than %q in any letter case", got, lower)
+	}
+	if got := entryName("darwin", upper); got != upper {
+		t.Errorf("got %q, want %q unchanged", got, upper)
 	}
 }

@@ -36,10 +36,21 @@ func osLimit() int {
 	return 0
 }
 
+// entryName returns the name for the keychain of a system. The Credential Manager of Windows
+// ignores the letter case of names and limits their length: such names get a hash.
+func entryName(system, name string) string {
+	isUpper := func(r rune) bool { return r >= 'A' && r <= 'Z' || r > '~' }
+	if system == "windows" && (len(name) > 200 || strings.ContainsFunc(name, isUpper)) {
+		return name[:min(len(name), 100)] + " " + sum(name)
+	}
+	return name
+}
+
 func (s *osStore) get(name string) (string, error) {
 	if err := checkBus(); err != nil {
 		return "", err
 	}
+	name = entryName(runtime.GOOS, name)
 	value, hit, answered := lookup(s.service, name)
 	if hit {
 		return value, nil
@@ -61,6 +72,7 @@ func (s *osStore) set(name, value string, _ time.Time) error {
 	if err := checkBus(); err != nil {
 		return err
 	}
+	name = entryName(runtime.GOOS, name)
 	return keyring.Set(s.service, name, value)
 }
 
@@ -68,6 +80,7 @@ func (s *osStore) delete(name string) error {
 	if err := checkBus(); err != nil {
 		return err
 	}
+	name = entryName(runtime.GOOS, name)
 	err := keyring.Delete(s.service, name)
 	if errors.Is(err, keyring.ErrNotFound) {
 		return ErrNotFound
