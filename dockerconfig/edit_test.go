@@ -220,6 +220,9 @@ func TestRemoveNewFile(t *testing.T) {
 		target := writeFile(t, "{\n\t\"credHelpers\": {\n\t\t\"cgr.dev\": \"cgr\"\n\t}\n}")
 		link := filepath.Join(t.TempDir(), "config.json")
 		must(t, os.Symlink(target, link))
+		if _, err := os.Lstat(link); err != nil {
+			t.Skip("no links, as on Wine:", err)
+		}
 		removeFrom(t, link)
 		wantText(t, target, "{\n}")
 	})

@@ -32,6 +32,7 @@ func newChecker(t *testing.T) *Checker {
 	home := t.TempDir()
 	t.Setenv("HOME", home)
 	t.Setenv("XDG_STATE_HOME", "")
+	t.Setenv("LOCALAPPDATA", filepath.Join(home, "AppData", "Local"))
 	p := &Checker{
 		Name:     name,
 		LookPath: func(string) (string, error) { return "", errors.New("not found") },

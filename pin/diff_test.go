@@ -1,6 +1,7 @@
 package pin
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -43,8 +44,12 @@ func TestDiff(t *testing.T) {
 }
 
 func TestDiffPath(t *testing.T) {
+	absolute, err := filepath.Abs("/x/Dockerfile") // with a drive on Windows
+	if err != nil {
+		t.Fatal(err)
+	}
 	for path, want := range map[string]string{
-		"Dockerfile": "a/Dockerfile", "a b/Dockerfile": "a/a b/Dockerfile\t", "../Dockerfile": "../Dockerfile", "/x/Dockerfile": "/x/Dockerfile",
+		"Dockerfile": "a/Dockerfile", "a b/Dockerfile": "a/a b/Dockerfile\t", "../Dockerfile": "../Dockerfile", absolute: filepath.ToSlash(absolute),
 		"a\nb/Dockerfile": `"a/a\nb/Dockerfile"`, `a"b`: `"a/a\"b"`, "é": "a/é",
 	} {
 		if got := diffPath("a", path); got != want {

@@ -164,7 +164,7 @@ func TestResolveErrors(t *testing.T) {
 	if !ok || len(several.Unwrap()) != 2 {
 		t.Fatalf("got %v, want two errors", err)
 	}
-	a, b := "./"+filepath.Join("a", "Dockerfile"), "./"+filepath.Join("b", "Dockerfile")
+	a, b := here("a/Dockerfile"), here("b/Dockerfile")
 	for i, want := range []string{a + ":2 (and 1 more): there is no org/gone:1", b + ":2: there is no org/lost:2"} {
 		if got := several.Unwrap()[i].Error(); got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -188,7 +188,7 @@ func TestResolveFatal(t *testing.T) {
 		<-ctx.Done()
 		return "", ctx.Err()
 	}, func(err error) bool { return err == fatal }, func(int, int) {})
-	if !errors.Is(err, fatal) || !strings.HasPrefix(err.Error(), "./Dockerfile:") || asked.Load() > workers {
+	if !errors.Is(err, fatal) || !strings.HasPrefix(err.Error(), here("Dockerfile:")) || asked.Load() > workers {
 		t.Errorf("got %v after %d, want %v after %d at most", err, asked.Load(), fatal, workers)
 	}
 	for _, p := range s.References() {
@@ -221,8 +221,8 @@ func TestReadLeavesTemplates(t *testing.T) {
 	for _, p := range s.References() {
 		got = append(got, fmt.Sprintf("%s:%d %s", p.File, p.Line, p.State))
 	}
-	same(t, got, "./chart/comment.yaml:1 comment", "./chart/deployment.yaml:2 left")
-	if len(s.Skipped) != 1 || s.Skipped[0].Path != "./chart/registry.yaml" || !strings.Contains(s.Skipped[0].Reason, "template") {
+	same(t, got, here("chart/comment.yaml:1 comment"), here("chart/deployment.yaml:2 left"))
+	if len(s.Skipped) != 1 || s.Skipped[0].Path != here("chart/registry.yaml") || !strings.Contains(s.Skipped[0].Reason, "template") {
 		t.Errorf("got %v skipped, want the template that names the registry alone", s.Skipped)
 	}
 }
@@ -262,7 +262,7 @@ func TestReadSpreadsOnlyWhatIsBuilt(t *testing.T) {
 		{"Tiltfile", "docker_build('cgr.dev/org/app:1', '.')\n", Built},
 	} {
 		places := setOf(t, map[string]string{"Dockerfile": "FROM cgr.dev/org/app:1\n", test.file: test.text}).References()
-		if len(places) != 2 || places[0].File != "./Dockerfile" || places[0].State != test.want || places[1].State != Built {
+		if len(places) != 2 || places[0].File != here("Dockerfile") || places[0].State != test.want || places[1].State != Built {
 			t.Errorf("%q: got %+v, want the first %s, and the other left alone", test.text, places, test.want)
 		}
 	}

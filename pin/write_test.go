@@ -104,7 +104,7 @@ func TestWriteInPart(t *testing.T) {
 		t.Fatalf("got %d written, %v, want two, and what became of the third", written, err)
 	}
 	for _, p := range s.References() {
-		if (p.New == "") != (p.File == "./b.dockerfile") {
+		if (p.New == "") != (p.File == here("b.dockerfile")) {
 			t.Errorf("got %+v, want that b alone stays", p)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -75,6 +76,7 @@ type fixture struct {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	t.Setenv("LOCALAPPDATA", t.TempDir())
 	store, err := keychain.Open(keychain.File, "docker-credential-cgr", 0)
 	if err != nil {
 		t.Fatal(err)
@@ -285,6 +287,13 @@ func (f *fixture) signedIn() (accessToken string) {
 	f.wantGet("sign-in", accessToken, 1, 1)
 	f.person = nil
 	return accessToken
+}
+
+func unixOnly(t *testing.T) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("modes are Unix's")
+	}
 }
 
 // openToOthers makes the store one that must not be used any more.

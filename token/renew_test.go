@@ -257,6 +257,7 @@ func TestWaitEnds(t *testing.T) {
 
 // A token that cannot be kept is given all the same, and that is said.
 func TestKeepingFails(t *testing.T) {
+	unixOnly(t)
 	f := newFixture(t)
 	f.signedIn()
 	f.clock.add(2 * time.Hour)

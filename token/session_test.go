@@ -398,6 +398,7 @@ func TestForeignRecords(t *testing.T) {
 
 // A store that is locked or broken is an error, not a reason to sign in.
 func TestBrokenStore(t *testing.T) {
+	unixOnly(t)
 	f := newFixture(t)
 	f.signedIn()
 	f.signsIn(alice, "R0")

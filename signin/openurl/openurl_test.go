@@ -134,6 +134,7 @@ while [ -e "`+note+`" ] && [ ! -e "`+release+`" ]; do sleep 0.01; done`)) // the
 	}
 	defer socket.Close()
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	t.Setenv("LOCALAPPDATA", t.TempDir())
 	store, err := keychain.Open(keychain.File, "docker-credential-cgr", 0)
 	if err != nil {
 		t.Fatal(err)
