@@ -50,6 +50,11 @@ clients: ## Build further clients and write the table in docs/clients.md
 	sh e2e/build-clients.sh "$(CLIENTS)"
 	cd e2e && CLIENTS="$(CLIENTS)" UPDATE_DOCS=1 $(GO) test $(TESTFLAGS) -count=1 -timeout 30m -tags e2e -run '^TestMatrix$$' ./clients/
 
+.PHONY: e2e-systems
+e2e-systems: ## Tests on Windows (Wine), other processors (QEMU) and an empty root folder
+	sh e2e/systems/install.sh
+	cd e2e && $(GO) test $(TESTFLAGS) -count=1 -timeout 20m -tags e2e ./systems/
+
 .PHONY: bench
 bench: ## Measure against the budgets; writes docs/benchmarks.md
 	sh e2e/install.sh
