@@ -284,7 +284,7 @@ func (r *reader) take(c *Config, p property, f finding) Setting {
 }
 
 func (r *reader) failVariable(variable string, err error) {
-	r.errs = append(r.errs, hint.With(err, hint.Text("unset %s, or correct it", variable)))
+	r.errs = append(r.errs, hint.With(err, hint.Text("%s, or correct it", hint.Unset(variable).Text)))
 }
 
 // secret reads a variable whose value is never shown. It cuts off a line end, which a

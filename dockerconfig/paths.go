@@ -18,7 +18,7 @@ func DockerPath(getenv func(string) string, home string) (string, error) {
 	if dir := getenv("DOCKER_CONFIG"); dir != "" {
 		if info, err := os.Stat(dir); err == nil && info.Mode().IsRegular() {
 			return "", hint.With(fmt.Errorf("DOCKER_CONFIG is %s, which is a file and not the directory of config.json", dir),
-				hint.Text("export DOCKER_CONFIG=%s", filepath.Dir(dir)))
+				hint.Set("DOCKER_CONFIG", filepath.Dir(dir)))
 		}
 		return filepath.Join(dir, "config.json"), nil
 	}
@@ -42,7 +42,7 @@ func PodmanPath(getenv func(string) string, home string) (string, error) {
 	case !filepath.IsAbs(dir):
 		// The XDG specification ignores a relative path, and Podman does not: the
 		// file would depend on the current folder.
-		return "", hint.With(fmt.Errorf("XDG_CONFIG_HOME is %q, want an absolute path", dir), hint.Text("unset XDG_CONFIG_HOME"))
+		return "", hint.With(fmt.Errorf("XDG_CONFIG_HOME is %q, want an absolute path", dir), hint.Unset("XDG_CONFIG_HOME"))
 	}
 	return filepath.Join(dir, "containers", "auth.json"), nil
 }

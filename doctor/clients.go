@@ -24,7 +24,7 @@ func (c *Checker) checkDocker() []Result {
 	if err != nil {
 		fix := hint.Text("set HOME to your home directory, or DOCKER_CONFIG")
 		if dir := c.Getenv("DOCKER_CONFIG"); dir != "" {
-			fix = hint.Text("export DOCKER_CONFIG=%s", hint.Quote(filepath.Dir(dir)))
+			fix = hint.Set("DOCKER_CONFIG", filepath.Dir(dir))
 		}
 		return []Result{failure(check, err.Error(), fix)}
 	}
@@ -56,7 +56,7 @@ func (c *Checker) checkDocker() []Result {
 	}
 	if dockerconfig.EnvLogin(c.Getenv("DOCKER_AUTH_CONFIG"), host) {
 		results = append(results, warning(check, "DOCKER_AUTH_CONFIG has a credential for "+host+", which Docker uses instead of a helper's",
-			hint.Text("unset DOCKER_AUTH_CONFIG")))
+			hint.Unset("DOCKER_AUTH_CONFIG")))
 	}
 	return results
 }
@@ -127,7 +127,7 @@ func (c *Checker) checkPodman() []Result {
 		if dir := c.Getenv("XDG_RUNTIME_DIR"); err != nil && dir != "" && strings.HasPrefix(path, dir) {
 			if owner, known := ownerOf(dir); known && owner != c.EUID {
 				return []Result{warning(check, "XDG_RUNTIME_DIR is "+dir+", which belongs to another user (after su?): Podman cannot read its files there",
-					hint.Text("unset XDG_RUNTIME_DIR"))}
+					hint.Unset("XDG_RUNTIME_DIR"))}
 			}
 		}
 		if err != nil {
@@ -145,7 +145,7 @@ func (c *Checker) checkPodman() []Result {
 	}
 	if path := c.Getenv("REGISTRY_AUTH_FILE"); path != "" {
 		return []Result{warning(check, fmt.Sprintf("Podman reads only %s (REGISTRY_AUTH_FILE), which does not register %s for %s", path, c.Name, host),
-			hint.Text("unset REGISTRY_AUTH_FILE"))}
+			hint.Unset("REGISTRY_AUTH_FILE"))}
 	}
 	return []Result{warning(check, fmt.Sprintf("none of the files that Podman reads registers %s for %s", c.Name, host), hint.Do(hint.ConfigureDocker))}
 }

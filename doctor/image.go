@@ -126,7 +126,7 @@ func (p pull) isCredentialValid(ctx context.Context) bool {
 func (p pull) newCredential() []hint.Hint {
 	switch host := p.Config.Registry.Host; p.session.from {
 	case fromEnvironment:
-		return []hint.Hint{hint.Text(RenewPullToken)}
+		return []hint.Hint{RenewPullToken}
 	case fromStore:
 		return []hint.Hint{hint.Text("docker login %s with a new pull token, or: docker logout %s", host, host), hint.Do(hint.SignIn)}
 	}

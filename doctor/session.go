@@ -111,7 +111,7 @@ func (c *Checker) checkEnvironment() sessionState {
 	claims, err := platform.ParseClaims(c.Config.Token)
 	switch end := claims.Expires; {
 	case err == nil && !end.IsZero() && c.Now().After(end):
-		state.results = []Result{failure(check, fmt.Sprintf("get answers with the pull token in %s, which expired on %s", variables, localTime(end)), hint.Text(RenewPullToken))}
+		state.results = []Result{failure(check, fmt.Sprintf("get answers with the pull token in %s, which expired on %s", variables, localTime(end)), RenewPullToken)}
 	case end.IsZero():
 		state.results = []Result{ok(check, "get answers with %s (%s)", variables, state.owner)}
 	default:
@@ -121,7 +121,8 @@ func (c *Checker) checkEnvironment() sessionState {
 }
 
 // RenewPullToken is the hint for an expired pull token in the environment.
-const RenewPullToken = "set CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN to a new pull token, or: unset CHAINGUARD_IDENTITY_ID CHAINGUARD_TOKEN"
+var RenewPullToken = hint.Text("set CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN to a new pull token, or: %s",
+	hint.Unset("CHAINGUARD_IDENTITY_ID", "CHAINGUARD_TOKEN").Text)
 
 // notSignedIn returns why `get` has no credential.
 func (c *Checker) notSignedIn(stored token.Contents) Result {

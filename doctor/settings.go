@@ -22,7 +22,7 @@ func (c *Checker) checkSettings() []Result {
 			given = "CHAINGUARD_IDENTITY_ID"
 		}
 		results = append(results, warning(check, fmt.Sprintf("%s is set without %s, so it is not used", given, missing),
-			hint.Text("set %s too, or: unset %s", missing, given)))
+			hint.Text("set %s too, or: %s", missing, hint.Unset(given).Text)))
 	}
 	if c.ConfigErr == nil && c.Config.OIDC.Issuer != "" {
 		for _, needed := range []struct{ property, value string }{
@@ -62,7 +62,7 @@ func split(err error) []error {
 func (c *Checker) unset(property string) hint.Hint {
 	for _, s := range c.Config.Settings {
 		if s.Property == property && strings.HasPrefix(s.Source, "CHAINGUARD_") {
-			return hint.Text("unset %s", s.Source)
+			return hint.Unset(s.Source)
 		}
 	}
 	return hint.Do(hint.UnsetSetting, property)

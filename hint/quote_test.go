@@ -15,9 +15,9 @@ func TestQuote(t *testing.T) {
 		"\x1b[31m", "\xff", "${HOME}", "a&b|c>d", "ümlaut",
 	} {
 		t.Run("I75 "+text, func(t *testing.T) {
-			out, err := exec.Command("sh", "-c", "set -eu; X="+Quote(text)+"; printf '%s.' "+Quote(text)+` "$X"`).Output()
+			out, err := exec.Command("sh", "-c", "set -eu; X="+POSIX.Quote(text)+"; printf '%s.' "+POSIX.Quote(text)+` "$X"`).Output()
 			if want := text + "." + text + "."; err != nil || string(out) != want {
-				t.Errorf("the shell reads %s as %q, %v, want %q", Quote(text), out, err, want)
+				t.Errorf("the shell reads %s as %q, %v, want %q", POSIX.Quote(text), out, err, want)
 			}
 		})
 	}

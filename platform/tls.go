@@ -33,7 +33,7 @@ func ExplainTLS(err error) error {
 	}
 	if problem := certFileProblem(); problem != "" {
 		return hint.With(fmt.Errorf("%s; SSL_CERT_FILE replaces this machine's authorities, and %s", err, problem),
-			hint.Text("unset SSL_CERT_FILE, or correct it"))
+			hint.Text("%s, or correct it", hint.Unset("SSL_CERT_FILE").Text))
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package pulltoken
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,12 +14,12 @@ import (
 // argument. It begins with a space because many shells then leave it out of their history.
 func (c Credential) DockerScript(registry string) string {
 	return fmt.Sprintf(" docker login %s --username %s --password-stdin <<'EOF'\n%s\nEOF\n",
-		hint.Quote(registry), hint.Quote(c.Identity.ID), c.Token)
+		hint.POSIX.Quote(registry), hint.POSIX.Quote(c.Identity.ID), c.Token)
 }
 
-// EnvScript returns a script for eval that sets the same variables as chainctl. Each type of
+// EnvScript returns a script of a shell that sets the same variables as chainctl. Each type of
 // library has its own; images and packages share theirs.
-func (c Credential) EnvScript(repositories []Repository) string {
+func (c Credential) EnvScript(shell hint.Shell, repositories []Repository) (string, error) {
 	var prefixes []string
 	for _, r := range repositories {
 		prefix := "CHAINGUARD_"
@@ -31,9 +32,14 @@ func (c Credential) EnvScript(repositories []Repository) string {
 	}
 	var b strings.Builder
 	for _, prefix := range prefixes {
-		fmt.Fprintf(&b, "export %sIDENTITY_ID=%s\nexport %[1]sTOKEN=%[3]s\n", prefix, hint.Quote(c.Identity.ID), hint.Quote(c.Token))
+		id, idErr := shell.Set(prefix+"IDENTITY_ID", c.Identity.ID)
+		token, err := shell.Set(prefix+"TOKEN", c.Token)
+		if err := errors.Join(idErr, err); err != nil {
+			return "", err
+		}
+		b.WriteString(id + "\n" + token + "\n")
 	}
-	return b.String()
+	return b.String(), nil
 }
 
 // Text returns the text that chainctl prints for a new pull token, which scripts parse.

@@ -56,7 +56,7 @@ func (f *signInFlags) newSession(ctx context.Context, a *command.App, c *cobra.C
 	}
 	if a.Config.Keychain == config.KeychainNone && !a.IsWorkload() {
 		err := errors.New("a sign-in could not be stored: " + a.SettingSource("keychain"))
-		return nil, hint.With(err, hint.Do(hint.UnsetSetting, "keychain"), hint.Text("unset CHAINGUARD_KEYCHAIN"))
+		return nil, hint.With(err, hint.Do(hint.UnsetSetting, "keychain"), hint.Unset("CHAINGUARD_KEYCHAIN"))
 	}
 	s, err := a.Session()
 	if err != nil {

@@ -100,7 +100,7 @@ func showStatus(ctx context.Context, a *command.App, quick bool) error {
 		st.From, st.Valid, st.Identity, st.Email = "CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN", true, a.Config.IdentityID, ""
 		if err := checkExpiry("the pull token in CHAINGUARD_TOKEN", a.Config.Token, s.Now()); err != nil {
 			st.setInvalid(err)
-			fix = hint.Text(doctor.RenewPullToken) // get uses the pull token also after a sign-in
+			fix = doctor.RenewPullToken // get uses the pull token also after a sign-in
 		}
 	case hasStored:
 	case s.IDToken != nil:

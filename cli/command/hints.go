@@ -32,4 +32,4 @@ func HintText(h hint.Hint) string {
 
 // UnsetPair returns the hint for a pull token in the environment, which takes precedence
 // over what is stored.
-func UnsetPair() hint.Hint { return hint.Text("unset CHAINGUARD_IDENTITY_ID CHAINGUARD_TOKEN") }
+func UnsetPair() hint.Hint { return hint.Unset("CHAINGUARD_IDENTITY_ID", "CHAINGUARD_TOKEN") }

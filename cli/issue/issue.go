@@ -2,6 +2,7 @@
 package issue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"docker-credential-cgr/cli/command"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/pulltoken"
@@ -21,7 +23,8 @@ type Flags struct {
 	Parent, Name, Description, TTL string
 
 	Repositories []string
-	Save         string // a pulltoken.Place, or ""
+	Save         string     // a pulltoken.Place, or ""
+	Shell        hint.Shell // of --output env; that of this system if it is empty
 	RevokeOld    bool
 }
 
@@ -98,7 +101,7 @@ func (f *Flags) Run(
 		saving = machine.Save(ctx, place, hosts, created)
 	}
 	if place == "" || print {
-		printing = printToken(a, created, group, r.Repositories)
+		printing = printToken(a, cmp.Or(f.Shell, hint.SystemShell()), created, group, r.Repositories)
 	}
 	isSaved, isPrinted := place != "" && saving == nil, (place == "" || print) && printing == nil
 	err = errors.Join(saving, printing)

@@ -6,13 +6,14 @@ import (
 	"golang.org/x/term"
 
 	"docker-credential-cgr/cli/command"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/kubernetes"
 	"docker-credential-cgr/pulltoken"
 )
 
 // printToken prints a new pull token in the format of --output.
-func printToken(a *command.App, t pulltoken.Credential, group iam.Group, repositories []pulltoken.Repository) error {
+func printToken(a *command.App, shell hint.Shell, t pulltoken.Credential, group iam.Group, repositories []pulltoken.Repository) error {
 	host := a.Config.Registry.Host
 	if a.Output == "kubernetes" {
 		return PrintSecret(a, kubernetes.Secret{
@@ -28,7 +29,11 @@ func printToken(a *command.App, t pulltoken.Credential, group iam.Group, reposit
 		}
 		return a.Print("%s", t.DockerScript(host))
 	case "env":
-		return a.Print("%s", t.EnvScript(repositories))
+		script, err := t.EnvScript(shell, repositories)
+		if err != nil {
+			return err
+		}
+		return a.Print("%s", script)
 	case "json":
 		return a.PrintJSON(struct {
 			IdentityID   string                 `json:"identity_id"`

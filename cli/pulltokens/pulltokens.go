@@ -46,6 +46,7 @@ func NewAuth(a *command.App) *cobra.Command {
 
 func newCreate(a *command.App) *cobra.Command {
 	var f issue.Flags
+	var shell string
 	c := command.Formats(&cobra.Command{
 		Use:   "create",
 		Short: "Create a pull token",
@@ -60,11 +61,16 @@ registry.pull_token_creator.`,
   docker-credential-cgr pull-token create --repository java,python -o json`,
 		Args: command.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			var err error
+			if f.Shell, err = hint.ParseShell(shell); err != nil {
+				return command.Usagef("--shell: %w", err)
+			}
 			return create(c.Context(), a, &f, c.Flags().Changed("output"))
 		},
 	}, "text", "docker", "env", "json", "kubernetes")
 	flags := c.Flags()
 	f.Add(flags)
+	flags.StringVar(&shell, "shell", "", "`SHELL` that -o env is for: sh, powershell or cmd (default that of this system)")
 	flags.StringVar(&f.Description, "description", "", "description, one line of `TEXT`")
 	flags.StringArrayVar(&f.Repositories, "repository", nil, "`TYPE` of repository that the token can pull from: oci (images, the default), apk, java, python or javascript (comma-separated or repeatable)")
 	flags.StringArrayVar(&f.Repositories, "library-ecosystem", nil, "")

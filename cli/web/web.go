@@ -13,6 +13,7 @@ import (
 
 	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/console"
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/kubernetes"
 	"docker-credential-cgr/pulltoken"
@@ -173,7 +174,11 @@ func (t *pullTokens) Create(ctx context.Context, parent iam.Group, r pulltoken.R
 // newSnippets returns the scripts that use a new pull token, without those for container
 // clients if it is not for images.
 func newSnippets(host string, t pulltoken.Credential, repositories []pulltoken.Repository) ([]console.Snippet, error) {
-	env := console.Snippet{Title: "Environment", Text: t.EnvScript(repositories)}
+	script, err := t.EnvScript(hint.SystemShell(), repositories)
+	if err != nil {
+		return nil, err
+	}
+	env := console.Snippet{Title: "Environment", Text: script}
 	if !slices.Contains(repositories, pulltoken.OCI) {
 		return []console.Snippet{env}, nil
 	}

@@ -142,6 +142,17 @@ func TestWindows(t *testing.T) {
 			t.Errorf("got %v, want no file", err)
 		}
 	})
+	t.Run("PowerShell", func(t *testing.T) {
+		f := fixtureOf(t, "CHAINGUARD_KEYCHAIN=nonsense")
+		const hint = "hint: Remove-Item Env:CHAINGUARD_KEYCHAIN, or correct it"
+		if r := f.run("", "status"); r.code == 0 || !strings.Contains(r.err, hint) {
+			t.Errorf("status: got %v, want %q", r, hint)
+		}
+		f.environ.Set("CHAINGUARD_KEYCHAIN=file")
+		f.signIn()
+		f.succeed("$env:CHAINGUARD_TOKEN = 'eyJ", "", "pull-token", "create", "-o", "env")
+		f.succeed("", "", "logout")
+	})
 	t.Run("images pin", func(t *testing.T) {
 		dir := t.TempDir()
 		f := fixtureOf(t)
