@@ -67,10 +67,11 @@ func (p *parser) expandUnsure(word scan.Span) value {
 	v.text = anyVariable().ReplaceAllStringFunc(p.joined(word), func(variable string) string {
 		arg := p.args[strings.Trim(variable, "${}")]
 		v.defaults = append(v.defaults, arg.defaults...)
+		text := arg.text[:min(len(arg.text), scan.MaxName)] // each FROM may have a long value again
 		if strings.HasPrefix(variable, "${") && !strings.HasSuffix(variable, "}") {
-			return "${" + arg.text // with an operator behind it, which may change it
+			return "${" + text // with an operator behind it, which may change it
 		}
-		return arg.text
+		return text
 	})
 	v.text = strings.NewReplacer(`"`, "", "'", "", string(rune(p.escape)), "").Replace(v.text)
 	v.text = v.text[:min(len(v.text), scan.MaxName)]
