@@ -441,7 +441,7 @@ func TestConsoleMayNotList(t *testing.T) {
 	p.platform.Change(func(b *fakeplatform.Behavior) { b.Faults = nil })
 	p.platform.SetRoles(fakeplatform.Ada, "registry.pull", "registry.pull_token_creator")
 	tab.do(chromedp.Reload())
-	tab.until(`document.querySelector('#problem')?.textContent.includes('requires the role viewer')`)
+	tab.until(`document.querySelector('#problem')?.textContent.includes('which the role viewer has')`)
 	if status := read(tab, chromedp.Evaluate[string]("document.querySelector('#status').textContent")); status != "" {
 		t.Errorf("the page says %q to somebody who may not list pull tokens", status)
 	}
