@@ -58,6 +58,12 @@ func CheckNames(name, namespace string) error {
 
 // check checks s. Its error has nothing of the password.
 func (s Secret) check() error {
+	if !isText(s.Registry) {
+		return fmt.Errorf("%q is not the host of a registry", platform.Printable(s.Registry))
+	}
+	if year := s.Expires.UTC().Year(); year < 0 || year > 9999 { // RFC 3339, section 1
+		return fmt.Errorf("the credential for %s expires in the year %d", s.Registry, year)
+	}
 	// A colon ends the user name in Basic authentication (RFC 7617, section 2).
 	if s.Username == "" || s.Password == "" || strings.Contains(s.Username, ":") || !isText(s.Username) || !isText(s.Password) {
 		return fmt.Errorf("the credential for %s cannot be in a secret: its user name or password is empty, "+
