@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,8 +59,7 @@ func isSecret(entry, secret string) bool {
 // system's. It runs in the child process.
 func Open(target string) error {
 	u, err := url.Parse(target)
-	isRedirect := err == nil && u.Scheme == "file" && path.Base(u.Path) == redirectName
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" && !isRedirect {
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" && !isRedirectFile(target) {
 		return errors.New("only http and https addresses are opened")
 	}
 	list := os.Getenv("BROWSER")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"html"
+	"io/fs"
 	"net/url"
 	"os"
 	"os/exec"
@@ -116,4 +117,26 @@ func fileURL(path string) string {
 		path = "/" + path // in front of the drive (RFC 8089, appendix E.2)
 	}
 	return (&url.URL{Scheme: "file", Path: path}).String()
+}
+
+// isRedirectFile reports whether an address is that of a file written by
+// writeRedirectFile. No other file is opened.
+func isRedirectFile(target string) bool {
+	u, err := url.Parse(target)
+	if err != nil || u.Scheme != "file" || u.Path == "" {
+		return false
+	}
+	path := u.Path
+	if runtime.GOOS == "windows" {
+		path = path[1:]
+	}
+	path = filepath.FromSlash(path)
+	folder := filepath.Dir(path)
+	if !filepath.IsAbs(path) || fileURL(filepath.Clean(path)) != target || filepath.Base(path) != redirectName {
+		return false
+	}
+	if named, err := filepath.Match(redirectFolder, filepath.Base(folder)); err != nil || !named {
+		return false
+	}
+	return isOwn(folder, fs.ModeDir|0o700) && isOwn(path, 0o600)
 }

@@ -132,3 +132,105 @@ func TestRedirectBase(t *testing.T) {
 		})
 	}
 }
+
+// Of all files, only one that was written to send a browser on is opened.
+func TestIsRedirect(t *testing.T) {
+	base := t.TempDir()
+	path, err := writeRedirectFile(base, targetWithKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !isRedirectFile(fileURL(path)) {
+		t.Fatalf("got %s refused, want what was just written", fileURL(path))
+	}
+	folder := filepath.Dir(path)
+	write := func(path string) string {
+		t.Helper()
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	plain := filepath.Join(base, "plain")
+	if err := os.Mkdir(plain, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, target := range map[string]string{
+		"another file":        fileURL(write(filepath.Join(folder, "other.html"))),
+		"another folder":      fileURL(write(filepath.Join(plain, redirectName))),
+		"the folder":          fileURL(folder),
+		"no file":             fileURL(filepath.Join(base, "docker-credential-cgr-1", redirectName)),
+		"a system's file":     "file:///etc/passwd",
+		"a path":              path,
+		"a host":              strings.Replace(fileURL(path), "file://", "file://host", 1),
+		"a query":             fileURL(path) + "?x",
+		"a fragment":          fileURL(path) + "#x",
+		"a way there":         strings.Replace(fileURL(path), "/"+redirectName, "/../"+filepath.Base(folder)+"/"+redirectName, 1),
+		"a folder at the end": fileURL(path) + "/",
+		"another spelling":    strings.Replace(fileURL(path), redirectName, "%6fpen.html", 1),
+		"a relative path":     "file:" + redirectName,
+		"another scheme":      strings.Replace(fileURL(path), "file:", "ftp:", 1),
+		"nothing":             "file:",
+		"no path":             "file://",
+	} {
+		t.Run("I18 "+name, func(t *testing.T) {
+			if isRedirectFile(target) {
+				t.Errorf("got %s taken, want it refused", target)
+			}
+		})
+	}
+}
+
+// What others could have written or read is not opened either.
+func TestIsRedirectOwn(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("modes do not say there who can read")
+	}
+	for name, change := range map[string]func(t *testing.T, path string) error{
+		"a file that others read":   func(_ *testing.T, path string) error { return os.Chmod(path, 0o644) },
+		"a folder that others read": func(t *testing.T, path string) error { return os.Chmod(filepath.Dir(path), 0o755) },
+		"a link": func(_ *testing.T, path string) error {
+			if err := os.Rename(path, path+".old"); err != nil {
+				return err
+			}
+			return os.Symlink(path+".old", path)
+		},
+		"a folder": func(_ *testing.T, path string) error {
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+			return os.Mkdir(path, 0o600)
+		},
+		"another user's": func(t *testing.T, path string) error {
+			if os.Geteuid() != 0 {
+				t.Skip("only root can give a file away")
+			}
+			return os.Chown(path, 12345, -1)
+		},
+	} {
+		t.Run("I18 "+name, func(t *testing.T) {
+			path, err := writeRedirectFile(t.TempDir(), targetWithKey)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := change(t, path); err != nil {
+				t.Fatal(err)
+			}
+			if isRedirectFile(fileURL(path)) {
+				t.Error("got it taken, want it refused")
+			}
+		})
+	}
+}
+
+// FuzzIsRedirect has anything opened: none of it is a file of ours.
+func FuzzIsRedirect(f *testing.F) {
+	for _, seed := range []string{"file:///etc/passwd", "file:", "file:///a/docker-credential-cgr-1/open.html", "file://host/x", "file:///%00", "file:///C:/x", "http://localhost/"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, target string) {
+		if isRedirectFile(target) {
+			t.Errorf("got %q taken, want it refused", target)
+		}
+	})
+}
