@@ -54,7 +54,7 @@ func newChecker(t *testing.T) *Checker {
 	return p
 }
 
-// session returns a session that nobody has signed in to.
+// session returns a session without a sign-in.
 func session(t *testing.T, p *Checker, kind keychain.Kind) *token.Session {
 	t.Helper()
 	k, err := keychain.Open(kind, name, 100*time.Millisecond)

@@ -135,6 +135,7 @@ func (f *matchFlags) keys() (string, error) {
 // readFile reads a small file, or stdin if that is not nil and the path is "-". Its error
 // does not contain the path, which may be a key instead.
 func readFile(path string, stdin *os.File) ([]byte, error) {
+	const limit = 1 << 20 // bytes, well above the limits of the platform
 	file := stdin
 	if stdin == nil || path != "-" {
 		var err error
@@ -143,7 +144,10 @@ func readFile(path string, stdin *os.File) ([]byte, error) {
 		}
 		defer file.Close()
 	}
-	data, err := io.ReadAll(io.LimitReader(file, 1<<20)) // bytes, well above the limits of both kinds
+	data, err := io.ReadAll(io.LimitReader(file, limit+1))
+	if err == nil && len(data) > limit {
+		err = errors.New("it is longer than 1 MiB")
+	}
 	return data, withoutPath(err)
 }
 

@@ -148,7 +148,7 @@ func (p *fixture) rowOf(c matrixClient, version string) []string {
 	}
 	row := []string{c.name, version}
 
-	// Nobody is signed in, and there is no terminal.
+	// Signed out, without a terminal.
 	public := p.pullCell(c, publicImage)
 	signedOut := p.pullCell(c, privateImage)
 
@@ -223,7 +223,7 @@ func requests(windows, tokens int) string {
 	return strings.Join(parts, ", ")
 }
 
-// tenAtOnce pulls ten times at once, while nobody is signed in.
+// tenAtOnce pulls ten times at once, without a session.
 func (p *fixture) tenAtOnce(c matrixClient) string {
 	p.t.Helper()
 	const times = 10
