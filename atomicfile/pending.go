@@ -26,7 +26,7 @@ type Pending struct {
 // file has to contain old, and stays as it is until Commit.
 //
 // Prepare refuses a file that a new one cannot replace without losing something: one with
-// other hard links, or with an owner, a mode or attributes that a new file cannot get. It
+// other hard links, a mount point, or one with an owner, a mode or attributes that a new file cannot get. It
 // also refuses a file of another user, and one that is read-only, also for root.
 func Prepare(path string, old, text []byte) (*Pending, error) {
 	path, err := Follow(path)
@@ -131,7 +131,7 @@ func (p *Pending) put() error {
 		}
 		return changed(p.path, lookErr)
 	}
-	if errors.Is(err, syscall.EBUSY) {
+	if errors.Is(err, syscall.EBUSY) { // a mount point that isMounted cannot see
 		return mounted(p.path)
 	}
 	if err != nil {
@@ -191,9 +191,12 @@ func Follow(path string) (string, error) {
 
 // checkReplaceable returns why another file cannot take the place of the one at path.
 func checkReplaceable(path string, info fs.FileInfo) error {
-	if hasOtherLinks(info) {
+	switch {
+	case hasOtherLinks(info):
 		return hint.With(fmt.Errorf("%s cannot be replaced: it has other hard links, which that would break", path),
 			hint.Text("cp -p %s %s.copy && mv %s.copy %s", path, path, path, path))
+	case isMounted(path):
+		return mounted(path)
 	}
 	return checkOwner(path, info)
 }

@@ -156,6 +156,16 @@ func TestPendingAttributes(t *testing.T) {
 	}
 }
 
+func TestPendingMounted(t *testing.T) {
+	path, inside := newFile(t), newFile(t)
+	mount(t, inside, path, "", syscall.MS_BIND, "")
+	_, err := Prepare(path, []byte(before), []byte(after))
+	wantRefused(t, err, path+" cannot be replaced: it is a mount point", "mount the folder")
+	wantText(t, inside, before)
+	wantAlone(t, path)
+}
+
+// A mount point that Prepare cannot see makes Commit fail.
 func TestCommitMounted(t *testing.T) {
 	path := newFile(t)
 	p := prepare(t, path)
