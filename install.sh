@@ -243,7 +243,7 @@ install_files() {
 		;;
 	*)
 		warn "$dir is not in PATH, so Docker does not find the program there"
-		hint "export PATH=\"$dir:\$PATH\", also in your shell's start-up file"
+		hint "export PATH=\"$dir:\$PATH\""
 		;;
 	esac
 }

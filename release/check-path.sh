@@ -7,7 +7,7 @@ case :$PATH: in
 *:"$dir":*) ;;
 *)
 	echo "warning: $dir is not in PATH, so Docker does not find the program there" >&2
-	echo "hint: export PATH=\"$dir:\$PATH\", also in your shell's start-up file" >&2
+	echo "hint: export PATH=\"$dir:\$PATH\"" >&2
 	;;
 esac
 # Apps that are not started from a terminal have launchd's PATH.
