@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 
@@ -13,6 +14,7 @@ import (
 
 	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/hint"
+	"docker-credential-cgr/kubernetes"
 	"docker-credential-cgr/signin/openurl"
 	"docker-credential-cgr/token"
 )
@@ -44,6 +46,9 @@ func Run(ctx context.Context, p Program) int {
 			return exit(ctx, a, p.describePlugin(a))
 		}
 		p.Args = pluginArgs(p.Args)
+	}
+	if filepath.Base(p.Name) == kubernetes.ProviderName && !slices.Equal(p.Args, []string{"--version"}) { // a kubelet runs it
+		p.Args = append([]string{"kubernetes", "provider"}, p.Args...)
 	}
 	if len(p.Args) == 0 {
 		return p.runCommand(ctx)

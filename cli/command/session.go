@@ -46,13 +46,7 @@ func (a *App) Session() (*token.Session, error) {
 		Registry:    cfg.Registry.Host,
 		API:         cfg.API.String(),
 		RegistryURL: cfg.Registry.String(),
-		STS: &platform.STS{
-			Issuer:    cfg.Issuer.String(),
-			Transport: a.Transport(),
-			Now:       Now,
-			Warn:      a.WarnError,
-			Debug:     a.Debug,
-		},
+		STS:         a.STS(),
 	}
 	s.WarnBeforeEnd = a.IsInteractive()
 	if source, found := a.IDToken(); found && a.IsWorkload() {
@@ -60,6 +54,11 @@ func (a *App) Session() (*token.Session, error) {
 		s.IDToken = source.Token
 	}
 	return s, nil
+}
+
+// STS returns the issuer's token service.
+func (a *App) STS() *platform.STS {
+	return &platform.STS{Issuer: a.Config.Issuer.String(), Transport: a.Transport(), Now: Now, Warn: a.WarnError, Debug: a.Debug}
 }
 
 // SignInSession returns a session that lets the user sign in if that is possible here.

@@ -21,8 +21,8 @@ import (
 func New(a *command.App) *cobra.Command {
 	return command.Group(&cobra.Command{
 		Use:   "kubernetes",
-		Short: "Print Kubernetes pull secrets",
-	}, newSecret(a))
+		Short: "Give credentials to Kubernetes",
+	}, newSecret(a), newProvider(a), newProviderConfig(a), newInstallNode(a), newNodeManifest(a))
 }
 
 // secretFlags are the flags of kubernetes secret.

@@ -1,0 +1,270 @@
+package kubernetes
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"docker-credential-cgr/helper"
+	"docker-credential-cgr/hint"
+)
+
+var testProvider = Provider{Registry: "cgr.dev", Audience: "issuer.enforce.dev", Args: []string{"--identity=a b"}}
+
+// newNode returns a node with files.
+func newNode(t *testing.T, files map[string]string) (root string) {
+	t.Helper()
+	root = t.TempDir()
+	for path, text := range files {
+		path = filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+// contents returns the files below root.
+func contents(t *testing.T, root string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		name, _ := filepath.Rel(root, path)
+		files[filepath.ToSlash(name)] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// Installing twice changes nothing the second time, and removing restores what was there.
+func TestInstall(t *testing.T) {
+	const eks = `{"apiVersion":"kubelet.config.k8s.io/v1","kind":"CredentialProviderConfig","providers":[{"name":"ecr-credential-provider","matchImages":["*.dkr.ecr.*.amazonaws.com"],"defaultCacheDuration":"12h","apiVersion":"credentialprovider.kubelet.k8s.io/v1"}]}`
+	for _, test := range []struct {
+		name   string
+		files  map[string]string
+		config string // the file with the configuration
+		bin    string
+		flags  string // the line in the file of flags
+	}{
+		{"k3s", map[string]string{"var/lib/rancher/k3s/x": ""},
+			"var/lib/rancher/credentialprovider/config.yaml", "var/lib/rancher/credentialprovider/bin", ""},
+		{"RKE2", map[string]string{"var/lib/rancher/rke2/x": ""},
+			"var/lib/rancher/credentialprovider/config.yaml", "var/lib/rancher/credentialprovider/bin", ""},
+		{"kubeadm", map[string]string{"etc/kubernetes/kubelet.conf": ""},
+			"etc/kubernetes/credential-provider/config.yaml", "etc/kubernetes/credential-provider/bin",
+			"KUBELET_EXTRA_ARGS=--image-credential-provider-config=/etc/kubernetes/credential-provider/config.yaml --image-credential-provider-bin-dir=/etc/kubernetes/credential-provider/bin\n"},
+		{"kind", map[string]string{"etc/kubernetes/kubelet.conf": "", "etc/default/kubelet": "KUBELET_EXTRA_ARGS=--runtime-cgroups=/system.slice/containerd.service\n"},
+			"etc/kubernetes/credential-provider/config.yaml", "etc/kubernetes/credential-provider/bin",
+			"KUBELET_EXTRA_ARGS=--runtime-cgroups=/system.slice/containerd.service --image-credential-provider-config=/etc/kubernetes/credential-provider/config.yaml --image-credential-provider-bin-dir=/etc/kubernetes/credential-provider/bin\n"},
+		{"a kubelet that runs with another provider", map[string]string{
+			"proc/1/cmdline":   "/sbin/init\x00",
+			"proc/977/cmdline": "/usr/bin/kubelet\x00--image-credential-provider-config\x00/etc/eks/config.json\x00--image-credential-provider-bin-dir=/etc/eks\x00",
+			"etc/eks/config.json": eks, "etc/eks/ecr-credential-provider": "x"},
+			"etc/eks/config.json", "etc/eks", ""},
+		{"a folder of configurations", map[string]string{
+			"proc/977/cmdline": "/usr/bin/kubelet\x00--image-credential-provider-config=/etc/providers\x00--image-credential-provider-bin-dir=/opt/bin\x00",
+			"etc/providers/10-other.yaml": "x"},
+			"etc/providers/cgr-credential-provider.yaml", "opt/bin", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			root := newNode(t, test.files)
+			layout, err := FindLayout(root, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := Node{Root: root, Layout: layout}
+			before := contents(t, root)
+			if _, err := n.Install([]byte("program"), testProvider); err != nil {
+				t.Fatal(err)
+			}
+			installed := contents(t, root)
+			if got := installed[test.bin+"/"+ProviderName]; got != "program" {
+				t.Errorf("got the program %q in %s", got, test.bin)
+			}
+			if got := installed[strings.TrimPrefix(layout.Flags, "/")]; layout.Flags != "" && got != test.flags {
+				t.Errorf("got the flags %q, want %q", got, test.flags)
+			}
+			var config providerConfig
+			if err := yaml.Unmarshal([]byte(installed[test.config]), &config); err != nil {
+				t.Fatal(err)
+			}
+			at := slices.IndexFunc(config.Providers, func(p providerEntry) bool { return p.Name == ProviderName })
+			if at < 0 || !slices.Equal(config.Providers[at].Args, testProvider.Args) || config.Providers[at].MatchImages[0] != "cgr.dev" {
+				t.Errorf("got the configuration %s", installed[test.config])
+			}
+			if strings.HasSuffix(test.config, ".json") && (!strings.HasPrefix(installed[test.config], "{") || len(config.Providers) != 2) {
+				t.Errorf("got %s, want JSON with both providers", installed[test.config])
+			}
+
+			if changed, err := n.Install([]byte("program"), testProvider); err != nil || len(changed) != 0 {
+				t.Errorf("the second time: changed %v, %v; want nothing", changed, err)
+			}
+			if changed, err := n.Install([]byte("newer program"), testProvider); err != nil || len(changed) != 1 {
+				t.Errorf("an update: changed %v, %v; want the program alone", changed, err)
+			}
+			if _, err := n.Uninstall(); err != nil {
+				t.Fatal(err)
+			}
+			after := contents(t, root)
+			if strings.HasSuffix(test.config, ".json") { // the same value, indented
+				if !isSameYAML(t, before[test.config], after[test.config]) {
+					t.Errorf("got %s after the removal", after[test.config])
+				}
+				delete(before, test.config)
+				delete(after, test.config)
+			}
+			for name, text := range before {
+				if after[name] != text {
+					t.Errorf("%s is %q after the removal, was %q", name, after[name], text)
+				}
+			}
+			if len(after) != len(before) {
+				t.Errorf("files after the removal: %v, before: %v", after, before)
+			}
+		})
+	}
+}
+
+func isSameYAML(t *testing.T, a, b string) bool {
+	t.Helper()
+	var x, y yaml.Node
+	if err := yaml.Unmarshal([]byte(a), &x); err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal([]byte(b), &y); err != nil {
+		t.Fatal(err)
+	}
+	return isSame(&x, &y)
+}
+
+// Nothing changes if the node has something that is not understood.
+func TestInstallRefuses(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		files map[string]string
+		want  string
+	}{
+		{"another API", map[string]string{"etc/kubernetes/credential-provider/config.yaml": "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: CredentialProviderConfig\nproviders: []\n"}, "v1beta1"},
+		{"no YAML", map[string]string{"etc/kubernetes/credential-provider/config.yaml": "{"}, "not YAML"},
+		{"an empty file", map[string]string{"etc/kubernetes/credential-provider/config.yaml": ""}, "has kind"},
+		{"other flags", map[string]string{"etc/default/kubelet": `KUBELET_EXTRA_ARGS="--image-credential-provider-config=/etc/x.yaml --image-credential-provider-bin-dir=/opt/x"` + "\n"}, "other paths"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.files["etc/kubernetes/kubelet.conf"] = ""
+			root := newNode(t, test.files)
+			layout, err := FindLayout(root, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := contents(t, root)
+			_, err = Node{Root: root, Layout: layout}.Install([]byte("program"), testProvider)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want an error with %q", err, test.want)
+			}
+			if after := contents(t, root); len(after) != len(before) {
+				t.Errorf("got the files %v, want nothing changed", after)
+			}
+			if test.name == "other flags" {
+				if hints := hint.Of(err); len(hints) != 1 || hints[0].Text != "add --config-file /etc/x.yaml --bin-dir /opt/x" {
+					t.Errorf("got the hints %v", hints)
+				}
+			}
+		})
+	}
+	t.Run("a link out of the node", func(t *testing.T) {
+		root, outside := newNode(t, map[string]string{"etc/kubernetes/kubelet.conf": ""}), t.TempDir()
+		if err := os.Symlink(outside, filepath.Join(root, "etc/kubernetes/credential-provider")); err != nil {
+			t.Skip("cannot make links here: ", err)
+		}
+		layout, err := FindLayout(root, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = (Node{Root: root, Layout: layout}).Install([]byte("program"), testProvider); err == nil {
+			t.Error("got no error")
+		}
+		if files := contents(t, outside); len(files) != 0 {
+			t.Errorf("got %v outside of the node", files)
+		}
+	})
+	t.Run("no kubelet", func(t *testing.T) {
+		if _, err := FindLayout(t.TempDir(), ""); err == nil {
+			t.Error("got no error")
+		}
+	})
+}
+
+func TestFlags(t *testing.T) {
+	l := Layout{Config: "/c", Bin: "/b"}
+	const flags = "--image-credential-provider-config=/c --image-credential-provider-bin-dir=/b"
+	for _, test := range []struct{ before, after string }{
+		{"", "KUBELET_EXTRA_ARGS=" + flags + "\n"},
+		{"# no flags", "# no flags\nKUBELET_EXTRA_ARGS=" + flags + "\n"},
+		{"KUBELET_EXTRA_ARGS=\n", "KUBELET_EXTRA_ARGS=" + flags + "\n"},
+		{"KUBELET_EXTRA_ARGS=\"\"\n", "KUBELET_EXTRA_ARGS=\"" + flags + "\"\n"},
+		{"KUBELET_EXTRA_ARGS=\"--v=2\"\nX=1\n", "KUBELET_EXTRA_ARGS=\"--v=2 " + flags + "\"\nX=1\n"},
+		{"KUBELET_EXTRA_ARGS=--v=2", "KUBELET_EXTRA_ARGS=--v=2 " + flags + "\n"},
+	} {
+		got, err := addFlags(test.before, l)
+		if err != nil || got != test.after {
+			t.Errorf("%q: got %q, %v; want %q", test.before, got, err, test.after)
+		}
+		if again, err := addFlags(got, l); err != nil || again != got {
+			t.Errorf("%q: the second time: got %q, %v", test.before, again, err)
+		}
+		if rest := removeFlags([]byte(got), l); strings.Contains(string(rest), "image-credential-provider") {
+			t.Errorf("%q: got %q after the removal", test.before, rest)
+		}
+	}
+}
+
+func TestProvider(t *testing.T) {
+	if err := (Provider{NeedsAnnotation: true, ServesNode: true}).Check(); err == nil {
+		t.Error("a required annotation for pods without a service account: got no error")
+	}
+	e := Provider{NeedsAnnotation: true}.entry()
+	if !slices.Equal(e.TokenAttributes.RequiredAnnotations, []string{helper.IdentityAnnotation}) || !e.TokenAttributes.RequireServiceAccount || e.TokenAttributes.OptionalAnnotations != nil {
+		t.Errorf("got %+v", e)
+	}
+	if e := (Provider{ServesNode: true}).entry(); e.TokenAttributes.RequireServiceAccount {
+		t.Errorf("got %+v, want no service account required", e)
+	}
+}
+
+func FuzzEditConfig(f *testing.F) {
+	f.Add([]byte("apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders:\n  - name: a # comment\n  - {name: cgr-credential-provider}\n"))
+	f.Add([]byte(`{"apiVersion":"kubelet.config.k8s.io/v1","kind":"CredentialProviderConfig","providers":[{"name":"a"}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		entry := testProvider.entry()
+		edited, err := editConfig(text, &entry)
+		if err != nil {
+			return
+		}
+		again, err := editConfig(edited, &entry)
+		if err != nil || !bytes.Equal(again, edited) {
+			t.Errorf("not stable: %q, then %q (%v)", edited, again, err)
+		}
+		removed, err := editConfig(edited, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := editConfig(removed, nil); err != nil || !bytes.Equal(again, removed) {
+			t.Errorf("not removed at once: %q, then %q (%v)", removed, again, err)
+		}
+	})
+}
