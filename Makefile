@@ -39,7 +39,7 @@ test: ## Unit tests, fuzz seeds and scripts; needs only Go
 .PHONY: e2e
 e2e: ## Tests with real Docker, Podman, Skopeo, Chromium, Secret Service
 	sh e2e/install.sh
-	cd e2e && $(GO) test $(RACE) $(TESTFLAGS) -count=1 -p 1 -timeout 30m -tags e2e ./clients/ ./faults/
+	cd e2e && $(GO) test $(RACE) $(TESTFLAGS) -count=1 -p 1 -timeout 30m -tags e2e ./clients/ ./faults/ ./kubernetes/
 
 # Outside of the repository.
 CLIENTS ?= $(HOME)/.cache/docker-credential-cgr/clients
@@ -54,6 +54,15 @@ clients: ## Build further clients and write the table in docs/clients.md
 e2e-systems: ## Tests on Windows (Wine), other processors (QEMU) and an empty root folder
 	sh e2e/systems/install.sh
 	cd e2e && $(GO) test $(TESTFLAGS) -count=1 -timeout 20m -tags e2e ./systems/
+
+# Outside of the repository.
+KUBERNETES ?= $(HOME)/.cache/docker-credential-cgr/kubernetes
+
+.PHONY: e2e-kubernetes
+e2e-kubernetes: ## Build a kubelet, an API server and etcd (20 minutes the first time), and test with them
+	sh e2e/install.sh
+	sh e2e/kubernetes/build.sh "$(KUBERNETES)"
+	cd e2e && KUBERNETES="$(KUBERNETES)" $(GO) test $(RACE) $(TESTFLAGS) -count=1 -timeout 20m -tags e2e ./kubernetes/
 
 .PHONY: bench
 bench: ## Measure against the budgets; writes docs/benchmarks.md

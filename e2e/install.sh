@@ -31,6 +31,7 @@ tmux tmux
 ssh openssh-client
 sshd openssh-server
 strace strace
+time time
 ip iproute2
 iptables iptables
 jq jq

@@ -69,6 +69,7 @@ func (p *Platform) verifyStatic(raw string, identity *iamv1.Identity) error {
 	if err != nil {
 		return errors.New("token is not a signed JWT")
 	}
+	audiences := append(jwt.Audience{p.Issuer, p.IssuerHost()}, static.GetAudiences()...)
 	for _, key := range set.Keys {
 		var claims jwt.Claims
 		if token.Claims(key.Key, &claims) != nil {
@@ -78,7 +79,7 @@ func (p *Platform) verifyStatic(raw string, identity *iamv1.Identity) error {
 			return errors.New("token has no expiry")
 		}
 		return claims.ValidateWithLeeway(jwt.Expected{
-			Issuer: static.GetIssuer(), Subject: static.GetSubject(), AnyAudience: jwt.Audience{p.Issuer}, Time: now,
+			Issuer: static.GetIssuer(), Subject: static.GetSubject(), AnyAudience: audiences, Time: now,
 		}, 0)
 	}
 	return errors.New("token was signed with a key that the identity does not have")
