@@ -123,7 +123,7 @@ afterwards; --restart does that.
 The paths are those that the running kubelet was started with; otherwise those of k3s,
 RKE2 or kubeadm, whichever is installed.`,
 		Example: `  sudo docker-credential-cgr kubernetes install-node --restart
-  docker-credential-cgr kubernetes install-node --root ~/.minikube/files --system kubeadm
+  docker-credential-cgr kubernetes install-node --root /mnt/image --system k3s
   sudo docker-credential-cgr kubernetes install-node --remove --restart`,
 		Args: command.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return installNode(c.Context(), a, &f) },
