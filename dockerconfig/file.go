@@ -97,6 +97,16 @@ func (f *File) locate(c content, err error) error {
 	return hint.With(fmt.Errorf("%s:%d:%d: %s", f.Path, line, column, syntax.reason), correctOrRemove(f.Path))
 }
 
+// Parse returns the configuration with this text, which is not in a file: in errors, name
+// stands for its path. It must not be saved.
+func Parse(name string, text []byte) (*File, error) {
+	f := &File{Path: name, old: content{text, len(text) > 0}}
+	return f, f.setNew(f.old)
+}
+
+// Text returns the text with the edits.
+func (f *File) Text() []byte { return f.new.text }
+
 // Exists reports whether there is a file once the edits are saved.
 func (f *File) Exists() bool { return f.new.exists }
 

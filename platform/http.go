@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"docker-credential-cgr/hint"
@@ -30,7 +31,7 @@ const (
 // since some proxies break HTTP/2, and takes proxies from the environment. Like every
 // transport it follows no redirect, so a bearer token is not sent to a host that a
 // response names.
-func NewTransport() http.RoundTripper {
+func NewTransport() *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Transport{
@@ -87,6 +88,7 @@ type Request struct {
 	Accept   string     // media types of the response; "" for JSON
 	Form     url.Values // body for the token service
 	JSON     any        // body for the platform API
+	JSONType string     // content type of JSON; "" for application/json
 	Limit    int64      // for the decoded body of a successful response, in bytes; 0 for 1 MiB
 	// Plain also accepts JSON with the type text/plain, which some handlers send.
 	Plain bool
@@ -99,7 +101,7 @@ func (r Request) body() (text []byte, kind string, err error) {
 		return []byte(r.Form.Encode()), "application/x-www-form-urlencoded", nil
 	case r.JSON != nil:
 		text, err = json.Marshal(r.JSON)
-		return text, "application/json", err
+		return text, cmp.Or(r.JSONType, "application/json"), err
 	}
 	return nil, "", nil
 }
@@ -149,6 +151,16 @@ type Response struct {
 	Body   []byte    // decoded
 	Cut    bool      // Body is cut off at the limit
 	Date   time.Time // the server's clock, or the zero time
+}
+
+// RetryAfter returns how long the server asks clients to wait (RFC 9110, section 10.2.3). It
+// returns 0 if the response does not say, or not in seconds.
+func (r Response) RetryAfter() time.Duration {
+	seconds, err := strconv.ParseUint(r.Header.Get("Retry-After"), 10, 32)
+	if err != nil && !errors.Is(err, strconv.ErrRange) { // then seconds is the maximum
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
 }
 
 // Do sends a request once and reads the response, whatever its status. It does not follow

@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,9 @@ var (
 	RegistryEndpoint = Endpoint{statuses: []int{
 		http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
 	}}
+	// KubernetesEndpoint is the API server of a cluster, which limits the rate of requests,
+	// and fails for a moment when it or its storage restarts.
+	KubernetesEndpoint = Endpoint{statuses: []int{http.StatusTooManyRequests}, serverErrors: true}
 	// PollEndpoint only reads: a CI system's ID token, or the state of a sign-in. So every
 	// error of the server is worth another request.
 	PollEndpoint = Endpoint{statuses: []int{http.StatusTooManyRequests}, serverErrors: true}
@@ -52,7 +56,8 @@ func (e Endpoint) IsTemporaryStatus(status int) bool {
 	return slices.Contains(e.statuses, status) || e.serverErrors && status >= 500
 }
 
-// maxUnreachable is how often a request is sent that gets no response.
+// maxUnreachable is how often a request is sent that gets no response, unless Retry says
+// otherwise.
 const maxUnreachable = 3
 
 // Retry sends a request again after temporary errors.
@@ -63,7 +68,9 @@ type Retry struct {
 	// Timeout is, if Tries is 0, the time after which no further try starts. A server can
 	// ask for a longer pause: an error with a method RetryDelay.
 	Timeout time.Duration
-	Debug   func(format string, args ...any) // may be nil
+	// Unreachable is how often a request is sent that gets no response; 0 for three times.
+	Unreachable int
+	Debug       func(format string, args ...any) // may be nil
 }
 
 // Do calls send until it succeeds, fails for good, or has failed too often. It returns
@@ -87,7 +94,7 @@ func (r Retry) Do(ctx context.Context, send func() error) error {
 			wait = delayed.RetryDelay()
 		}
 		switch {
-		case ctx.Err() != nil, !r.Endpoint.IsTemporary(err), unreachable == maxUnreachable:
+		case ctx.Err() != nil, !r.Endpoint.IsTemporary(err), unreachable == cmp.Or(r.Unreachable, maxUnreachable):
 			return err
 		case r.Tries > 0 && try == r.Tries:
 			return err

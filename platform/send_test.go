@@ -17,6 +17,7 @@ func TestSentRequest(t *testing.T) {
 		{"form", "POST", "application/x-www-form-urlencoded", "aud=a&aud=b%2Fc", Request{Bearer: bearer, Form: url.Values{"aud": {"a", "b/c"}}}},
 		{"empty form", "POST", "application/x-www-form-urlencoded", "", Request{Bearer: bearer, Form: url.Values{}}},
 		{"JSON", "POST", "application/json", `{"name":"x"}`, Request{Bearer: bearer, JSON: map[string]string{"name": "x"}}},
+		{"JSON of another type", "PATCH", "application/merge-patch+json", `{"name":"x"}`, Request{Bearer: bearer, JSON: map[string]string{"name": "x"}, JSONType: "application/merge-patch+json"}},
 		{"JSON to replace", "PUT", "application/json", `[]`, Request{Bearer: bearer, JSON: []int{}}},
 		{"nothing", "GET", "", "", Request{Bearer: bearer}},
 		{"removal", "DELETE", "", "", Request{Bearer: bearer}},

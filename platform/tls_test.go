@@ -64,7 +64,7 @@ func asksOverTLS(t *testing.T, url string, trusted ...*x509.Certificate) error {
 	for _, c := range trusted {
 		roots.AddCert(c)
 	}
-	client.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
+	client.TLSClientConfig = &tls.Config{RootCAs: roots}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	_, err := Send(ctx, client, refresh(url), &struct{}{})

@@ -61,7 +61,14 @@ func (s *Session) exchange(ctx context.Context, request platform.TokenRequest, t
 		return nil, fmt.Errorf("cannot get an ID token to assume the identity %s: %w", s.Identity, err)
 	}
 	request.Identity = s.Identity
-	token, err := s.STS.Exchange(ctx, idToken, request, tries)
+	return Exchange(ctx, s.STS, idToken, request, tries)
+}
+
+// Exchange exchanges an ID token of this machine for the access token of a request. If that
+// names no identity and the ID token matches none, or several, the error is a
+// *NotSignedInError. Other errors are those of platform.STS, with what an identity compares.
+func Exchange(ctx context.Context, sts *platform.STS, idToken string, request platform.TokenRequest, tries int) (*oauth2.Token, error) {
+	token, err := sts.Exchange(ctx, idToken, request, tries)
 	if err == nil {
 		return token, nil
 	}
@@ -73,8 +80,8 @@ func (s *Session) exchange(ctx context.Context, request platform.TokenRequest, t
 	}
 	var answer *platform.ResponseError
 	switch {
-	case s.Identity != "":
-		return nil, fmt.Errorf("cannot assume the identity %s: %w%s", s.Identity, err, claims)
+	case request.Identity != "":
+		return nil, fmt.Errorf("cannot assume the identity %s: %w%s", request.Identity, err, claims)
 	case errors.As(err, &answer) && answer.Status < 500:
 		return nil, &NotSignedInError{hint.With(
 			fmt.Errorf("the platform assigned no identity to this job's ID token (none matches, or several do): %w%s", answer, claims),

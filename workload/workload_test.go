@@ -41,9 +41,9 @@ func TestOrder(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
 	defer server.Close()
 	h := bare(t)
-	h.place(t, kubernetesToken, jwt)
+	h.place(t, KubernetesToken, jwt)
 	h.place(t, "federated", jwt)
-	mounted := filepath.Join(h.Root, kubernetesToken)
+	mounted := filepath.Join(h.Root, KubernetesToken)
 	federated := filepath.Join(h.Root, "federated")
 	env := variables{
 		"ACTIONS_ID_TOKEN_REQUEST_URL": server.URL, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "bearer",
@@ -166,7 +166,7 @@ func TestHint(t *testing.T) {
 		{"BITBUCKET_BUILD_NUMBER", "oidc: true"},
 		{"BUILDKITE", "buildkite-agent is not in PATH"},
 		{"JENKINS_URL", "--identity-token-env NAME"},
-		{"KUBERNETES_SERVICE_HOST", kubernetesToken},
+		{"KUBERNETES_SERVICE_HOST", KubernetesToken},
 	} {
 		t.Run(test.variable, func(t *testing.T) {
 			h := bare(t)
