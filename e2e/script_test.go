@@ -49,6 +49,7 @@ type platformKey struct{}
 //	await FILE PATTERN        waits until a line of FILE matches
 //	sign-in FILE              waits for a headless address in FILE and signs in there
 //	pull-token LIFE           creates a pull token (expired if LIFE is negative): $PULL_ID, $PULL_TOKEN
+//	cluster COMMAND [NS]      is the API server of a cluster: see beCluster
 //	envsubst FILE...          replaces ${NAME} in files with the variable's value
 //
 // The condition [root] is true if the tests run as root.
@@ -115,6 +116,7 @@ func TestScripts(t *testing.T) {
 			"sign-in":      signIn,
 			"envsubst":     substitute,
 			"pull-token":   makePullToken,
+			"cluster":      beCluster,
 		},
 	})
 }

@@ -78,15 +78,20 @@ func isText(text string) bool {
 
 // Data returns the Docker config for s in base64.
 func (s Secret) Data() (string, error) {
+	config, err := s.config()
+	return base64.StdEncoding.EncodeToString(config), err
+}
+
+// config returns the Docker config for s.
+func (s Secret) config() ([]byte, error) {
 	if err := s.check(); err != nil {
-		return "", err
+		return nil, err
 	}
 	type auth struct {
 		Auth string `json:"auth"`
 	}
 	pair := base64.StdEncoding.EncodeToString([]byte(s.Username + ":" + s.Password))
-	config, err := json.Marshal(map[string]map[string]auth{"auths": {s.Registry: {pair}}})
-	return base64.StdEncoding.EncodeToString(config), err
+	return json.Marshal(map[string]map[string]auth{"auths": {s.Registry: {pair}}})
 }
 
 // annotations returns names and values, in order.
@@ -125,27 +130,38 @@ func (s Secret) YAML() ([]byte, error) {
 
 // JSON returns what YAML does, as indented JSON.
 func (s Secret) JSON() ([]byte, error) {
-	data, err := s.Data()
+	config, err := s.config()
 	if err != nil {
 		return nil, err
-	}
-	type metadata struct {
-		Name        string            `json:"name"`
-		Namespace   string            `json:"namespace,omitempty"`
-		Annotations map[string]string `json:"annotations"`
 	}
 	annotations := map[string]string{}
 	for _, pair := range s.annotations() {
 		annotations[pair[0]] = pair[1]
 	}
-	text, err := json.MarshalIndent(struct {
-		APIVersion string            `json:"apiVersion"`
-		Kind       string            `json:"kind"`
-		Metadata   metadata          `json:"metadata"`
-		Type       string            `json:"type"`
-		Data       map[string]string `json:"data"`
-	}{"v1", "Secret", metadata{s.Name, s.Namespace, annotations}, kind, map[string]string{key: data}}, "", "  ")
+	text, err := json.MarshalIndent(newSecretObject(metadata{Name: s.Name, Namespace: s.Namespace, Annotations: annotations}, config), "", "  ")
 	return append(text, '\n'), err
+}
+
+// secretObject is a Secret in the Kubernetes API (core/v1).
+type secretObject struct {
+	APIVersion string            `json:"apiVersion"`
+	Kind       string            `json:"kind"`
+	Metadata   metadata          `json:"metadata"`
+	Type       string            `json:"type"`
+	Data       map[string][]byte `json:"data"` // in JSON in base64
+}
+
+// metadata is what is needed of an ObjectMeta (meta/v1).
+type metadata struct {
+	Name            string            `json:"name,omitempty"`
+	Namespace       string            `json:"namespace,omitempty"`
+	ResourceVersion string            `json:"resourceVersion,omitempty"`
+	Annotations     map[string]string `json:"annotations,omitempty"`
+}
+
+// newSecretObject returns a secret with a Docker config.
+func newSecretObject(m metadata, config []byte) secretObject {
+	return secretObject{APIVersion: "v1", Kind: "Secret", Metadata: m, Type: kind, Data: map[string][]byte{key: config}}
 }
 
 // scalar returns UTF-8 text as a double-quoted YAML scalar in ASCII. Go's escapes mean the

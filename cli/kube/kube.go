@@ -22,7 +22,7 @@ func New(a *command.App) *cobra.Command {
 	return command.Group(&cobra.Command{
 		Use:   "kubernetes",
 		Short: "Give credentials to Kubernetes",
-	}, newSecret(a), newProvider(a), newProviderConfig(a), newInstallNode(a), newNodeManifest(a))
+	}, newSecret(a), newProvider(a), newProviderConfig(a), newInstallNode(a), newNodeManifest(a), newRefreshSecret(a), newRefreshManifest(a))
 }
 
 // secretFlags are the flags of kubernetes secret.
