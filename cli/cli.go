@@ -14,7 +14,7 @@ import (
 
 	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/hint"
-	"docker-credential-cgr/kubernetes"
+	"docker-credential-cgr/kubernetes/node"
 	"docker-credential-cgr/signin/openurl"
 	"docker-credential-cgr/token"
 )
@@ -47,7 +47,7 @@ func Run(ctx context.Context, p Program) int {
 		}
 		p.Args = pluginArgs(p.Args)
 	}
-	if filepath.Base(p.Name) == kubernetes.ProviderName && !slices.Equal(p.Args, []string{"--version"}) { // a kubelet runs it
+	if filepath.Base(p.Name) == node.ProviderName && !slices.Equal(p.Args, []string{"--version"}) { // a kubelet runs it
 		p.Args = append([]string{"kubernetes", "provider"}, p.Args...)
 	}
 	if len(p.Args) == 0 {

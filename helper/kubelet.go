@@ -178,21 +178,16 @@ func (k *Kubelet) nodeCredential(ctx context.Context) (token.Credential, error) 
 // exchange exchanges an ID token for an access token for the registry. name is what errors
 // call the ID token.
 func (k *Kubelet) exchange(ctx context.Context, name, idToken, identity string) (token.Credential, error) {
+	// With the timeout of each request and the time for the input, these end in time.
+	const tries = 3
 	request := platform.TokenRequest{Audiences: []string{k.Registry.Host}, Identity: identity}
-	t, err := k.STS.Exchange(ctx, idToken, request, kubeletTries)
-	if err == nil {
-		return token.Credential{Username: token.Username, Secret: t.AccessToken, Expires: t.Expiry}, nil
+	t, err := token.Exchange(ctx, k.STS, idToken, request, tries)
+	var noIdentity *token.NotSignedInError
+	if errors.As(err, &noIdentity) { // its hint is for a job
+		err = hint.With(errors.New(noIdentity.Err.Error()), hint.Text("annotate the service account with %s, or set --identity or --node-identity", IdentityAnnotation))
 	}
-	target := "the identity " + identity
-	if identity == "" {
-		target = "the one identity that matches it"
+	if err != nil {
+		return token.Credential{}, fmt.Errorf("cannot exchange %s: %w", name, err)
 	}
-	if claims := platform.DescribeIDToken(idToken); claims != "" {
-		err = fmt.Errorf("%w; %s", err, claims)
-	}
-	return token.Credential{}, fmt.Errorf("cannot exchange %s for %s: %w", name, target, err)
+	return token.Credential{Username: token.Username, Secret: t.AccessToken, Expires: t.Expiry}, nil
 }
-
-// kubeletTries is how often a token is requested: with the timeout of each request and the
-// time for reading the input, this ends within kubeletTimeout.
-const kubeletTries = 3

@@ -83,9 +83,9 @@ func CheckTargets(name string, namespaces, accounts []string, selector string) e
 
 // YAML returns the manifest for kubectl apply -f. It begins with comments: how to create the
 // identity for the job's service account.
-func (m Manifest) YAML() (string, error) {
+func (m Manifest) YAML() ([]byte, error) {
 	if err := m.Check(); err != nil {
-		return "", err
+		return nil, err
 	}
 	var documents []string
 	namespace := m.JobNamespace
@@ -106,7 +106,7 @@ func (m Manifest) YAML() (string, error) {
 		documents = append(documents, strings.ReplaceAll(cronJobYAML, "{pod}", indent(podYAML, "        ")))
 	}
 	text := commentYAML + strings.Join(documents, "---\n")
-	return strings.NewReplacer(
+	return []byte(strings.NewReplacer(
 		"{rules}", m.rules(), "{args}", m.args(), "{env}", m.env(),
 		"{name}", scalar(m.jobName()),
 		"{cluster-role}", scalar(namespace+":"+m.jobName()),
@@ -115,7 +115,7 @@ func (m Manifest) YAML() (string, error) {
 		"{image}", scalar(m.Image),
 		"{audience}", scalar(m.Issuer),
 		"{create}", m.createIdentity(namespace),
-	).Replace(text), nil
+	).Replace(text)), nil
 }
 
 // createIdentity returns the command that creates the identity for the service account.

@@ -64,10 +64,11 @@ func TestManifest(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			m := validManifest()
 			test.change(&m)
-			text, err := m.YAML()
+			yaml, err := m.YAML()
 			if err != nil {
 				t.Fatal(err)
 			}
+			text := string(yaml)
 			if got := strings.Join(kinds(t, text), " "); got != test.kinds {
 				t.Errorf("got %s, want %s", got, test.kinds)
 			}
@@ -105,7 +106,7 @@ func TestManifestRefused(t *testing.T) {
 			m := validManifest()
 			change(&m)
 			text, err := m.YAML()
-			if err == nil || text != "" || strings.ContainsAny(err.Error(), "\n\x1b") {
+			if err == nil || text != nil || strings.ContainsAny(err.Error(), "\n\x1b") {
 				t.Errorf("got %q, %v, want a printable error", text, err)
 			}
 		})
@@ -132,7 +133,7 @@ func FuzzManifest(f *testing.F) {
 			}
 			return
 		}
-		if got := kinds(t, text); !slices.Contains(got, "Role") || len(got) != 5 {
+		if got := kinds(t, string(text)); !slices.Contains(got, "Role") || len(got) != 5 {
 			t.Errorf("got %q, want five objects", got)
 		}
 	})

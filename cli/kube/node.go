@@ -14,6 +14,7 @@ import (
 	"docker-credential-cgr/helper"
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/kubernetes"
+	"docker-credential-cgr/kubernetes/node"
 )
 
 // nodeFlags are the flags of the commands that configure the kubelet.
@@ -29,11 +30,11 @@ func (f *nodeFlags) addTo(c *cobra.Command) {
 }
 
 // provider returns how the kubelet runs the program.
-func (f *nodeFlags) provider(a *command.App) (kubernetes.Provider, error) {
+func (f *nodeFlags) provider(a *command.App) (node.Provider, error) {
 	if err := f.check(); err != nil {
-		return kubernetes.Provider{}, err
+		return node.Provider{}, err
 	}
-	p := kubernetes.Provider{
+	p := node.Provider{
 		Registry: a.Config.Registry.Host, Audience: a.Config.Issuer.Host, Args: f.args(&a.Config),
 		NeedsAnnotation: f.requireAnnotation, ServesNode: f.servesNode(),
 	}
@@ -88,7 +89,7 @@ func printYAML(a *command.App, text func() ([]byte, error)) error {
 }
 
 // printSteps prints what to do with the configuration.
-func printSteps(a *command.App, p kubernetes.Provider) {
+func printSteps(a *command.App, p node.Provider) {
 	steps := fmt.Sprintf(`Next:
 1. On each node, put this program into the folder of --image-credential-provider-bin-dir, under the name %s,
    and this configuration into the file of --image-credential-provider-config. Restart the kubelet.
@@ -99,7 +100,7 @@ func printSteps(a *command.App, p kubernetes.Provider) {
      --subject=system:serviceaccount:NAMESPACE:SERVICE_ACCOUNT
    If the internet cannot reach the cluster, add --issuer-keys="$(kubectl get --raw /openid/v1/jwks)".
 4. kubectl annotate serviceaccount --namespace NAMESPACE SERVICE_ACCOUNT %s=IDENTITY_ID`,
-		kubernetes.ProviderName, command.Name, command.Name, command.Name, helper.IdentityAnnotation)
+		node.ProviderName, command.Name, command.Name, command.Name, helper.IdentityAnnotation)
 	fmt.Fprintln(a.Stderr, steps)
 }
 
@@ -140,8 +141,8 @@ RKE2 or kubeadm, whichever is installed.`,
 }
 
 // node returns the node to change.
-func (f *installFlags) node() (kubernetes.Node, error) {
-	n := kubernetes.Node{Root: f.root}
+func (f *installFlags) node() (node.Node, error) {
+	n := node.Node{Root: f.root}
 	if (f.configFile == "") != (f.binDir == "") {
 		return n, command.Usagef("--config-file and --bin-dir need each other")
 	}
@@ -152,19 +153,19 @@ func (f *installFlags) node() (kubernetes.Node, error) {
 		if !strings.HasPrefix(f.configFile, "/") || !strings.HasPrefix(f.binDir, "/") {
 			return n, command.Usagef("--config-file and --bin-dir must be absolute paths on the node")
 		}
-		n.Layout = kubernetes.Layout{System: "kubelet", Config: f.configFile, Bin: f.binDir, Units: []string{"kubelet"}}
+		n.Layout = node.Layout{System: "kubelet", Config: f.configFile, Bin: f.binDir, Units: []string{"kubelet"}}
 		return n, nil
 	}
 	if f.system != "" && !isSystem(f.system) {
 		return n, command.Usagef("--system %s: use kubeadm, k3s or rke2", command.Quoted(f.system))
 	}
 	var err error
-	n.Layout, err = kubernetes.FindLayout(f.root, f.system)
+	n.Layout, err = node.FindLayout(f.root, f.system)
 	return n, err
 }
 
 func isSystem(name string) bool {
-	for _, layout := range kubernetes.Layouts() {
+	for _, layout := range node.Layouts() {
 		if layout.System == name {
 			return true
 		}
@@ -213,7 +214,7 @@ func installNode(ctx context.Context, a *command.App, f *installFlags) error {
 }
 
 // install copies this program to the node.
-func install(n kubernetes.Node, p kubernetes.Provider) ([]string, error) {
+func install(n node.Node, p node.Provider) ([]string, error) {
 	path, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -227,7 +228,7 @@ func install(n kubernetes.Node, p kubernetes.Provider) ([]string, error) {
 
 func newNodeManifest(a *command.App) *cobra.Command {
 	var f nodeFlags
-	m := kubernetes.NodeManifest{Namespace: "kube-system", PauseImage: "registry.k8s.io/pause:3.10"}
+	m := node.Manifest{Namespace: "kube-system", PauseImage: "registry.k8s.io/pause:3.10"}
 	c := command.Formats(&cobra.Command{
 		Use:   "node-manifest --image IMAGE",
 		Short: "Print a DaemonSet that installs the program on all nodes",
@@ -244,7 +245,7 @@ not need the credentials that the program provides.`,
 			if m.Image == "" {
 				return command.Usagef("--image is missing: the image of this program in your registry")
 			}
-			if err := kubernetes.CheckNames(kubernetes.ProviderName, m.Namespace); err != nil {
+			if err := kubernetes.CheckNames(node.ProviderName, m.Namespace); err != nil {
 				return command.Usagef("%w", err)
 			}
 			m.Args = p.Args

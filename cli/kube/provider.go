@@ -15,7 +15,7 @@ import (
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/helper"
 	"docker-credential-cgr/hint"
-	"docker-credential-cgr/kubernetes"
+	"docker-credential-cgr/kubernetes/node"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token"
 	"docker-credential-cgr/workload"
@@ -95,7 +95,7 @@ func newProvider(a *command.App) *cobra.Command {
 		Use:   "provider",
 		Short: "Answer a kubelet that pulls an image",
 		Long: `Answer a kubelet that pulls an image: read a CredentialProviderRequest from standard input
-and print a CredentialProviderResponse. The kubelet runs it by the name ` + kubernetes.ProviderName + `.
+and print a CredentialProviderResponse. The kubelet runs it by the name ` + node.ProviderName + `.
 
 The pod's service account token is exchanged for an access token for the registry, which
 is valid for about an hour. Nothing is stored. The identity is the one that the service

@@ -86,7 +86,7 @@ that it needs.`,
 }
 
 func refreshSecret(ctx context.Context, a *command.App, name, dir string, f *targetFlags) error {
-	sts := &platform.STS{Issuer: a.Config.Issuer.String(), Transport: a.Transport(), Now: command.Now, Warn: a.WarnError, Debug: a.Debug}
+	sts := a.STS()
 	r := &kubernetes.Refresher{
 		Open: func() (*kubernetes.API, error) {
 			api, err := kubernetes.OpenAPI(os.Getenv, dir)
@@ -187,7 +187,7 @@ func printResults(a *command.App, name string, f *targetFlags, results []kuberne
 func newRefreshManifest(a *command.App) *cobra.Command {
 	var f targetFlags
 	var m kubernetes.Manifest
-	c := &cobra.Command{
+	c := command.Formats(&cobra.Command{
 		Use:   "refresh-manifest NAME",
 		Short: "Print the job that keeps image pull secrets fresh",
 		Long: `Print a CronJob that runs kubernetes refresh-secret NAME, its service account with the
@@ -210,7 +210,7 @@ is a Deployment. Registry tokens are valid for an hour: a schedule must run well
 			}
 			return printManifest(a, m, f)
 		},
-	}
+	}, "yaml", "json")
 	f.add(c.Flags())
 	c.Flags().StringVar(&m.Image, "image", "", "`IMAGE` of the job, with docker-credential-cgr in PATH")
 	c.Flags().StringVar(&m.Schedule, "schedule", "*/20 * * * *", "`SCHEDULE` of the CronJob")
@@ -229,9 +229,8 @@ func printManifest(a *command.App, m kubernetes.Manifest, f targetFlags) error {
 			m.Env = append(m.Env, kubernetes.EnvVar{Name: config.Variable(setting.Property), Value: setting.Value})
 		}
 	}
-	text, err := m.YAML()
-	if err != nil {
+	if err := m.Check(); err != nil {
 		return command.Usagef("%w", err)
 	}
-	return a.Print("%s", text)
+	return printYAML(a, m.YAML)
 }

@@ -11,7 +11,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -20,6 +19,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -44,6 +44,8 @@ type cluster struct {
 	url      string
 	ca       string // file with the API server's certificate
 	client   *http.Client
+	apiArgs  []string // the API server and its arguments
+	stopAPI  func()
 }
 
 // newCluster starts a cluster, or skips the test if its programs are not built.
@@ -80,12 +82,13 @@ func (c *cluster) startAPI() {
 	private := c.write("service-account.key", string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})))
 	tokens := c.write("tokens.csv", adminToken+`,admin,1,"system:masters"`+"\n"+
 		nodeToken+",system:node:"+nodeName+`,2,"system:nodes"`+"\n")
-	c.start("kube-apiserver", filepath.Join(c.programs, "kube-apiserver"),
+	c.apiArgs = []string{filepath.Join(c.programs, "kube-apiserver"),
 		"--etcd-servers", etcdURL, "--bind-address=127.0.0.1", "--secure-port", fmt.Sprint(port), "--cert-dir", c.path("apiserver"),
 		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--token-auth-file", tokens,
 		"--service-account-key-file", private, "--service-account-signing-key-file", private,
-		"--service-account-issuer", clusterIssuer, "--service-account-jwks-uri", clusterIssuer+"/openid/v1/jwks",
-		"--service-cluster-ip-range=10.0.0.0/24", "--allow-privileged", "--v=1")
+		"--service-account-issuer", clusterIssuer, "--service-account-jwks-uri", clusterIssuer + "/openid/v1/jwks",
+		"--service-cluster-ip-range=10.0.0.0/24", "--allow-privileged", "--v=1"}
+	c.stopAPI = c.start("kube-apiserver", c.apiArgs...)
 	c.url = fmt.Sprintf("https://127.0.0.1:%d", port)
 	c.ca = c.path("apiserver/apiserver.crt")
 	testenv.Await(c.t, "the API server has a certificate", func() bool {
@@ -97,17 +100,30 @@ func (c *cluster) startAPI() {
 		c.client = &http.Client{Timeout: testenv.Timeout, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
 		return true
 	})
+	c.awaitAPI()
+}
+
+func (c *cluster) awaitAPI() {
+	c.t.Helper()
 	testenv.Await(c.t, "the API server is ready", func() bool {
 		status, _ := c.request(adminToken, http.MethodGet, "/readyz", nil)
 		return status == http.StatusOK
 	})
 }
 
-// start starts a program until the end of the test. Its log is shown if the test fails.
-func (c *cluster) start(name string, args ...string) (log string) {
+// restartAPI stops the API server and starts it again at the same address.
+func (c *cluster) restartAPI() {
 	c.t.Helper()
-	log = c.path(name + ".log")
-	file, err := os.Create(log)
+	c.stopAPI()
+	c.stopAPI = c.start("kube-apiserver", c.apiArgs...)
+	c.awaitAPI()
+}
+
+// start starts a program until stop is called or the test ends. Its log is shown if the test fails.
+func (c *cluster) start(name string, args ...string) (stop func()) {
+	c.t.Helper()
+	log := c.path(name + ".log")
+	file, err := os.OpenFile(log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -116,20 +132,22 @@ func (c *cluster) start(name string, args ...string) (log string) {
 	cmd.Dir = c.dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin", "HOME=" + c.environ["HOME"]}
 	cmd.Stdout, cmd.Stderr = file, file
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		c.t.Fatal(err)
 	}
-	c.t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		kill := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
 		_ = cmd.Wait() // it was ended
 		kill.Stop()
+	})
+	c.t.Cleanup(func() {
+		stop()
 		if c.t.Failed() {
 			c.t.Logf("%s: %s", name, tail(log))
 		}
 	})
-	return log
+	return stop
 }
 
 func tail(path string) string {
@@ -154,6 +172,11 @@ func freePort(t *testing.T) int {
 // request sends an API request and returns the status and the body. The status is 0 if there is no answer.
 func (c *cluster) request(token, method, path string, body any) (status int, answer []byte) {
 	c.t.Helper()
+	return c.send(token, method, path, "application/json", body)
+}
+
+func (c *cluster) send(token, method, path, contentType string, body any) (status int, answer []byte) {
+	c.t.Helper()
 	var text bytes.Buffer
 	if body != nil {
 		if err := json.NewEncoder(&text).Encode(body); err != nil {
@@ -165,7 +188,7 @@ func (c *cluster) request(token, method, path string, body any) (status int, ans
 		c.t.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
-	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Content-Type", contentType)
 	response, err := c.client.Do(r)
 	if err != nil {
 		return 0, nil
@@ -238,6 +261,9 @@ func (c *cluster) apply(manifest string) {
 	} else {
 		path = "/apis/rbac.authorization.k8s.io/v1/" + strings.ToLower(list.Kind) + "s"
 	}
+	if list.Kind == "Namespace" {
+		path = "/api/v1/namespaces"
+	}
 	c.create(path, json.RawMessage(manifest))
 }
 
@@ -268,14 +294,11 @@ func (c *cluster) isLastSeen(id string) bool {
 	return i.LastSeen != nil
 }
 
-// errMissing is the error for a program that is not installed.
-var errMissing = errors.New("not installed")
-
 func require(t *testing.T, programs ...string) {
 	t.Helper()
 	for _, name := range programs {
 		if _, err := exec.LookPath(name); err != nil {
-			t.Fatal(name, errMissing)
+			t.Fatalf("%s is not installed: run sh e2e/install.sh", name)
 		}
 	}
 }

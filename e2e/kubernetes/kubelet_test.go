@@ -61,7 +61,7 @@ func TestKubelet(t *testing.T) {
 		t.Error("the platform has not seen the pod's identity")
 	}
 
-	reason := regexp.MustCompile(`(?m)^.*cannot exchange the token of system:serviceaccount:web:other for the identity ` + app + `: .*$`)
+	reason := regexp.MustCompile(`(?m)^.*cannot exchange the token of system:serviceaccount:web:other: cannot assume the identity ` + app + `: .*$`)
 	var line []byte
 	testenv.Await(t, "the kubelet's log has the reason", func() bool {
 		text, err := os.ReadFile(log)

@@ -98,7 +98,7 @@ func TestKubeletPlugin(t *testing.T) {
 	})
 	t.Run("I79 the identity of another service account", func(t *testing.T) {
 		found, log := asks(token, image, "--annotation", "cgr.dev/identity="+other)
-		line := regexp.MustCompile(`(?m)^.*cannot exchange the token of ` + account + ` for the identity ` + other + `: .*$`).FindString(log)
+		line := regexp.MustCompile(`(?m)^.*cannot exchange the token of ` + account + `: cannot assume the identity ` + other + `: .*$`).FindString(log)
 		if len(found) != 0 || line == "" || strings.Contains(log, "eyJ") {
 			t.Errorf("got %d credentials, and in the kubelet's log: %s", len(found), log)
 		}

@@ -1,7 +1,8 @@
-package kubernetes
+package node
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -212,11 +213,12 @@ func editConfig(text []byte, entry *providerEntry) ([]byte, error) {
 		}
 	}
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
-		var json any
-		if err := document.Decode(&json); err != nil {
+		var value any
+		if err := document.Decode(&value); err != nil {
 			return nil, err
 		}
-		return indentJSON(json)
+		text, err := json.MarshalIndent(value, "", "  ")
+		return append(text, '\n'), err
 	}
 	return marshalYAML(&document)
 }

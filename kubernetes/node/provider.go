@@ -1,11 +1,9 @@
-package kubernetes
+// Package node makes the kubelet of a node run the program as a credential provider.
+package node
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 
 	"go.yaml.in/yaml/v3"
 
@@ -130,28 +128,4 @@ func marshalYAML(documents ...any) ([]byte, error) {
 		}
 	}
 	return b.Bytes(), e.Close()
-}
-
-// JSON returns the documents of a YAML text as indented JSON: several as a List.
-func JSON(text []byte) ([]byte, error) {
-	var items []any
-	for d := yaml.NewDecoder(bytes.NewReader(text)); ; {
-		var item any
-		if err := d.Decode(&item); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			return nil, fmt.Errorf("cannot convert YAML to JSON: %w", err)
-		}
-		items = append(items, item)
-	}
-	var document any = map[string]any{"apiVersion": "v1", "kind": "List", "items": items}
-	if len(items) == 1 {
-		document = items[0]
-	}
-	return indentJSON(document)
-}
-
-func indentJSON(v any) ([]byte, error) {
-	text, err := json.MarshalIndent(v, "", "  ")
-	return append(text, '\n'), err
 }

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package kubernetes
+package node
 
 import (
 	"context"

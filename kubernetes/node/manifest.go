@@ -1,9 +1,12 @@
-package kubernetes
+package node
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
-// NodeManifest describes a DaemonSet that runs install-node on all nodes of a cluster.
-type NodeManifest struct {
+// Manifest describes a DaemonSet that runs install-node on all nodes of a cluster.
+type Manifest struct {
 	Namespace  string
 	Image      string   // of this program
 	PauseImage string   // of the container that keeps the pod running
@@ -13,19 +16,20 @@ type NodeManifest struct {
 
 // YAML returns the DaemonSet. Its pods need no token of the cluster. They are privileged,
 // since they write to the node and talk to its systemd.
-func (m NodeManifest) YAML() ([]byte, error) {
+func (m Manifest) YAML() ([]byte, error) {
 	args := append([]string{"kubernetes", "install-node", "--root=/host", "--restart"}, m.Args...)
 	if m.Remove {
 		args = append(args, "--remove")
 	}
+	quote := strconv.QuoteToASCII // YAML 1.2, section 5.7, has Go's escapes
 	for i, arg := range args {
-		args[i] = scalar(arg)
+		args[i] = quote(arg)
 	}
 	return []byte(strings.NewReplacer(
 		"{name}", ProviderName,
-		"{namespace}", scalar(m.Namespace),
-		"{image}", scalar(m.Image),
-		"{pause}", scalar(m.PauseImage),
+		"{namespace}", quote(m.Namespace),
+		"{image}", quote(m.Image),
+		"{pause}", quote(m.PauseImage),
 		"{args}", strings.Join(args, ", "),
 	).Replace(`apiVersion: apps/v1
 kind: DaemonSet

@@ -1,4 +1,4 @@
-package kubernetes
+package node
 
 import (
 	"bytes"
@@ -72,12 +72,12 @@ func TestInstall(t *testing.T) {
 			"etc/kubernetes/credential-provider/config.yaml", "etc/kubernetes/credential-provider/bin",
 			"KUBELET_EXTRA_ARGS=--runtime-cgroups=/system.slice/containerd.service --image-credential-provider-config=/etc/kubernetes/credential-provider/config.yaml --image-credential-provider-bin-dir=/etc/kubernetes/credential-provider/bin\n"},
 		{"a kubelet that runs with another provider", map[string]string{
-			"proc/1/cmdline":   "/sbin/init\x00",
-			"proc/977/cmdline": "/usr/bin/kubelet\x00--image-credential-provider-config\x00/etc/eks/config.json\x00--image-credential-provider-bin-dir=/etc/eks\x00",
+			"proc/1/cmdline":      "/sbin/init\x00",
+			"proc/977/cmdline":    "/usr/bin/kubelet\x00--image-credential-provider-config\x00/etc/eks/config.json\x00--image-credential-provider-bin-dir=/etc/eks\x00",
 			"etc/eks/config.json": eks, "etc/eks/ecr-credential-provider": "x"},
 			"etc/eks/config.json", "etc/eks", ""},
 		{"a folder of configurations", map[string]string{
-			"proc/977/cmdline": "/usr/bin/kubelet\x00--image-credential-provider-config=/etc/providers\x00--image-credential-provider-bin-dir=/opt/bin\x00",
+			"proc/977/cmdline":            "/usr/bin/kubelet\x00--image-credential-provider-config=/etc/providers\x00--image-credential-provider-bin-dir=/opt/bin\x00",
 			"etc/providers/10-other.yaml": "x"},
 			"etc/providers/cgr-credential-provider.yaml", "opt/bin", ""},
 	} {
