@@ -34,7 +34,9 @@ func (c *Client) CreateIdentityWithRoles(ctx context.Context, parent string, ide
 	if err != nil {
 		return Identity{}, err
 	}
-	c = &Client{URL: c.URL, Transport: c.Transport, Tokens: oauth2.StaticTokenSource(token)}
+	same := *c
+	same.Tokens = oauth2.StaticTokenSource(token)
+	c = &same
 	creation, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(creationGrace, stop) })()

@@ -32,7 +32,11 @@ func (c *Client) groups(ctx context.Context, query url.Values) ([]Group, error) 
 // Organizations lists the organizations that the caller may see.
 func (c *Client) Organizations(ctx context.Context) ([]Group, error) {
 	groups, err := c.groups(ctx, filter("uidp.inRoot", "true"))
-	return slices.DeleteFunc(groups, func(g Group) bool { return strings.Contains(g.ID, "/") }), err
+	groups = slices.DeleteFunc(groups, func(g Group) bool { return strings.Contains(g.ID, "/") })
+	if err == nil && c.OnOrganizations != nil {
+		c.OnOrganizations(groups)
+	}
+	return groups, err
 }
 
 // Organization returns the organization with a name, the organization or folder with an

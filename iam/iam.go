@@ -23,6 +23,12 @@ type Client struct {
 	URL       string // of the API, without a trailing slash
 	Transport http.RoundTripper
 	Tokens    oauth2.TokenSource // of access tokens for the API's audience
+
+	// OnOrganizations, if it is not nil, is called with all organizations when they were
+	// listed. OnIdentities is called with all identities at or below an ID ("" for any)
+	// when they were listed, created, changed or deleted.
+	OnOrganizations func([]Group)
+	OnIdentities    func(below string, all []Identity)
 }
 
 // maxList is the maximum size of a list, in bytes. Lists are not paged, and an identity

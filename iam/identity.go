@@ -3,6 +3,7 @@ package iam
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -141,7 +142,22 @@ func identitiesCall(id, group string) call {
 // time: a *CapabilityError reports that the caller may list none, and a *PartialError,
 // which comes with a list, that the caller may not list all.
 func (c *Client) Identities(ctx context.Context, group string) ([]Identity, error) {
-	return listAllowed[Identity](ctx, c, identitiesCall("", group), group, c.startWhoAmI(ctx))
+	return c.identities(ctx, group, c.startWhoAmI(ctx))
+}
+
+func (c *Client) identities(ctx context.Context, group string, account func() (Account, error)) ([]Identity, error) {
+	identities, err := listAllowed[Identity](ctx, c, identitiesCall("", group), group, account)
+	if err == nil || IsPartial(err) {
+		c.changed(group, identities...)
+	}
+	return identities, err
+}
+
+// changed calls OnIdentities.
+func (c *Client) changed(below string, all ...Identity) {
+	if c.OnIdentities != nil {
+		c.OnIdentities(below, all)
+	}
 }
 
 // IdentitiesAndBindings calls Identities and RoleBindings for the group with an id, at the
@@ -152,7 +168,7 @@ func (c *Client) IdentitiesAndBindings(ctx context.Context, group string) ([]Ide
 	var bindingsErr error
 	var listing sync.WaitGroup
 	listing.Go(func() { bindings, bindingsErr = listAllowed[RoleBinding](ctx, c, bindingsCall(group), group, account) })
-	identities, err := listAllowed[Identity](ctx, c, identitiesCall("", group), group, account)
+	identities, err := c.identities(ctx, group, account)
 	listing.Wait()
 	for _, err := range []error{err, bindingsErr} {
 		if err != nil && !IsPartial(err) {
@@ -197,6 +213,7 @@ func (c *Client) CreateIdentity(ctx context.Context, parent string, identity Ide
 	if !ValidID(created.ID) || !strings.HasPrefix(created.ID, parent+"/") {
 		return Identity{}, fmt.Errorf("cannot %s: %s returned the id %s, which is not below it", doing, c.URL, quote(created.ID))
 	}
+	c.changed(created.ID, created)
 	return created, nil
 }
 
@@ -206,8 +223,13 @@ func (c *Client) DeleteIdentity(ctx context.Context, id string) error {
 	if err := checkID("an identity", id); err != nil {
 		return err
 	}
-	return c.do(ctx, call{
+	err := c.do(ctx, call{
 		doing: "delete the identity " + id, capability: CapabilityDeleteIdentities, what: "identity", name: id,
 		method: http.MethodDelete, path: "/iam/v1/identities/" + id,
 	}, &struct{}{})
+	var gone *NotFoundError
+	if err == nil || errors.As(err, &gone) {
+		c.changed(id)
+	}
+	return err
 }

@@ -198,6 +198,29 @@ func TestCreateIdentity(t *testing.T) {
 	})
 }
 
+// What was created or deleted is reported, and nothing after a failure. With roles, too.
+func TestOnIdentities(t *testing.T) {
+	s := newService(t, map[string]int{"DELETE /iam/v1/identities/" + pullID: 500})
+	var got []string
+	s.OnIdentities = func(below string, all []Identity) {
+		for _, i := range all {
+			below += " " + i.Name
+		}
+		got = append(got, below)
+	}
+	identity := Identity{Name: "one", ClaimMatch: &ClaimMatch{Issuer: "https://ci.example", Subject: "s"}}
+	created, err := s.CreateIdentityWithRoles(t.Context(), org, identity, nil)
+	if err := errors.Join(err, s.DeleteIdentity(t.Context(), created.ID)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DeleteIdentity(t.Context(), pullID); err == nil {
+		t.Error("got no error, want one")
+	}
+	if want := []string{created.ID + " one", created.ID}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestDeleteIdentity(t *testing.T) {
 	a := answering(t, map[string]string{"DELETE /iam/v1/identities/" + pullID: `{}`})
 	if err := a.DeleteIdentity(t.Context(), pullID); err != nil {

@@ -34,6 +34,9 @@ func (c *Client) UpdateIdentity(ctx context.Context, identity Identity) (Identit
 		doing: "update the identity " + identity.ID, capability: CapabilityUpdateIdentities, what: "identity", name: identity.ID,
 		method: http.MethodPut, path: "/iam/v1/identities/" + identity.ID, body: body,
 	}, &updated)
+	if err == nil {
+		c.changed(identity.ID, updated)
+	}
 	return updated, err
 }
 

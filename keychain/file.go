@@ -4,10 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -18,27 +16,6 @@ import (
 
 // fileStore stores each secret in a file of mode 0600.
 type fileStore struct{ dir string }
-
-// stateDir returns the folder of the file store: below $XDG_STATE_HOME if that is an
-// absolute path (a relative one is invalid: XDG Base Directory Specification), else below
-// the user's home.
-func stateDir(service string) (string, error) {
-	if runtime.GOOS == "windows" {
-		base, err := os.UserCacheDir() // %LocalAppData%
-		if err != nil {
-			return "", fmt.Errorf("the file store needs a folder: %w", err)
-		}
-		return filepath.Join(base, service), nil
-	}
-	if base := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(base) {
-		return filepath.Join(base, service), nil
-	}
-	home, err := state.Home(os.Getenv)
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(home, ".local", "state", service), nil
-}
 
 func (s *fileStore) name() string      { return "file store " + s.dir }
 func (s *fileStore) hint(error) string { return "" }

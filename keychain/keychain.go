@@ -87,7 +87,7 @@ const (
 // Open returns the keychain of a kind with the secrets of service. A call of the OS
 // keychain ends after timeout, or a few seconds if that is zero. Open makes no call.
 func Open(kind Kind, service string, timeout time.Duration) (*Keychain, error) {
-	dir, err := stateDir(service)
+	dir, err := state.StoreDir(service)
 	return open(kind, service, timeout, dir, err)
 }
 
@@ -136,7 +136,7 @@ func never(error) bool { return false }
 // lockDir returns the folder for the locks of the stores that have no folder.
 func lockDir(service string) (string, error) {
 	if runtime.GOOS == "windows" {
-		return stateDir(service)
+		return state.StoreDir(service)
 	}
 	return state.HomeDir(service)
 }

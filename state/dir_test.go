@@ -53,6 +53,45 @@ func TestHomeDirIgnoresEnvironment(t *testing.T) {
 	}
 }
 
+func TestStoreDir(t *testing.T) {
+	unixOnly(t)
+	tests := []struct{ name, home, xdg, want string }{
+		{"home", "/home/me", "", "/home/me/.local/state/service"},
+		{"state folder", "/home/me", "/state", "/state/service"},
+		{"state folder without a home", "", "/state", "/state/service"},
+		{"I24 relative state folder is ignored", "/home/me", "state", "/home/me/.local/state/service"},
+		{"I24 state folder that only looks absolute", "/home/me", "~/state", "/home/me/.local/state/service"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Setenv("HOME", test.home)
+			t.Setenv("XDG_STATE_HOME", test.xdg)
+			if got, err := StoreDir("service"); err != nil || got != test.want {
+				t.Errorf("got %q, %v, want %q", got, err, test.want)
+			}
+		})
+	}
+}
+
+// Without a usable $HOME the home is that in the user database, as for Docker.
+func TestStoreDirWithoutHOME(t *testing.T) {
+	unixOnly(t)
+	me, err := user.Current()
+	if err != nil || me.HomeDir == "/" {
+		t.Skipf("the user database names no home for this user: %v", err)
+	}
+	want := filepath.Join(me.HomeDir, ".local", "state", "service")
+	for name, home := range map[string]string{"I24 no home": "", "I24 relative home": "home/me", "I24 home with a tilde": "~", "I24 home is the root folder": "/"} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("HOME", home)
+			t.Setenv("XDG_STATE_HOME", "relative")
+			if got, err := StoreDir("service"); err != nil || got != want {
+				t.Errorf("HOME=%q: got %q, %v, want %q", home, got, err, want)
+			}
+		})
+	}
+}
+
 func TestPrivateDir(t *testing.T) {
 	unixOnly(t)
 	base := t.TempDir()

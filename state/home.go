@@ -63,3 +63,24 @@ func passwdHome(text string, uid int) string {
 	}
 	return ""
 }
+
+// StoreDir returns the directory of service for the user's own files: below $XDG_STATE_HOME
+// if that is an absolute path (a relative one is invalid: XDG Base Directory
+// Specification), else below Home, or %LocalAppData% on Windows.
+func StoreDir(service string) (string, error) {
+	if runtime.GOOS == "windows" {
+		base, err := os.UserCacheDir() // %LocalAppData%
+		if err != nil {
+			return "", fmt.Errorf("the file store needs a folder: %w", err)
+		}
+		return filepath.Join(base, service), nil
+	}
+	if base := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(base) {
+		return filepath.Join(base, service), nil
+	}
+	home, err := Home(os.Getenv)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(home, ".local", "state", service), nil
+}

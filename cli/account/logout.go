@@ -62,6 +62,7 @@ func logout(ctx context.Context, a *command.App, audiences []string, revoke bool
 	}
 	errs = append(errs, s.SignOut(ctx))
 	a.ClearOtherStores(ctx, *s)
+	a.ForgetNames()
 	if a.Config.Identity != "" || a.Config.IdentityToken != "" || a.Config.IdentityTokenEnv != "" {
 		errs = append(errs, config.Update(a.Config.File, map[string]string{
 			"auth.identity": "", "auth.identity-token": "", "auth.identity-token-env": "",

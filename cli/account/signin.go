@@ -139,6 +139,7 @@ func signIn(ctx context.Context, a *command.App, c *cobra.Command, s *token.Sess
 	if err != nil {
 		return account, err
 	}
+	a.ForgetNames()
 	for _, audience := range s.Audiences {
 		if _, err := s.Credential(ctx, audience, true); err != nil {
 			return account, fmt.Errorf("signed in as %s, but there is no token for %s: %w", account, platform.Printable(audience), err)

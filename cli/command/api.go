@@ -24,11 +24,14 @@ func (a *App) API(ctx context.Context) (*iam.Client, *token.Session, error) {
 	return a.Client(ctx, s), s, nil
 }
 
-// Client returns a client of the platform API with the token of a session.
+// Client returns a client of the platform API with the token of a session. Names that it
+// lists can be completed from then on.
 func (a *App) Client(ctx context.Context, s *token.Session) *iam.Client {
 	// If several requests need the token at once, one gets it.
 	tokens := oauth2.ReuseTokenSource(nil, s.TokenSource(ctx, s.API))
-	return &iam.Client{URL: a.Config.API.String(), Transport: a.Transport(), Tokens: tokens}
+	client := &iam.Client{URL: a.Config.API.String(), Transport: a.Transport(), Tokens: tokens}
+	a.rememberNames(client)
+	return client
 }
 
 // ParentID returns the ID of the organization or folder that --parent or default.group

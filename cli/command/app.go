@@ -70,8 +70,10 @@ func (a *App) AddFlags(flags *pflag.FlagSet) {
 	flags.CountVarP(&a.verbose, "verbose", "v", "print debug messages (secrets are removed)")
 }
 
-// AddOutput adds --output to c and the commands below it that print in several formats.
+// AddOutput adds --output to c and the commands below it that print in several formats, and
+// the completion of flags' values.
 func (a *App) AddOutput(c *cobra.Command) {
+	a.addCompletions(c)
 	if values := outputFormats(c); len(values) > 0 {
 		c.Flags().StringVarP(&a.Output, "output", "o", "", "output `FORMAT`: "+strings.Join(values, ", "))
 		_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // the flag exists

@@ -49,6 +49,7 @@ the identity of a pull token revokes the pull token.`,
 			}
 			return deleteIdentities(c.Context(), a, f, args)
 		},
+		ValidArgsFunction: a.CompleteNames(math.MaxInt, command.IsIdentity),
 	}, "text", "json", "id")
 	flags := c.Flags()
 	command.ParentFlag(flags, &f.parent, "look for names and expired identities in this `ORGANIZATION` (name or ID)")

@@ -31,6 +31,7 @@ func newDescribe(a *command.App) *cobra.Command {
 			}
 			return describe(c.Context(), a, parent, args[0])
 		},
+		ValidArgsFunction: a.CompleteNames(1, command.IsIdentity),
 	}, "text", "json")
 	command.ParentFlag(c.Flags(), &parent, "look for the name in this `ORGANIZATION` (name or ID)")
 	return c

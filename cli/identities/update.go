@@ -34,6 +34,7 @@ patterns for other claims. The keys of a pull token cannot be changed.`,
 			}
 			return update(c.Context(), a, c, &f, args[0])
 		},
+		ValidArgsFunction: a.CompleteNames(1, command.IsIdentity),
 	}, "text", "json", "id")
 	flags := c.Flags()
 	f.add(flags)

@@ -2,13 +2,14 @@ package pulltokens
 
 import (
 	"context"
-	"docker-credential-cgr/cli/command"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/spf13/cobra"
 
+	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/pulltoken"
 )
@@ -36,6 +37,7 @@ confirmation. Also removes them from this machine's keychain.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return revoke(c.Context(), a, args, parent, expired, yes)
 		},
+		ValidArgsFunction: a.CompleteNames(math.MaxInt, command.IsPullToken),
 	}
 	flags := c.Flags()
 	command.ParentFlag(flags, &parent, "only those of this `ORGANIZATION` or folder (name or ID; default: all you can see)")

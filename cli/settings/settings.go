@@ -11,6 +11,7 @@ import (
 	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/hint"
+	"docker-credential-cgr/names"
 	"docker-credential-cgr/platform"
 )
 
@@ -28,7 +29,7 @@ func New(a *command.App) *cobra.Command {
 		Short:             "Set a property in the settings file",
 		Example:           `  docker-credential-cgr config set auth.mode headless`,
 		Args:              command.ExactArgs("PROPERTY", "VALUE"),
-		ValidArgsFunction: completeProperty,
+		ValidArgsFunction: completeProperty(a),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if args[1] == "" {
 				return hint.With(command.Usagef("the value is empty"), hint.Do(hint.UnsetSetting, args[0]))
@@ -41,7 +42,7 @@ func New(a *command.App) *cobra.Command {
 		Short:             "Remove a property from the settings file",
 		Example:           `  docker-credential-cgr config unset auth.mode`,
 		Args:              command.ExactArgs("PROPERTY"),
-		ValidArgsFunction: completeProperty,
+		ValidArgsFunction: completeProperty(a),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return update(a, args[0], "")
 		},
@@ -77,15 +78,21 @@ func update(a *command.App, property, value string) error {
 	return config.Update(a.Config.File, changes)
 }
 
-// completeProperty completes the name of a property and, behind it, its value.
-func completeProperty(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	switch {
-	case len(args) == 0:
-		return config.Properties(), cobra.ShellCompDirectiveNoFileComp
-	case len(args) == 1 && c.Name() == "set":
-		return config.Values(args[0]), cobra.ShellCompDirectiveNoFileComp
+// completeProperty returns the completion of the name of a property and, behind it, its
+// value.
+func completeProperty(a *command.App) cobra.CompletionFunc {
+	organizations := a.CompleteNames(2, names.Item.IsOrganization)
+	return func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		switch {
+		case len(args) == 0:
+			return config.Properties(), cobra.ShellCompDirectiveNoFileComp
+		case len(args) == 1 && c.Name() == "set" && args[0] == "default.group":
+			return organizations(c, args, typed)
+		case len(args) == 1 && c.Name() == "set":
+			return config.Values(args[0]), cobra.ShellCompDirectiveNoFileComp
+		}
+		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return nil, cobra.ShellCompDirectiveNoFileComp
 }
 
 func view(a *command.App) error {
