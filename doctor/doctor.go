@@ -44,6 +44,7 @@ type Checker struct {
 	// "docker-credential-" and what their configuration calls it.
 	Name       string
 	Executable string // path of the running program, or ""
+	System     string // runtime.GOOS
 
 	Config    config.Config
 	ConfigErr error // from config.Read

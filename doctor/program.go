@@ -14,8 +14,10 @@ import (
 // checkProgram checks which program, and whose files, a client will use.
 func (c *Checker) checkProgram() []Result {
 	results := []Result{Program(c.Name, c.Executable, c.LookPath)}
-	if sudo := Sudo(c.Getenv, c.EUID, c.Home); sudo.Status != OK {
-		results = append(results, sudo)
+	for _, r := range []Result{Apps(c.System, c.Name, c.LookPath), Sudo(c.Getenv, c.EUID, c.Home)} {
+		if r.Status != OK {
+			results = append(results, r)
+		}
 	}
 	return results
 }

@@ -62,6 +62,53 @@ func TestProgram(t *testing.T) {
 	}
 }
 
+// Apps get launchd's PATH, and not that of a shell.
+func TestApps(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the advice is a shell's, and links take rights that tests may not have")
+	}
+	dir := t.TempDir()
+	make := func(path ...string) string {
+		file := filepath.Join(append([]string{dir}, path...)...)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, nil, 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	brew := make("opt", "bin", name)
+	linked, empty, other, system := filepath.Join(dir, "linked"), filepath.Join(dir, "empty"), filepath.Join(dir, "other"), filepath.Join(dir, "system")
+	make("other", name)
+	make("system", name)
+	if err := errors.Join(os.Mkdir(linked, 0o755), os.Symlink(brew, filepath.Join(linked, name))); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, system string
+		dirs         []string
+		status       Status
+		message, fix string
+	}{
+		{"linked", "darwin", []string{linked, empty}, OK, filepath.Join(linked, name), ""},
+		{"installed there", "darwin", []string{empty, filepath.Dir(brew)}, OK, brew, ""},
+		{"not there", "darwin", []string{empty}, Warning, "do not look in " + filepath.Dir(brew), "sudo ln -sf " + brew + " " + filepath.Join(empty, name)},
+		{"another one there", "darwin", []string{other, linked}, Warning, "will run " + filepath.Join(other, name) + ", not " + brew,
+			"sudo ln -sf " + brew + " " + filepath.Join(other, name)},
+		{"another one elsewhere", "darwin", []string{empty, system}, Warning, "will run " + filepath.Join(system, name),
+			"sudo rm " + filepath.Join(system, name) + " && sudo ln -sf " + brew + " " + filepath.Join(empty, name)},
+		{"another system", "linux", []string{empty}, OK, "not checked", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			want(t, apps(test.system, name, func(string) (string, error) { return brew, nil }, test.dirs), test.status, test.message, test.fix)
+		})
+	}
+	notFound := func(string) (string, error) { return "", exec.ErrNotFound }
+	want(t, Apps("darwin", name, notFound), OK, "not checked", "")
+	c := &Checker{Name: name, System: "darwin", Executable: brew, LookPath: func(string) (string, error) { return brew, nil }, Getenv: os.Getenv, EUID: -1}
+	if results := c.checkProgram(); len(results) != 2 {
+		t.Errorf("got %v, want the program and a warning about apps", results)
+	}
+}
+
 func TestSudo(t *testing.T) {
 	home := t.TempDir()
 	sudo := func(who string) func(string) string { return getenv(map[string]string{"SUDO_USER": who}) }

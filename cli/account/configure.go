@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"runtime"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -284,8 +285,12 @@ func checkHelper(a *command.App) {
 	if err != nil {
 		return
 	}
-	if r := doctor.Program(command.Name, self, exec.LookPath); r.Status != doctor.OK {
-		a.WarnError(asError(r))
+	for _, r := range []doctor.Result{
+		doctor.Program(command.Name, self, exec.LookPath), doctor.Apps(runtime.GOOS, command.Name, exec.LookPath),
+	} {
+		if r.Status != doctor.OK {
+			a.WarnError(asError(r))
+		}
 	}
 }
 

@@ -58,7 +58,7 @@ const lockTimeout = 3 * time.Second
 
 func diagnose(ctx context.Context, a *command.App, configErr error, image string) error {
 	checker := &doctor.Checker{
-		Name: command.Name, Config: a.Config, ConfigErr: configErr,
+		Name: command.Name, System: runtime.GOOS, Config: a.Config, ConfigErr: configErr,
 		LookPath: exec.LookPath, Getenv: os.Getenv, EUID: os.Geteuid(), Home: command.DockerHome(),
 		Transport: platform.NewTransport(), Now: command.Now,
 	}
