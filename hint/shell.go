@@ -2,8 +2,10 @@ package hint
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
+	"unicode"
 )
 
 // Shell is a shell for which commands are written.
@@ -16,12 +18,21 @@ const (
 	Cmd        Shell = "cmd"
 )
 
-// SystemShell returns the shell in which users of this system paste commands.
-func SystemShell() Shell {
-	if runtime.GOOS == "windows" {
-		return PowerShell
+// SystemShell returns the shell in which the user of this process pastes commands.
+func SystemShell() Shell { return systemShell(runtime.GOOS, os.Getenv) }
+
+// systemShell is SystemShell of a system with an environment. On Windows, Git Bash and MSYS2
+// set MSYSTEM. cmd sets PROMPT, which PowerShell inherits if it was started from cmd; but
+// PowerShell adds a folder of the user to PSModulePath (about_PSModulePath).
+func systemShell(system string, getenv func(string) string) Shell {
+	home := getenv("USERPROFILE")
+	switch {
+	case system != "windows", getenv("MSYSTEM") != "":
+		return POSIX
+	case getenv("PROMPT") != "" && (home == "" || !strings.Contains(getenv("PSModulePath"), home)):
+		return Cmd
 	}
-	return POSIX
+	return PowerShell
 }
 
 // ParseShell parses the name of a shell; "" is that of this system.
@@ -46,7 +57,7 @@ func (s Shell) Set(name, value string) (string, error) {
 	case PowerShell:
 		return "$env:" + name + " = '" + powerShellQuotes.Replace(value) + "'", nil
 	case Cmd:
-		if strings.Trim(value, strings.ReplaceAll(shellSafe, "%", "")+"=") != "" {
+		if !isQuotableByCmd(value) {
 			return "", fmt.Errorf("the value of %s has characters that cmd cannot quote", name)
 		}
 		return `set "` + name + "=" + value + `"`, nil
@@ -54,17 +65,29 @@ func (s Shell) Set(name, value string) (string, error) {
 	return "export " + name + "=" + quotePOSIX(value), nil
 }
 
+// isQuotableByCmd reports whether text means itself in double quotes: cmd expands variables
+// there too.
+func isQuotableByCmd(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return strings.ContainsRune(`"%!^`, r) || !unicode.IsPrint(r) })
+}
+
 // Unset returns the command that unsets environment variables.
 func (s Shell) Unset(names ...string) string {
-	if s == PowerShell {
+	switch s {
+	case PowerShell:
 		return "Remove-Item Env:" + strings.Join(names, ", Env:")
+	case Cmd:
+		return `set "` + strings.Join(names, `=" & set "`) + `="`
 	}
 	return "unset " + strings.Join(names, " ")
 }
 
 // Set returns the hint to set an environment variable.
 func Set(name, value string) Hint {
-	command, _ := SystemShell().Set(name, value) // an error is that of cmd
+	command, err := SystemShell().Set(name, value)
+	if err != nil { // cmd cannot quote it
+		return Text("set %s to %s", name, value)
+	}
 	return Hint{Text: command}
 }
 
