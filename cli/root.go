@@ -61,7 +61,7 @@ Clients run these commands, with the input on standard input:
 
 	command.Group(root, account.New(a)...)
 	root.AddCommand(settings.New(a), diagnose.New(a), pulltokens.New(a), identities.New(a),
-		organizations.New(a), kube.New(a), web.New(a), images.New(a))
+		organizations.New(a), kube.New(a), web.New(a), images.New(a), newCopyTo())
 	// chainctl has these commands below "auth" and "iam".
 	root.AddCommand(
 		hidden("auth", append(account.New(a), pulltokens.NewAuth(a))...),

@@ -124,6 +124,11 @@ var ciJobs = []ciJob{
 		system: (*machine).kubernetes,
 	},
 	{
+		name: "Kubernetes with an init container", page: "kubernetes.md", blocks: []int{1, 3}, read: readPod,
+		issuer: kubernetesIssuer, subject: "system:serviceaccount:NAMESPACE:SERVICE_ACCOUNT",
+		system: (*machine).kubernetes,
+	},
+	{
 		name: "Jenkins", page: "jenkins.md", blocks: []int{1}, read: readJenkins,
 		issuer: "https://jenkins.example.com/oidc", subject: "https://jenkins.example.com/job/my-job/",
 		system: func(m *machine, j ciJob, p pipeline) []string {

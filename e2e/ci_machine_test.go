@@ -49,7 +49,7 @@ func newMachine(t *testing.T, built string) *machine {
 		store: filepath.Join(".local", "state", program.Name) + string(filepath.Separator),
 	}
 	t.Cleanup(func() { _ = platform.Close() })
-	for _, name := range []string{"administrator", "home", "root", "bin", "tools", "job", "runner"} {
+	for _, name := range []string{"administrator", "home", "root", "bin", "tools", "job", "runner", "helper"} {
 		if err := os.Mkdir(m.path(name), 0o700); err != nil {
 			t.Fatal(err)
 		}

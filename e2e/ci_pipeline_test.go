@@ -256,6 +256,7 @@ func readPod(text string) (p pipeline, err error) {
 	}
 	type volume struct {
 		Name      string
+		EmptyDir  map[string]string `yaml:"emptyDir"`
 		Projected struct {
 			Sources []struct {
 				ServiceAccountToken struct {
@@ -265,27 +266,32 @@ func readPod(text string) (p pipeline, err error) {
 			}
 		}
 	}
+	type container struct {
+		Name, Image  string
+		Command      []string
+		Args         []string
+		Env          []variable
+		VolumeMounts []mount `yaml:"volumeMounts"`
+	}
 	file, err := decode[struct {
 		APIVersion string `yaml:"apiVersion"`
 		Kind       string
 		Metadata   map[string]string
 		Spec       struct {
-			ServiceAccountName string `yaml:"serviceAccountName"`
-			RestartPolicy      string `yaml:"restartPolicy"`
-			Containers         []struct {
-				Name, Image  string
-				Command      []string
-				Args         []string
-				Env          []variable
-				VolumeMounts []mount `yaml:"volumeMounts"`
-			}
-			Volumes []volume
+			ServiceAccountName string      `yaml:"serviceAccountName"`
+			RestartPolicy      string      `yaml:"restartPolicy"`
+			InitContainers     []container `yaml:"initContainers"`
+			Containers         []container
+			Volumes            []volume
 		}
 	}](text)
 	p.environ, p.idTokens = map[string]string{}, map[string]string{}
 	volumes := map[string]volume{}
 	for _, v := range file.Spec.Volumes {
 		volumes[v.Name] = v
+	}
+	for _, container := range file.Spec.InitContainers { // of the program's own image
+		p.scripts = append(p.scripts, program.Name+" "+strings.Join(container.Args, " "))
 	}
 	for _, container := range file.Spec.Containers {
 		for _, v := range container.Env {

@@ -154,6 +154,7 @@ func (m *machine) prepare(j ciJob) *ciRun {
 		"https://files.example.com/docker-credential-cgr", m.serveRelease(),
 		`install.sh" | sh`, `install.sh" | sh -s -- --dir `+m.path("bin"),
 		`sudo RELEASES="$RELEASES" sh`, `sudo RELEASES="$RELEASES" sh -s -- --dir `+m.path("bin"),
+		`"/helper`, `"`+m.path("helper"),
 		"GCE_METADATA_HOST=metadata.google.internal", m.platform.GoogleEnviron()[0])
 	for _, n := range j.blocks {
 		read := j.read
