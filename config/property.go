@@ -17,6 +17,7 @@ import (
 // property is a setting.
 type property struct {
 	name     string
+	doc      string // one line for the documentation, in Markdown
 	standard string // the default
 	// set puts text into c and returns the value in its usual form. After an error c
 	// has the default, or nil for a URL.
@@ -26,25 +27,25 @@ type property struct {
 
 // properties is all properties, in the order in which they are shown.
 var properties = []property{
-	endpoint("platform.issuer", "https://issuer.enforce.dev", func(c *Config) **url.URL { return &c.Issuer }),
-	endpoint("platform.api", "https://console-api.enforce.dev", func(c *Config) **url.URL { return &c.API }),
-	define("platform.registry", standardRegistry, func(c *Config) **url.URL { return &c.Registry }, parseRegistry),
-	endpoint("platform.console", "https://console.chainguard.dev", func(c *Config) **url.URL { return &c.Console }),
-	choice("keychain", func(c *Config) *string { return &c.Keychain }, KeychainAuto, KeychainOS, KeychainKernel, KeychainFile, KeychainNone),
-	choice("auth.auto-login", func(c *Config) *string { return &c.AutoLogin }, AutoLoginTTY, AutoLoginAlways, AutoLoginNever),
-	choice("auth.mode", func(c *Config) *string { return &c.Mode }, ModeAuto, ModeBrowser, ModeHeadless),
-	text("auth.identity", func(c *Config) *string { return &c.Identity }, checkUIDP),
-	text(identityToken, func(c *Config) *string { return &c.IdentityToken }, checkPath),
-	text("auth.identity-token-env", func(c *Config) *string { return &c.IdentityTokenEnv }, checkVariable),
-	text("auth.oidc.issuer", func(c *Config) *string { return &c.OIDC.Issuer }, checkIssuer),
-	text("auth.oidc.client-id", func(c *Config) *string { return &c.OIDC.ClientID }, checkName),
-	choice("auth.oidc.flow", func(c *Config) *string { return &c.OIDC.Flow }, FlowCode, FlowDevice),
-	text("default.group", func(c *Config) *string { return &c.Group }, checkName),
-	text("default.org-name", func(c *Config) *string { return &c.OrgName }, checkName),
-	text("default.identity-provider", func(c *Config) *string { return &c.IdentityProvider }, checkUIDP),
-	choice("default.social-login", func(c *Config) *string { return &c.SocialLogin }, "", "email", "google", "github", "gitlab"),
-	toggle("default.use-refresh-token", true, func(c *Config) *bool { return &c.UseRefreshToken }),
-	toggle("default.skip-auto-login", false, func(c *Config) *bool { return &c.skipAutoLogin }),
+	endpoint("platform.issuer", "URL of the issuer of tokens", "https://issuer.enforce.dev", func(c *Config) **url.URL { return &c.Issuer }),
+	endpoint("platform.api", "URL of the platform API", "https://console-api.enforce.dev", func(c *Config) **url.URL { return &c.API }),
+	define("platform.registry", "URL of the registry", standardRegistry, func(c *Config) **url.URL { return &c.Registry }, parseRegistry),
+	endpoint("platform.console", "URL of the Chainguard console, where people get an account", "https://console.chainguard.dev", func(c *Config) **url.URL { return &c.Console }),
+	choice("keychain", "where secrets are stored", func(c *Config) *string { return &c.Keychain }, KeychainAuto, KeychainOS, KeychainKernel, KeychainFile, KeychainNone),
+	choice("auth.auto-login", "when `get` may start a sign-in: if standard error is a terminal and `CI` is not set, always, or never", func(c *Config) *string { return &c.AutoLogin }, AutoLoginTTY, AutoLoginAlways, AutoLoginNever),
+	choice("auth.mode", "how to sign in: in a browser if there is one here, in a browser even as root or without a display, or on another device", func(c *Config) *string { return &c.Mode }, ModeAuto, ModeBrowser, ModeHeadless),
+	text("auth.identity", "ID of the identity to assume. `--identity` also accepts its name while you are signed in", func(c *Config) *string { return &c.Identity }, checkUIDP),
+	text(identityToken, "path of the file that holds the ID token", func(c *Config) *string { return &c.IdentityToken }, checkPath),
+	text("auth.identity-token-env", "name of the variable that holds the ID token", func(c *Config) *string { return &c.IdentityTokenEnv }, checkVariable),
+	text("auth.oidc.issuer", "URL of your organization's own OpenID provider", func(c *Config) *string { return &c.OIDC.Issuer }, checkIssuer),
+	text("auth.oidc.client-id", "ID of this program at that provider", func(c *Config) *string { return &c.OIDC.ClientID }, checkName),
+	choice("auth.oidc.flow", "how to sign in with that provider: authorization code or device code", func(c *Config) *string { return &c.OIDC.Flow }, FlowCode, FlowDevice),
+	text("default.group", "name or ID of the organization that commands use without `--parent`", func(c *Config) *string { return &c.Group }, checkName),
+	text("default.org-name", "verified name of the organization whose provider you sign in with", func(c *Config) *string { return &c.OrgName }, checkName),
+	text("default.identity-provider", "ID of the identity provider to sign in with", func(c *Config) *string { return &c.IdentityProvider }, checkUIDP),
+	choice("default.social-login", "public provider to sign in with", func(c *Config) *string { return &c.SocialLogin }, "", "email", "google", "github", "gitlab"),
+	toggle("default.use-refresh-token", "whether a sign-in gets a refresh token, so that the session renews itself", true, func(c *Config) *bool { return &c.UseRefreshToken }),
+	toggle("default.skip-auto-login", "`true` is chainctl's name for `auth.auto-login=never`, unless that is set", false, func(c *Config) *bool { return &c.skipAutoLogin }),
 }
 
 // identityToken is the property whose value is the path of a file.
@@ -76,6 +77,15 @@ func Properties() []string {
 		names[i] = p.name
 	}
 	return names
+}
+
+// Doc returns what a property means, in Markdown on one line, or "" if there is no such
+// property.
+func Doc(property string) string {
+	if i := index(property); i >= 0 {
+		return properties[i].doc
+	}
+	return ""
 }
 
 // Values returns all values of a property, or nil if there is no such property or its values
@@ -164,8 +174,8 @@ func (p property) parseInFile(c *Config, text string) (value string, err error) 
 
 // define returns a property. With an error, parse returns the value to use instead: the
 // default, or nil for a URL.
-func define[T any](name, standard string, field func(*Config) *T, parse func(text string) (T, error)) property {
-	return property{name: name, standard: standard, set: func(c *Config, text string) (string, error) {
+func define[T any](name, doc, standard string, field func(*Config) *T, parse func(text string) (T, error)) property {
+	return property{name: name, doc: doc, standard: standard, set: func(c *Config, text string) (string, error) {
 		value, err := parse(text)
 		*field(c) = value
 		if err != nil {
@@ -176,8 +186,8 @@ func define[T any](name, standard string, field func(*Config) *T, parse func(tex
 }
 
 // endpoint is a property whose value is a URL that secrets are sent to.
-func endpoint(name, standard string, field func(*Config) **url.URL) property {
-	return define(name, standard, field, func(text string) (*url.URL, error) { return parseEndpoint(text, standard) })
+func endpoint(name, doc, standard string, field func(*Config) **url.URL) property {
+	return define(name, doc, standard, field, func(text string) (*url.URL, error) { return parseEndpoint(text, standard) })
 }
 
 const standardRegistry = "https://cgr.dev"
@@ -191,8 +201,8 @@ func parseRegistry(text string) (*url.URL, error) {
 }
 
 // choice is a property that is one of a few words. The first is the default.
-func choice(name string, field func(*Config) *string, words ...string) property {
-	p := define(name, words[0], field, func(text string) (string, error) {
+func choice(name, doc string, field func(*Config) *string, words ...string) property {
+	p := define(name, doc, words[0], field, func(text string) (string, error) {
 		if slices.Contains(words, text) {
 			return text, nil
 		}
@@ -203,8 +213,8 @@ func choice(name string, field func(*Config) *string, words ...string) property 
 }
 
 // toggle is a property that is true or false.
-func toggle(name string, standard bool, field func(*Config) *bool) property {
-	p := define(name, strconv.FormatBool(standard), field, func(text string) (bool, error) {
+func toggle(name, doc string, standard bool, field func(*Config) *bool) property {
+	p := define(name, doc, strconv.FormatBool(standard), field, func(text string) (bool, error) {
 		on, err := parseBool(text)
 		if err != nil {
 			return standard, err
@@ -226,8 +236,8 @@ func parseBool(text string) (bool, error) {
 }
 
 // text is a property that is empty or accepted by check.
-func text(name string, field func(*Config) *string, check func(string) error) property {
-	return define(name, "", field, func(text string) (string, error) {
+func text(name, doc string, field func(*Config) *string, check func(string) error) property {
+	return define(name, doc, "", field, func(text string) (string, error) {
 		if text != "" {
 			if err := check(text); err != nil {
 				return "", err

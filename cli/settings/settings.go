@@ -85,7 +85,11 @@ func completeProperty(a *command.App) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		switch {
 		case len(args) == 0:
-			return config.Properties(), cobra.ShellCompDirectiveNoFileComp
+			var words []string
+			for _, property := range config.Properties() {
+				words = append(words, property+"\t"+strings.ReplaceAll(config.Doc(property), "`", ""))
+			}
+			return words, cobra.ShellCompDirectiveNoFileComp
 		case len(args) == 1 && c.Name() == "set" && args[0] == "default.group":
 			return organizations(c, args, typed)
 		case len(args) == 1 && c.Name() == "set":
