@@ -1,12 +1,17 @@
 package main
 
 import (
+	"cmp"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -188,33 +193,122 @@ func hasHeading(t *testing.T, page, anchor string) bool {
 	return false
 }
 
-// TestTroubleshootingTexts checks that the program's messages in docs/troubleshooting.md are
-// those of the source.
-func TestTroubleshootingTexts(t *testing.T) {
+// unexplained are the texts with a hint that docs/troubleshooting.md leaves out, and why.
+var unexplained = map[string]string{
+	"unknown command %q":      "the hint has the commands that exist",
+	"unknown command":         "as above",
+	"the value is empty":      "the hint is the command to use",
+	"%s":                      "a misspelled flag; the hint has the right one",
+	"%s:%d: %s":               "a finding in Docker's configuration, which describes itself",
+	"%s:%d:%d: %s":            "an error of syntax at a place in a file",
+	"%s: %v":                  "the registry's own message",
+	"%w: %w":                  "wraps another text of this page",
+	"cannot %s: %w":           "wraps the platform's message",
+	"failed: %v":              "wraps the reason of a sign-in that failed",
+	"%s cannot be pulled: %v": "wraps a row about images",
+	"%w: %s":                  "wraps a row about files",
+}
+
+// TestTroubleshooting compares docs/troubleshooting.md with the source: each message on the page
+// is in a text of the source, and each text that has a hint there is on the page.
+func TestTroubleshooting(t *testing.T) {
 	page, err := os.ReadFile("docs/troubleshooting.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var source strings.Builder
-	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || filepath.Ext(path) != ".go" || isTest(path) {
+	own, rest, _ := strings.Cut(string(page), "Docker's own messages:")
+	_, others, _ := strings.Cut(rest, "\n## ")
+	var messages []*regexp.Regexp
+	for _, row := range regexp.MustCompile("(?m)^\\| (`.*?) \\| ").FindAllStringSubmatch(own+others, -1) {
+		for _, quoted := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[1], -1) {
+			// "…" is for what the program puts in; the kind of store is put in, too.
+			text := strings.TrimSuffix(strings.TrimPrefix(quoted[1], "not signed in: "), " file store")
+			messages = append(messages, regexp.MustCompile(strings.ReplaceAll(regexp.QuoteMeta(text), "…", ".+")))
+		}
+	}
+	texts, hinted := sourceTexts(t)
+	if len(messages) < 100 || len(hinted) < 100 {
+		t.Fatalf("got only %d messages and %d texts with hints", len(messages), len(hinted))
+	}
+	all := strings.Join(texts, "\n") + "\ncredentials not found in native keychain" // of the protocol's library
+	for _, message := range messages {
+		if !message.MatchString(all) {
+			t.Errorf("no text of the source has %q", message)
+		}
+	}
+	for _, text := range hinted {
+		isExplained := slices.ContainsFunc(messages, func(message *regexp.Regexp) bool { return message.MatchString(text) })
+		if _, leftOut := unexplained[text]; isExplained == leftOut {
+			t.Errorf("explained is %v and left out is %v, want one of them: %q", isExplained, leftOut, text)
+		}
+	}
+	for text := range unexplained {
+		if !slices.Contains(hinted, text) {
+			t.Errorf("%q is left out and not in the source", text)
+		}
+	}
+}
+
+// sourceTexts returns all string literals of the product, and the texts of the errors, warnings
+// and findings that have hints.
+func sourceTexts(t *testing.T) (all, hinted []string) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil || d.IsDir() && (path == "e2e" || path == "release"):
+			return cmp.Or(err, fs.SkipDir)
+		case d.IsDir() || filepath.Ext(path) != ".go" || isTest(path):
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
 			return err
 		}
-		text, err := os.ReadFile(path)
-		source.Write(text)
-		return err
+		ast.Inspect(file, func(n ast.Node) bool {
+			if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+				all = append(all, unquote(literal))
+			}
+			if call, ok := n.(*ast.CallExpr); ok {
+				if text := hintedText(call); text != "" {
+					hinted = append(hinted, text)
+				}
+			}
+			return true
+		})
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	own, _, _ := strings.Cut(string(page), "Docker's own messages")
-	rows := regexp.MustCompile("(?m)^\\| `([^`]+)`").FindAllStringSubmatch(own, -1)
-	if len(rows) < 8 {
-		t.Fatalf("got only %d messages", len(rows))
+	return all, hinted
+}
+
+// hintedText returns the literals in the text of a call that attaches hints to it, or "" for
+// another call, or one without literals.
+func hintedText(call *ast.CallExpr) string {
+	at := map[string]int{"With": 0, "WarnHint": 1, "failure": 1, "warning": 1} // the text's argument
+	var name string
+	switch function := call.Fun.(type) {
+	case *ast.SelectorExpr:
+		name = function.Sel.Name
+	case *ast.Ident:
+		name = function.Name
 	}
-	for _, row := range rows {
-		if text := strings.TrimSuffix(strings.TrimPrefix(row[1], "not signed in: "), " file store"); !strings.Contains(source.String(), text) && text != "credentials not found in native keychain" {
-			t.Errorf("no source has %q", text)
+	i, ok := at[name]
+	if !ok || len(call.Args) <= i+1 {
+		return ""
+	}
+	var text strings.Builder
+	ast.Inspect(call.Args[i], func(n ast.Node) bool {
+		if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+			text.WriteString(unquote(literal))
 		}
-	}
+		return true
+	})
+	return text.String()
+}
+
+func unquote(literal *ast.BasicLit) string {
+	text, _ := strconv.Unquote(literal.Value) // the parser has accepted it
+	return text
 }
