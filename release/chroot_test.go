@@ -1,6 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"debug/elf"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -146,4 +150,56 @@ func TestRPM(t *testing.T) {
 	}
 	rpm("--erase", program)
 	checkRemoved(t, root)
+}
+
+// The package for Alpine, which no program of Debian can install. Without a signature it has two
+// gzip streams, the second of which has the files (https://wiki.alpinelinux.org/wiki/Apk_spec).
+// The program needs no C library, so neither musl: package e2e/systems runs it alone in a root
+// folder.
+func TestAPK(t *testing.T) {
+	if hostTarget.os != "linux" {
+		t.Skip("packages are built for Linux only")
+	}
+	found, err := filepath.Glob(filepath.Join(hostRelease(t), "*.apk"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("got the packages %v, %v", found, err)
+	}
+	packed := bytes.NewReader(read(t, found[0]))
+	stream, err := gzip.NewReader(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream.Multistream(false)
+	control := untar(t, stream)
+	data := read(t, found[0])
+	data = data[len(data)-packed.Len():]
+	info := string(control[".PKGINFO"].data)
+	for _, line := range []string{
+		"pkgname = " + program, "pkgver = " + testVersion + "-r1", fmt.Sprintf("datahash = %x", sha256.Sum256(data)),
+	} {
+		if !strings.Contains("\n"+info, "\n"+line+"\n") {
+			t.Errorf(".PKGINFO has no line %q:\n%s", line, info)
+		}
+	}
+	if stream, err = gzip.NewReader(bytes.NewReader(data)); err != nil {
+		t.Fatal(err)
+	}
+	files := untar(t, stream)
+	for _, name := range []string{
+		"usr/share/man/man1/" + program + ".1.gz", "usr/share/zsh/site-functions/_" + program, "usr/share/bash-completion/completions/" + program,
+	} {
+		if len(files[name].data) == 0 {
+			t.Errorf("the package has no %s", name)
+		}
+	}
+	binary, err := elf.NewFile(bytes.NewReader(files["usr/bin/"+program].data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if binary.Section(".interp") != nil {
+		t.Error("the program needs the loader of a C library")
+	}
+	if mode := files["usr/bin/"+program].mode; mode != 0o755 {
+		t.Errorf("the program has the mode %v, want 0755", mode)
+	}
 }

@@ -45,7 +45,7 @@ func (r *release) writePackages(context.Context) error {
 				Maintainer: "the authors of " + program, Description: description, License: "Apache-2.0", Homepage: r.homepage(),
 				DisableGlobbing: true, MTime: r.time,
 				Overridables: nfpm.Overridables{
-					Contents: append(files.Contents{binary}, contents...),
+					Contents: append(files.Contents{binary}, zshFolder(format, contents)...),
 					RPM:      nfpm.RPM{BuildHost: "localhost", Summary: summary},
 				},
 			})
@@ -55,6 +55,21 @@ func (r *release) writePackages(context.Context) error {
 		}
 	}
 	return nil
+}
+
+// zshFolder returns contents with the completions for zsh where zsh looks on the systems of a
+// package format. Only Debian has vendor-completions.
+func zshFolder(format string, contents files.Contents) files.Contents {
+	if format == "deb" {
+		return contents
+	}
+	moved := make(files.Contents, len(contents))
+	for i, c := range contents {
+		other := *c
+		other.Destination = strings.Replace(c.Destination, "/zsh/vendor-completions/", "/zsh/site-functions/", 1)
+		moved[i] = &other
+	}
+	return moved
 }
 
 func (r *release) writePackage(format string, info *nfpm.Info) error {

@@ -77,6 +77,8 @@ func copyTree(from, to string) error {
 		switch {
 		case d.IsDir() && (d.Name() == ".git" || name == "bin" || name == "dist"):
 			return fs.SkipDir
+		case d.Name() == ".git": // of a linked work tree: git would change that one
+			return nil
 		case d.IsDir():
 			return os.MkdirAll(filepath.Join(to, name), 0o755)
 		case !d.Type().IsRegular():
