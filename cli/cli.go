@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strings"
 
 	"github.com/docker/docker-credential-helpers/credentials"
 
 	"docker-credential-cgr/cli/command"
+	"docker-credential-cgr/cli/tools"
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/kubernetes/node"
 	"docker-credential-cgr/signin/openurl"
@@ -70,6 +72,12 @@ func Run(ctx context.Context, p Program) int {
 		if len(rest) == 0 {
 			a := p.app()
 			return exit(ctx, a, a.Print("%s %s\n", command.Name, p.version()))
+		}
+	case tools.HeadersName:
+		// Without cobra too: MCP clients run it for each connection.
+		if len(rest) == 0 || len(rest) == 1 && !strings.HasPrefix(rest[0], "-") {
+			a := p.app()
+			return exit(ctx, a, p.printHeaders(ctx, a, rest))
 		}
 	case openurl.Verb: // a child of this program, with the null device for standard streams
 		if len(rest) != 1 || openurl.Open(rest[0]) != nil {

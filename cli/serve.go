@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"docker-credential-cgr/cli/command"
+	"docker-credential-cgr/cli/tools"
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/helper"
 	"docker-credential-cgr/hint"
@@ -37,7 +38,8 @@ func (p Program) serve(ctx context.Context, verb string) int {
 		Context:   ctx,
 		Warn:      warn,
 		Line:      command.OneLine,
-		Session: func() (*token.Session, error) {
+		Session: func(mayPrompt bool) (*token.Session, error) {
+			a.NeverPrompts = !mayPrompt
 			s, err := p.session(a)
 			if s != nil {
 				s.Warn, s.STS.Warn = warn, warn
@@ -61,6 +63,17 @@ func (p Program) serve(ctx context.Context, verb string) int {
 		return exitFailed
 	}
 	return helper.Serve(h, verb, p.Stdin, isTerminal, p.Stdout)
+}
+
+// printHeaders runs the command for headers without flags.
+func (p Program) printHeaders(ctx context.Context, a *command.App, args []string) error {
+	var err error
+	if a.Config, err = config.Read(config.Sources{Getenv: os.Getenv}); err != nil {
+		return err
+	}
+	return tools.PrintHeaders(ctx, a, args, func(ctx context.Context) (context.Context, context.CancelFunc) {
+		return p.watch(ctx, nil)
+	})
 }
 
 // session returns the session that answers a client.

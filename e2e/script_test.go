@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -39,7 +40,8 @@ type platformKey struct{}
 //	platform PROPERTY VALUE   changes the behavior of the platform
 //	requests NAME N           fails unless N requests with the name arrived ("all": any)
 //	issued FILE...            fails if a file contains a secret that the platform issued
-//	good-for WHAT             fails unless only WHAT ("registry" or "api") accepts the token on standard output
+//	good-for WHAT             fails unless only WHAT ("registry", "api" or "mcp", the registry's MCP server) accepts the
+//	                          token on standard output
 //	windows N                 fails unless N browser windows were opened
 //	exits CODE COMMAND...     runs a command and fails unless its exit code is CODE
 //	identity SUBJECT ROLE...  creates an identity for ID tokens of SUBJECT: $IDENTITY
@@ -249,8 +251,8 @@ func findIssued(ts *testscript.TestScript, neg bool, args []string) {
 var accessToken = regexp.MustCompile(`eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+`)
 
 func checkAudience(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 || args[0] != "registry" && args[0] != "api" {
-		ts.Fatalf("usage: good-for registry|api")
+	if neg || len(args) != 1 || !slices.Contains([]string{"registry", "api", "mcp"}, args[0]) {
+		ts.Fatalf("usage: good-for registry|api|mcp")
 	}
 	token := accessToken.FindString(ts.ReadFile("stdout"))
 	if token == "" {
@@ -260,6 +262,7 @@ func checkAudience(ts *testscript.TestScript, neg bool, args []string) {
 	for name, address := range map[string]string{
 		"registry": platform.Registry + "/token?service=" + platform.RegistryHost(),
 		"api":      platform.API + "/auth/v1/ok",
+		"mcp":      platform.Registry + "/mcp",
 	} {
 		r, err := http.NewRequest(http.MethodGet, address, nil)
 		ts.Check(err)

@@ -1,6 +1,8 @@
-// Package helper implements Docker's credential helper protocol: a client runs the program
-// with a verb, writes a server's name or a credential to its standard input, and reads its
-// standard output (https://github.com/docker/docker-credential-helpers).
+// Package helper implements the protocols by which programs ask for credentials. In Docker's,
+// a client runs the program with a verb, writes a server's name or a credential to its
+// standard input, and reads its standard output
+// (https://github.com/docker/docker-credential-helpers). Bazel and MCP clients ask for the
+// headers of an HTTP request.
 package helper
 
 import (
@@ -19,8 +21,9 @@ import (
 type Helper struct {
 	Config    config.Config
 	ConfigErr error // from config.Read
-	// Session opens the session. It is called only for our servers.
-	Session func() (*token.Session, error)
+	// Session opens the session, in which the user may be prompted if mayPrompt is set. It is
+	// called only for our servers.
+	Session func(mayPrompt bool) (*token.Session, error)
 	// Elsewhere erases what is left in stores that were configured before. It may be nil.
 	Elsewhere func(*token.Session)
 	Warn      func(error)
@@ -58,7 +61,7 @@ func (h *Helper) Get(server string) (username, secret string, err error) {
 	if h.Config.IdentityID != "" {
 		return h.Config.IdentityID, h.Config.Token, nil
 	}
-	session, err := h.Session()
+	session, err := h.Session(true)
 	if err != nil {
 		return "", "", err
 	}
@@ -85,7 +88,7 @@ func (h *Helper) Add(c *credentials.Credentials) error {
 	if h.Config.IdentityID != "" && c.Username == h.Config.IdentityID && c.Secret == h.Config.Token {
 		return nil // Get returned it from the environment, which decides how long it is used
 	}
-	session, err := h.Session()
+	session, err := h.Session(true)
 	if err != nil {
 		return err
 	}
@@ -99,7 +102,7 @@ func (h *Helper) Delete(server string) error {
 	if err != nil || !ours {
 		return err
 	}
-	session, err := h.Session()
+	session, err := h.Session(true)
 	if err != nil {
 		return err
 	}
@@ -119,7 +122,7 @@ func (h *Helper) List() (map[string]string, error) {
 	if h.Config.IdentityID != "" {
 		return map[string]string{h.Config.Registry.Host: h.Config.IdentityID}, nil
 	}
-	session, err := h.Session()
+	session, err := h.Session(true)
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func newFixture(t *testing.T, env map[string]string) *fixture {
 func (f *fixture) warn(err error) { f.said = append(f.said, err.Error()) }
 
 // session opens the session anew, as each run of the program does.
-func (f *fixture) session() (*token.Session, error) {
+func (f *fixture) session(mayPrompt bool) (*token.Session, error) {
 	f.opened++
 	store, err := keychain.Open(keychain.File, "docker-credential-cgr", 0)
 	if err != nil {
@@ -70,7 +70,7 @@ func (f *fixture) session() (*token.Session, error) {
 		STS:      &platform.STS{Issuer: issuer, Transport: platform.NewTransport(), Now: time.Now, Warn: f.warn, Debug: func(string, ...any) {}},
 		NoSignIn: errors.New("no terminal"),
 	}
-	if f.person != nil {
+	if f.person != nil && mayPrompt {
 		s.SignIn = func(context.Context, token.SignInRequest) (*token.Grant, error) {
 			f.windows++
 			return f.person()

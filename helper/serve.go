@@ -3,6 +3,7 @@ package helper
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -10,12 +11,17 @@ import (
 )
 
 // Serve runs one verb of the protocol, and writes the answer, or one line with the error, to
-// out. It returns the exit code. isTerminal
-// reports whether in is a terminal, which has no time limit.
+// out. It returns the exit code. isTerminal reports whether in is a terminal, which has no
+// time limit.
 func Serve(h *Helper, verb credentials.Action, in io.Reader, isTerminal bool, out io.Writer) int {
 	var answer bytes.Buffer
 	err := handle(h, verb, in, isTerminal, &answer)
-	if err != nil {
+	var bazel *bazelError
+	switch {
+	case errors.As(err, &bazel):
+		h.Warn(bazel.error)
+		return 1
+	case err != nil:
 		answer.Reset()
 		fmt.Fprintln(&answer, h.Line(err))
 	}
@@ -44,6 +50,9 @@ func handle(h *Helper, verb credentials.Action, in io.Reader, isTerminal bool, o
 	}
 	switch verb {
 	case credentials.ActionGet:
+		if isBazelRequest(input) {
+			return h.answerBazel(input, out)
+		}
 		server, err := parseServer(input)
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package token
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"docker-credential-cgr/platform"
@@ -118,8 +119,8 @@ func (s *Session) Usernames() (map[string]string, error) {
 	}
 	names := map[string]string{}
 	for _, host := range hosts {
-		if host == s.API {
-			continue // not a registry
+		if strings.Contains(host, "://") {
+			continue // the API or an MCP server, not a registry
 		}
 		r, err := s.ReadCredential(host)
 		switch {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"docker-credential-cgr/hint"
 	"docker-credential-cgr/keychain"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/token/store"
@@ -165,7 +166,11 @@ func (s *Session) fetchLocked(ctx context.Context, host string, previous store.C
 			// Issuers before autumn 2026 refuse an audience that the sign-in did not name.
 			s.Debug("signing in again, for %s too: %v", host, err)
 		default:
-			return store.Credential{}, fmt.Errorf("cannot renew the credential for %s: %w", host, err)
+			err = fmt.Errorf("cannot renew the credential for %s: %w", host, err)
+			if platform.HasCode(err, platform.CodePermissionDenied) && host != s.Registry {
+				err = hint.With(err, hint.Do(hint.SignIn, "--audience", host))
+			}
+			return store.Credential{}, err
 		}
 	}
 	switch {

@@ -29,8 +29,11 @@ type App struct {
 
 	// IsHelper is set if a client runs the program by the credential helper protocol.
 	IsHelper bool
-	Config   config.Config
-	Output   string // --output
+	// NeverPrompts is set if the user must not be asked to sign in or to unlock the keychain,
+	// whatever the settings say.
+	NeverPrompts bool
+	Config       config.Config
+	Output       string // --output
 	// IdentityName is the value of --identity if it is a name, whose ID is not known yet.
 	IdentityName string
 

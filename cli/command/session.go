@@ -114,6 +114,8 @@ func (a *App) whyNoSignIn() error {
 		}
 	case !always && InCI():
 		return NoTokenInCIError()
+	case a.NeverPrompts:
+		reason = "a request for headers does not start a sign-in"
 	case !always && !a.IsInteractive():
 		reason = "no terminal to sign in at"
 	default:
@@ -179,7 +181,7 @@ func (a *App) IsWorkload() bool {
 // IsInteractive reports whether a user would see a prompt to sign in. An editor, a daemon
 // or a CI job may run Docker in the background.
 func (a *App) IsInteractive() bool {
-	return term.IsTerminal(int(a.Stderr.Fd())) && !InCI()
+	return !a.NeverPrompts && term.IsTerminal(int(a.Stderr.Fd())) && !InCI()
 }
 
 // InCI reports whether this is a CI job: all common systems set CI.

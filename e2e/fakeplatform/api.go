@@ -38,7 +38,14 @@ func (p *Platform) apiHandler(ctx context.Context) (http.Handler, error) {
 			return nil, err
 		}
 	}
-	return g, nil
+	mcp := p.serveMCP(p.API + mcpPath)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == mcpPath {
+			mcp(w, r)
+			return
+		}
+		g.ServeHTTP(w, r)
+	}), nil
 }
 
 // caller returns the claims of the caller's access token, which must be for the API's audience.

@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -236,10 +237,30 @@ func (p *Platform) Environ() []string {
 }
 
 // audiences returns the audiences for which the platform issues access tokens. Hosts below the registry's are separate
-// audiences.
+// audiences, and so are the URLs of the MCP servers.
 func (p *Platform) audiences() []string {
 	host := p.RegistryHost()
-	return []string{host, p.API, "apk." + host, "libraries." + host}
+	all := []string{host, p.API, "apk." + host, "libraries." + host, p.Registry + mcpPath, p.API + mcpPath}
+	scheme := strings.TrimSuffix(p.Registry, host)
+	for _, name := range []string{"apk", "skills", "versions"} {
+		all = append(all, scheme+name+"."+host+mcpPath)
+	}
+	return all
+}
+
+// mcpPath is the path of the MCP servers.
+const mcpPath = "/mcp"
+
+// serveMCP stands for the MCP server at a URL, which it checks the bearer token for.
+func (p *Platform) serveMCP(audience string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		raw, _ := cutPrefixFold(r.Header.Get("Authorization"), "Bearer ")
+		if _, err := p.verifyAccess(raw, audience); err != nil {
+			http.Error(w, "invalid token", http.StatusUnauthorized)
+			return
+		}
+		writeJSON(w, http.StatusOK, map[string]any{"jsonrpc": "2.0", "id": 1, "result": map[string]any{}})
+	}
 }
 
 // now returns the time of the platform's clock.

@@ -1,0 +1,61 @@
+package helper
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"docker-credential-cgr/config"
+	"docker-credential-cgr/platform"
+)
+
+// mcpPath is the path of the platform's MCP servers. The audience of their tokens is a URL
+// with this path; they refuse a token for the host alone.
+const mcpPath = "/mcp"
+
+// ForeignError means that an address is not one of the configured platform.
+type ForeignError struct{ Address, Registry, API string }
+
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("%q is not an https address of %s, a host below it, or %s", platform.Printable(e.Address), e.Registry, e.API)
+}
+
+// audienceOf returns the audience of a token for an HTTP request to address, a URL: the URL of
+// an MCP server of the platform, that of the platform API, or the host of the registry or a
+// subdomain. It reports false for other hosts, and for http unless the platform is configured
+// with it.
+func audienceOf(cfg config.Config, address string) (audience string, ours bool) {
+	scheme, rest, found := strings.Cut(address, "://")
+	if !found {
+		return "", false
+	}
+	authority, path, _ := strings.Cut(rest, "/")
+	server := scheme + "://" + authority
+	if i := strings.IndexAny(path, "?#"); i >= 0 {
+		path = path[:i]
+	}
+	isMCP := path == mcpPath[1:] || strings.HasPrefix(path, mcpPath[1:]+"/")
+	if host, ours := registryHost(cfg.Registry, server); ours {
+		if isMCP && hasMCP(cfg.Registry, host) {
+			return cfg.Registry.Scheme + "://" + host + mcpPath, true
+		}
+		return host, true
+	}
+	if cfg.API == nil {
+		return "", false
+	}
+	if host, ours := registryHost(cfg.API, server); !ours || host != cfg.API.Host {
+		return "", false
+	}
+	if isMCP {
+		return cfg.API.Scheme + "://" + cfg.API.Host + mcpPath, true
+	}
+	return cfg.API.String(), true
+}
+
+// hasMCP reports whether a host of the registry has an MCP server.
+func hasMCP(registry *url.URL, host string) bool {
+	below, found := strings.CutSuffix(host, "."+registry.Host)
+	return host == registry.Host || found && slices.Contains([]string{"apk", "skills", "versions"}, below)
+}
