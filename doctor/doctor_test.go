@@ -120,7 +120,7 @@ const (
 // fixText returns the fix of a result as package cli prints it.
 func fixText(r Result) string {
 	verbs := map[hint.Action]string{
-		hint.SignIn: "login", hint.ConfigureDocker: "configure-docker", hint.ReplaceHelper: "configure-docker --replace",
+		hint.SignIn: "login", hint.ListImages: "images list", hint.ConfigureDocker: "configure-docker", hint.ReplaceHelper: "configure-docker --replace",
 		hint.ListSettings: "config view", hint.SetSetting: "config set", hint.UnsetSetting: "config unset",
 	}
 	var fixes []string

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
 	"docker-credential-cgr/registry"
+	"docker-credential-cgr/spelling"
 )
 
 // capabilityPull is the capability to pull. The role registry.pull has it, and roles that
@@ -97,10 +99,16 @@ func (p pull) explain(ctx context.Context, refused *registry.Error) error {
 	isToken := refused.Step == registry.StepToken
 	notFound := refused.Step == registry.StepManifest && refused.Status == http.StatusNotFound
 	signIn := hint.Do(hint.SignIn)
+	unknown := notFound && refused.Code == "NAME_UNKNOWN"
+	if p.session.credential != nil && (unknown || isDenied) {
+		if err := p.notInCatalog(ctx, organization, image); err != nil {
+			return err
+		}
+	}
 	switch {
 	case isToken && refused.Status == http.StatusBadRequest:
 		return hint.With(fmt.Errorf("there is no organization %q", organization), hint.Text("correct the organization's name"))
-	case notFound && refused.Code == "NAME_UNKNOWN":
+	case unknown:
 		return hint.With(fmt.Errorf("there is no image %q in the organization %s", image, organization), hint.Text("correct the image's name"))
 	case notFound:
 		return hint.With(fmt.Errorf("the image exists, but has no tag or digest %q", p.ref.Target()), hint.Text("correct the tag"))
@@ -114,6 +122,30 @@ func (p pull) explain(ctx context.Context, refused *registry.Error) error {
 		return p.explainDenied(ctx, organization, image)
 	}
 	return hint.With(errors.New(refused.Error()), hintsOf(refused, hint.Text("see the registry's message"))...)
+}
+
+// notInCatalog returns the error for an image that is not among those of its organization that
+// the credential reaches. It returns nil if the image is, or if none of the organization's are
+// known.
+func (p pull) notInCatalog(ctx context.Context, organization, image string) error {
+	var images []string
+	err := p.client.Catalog(ctx, p.session.credential, func(repositories []string) error {
+		for _, repository := range repositories {
+			if name, found := strings.CutPrefix(repository, organization+"/"); found {
+				images = append(images, name)
+			}
+		}
+		return nil
+	})
+	if err != nil || len(images) == 0 || slices.Contains(images, image) {
+		return nil
+	}
+	fix := "correct the image's name"
+	if near := spelling.Near(image, images); len(near) > 0 {
+		fix += "; similar: " + platform.Printable(strings.Join(near, ", "))
+	}
+	return hint.With(fmt.Errorf("the catalog of %s has no image %q", organization, image),
+		hint.Text("%s", fix), hint.Do(hint.ListImages, "--parent", organization))
 }
 
 // isCredentialValid reports whether the registry accepts the credential for any image.

@@ -15,6 +15,7 @@ type shop struct {
 	good       string // secret of the credential that it takes
 	mayPull    bool   // its owner, from org
 	tokenFault int    // status of the answers for tokens
+	catalog    string // names of repositories in JSON; empty if the registry does not list them
 }
 
 func (s shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -31,6 +32,8 @@ func (s shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case s.tokenFault != 0:
 			w.WriteHeader(s.tokenFault)
+		case repository == "registry:catalog:*" && given == s.good && s.catalog != "":
+			refuse(200, `{"token":"known"}`)(w, r)
 		case given != "" && given != s.good:
 			deny(403, "FORBIDDEN")
 		case organization != "org" && organization != "chainguard":
@@ -46,6 +49,10 @@ func (s shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 			refuse(200, fmt.Sprintf(`{"token":%q}`, who))(w, r)
 		}
+		return
+	}
+	if r.URL.Path == "/v2/_catalog" {
+		refuse(200, `{"repositories":[`+s.catalog+`]}`)(w, r)
 		return
 	}
 	switch repository, tag, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v2/"), "/manifests/"); {
@@ -75,18 +82,22 @@ func TestImage(t *testing.T) {
 		message, fix string
 	}{
 		{"public", "HOST/chainguard/python", shop{}, nobody, OK, "can be pulled: it is public", ""},
-		{"private", "HOST/org/python:latest", shop{"good", true, 0}, ada, OK, "can be pulled, by ada@example.com", ""},
-		{"with a pull token", "HOST/org/python", shop{"good", true, 0}, pair, OK, "can be pulled, by user " + identity, ""},
+		{"private", "HOST/org/python:latest", shop{good: "good", mayPull: true}, ada, OK, "can be pulled, by ada@example.com", ""},
+		{"with a pull token", "HOST/org/python", shop{good: "good", mayPull: true}, pair, OK, "can be pulled, by user " + identity, ""},
 		{"P21 none given", "HOST/org/python", shop{}, nobody, Failure, "it is not public, and you are not signed in", "docker-credential-cgr login"},
 		{"P21 none given for that tag", "HOST/chainguard/python:3", shop{}, nobody, Failure, "only the tags latest and latest-dev", "docker-credential-cgr login"},
-		{"P21 a bad session", "HOST/org/python", shop{"other", true, 0}, ada, Failure, "rejects the credential of ada@example.com", "docker-credential-cgr login"},
-		{"P21 a bad pull token", "HOST/org/python", shop{"other", true, 0}, pair, Failure, "rejects the credential of user " + identity, "unset CHAINGUARD_IDENTITY_ID CHAINGUARD_TOKEN"},
-		{"P21 a bad stored one", "HOST/org/python", shop{"other", true, 0}, stored, Failure, "rejects the credential", "docker login HOST with a new pull token, or: docker logout HOST; docker-credential-cgr login"},
-		{"P21 a bad one for a public image", "HOST/chainguard/python", shop{"other", true, 0}, ada, Failure, "rejects the credential", "docker-credential-cgr login"},
-		{"P21 no role, or no such image", "HOST/org/python", shop{"good", false, 0}, pair, Failure, "has no role that may pull from org, or there is no such image", "ask an owner of org for the role registry.pull"},
-		{"P21 unknown organization", "HOST/gro/python", shop{"good", true, 0}, pair, Failure, `there is no organization "gro"`, "correct the organization's name"},
-		{"P21 unknown image", "HOST/org/pyton", shop{"good", true, 0}, pair, Failure, `there is no image "pyton" in the organization org`, "correct the image's name"},
-		{"P21 unknown tag", "HOST/org/python:3", shop{"good", true, 0}, pair, Failure, `has no tag or digest "3"`, "correct the tag"},
+		{"P21 a bad session", "HOST/org/python", shop{good: "other", mayPull: true}, ada, Failure, "rejects the credential of ada@example.com", "docker-credential-cgr login"},
+		{"P21 a bad pull token", "HOST/org/python", shop{good: "other", mayPull: true}, pair, Failure, "rejects the credential of user " + identity, "unset CHAINGUARD_IDENTITY_ID CHAINGUARD_TOKEN"},
+		{"P21 a bad stored one", "HOST/org/python", shop{good: "other", mayPull: true}, stored, Failure, "rejects the credential", "docker login HOST with a new pull token, or: docker logout HOST; docker-credential-cgr login"},
+		{"P21 a bad one for a public image", "HOST/chainguard/python", shop{good: "other", mayPull: true}, ada, Failure, "rejects the credential", "docker-credential-cgr login"},
+		{"P21 no role, or no such image", "HOST/org/python", shop{good: "good", mayPull: false}, pair, Failure, "has no role that may pull from org, or there is no such image", "ask an owner of org for the role registry.pull"},
+		{"P21 unknown organization", "HOST/gro/python", shop{good: "good", mayPull: true}, pair, Failure, `there is no organization "gro"`, "correct the organization's name"},
+		{"P21 unknown image", "HOST/org/pyton", shop{good: "good", mayPull: true}, pair, Failure, `there is no image "pyton" in the organization org`, "correct the image's name"},
+		{"P21 unknown image, with a catalog", "HOST/org/pyton", shop{good: "good", mayPull: true, catalog: `"org/go","org/python","other/x"`}, pair, Failure, `the catalog of org has no image "pyton"`, "correct the image's name; similar: python, go; docker-credential-cgr images list --parent org"},
+		{"P21 not in the catalog, and denied", "HOST/org/pyton", shop{good: "good", catalog: `"org/python"`}, pair, Failure, `the catalog of org has no image "pyton"`, "similar: python"},
+		{"P21 in the catalog, and denied", "HOST/org/python", shop{good: "good", catalog: `"org/python"`}, pair, Failure, "has no role that may pull from org", "registry.pull"},
+		{"P21 none of the organization in the catalog", "HOST/org/python", shop{good: "good", catalog: `"other/x"`}, pair, Failure, "has no role that may pull from org", "registry.pull"},
+		{"P21 unknown tag", "HOST/org/python:3", shop{good: "good", mayPull: true}, pair, Failure, `has no tag or digest "3"`, "correct the tag"},
 		{"not well", "HOST/org/python", shop{tokenFault: 503}, pair, Failure, "it answered 503", "try again later"},
 		{"too many", "HOST/org/python", shop{tokenFault: 429}, pair, Failure, "429 Too Many Requests", "try again later"},
 		{"I44 a page", "HOST/org/python", shop{tokenFault: 200}, pair, Failure, "a captive portal may have answered", "if the network asks for a sign-in"},

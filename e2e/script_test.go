@@ -2,6 +2,7 @@
 package e2e
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -170,6 +171,19 @@ func changePlatform(ts *testscript.TestScript, neg bool, args []string) {
 		platform.RevokeSessions()
 	case "roles": // WHO ROLE...: all that somebody may do from now on
 		platform.SetRoles(args[1], args[2:]...)
+	case "join": // WHO ORGANIZATION ROLE...
+		platform.Join(args[1], args[2], args[3:]...)
+	case "repositories": // ORGANIZATION N: so many repositories, each with an image
+		n, err := strconv.Atoi(args[2])
+		ts.Check(err)
+		for i := range n {
+			_, err := platform.AddImage(context.Background(), fmt.Sprintf("%s/image-%04d", args[1], i), "latest", "Hello")
+			ts.Check(err)
+		}
+	case "catalog-page": // so many repositories
+		n, err := strconv.Atoi(value)
+		ts.Check(err)
+		platform.Change(func(b *fakeplatform.Behavior) { b.CatalogPage = n })
 	case "fault":
 		platform.Change(func(b *fakeplatform.Behavior) { b.Faults = append(b.Faults, fault(ts, args[1:])) })
 	case "history": // REPOSITORY:TAG N: so many records, an hour apart, the last an hour ago

@@ -28,6 +28,7 @@ const (
 	ListPullTokens
 	RevokePullToken // (ID)
 	ShowHistory     // (image)
+	ListImages
 )
 
 // Hint is one thing to do next: an action of this program, or a text.

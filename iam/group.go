@@ -3,6 +3,7 @@ package iam
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -82,4 +83,29 @@ func namesOf[T any](items []T, name func(T) string) []string {
 		names[i] = name(item)
 	}
 	return names
+}
+
+// MatchingOrganization returns the verified organization of the domain of the caller's e-mail
+// address. The error is a *NotFoundError if there is none.
+func (c *Client) MatchingOrganization(ctx context.Context) (Group, error) {
+	var answer struct {
+		Group Group `json:"group"`
+	}
+	err := c.do(ctx, call{
+		doing: "find the organization of your e-mail domain", what: "organization of your e-mail domain",
+		method: http.MethodGet, path: "/iam/v1/groups:lookupGroup",
+	}, &answer)
+	if err == nil && !ValidID(answer.Group.ID) {
+		err = &NotFoundError{What: "organization of your e-mail domain"}
+	}
+	return answer.Group, err
+}
+
+// RequestAccess asks the owners of the organization with an id, which MatchingOrganization
+// returned, to add the caller.
+func (c *Client) RequestAccess(ctx context.Context, id string) error {
+	return c.do(ctx, call{
+		doing: "ask for access", what: "organization", name: id,
+		method: http.MethodPost, path: "/iam/v1/groups/" + id + ":requestGroupAccess", body: struct{}{},
+	}, &struct{}{})
 }

@@ -141,3 +141,28 @@ func FuzzManyError(f *testing.F) {
 		}
 	})
 }
+
+func TestMatchingOrganization(t *testing.T) {
+	const lookup = "GET /iam/v1/groups:lookupGroup"
+	a := answering(t, map[string]string{lookup: `{"group":{"id":"` + org + `","name":"example.com","verified":true}}`})
+	if got, err := a.MatchingOrganization(t.Context()); err != nil || got.Name != "example.com" || got.ID != org {
+		t.Errorf("got %+v, %v, want example.com", got, err)
+	}
+	for _, body := range []string{`{}`, `{"group":null}`, `{"group":{"id":"../x"}}`} {
+		_, err := answering(t, map[string]string{lookup: body}).MatchingOrganization(t.Context())
+		var none *NotFoundError
+		if !errors.As(err, &none) {
+			t.Errorf("%s: got %v, want a *NotFoundError", body, err)
+		}
+	}
+}
+
+func TestRequestAccess(t *testing.T) {
+	a := answering(t, map[string]string{"POST /iam/v1/groups/" + org + ":requestGroupAccess": `{}`})
+	if err := a.RequestAccess(t.Context(), org); err != nil {
+		t.Error(err)
+	}
+	if got := a.one(t).body; got != "{}" {
+		t.Errorf("got the body %q, want an empty object", got)
+	}
+}

@@ -20,6 +20,7 @@ const (
 	StepToken    Step = "token"
 	StepManifest Step = "manifest"
 	StepHistory  Step = "history"
+	StepCatalog  Step = "catalog"
 )
 
 // Error is a response of the registry other than success. All of it is printable.
@@ -29,7 +30,7 @@ type Error struct {
 	Status     int    // HTTP status
 	Code       string // the registry's, such as NAME_UNKNOWN; "" if the body is not a registry's
 	Message    string // the registry's text; may be empty
-	Repository string // of the request; "" for a ping
+	Repository string // of the request; "" for a ping or the catalog
 	Reference  string // tag or digest of the request, for a manifest or a history
 	Anonymous  bool   // the request had no credential
 	// RetryAfter is how long a busy registry asks clients to wait; zero if it does not say.
@@ -82,6 +83,8 @@ func (e *Error) explain() (cause string, hints []hint.Hint) {
 		return e.explainToken()
 	case e.Step == StepManifest, e.Step == StepHistory:
 		return e.explainImage()
+	case e.Step == StepCatalog && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden):
+		return "the credential expired, was revoked, or may not list repositories", []hint.Hint{hint.Do(hint.ShowStatus)}
 	}
 	return "", nil
 }

@@ -20,7 +20,7 @@ const (
 
 // fake is a registry in memory, which tells what it was asked.
 type fake struct {
-	// handlers answer by the kind of a request: "token", "manifest", "history", "tags".
+	// handlers answer by the kind of a request: "token", "manifest", "history", "tags", "catalog".
 	// What has none is refused as by a registry that has nothing.
 	handlers map[string]http.HandlerFunc
 
@@ -38,8 +38,11 @@ func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
 			kind = strings.TrimSuffix(strings.TrimPrefix(part, "_chainguard/"), "s")
 		}
 	}
-	if kind == "tag" {
+	switch {
+	case kind == "tag":
 		kind = "tags"
+	case strings.HasSuffix(r.URL.Path, "/_catalog"):
+		kind = "catalog"
 	}
 	entry := r.Method + " " + kind
 	if r.Header.Get("Authorization") == "" {

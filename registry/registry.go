@@ -1,5 +1,5 @@
 // Package registry sends requests to cgr.dev: tokens for repositories, digests of tags,
-// the history of tags, and lists of tags.
+// the history of tags, and lists of tags and repositories.
 //
 // Credentials are sent to the host of Client.URL only: it follows no redirects and no
 // links to other hosts.
@@ -42,7 +42,13 @@ func (c *Client) Token(ctx context.Context, repository string, credential *token
 	if err := (Reference{Repository: repository}).check(); err != nil {
 		return Token{}, err
 	}
-	query := url.Values{"scope": {"repository:" + repository + ":pull"}, "service": {c.URL.Host}}
+	return c.token(ctx, "repository:"+repository+":pull", Error{Step: StepToken, Repository: repository, Anonymous: credential == nil}, credential)
+}
+
+// token requests a token with a scope. It returns about, completed, as the error for a
+// response other than success.
+func (c *Client) token(ctx context.Context, scope string, about Error, credential *token.Credential) (Token, error) {
+	query := url.Values{"scope": {scope}, "service": {c.URL.Host}}
 	request := platform.Request{Method: http.MethodGet, URL: c.at("/token?" + query.Encode())}
 	switch {
 	case credential == nil:
@@ -51,7 +57,7 @@ func (c *Client) Token(ctx context.Context, repository string, credential *token
 	default:
 		request.Username, request.Password = credential.Username, credential.Secret
 	}
-	answer, err := c.do(ctx, request, Error{Step: StepToken, Repository: repository, Anonymous: credential == nil})
+	answer, err := c.do(ctx, request, about)
 	if err != nil {
 		return Token{}, err
 	}
@@ -59,7 +65,7 @@ func (c *Client) Token(ctx context.Context, repository string, credential *token
 		Token string `json:"token"`
 	}
 	if answer.Cut || json.Unmarshal(answer.Body, &given) != nil || !isValidToken(given.Token) {
-		return Token{}, fmt.Errorf("%s returned no token for %s (status 200, %s): a proxy or a captive portal may have answered", answer.Host, repository, contentType(answer, request))
+		return Token{}, fmt.Errorf("%s returned no token for %s (status 200, %s): a proxy or a captive portal may have answered", answer.Host, cmp.Or(about.Repository, scope), contentType(answer, request))
 	}
 	return Token{Secret: given.Token, Anonymous: credential == nil}, nil
 }

@@ -319,5 +319,5 @@ func (f *configureFlags) signInOnce(ctx context.Context, a *command.App, c *cobr
 	if err != nil {
 		return err
 	}
-	return printSignedIn(a, s, account)
+	return printSignedIn(ctx, a, s, account)
 }

@@ -55,7 +55,7 @@ func login(ctx context.Context, a *command.App, c *cobra.Command, f *signInFlags
 	if err != nil {
 		return err
 	}
-	if err := printSignedIn(a, s, account); err != nil || !keepRefreshing {
+	if err := printSignedIn(ctx, a, s, account); err != nil || !keepRefreshing {
 		return err
 	}
 	return refresh(ctx, a, s)

@@ -15,6 +15,7 @@ import (
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/hint"
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/registry"
 	"docker-credential-cgr/signin"
 	"docker-credential-cgr/token"
 	"docker-credential-cgr/workload/idtoken"
@@ -164,7 +165,7 @@ func storeIdentity(a *command.App, c *cobra.Command) error {
 }
 
 // printSignedIn prints the account after a sign-in.
-func printSignedIn(a *command.App, s *token.Session, account token.Account) error {
+func printSignedIn(ctx context.Context, a *command.App, s *token.Session, account token.Account) error {
 	if a.Output == "json" {
 		return a.PrintJSON(struct {
 			Identity  string     `json:"identity"`
@@ -194,6 +195,35 @@ func printSignedIn(a *command.App, s *token.Session, account token.Account) erro
 	if s.Keychain.Volatile() {
 		a.WarnHint(hint.Text("docker-credential-cgr config set keychain file"), "a restart of this machine removes the session")
 	}
-	a.Note("Next: docker pull %s/ORGANIZATION/IMAGE", a.Config.Registry.Host)
+	a.Note("Next: docker pull %s", exampleImage(ctx, a, s))
 	return nil
+}
+
+// exampleTimeout is how long the search for an example may take.
+const exampleTimeout = 2 * time.Second
+
+// exampleImage returns the name of an image that a person can pull: of their organizations, or
+// else a public one. For a job, and without an answer of the registry, it has placeholders.
+func exampleImage(ctx context.Context, a *command.App, s *token.Session) string {
+	repository := "ORGANIZATION/IMAGE"
+	if s.IDToken != nil {
+		return s.Registry + "/" + repository
+	}
+	ctx, cancel := context.WithTimeout(ctx, exampleTimeout)
+	defer cancel()
+	c, err := s.Credential(ctx, s.Registry, false)
+	if err == nil {
+		var first string
+		client := registry.Client{URL: a.Config.Registry, Transport: a.Transport()}
+		first, err = client.FirstRepository(ctx, &c)
+		if ref, parseErr := registry.Parse(s.Registry+"/"+first, s.Registry); parseErr == nil {
+			repository = ref.Repository
+		} else if err == nil {
+			repository = registry.PublicOrganization + "/python"
+		}
+	}
+	if err != nil {
+		a.Debug("cannot find an image that can be pulled: %v", err)
+	}
+	return s.Registry + "/" + repository
 }

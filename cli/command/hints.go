@@ -16,6 +16,7 @@ var actions = [...]string{
 	hint.ListPullTokens:  "pull-token list",
 	hint.RevokePullToken: "pull-token revoke",
 	hint.ShowHistory:     "images history",
+	hint.ListImages:      "images list",
 }
 
 // HintText returns the command to paste, or the sentence, of a hint.

@@ -1,4 +1,5 @@
-// Package images has the commands that look up tags of images and pin images to digests.
+// Package images has the commands that list images, look up their tags and pin images to
+// digests.
 package images
 
 import (
@@ -23,9 +24,12 @@ func New(a *command.App) *cobra.Command {
 	return command.Group(&cobra.Command{
 		Use:        "images",
 		Aliases:    []string{"image", "img"},
-		SuggestFor: []string{"pin", "history", "digest"},
-		Short:      "Show the history of tags and pin images to digests",
-	}, newHistory(a), newDigest(a), newPin(a))
+		SuggestFor: []string{"pin", "history", "digest", "list", "tags"},
+		Short:      "List images, show the history of tags and pin images to digests",
+	}, newList(a), newHistory(a), newDigest(a), newPin(a),
+		command.Group(&cobra.Command{Use: "tags", Aliases: []string{"tag"}, Short: "List the tags of an image"}, newTags(a)),
+		// chainctl's name of the command list.
+		command.Group(&cobra.Command{Use: "repos", Aliases: []string{"repo"}, Short: "List the images that you can pull", Hidden: true}, newList(a)))
 }
 
 // parseImage parses the name of an image: IMAGE or ORGANIZATION/IMAGE, with or without the

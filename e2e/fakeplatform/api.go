@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 
 	"chainguard.dev/sdk/proto/capabilities"
 	authv1 "chainguard.dev/sdk/proto/platform/auth/v1"
@@ -141,6 +142,34 @@ func (s *groupService) List(ctx context.Context, f *iamv1.GroupFilter) (*iamv1.G
 		}
 	}
 	return list, nil
+}
+
+// LookupGroup returns the verified organization whose name is the domain of the caller's email address.
+func (s *groupService) LookupGroup(ctx context.Context, _ *iamv1.LookupGroupRequest) (*iamv1.LookupGroupResponse, error) {
+	claims, err := s.p.caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_, domain, _ := strings.Cut(claims.Email, "@")
+	s.p.mu.Lock()
+	defer s.p.mu.Unlock()
+	group := s.p.iam.organization(domain)
+	if group == nil || !group.GetVerified() {
+		return nil, status.Error(codes.NotFound, "no verified group matches the email domain")
+	}
+	return &iamv1.LookupGroupResponse{Group: group}, nil
+}
+
+// RequestGroupAccess accepts requests for the organization that LookupGroup returns. Nobody answers them.
+func (s *groupService) RequestGroupAccess(ctx context.Context, r *iamv1.RequestGroupAccessRequest) (*iamv1.RequestGroupAccessResponse, error) {
+	found, err := s.LookupGroup(ctx, nil)
+	switch {
+	case err != nil:
+		return nil, err
+	case found.GetGroup().GetId() != r.GetGroupId():
+		return nil, errForbidden
+	}
+	return &iamv1.RequestGroupAccessResponse{}, nil
 }
 
 // roleService lists the built-in roles.

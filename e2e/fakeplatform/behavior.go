@@ -74,6 +74,8 @@ type Behavior struct {
 	// NullRoles returns the entries of /auth/v1/ok with a null role and with capabilities, as for a token whose
 	// capabilities match no known role.
 	NullRoles bool
+	// CatalogPage is how many repositories a page of the registry's catalog has at most; zero means 1,000.
+	CatalogPage int
 	// TokenPadding adds this many bytes of claims to access tokens, as for a member of many groups.
 	TokenPadding int
 	// WrongAudience, WrongIssuer and WrongSubject replace the correct claims of new access tokens.
@@ -164,7 +166,7 @@ func (p *Platform) takeFault(names []string) (Fault, bool) {
 //   - "ci.github", "ci.google", "ci.generic": ID tokens; "ci.discovery", "ci.jwks"
 //   - the names of requests to the identity provider: see provider.Names
 //   - "registry.token", "registry.v2" (all below /v2/), "registry.manifest", "registry.blob", "registry.tags",
-//     "registry.history"
+//     "registry.history", "registry.catalog"
 //
 // "signin" is not a request: it counts successful sign-ins.
 func (p *Platform) Count(what string) int {
@@ -242,6 +244,8 @@ func requestNames(server string, r *http.Request) []string {
 		return []string{"registry.v2", "registry.blob"}
 	case strings.Contains(path, "/manifests/"):
 		return []string{"registry.v2", "registry.manifest"}
+	case path == catalogPath:
+		return []string{"registry.v2", "registry.catalog"}
 	case strings.HasSuffix(path, "/tags/list"):
 		return []string{"registry.v2", "registry.tags"}
 	}

@@ -215,6 +215,14 @@ func (p *Platform) SetRoles(who string, roles ...string) {
 	p.iam.bind(id, p.OrganizationID(Organization), roles...)
 }
 
+// Join adds roles of a person (by email address) or an identity (by UIDP) in an organization.
+func (p *Platform) Join(who, organization string, roles ...string) {
+	id := p.mustSubject(who).id
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.iam.bind(id, rootID("organization "+organization), roles...)
+}
+
 // capabilityClaim returns the capabilities claim of an access token: role names by group.
 func (p *Platform) capabilityClaim(identity string) map[string][]string {
 	p.mu.Lock()

@@ -140,6 +140,10 @@ func (p *Platform) serveV2(w http.ResponseWriter, r *http.Request) {
 		p.serveHistory(w, r, match[1], match[2])
 		return
 	}
+	if r.URL.Path == catalogPath {
+		p.serveCatalog(w, r)
+		return
+	}
 	raw, _ := cutPrefixFold(r.Header.Get("Authorization"), "Bearer ")
 	claims, err := p.verifyRegistryToken(raw)
 	if err != nil {

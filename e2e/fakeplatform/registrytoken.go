@@ -93,6 +93,12 @@ func (p *Platform) registryCaller(r *http.Request) (string, *denial) {
 
 // grant returns the access that a caller gets for a scope.
 func (p *Platform) grant(who, scope string) (access, *denial) {
+	if scope == catalogScope {
+		if who == anonymous {
+			return access{}, denyAnonymous
+		}
+		return access{Type: "registry", Name: "catalog", Actions: []string{"*"}}, nil
+	}
 	kind, rest, _ := strings.Cut(scope, ":")
 	i := strings.LastIndex(rest, ":")
 	if i < 0 {

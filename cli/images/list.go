@@ -1,0 +1,182 @@
+package images
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"docker-credential-cgr/cli/command"
+	"docker-credential-cgr/hint"
+	"docker-credential-cgr/iam"
+	"docker-credential-cgr/platform"
+	"docker-credential-cgr/registry"
+	"docker-credential-cgr/token"
+)
+
+func newList(a *command.App) *cobra.Command {
+	var parent string
+	var tags bool
+	c := command.Formats(&cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls"},
+		Short:   "List the images that you can pull",
+		Long: `List the repositories that you or your pull token can pull from, in all of your organizations.
+They are printed as the registry sends them, page by page. Public images, below
+cgr.dev/chainguard, are not among them.`,
+		Example: `  docker-credential-cgr images list
+  docker-credential-cgr images list --parent ORGANIZATION --tags
+  docker-credential-cgr images list -o json | jq -r '.items[].name'`,
+		Args: command.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := command.CheckParent(c, parent); err != nil {
+				return err
+			}
+			return list(c.Context(), a, cmp.Or(parent, a.Config.Group), tags)
+		},
+	}, "table", "json", "csv", "id")
+	command.ParentFlag(c.Flags(), &parent, "only images of the `ORGANIZATION` (name or ID)")
+	c.Flags().BoolVar(&tags, "tags", false, "list each tag, with two requests for each repository")
+	return c
+}
+
+// image is a repository, or a tag of it, in a list.
+type image struct {
+	Image        string `json:"image"` // for Docker
+	Organization string `json:"organization"`
+	Name         string `json:"name"`
+	Tag          string `json:"tag,omitempty"`
+}
+
+func list(ctx context.Context, a *command.App, parent string, withTags bool) error {
+	if parent != "" {
+		var err error
+		if parent, err = organizationName(ctx, a, parent); err != nil {
+			return err
+		}
+	}
+	credential, err := registryCredential(ctx, a, false)
+	if err != nil {
+		return err
+	}
+	r := newReader(a)
+	out := command.NewColumn[image](a, "IMAGE", func(i image) string { return i.Image })
+	total := 0
+	err = r.Catalog(ctx, credential, func(repositories []string) error {
+		total += len(repositories)
+		var page []image
+		for _, repository := range repositories {
+			organization, name, _ := strings.Cut(repository, "/")
+			if parent == "" || organization == parent {
+				page = append(page, image{a.Config.Registry.Host + "/" + repository, organization, name, ""})
+			}
+		}
+		if !withTags {
+			return out.Print(page...)
+		}
+		return printTags(ctx, r, page, out.Print)
+	})
+	if err == nil {
+		err = out.Close()
+	}
+	switch {
+	case err != nil:
+		return err
+	case total == 0 && credential.Username == token.Username:
+		return explainNone(ctx, a)
+	case out.Count == 0 && parent != "":
+		a.WarnHint(hint.Text("%s images list", command.Name), "there is no image of %s that you can pull", platform.Printable(parent))
+	}
+	return nil
+}
+
+// parallelTags is for how many repositories tags are requested at once.
+const parallelTags = 8
+
+// printTags prints the tags of each image, in the order of the images.
+func printTags(ctx context.Context, r *registry.Reader, images []image, print func(...image) error) error {
+	return inParallel(images, parallelTags, func(i image) (tagged []image, err error) {
+		err = r.Tags(ctx, i.Organization+"/"+i.Name, func(tags []string) error {
+			for _, tag := range tags {
+				tagged = append(tagged, image{i.Image + ":" + tag, i.Organization, i.Name, tag})
+			}
+			return nil
+		})
+		return tagged, err
+	}, func(tagged []image) error { return print(tagged...) })
+}
+
+// inParallel calls fetch for each item, for up to n at once, and print with the results in
+// the order of the items. It stops after an error.
+func inParallel[T, R any](items []T, n int, fetch func(T) (R, error), print func(R) error) error {
+	type result struct {
+		value R
+		err   error
+	}
+	for len(items) > 0 {
+		part := items[:min(n, len(items))]
+		items = items[len(part):]
+		results := make([]chan result, len(part))
+		for i, item := range part {
+			results[i] = make(chan result, 1)
+			go func() {
+				value, err := fetch(item)
+				results[i] <- result{value, err}
+			}()
+		}
+		for _, done := range results {
+			r := <-done
+			if r.err != nil {
+				return r.err
+			}
+			if err := print(r.value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// explainNone tells a person who reaches no image why, and how to be let into the
+// organization of their e-mail domain. It asks its owners only after a yes.
+func explainNone(ctx context.Context, a *command.App) error {
+	client, _, err := a.API(ctx)
+	if err != nil {
+		return err
+	}
+	account, err := client.WhoAmI(ctx)
+	if err != nil {
+		return err
+	}
+	if len(account.Capabilities) > 0 {
+		a.WarnHint(hint.Do(hint.ShowStatus), "your organizations have no images that you can pull")
+		return nil
+	}
+	public := hint.Text("docker pull %s/%s/python", a.Config.Registry.Host, registry.PublicOrganization)
+	group, err := client.MatchingOrganization(ctx)
+	if err != nil {
+		var none *iam.NotFoundError
+		if !errors.As(err, &none) {
+			a.Debug("%v", err)
+		}
+		a.WarnHint(public, "your account is in no organization, so you can pull public images only")
+		return nil
+	}
+	name := platform.Printable(group.Name)
+	if !a.CanAsk() {
+		a.WarnError(hint.With(errors.New("your account is in no organization; the one of your e-mail domain is "+name),
+			hint.Text("ask an owner of %s to add you, or run %s images list at a terminal to send a request", name, command.Name), public))
+		return nil
+	}
+	confirmed, err := a.Ask(ctx, "your account is in no organization. Ask the owners of "+name+", the one of your e-mail domain, to add you?")
+	if err != nil || !confirmed {
+		return err
+	}
+	if err := client.RequestAccess(ctx, group.ID); err != nil {
+		return err
+	}
+	a.Note("The owners of %s were asked to add you.", name)
+	return nil
+}
