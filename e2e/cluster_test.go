@@ -21,9 +21,11 @@ import (
 // fakeCluster is an API server that stores secrets, for scripts. It merges what is applied,
 // without a manager for each field: the rules of a real one are tested in package kubernetes.
 type fakeCluster struct {
-	mu      sync.Mutex
-	secrets map[string]map[string]any // by path
-	refused map[string]bool           // namespaces
+	names    []string // of the namespaces that every selector matches
+	mu       sync.Mutex
+	requests int
+	secrets  map[string]map[string]any // by path
+	refused  map[string]bool           // namespaces
 }
 
 // beCluster runs a command of a script:
@@ -62,24 +64,35 @@ func beCluster(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func startCluster(ts *testscript.TestScript) {
-	c := &fakeCluster{secrets: map[string]map[string]any{}, refused: map[string]bool{}}
+	c := &fakeCluster{names: []string{"web", "shop"}}
+	dir := ts.MkAbs("pod")
+	ts.Check(os.Mkdir(dir, 0o700))
+	environ, stop, err := c.start(dir)
+	ts.Check(err)
+	ts.Defer(stop)
+	for name, value := range environ {
+		ts.Setenv(name, value)
+	}
+	clusters.Store(ts, c)
+}
+
+// start starts the API server, and returns the variables of a pod. It writes the files of a
+// pod to dir.
+func (c *fakeCluster) start(dir string) (environ map[string]string, stop func(), err error) {
+	c.secrets, c.refused = map[string]map[string]any{}, map[string]bool{}
 	server := httptest.NewUnstartedServer(c)
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // a program that ends does not use all its connections
 	server.StartTLS()
-	ts.Defer(server.Close)
-	host, port, err := net.SplitHostPort(server.Listener.Addr().String())
-	ts.Check(err)
-	dir := ts.MkAbs("pod")
-	ts.Check(os.Mkdir(dir, 0o700))
 	for name, text := range map[string][]byte{
 		"token": []byte("api-token"), "namespace": []byte("own"),
 		"ca.crt": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
 	} {
-		ts.Check(os.WriteFile(filepath.Join(dir, name), text, 0o600))
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			return nil, server.Close, err
+		}
 	}
-	ts.Setenv("KUBERNETES_SERVICE_HOST", host)
-	ts.Setenv("KUBERNETES_SERVICE_PORT", port)
-	clusters.Store(ts, c)
+	host, port, err := net.SplitHostPort(server.Listener.Addr().String())
+	return map[string]string{"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port}, server.Close, err
 }
 
 // clusters has the cluster of each script.
@@ -88,6 +101,7 @@ var clusters sync.Map
 func (c *fakeCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.requests++
 	namespace := strings.Split(r.URL.Path+"////", "/")[4]
 	answer := func(code int, v any) {
 		w.Header().Set("Content-Type", "application/json")
@@ -102,9 +116,11 @@ func (c *fakeCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Header.Get("Authorization") != "Bearer api-token":
 		failure(http.StatusUnauthorized, "Unauthorized")
 	case r.URL.Path == "/api/v1/namespaces":
-		answer(http.StatusOK, map[string]any{"items": []any{
-			map[string]any{"metadata": map[string]any{"name": "web"}}, map[string]any{"metadata": map[string]any{"name": "shop"}},
-		}})
+		items := []any{}
+		for _, name := range c.names {
+			items = append(items, map[string]any{"metadata": map[string]any{"name": name}})
+		}
+		answer(http.StatusOK, map[string]any{"items": items})
 	case c.refused[namespace]:
 		failure(http.StatusForbidden, fmt.Sprintf(`secrets "cgr-pull" is forbidden: User "system:serviceaccount:a:b" cannot get resource "secrets" in API group "" in the namespace %q`, namespace))
 	case r.Method == http.MethodGet && secret == nil:
