@@ -239,3 +239,23 @@ func TestPair(t *testing.T) {
 		})
 	}
 }
+
+// A configuration that is not in a file.
+func TestParse(t *testing.T) {
+	f, err := Parse("the secret", []byte(`{"auths":{"a.example":{"auth":"YTpi"}},"x":1}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.SetLogin("cgr.dev", "a", "b"); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := string(f.Text()), `{"auths":{"a.example":{"auth":"YTpi"},"cgr.dev":{"auth":"YTpi"}},"x":1}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if f, err := Parse("the secret", nil); err != nil || f.Exists() || len(f.Text()) != 0 {
+		t.Errorf("got %v, %v, want no configuration", f, err)
+	}
+	if _, err := Parse("the secret", []byte(`{"auths":{}`)); err == nil || !strings.HasPrefix(err.Error(), "the secret:1:") {
+		t.Errorf("got %v, want the name and the position", err)
+	}
+}

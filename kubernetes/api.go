@@ -42,8 +42,7 @@ type API struct {
 func OpenAPI(getenv func(string) string, dir string) (*API, error) {
 	host, port := getenv("KUBERNETES_SERVICE_HOST"), getenv("KUBERNETES_SERVICE_PORT")
 	if host == "" || port == "" {
-		return nil, hint.With(errors.New("this is not a pod of a cluster: KUBERNETES_SERVICE_HOST or KUBERNETES_SERVICE_PORT is not set"),
-			hint.Text("docker-credential-cgr kubernetes refresh-manifest --help"))
+		return nil, errors.New("this is not a pod of a cluster: KUBERNETES_SERVICE_HOST or KUBERNETES_SERVICE_PORT is not set")
 	}
 	authority, err := os.ReadFile(filepath.Join(dir, "ca.crt"))
 	if err != nil {

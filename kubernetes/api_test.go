@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -82,7 +83,9 @@ func TestOpenAPI(t *testing.T) {
 // The certificate of another authority is not trusted, and the token is not sent.
 func TestOpenAPIOtherAuthority(t *testing.T) {
 	c := newCluster(t)
-	server := httptest.NewTLSServer(c)
+	server := httptest.NewUnstartedServer(c)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
 	defer server.Close()
 	api, _ := c.open()
 	api.URL, api.Transport = server.URL, platform.NewTransport()

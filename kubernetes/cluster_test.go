@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -262,13 +263,13 @@ type tokens struct {
 	life      time.Duration
 	exchanges int
 	last      string
-	err       error
+	down      func() bool
 }
 
 func (e *tokens) exchange(context.Context) (*oauth2.Token, error) {
 	e.exchanges++
-	if e.err != nil {
-		return nil, e.err
+	if e.down != nil && e.down() {
+		return nil, errors.New("no identity found")
 	}
 	expires := time.Now().Add(e.life).Truncate(time.Second)
 	e.last = jwt(identity, expires)

@@ -553,7 +553,7 @@ func TestRefreshRotatedToken(t *testing.T) {
 func TestRefreshWithoutToken(t *testing.T) {
 	c := newCluster(t)
 	r, source := newRefresher(c, "web")
-	source.err = errors.New("no identity found")
+	source.down = func() bool { return true }
 	if _, err := r.Refresh(t.Context()); err == nil || err.Error() != "cannot get a token for cgr.dev: no identity found" || len(c.requests) != 0 {
 		t.Errorf("got %v after %q, want the error and no request", err, c.requests)
 	}

@@ -2,7 +2,6 @@ package kubernetes
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"testing"
@@ -81,8 +80,8 @@ func TestWatchGoesOn(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := newCluster(t)
 			r, source := newRefresher(c, "web")
-			source.err = errors.New("down")
-			time.AfterFunc(150*time.Second, func() { source.err = nil })
+			started := time.Now()
+			source.down = func() bool { return time.Since(started) < 150*time.Second }
 			times, outcomes := watchFor(t, r, 10*time.Minute)
 			if want := []string{"error", "error", "error", "created"}; !slices.Equal(outcomes, want) {
 				t.Errorf("got %q, want %q", outcomes, want)
@@ -107,8 +106,8 @@ func TestWatchGoesOn(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := newCluster(t)
 			r, source := newRefresher(c, "web")
-			time.AfterFunc(time.Minute, func() { source.err = errors.New("down") })
-			time.AfterFunc(31*time.Minute, func() { source.err = nil })
+			started := time.Now()
+			source.down = func() bool { d := time.Since(started); return d > time.Minute && d < 31*time.Minute }
 			_, outcomes := watchFor(t, r, 40*time.Minute)
 			if outcomes[0] != "created" || outcomes[len(outcomes)-1] != "updated" {
 				t.Errorf("got %q, want it created, and updated when the issuer is back", outcomes)

@@ -85,15 +85,19 @@ that it needs.`,
 	return c
 }
 
+// manifestHelp is the hint if the pod lacks something.
+const manifestHelp = "docker-credential-cgr kubernetes refresh-manifest --help"
+
 func refreshSecret(ctx context.Context, a *command.App, name, dir string, f *targetFlags) error {
 	sts := a.STS()
 	r := &kubernetes.Refresher{
 		Open: func() (*kubernetes.API, error) {
 			api, err := kubernetes.OpenAPI(os.Getenv, dir)
-			if err == nil {
-				api.Debug = a.Debug
+			if err != nil {
+				return nil, hint.With(err, hint.Text(manifestHelp))
 			}
-			return api, err
+			api.Debug = a.Debug
+			return api, nil
 		},
 		Exchange: func(ctx context.Context) (*oauth2.Token, error) { return exchange(ctx, a, sts) },
 		Registry: a.Config.Registry.Host, Username: token.Username, Now: command.Now,
@@ -132,7 +136,7 @@ func exchange(ctx context.Context, a *command.App, sts *platform.STS) (*oauth2.T
 	source := idtoken.File(cmp.Or(a.Config.IdentityToken, workload.KubernetesToken))
 	idToken, err := source.Token(ctx)
 	if err != nil {
-		return nil, hint.With(err, hint.Text("docker-credential-cgr kubernetes refresh-manifest --help"))
+		return nil, hint.With(err, hint.Text(manifestHelp))
 	}
 	request := platform.TokenRequest{Audiences: []string{a.Config.Registry.Host}, Identity: a.Config.Identity}
 	t, err := token.Exchange(ctx, sts, idToken, request, exchangeTries)
@@ -162,17 +166,18 @@ func printResults(a *command.App, name string, f *targetFlags, results []kuberne
 		a.Warn("no namespace matches --selector %s", f.selector)
 	}
 	for _, r := range results {
+		namespace := platform.Printable(r.Namespace)
 		item := resultView{Namespace: r.Namespace, Secret: name, Action: r.Action, Expires: command.JSONTime(r.Expires), ServiceAccounts: r.ServiceAccounts}
 		switch r.Action {
 		case kubernetes.Failed:
 			item.Error = r.Err.Error()
 			failed = command.ErrReported
-			a.PrintError(hint.With(fmt.Errorf("%s: %w", r.Namespace, r.Err), hint.Of(r.Err)...))
+			a.PrintError(fmt.Errorf("%s: %w", namespace, r.Err))
 		case kubernetes.Created, kubernetes.Updated:
-			a.Note("%s: %s the secret %s, valid%s", r.Namespace, r.Action, name, command.Until(r.Expires))
+			a.Note("%s: %s the secret %s, valid%s", namespace, r.Action, name, command.Until(r.Expires))
 		}
 		if len(r.ServiceAccounts) > 0 {
-			a.Note("%s: added the secret %s to the service accounts %s", r.Namespace, name, strings.Join(r.ServiceAccounts, ", "))
+			a.Note("%s: added the secret %s to the service accounts %s", namespace, name, strings.Join(r.ServiceAccounts, ", "))
 		}
 		items = append(items, item)
 	}
