@@ -207,7 +207,6 @@ var unexplained = map[string]string{
 	"failed: %v":              "wraps the reason of a sign-in that failed",
 	"%s cannot be pulled: %v": "wraps a row about images",
 	"%w: %s":                  "wraps a row about files",
-	"%s: %w":                  "wraps what failed in a namespace",
 }
 
 // TestTroubleshooting compares docs/troubleshooting.md with the source: each message on the page

@@ -73,7 +73,7 @@ func manifest(t *testing.T, change func(*kubernetes.Manifest)) []runtime.Object 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return decode(t, text)
+	return decode(t, string(text))
 }
 
 func TestCronJob(t *testing.T) {
