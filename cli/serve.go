@@ -38,7 +38,8 @@ func (p Program) serve(ctx context.Context, verb string) int {
 		Context:   ctx,
 		Warn:      warn,
 		Line:      command.OneLine,
-		Session: func(mayPrompt bool) (*token.Session, error) {
+		Session: func(organization string, mayPrompt bool) (*token.Session, error) {
+			a.UseOrganization(organization)
 			a.NeverPrompts = !mayPrompt
 			s, err := p.session(a)
 			if s != nil {

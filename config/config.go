@@ -71,6 +71,8 @@ type Config struct {
 	IdentityToken    string // path of the file with its ID token, or ""
 	IdentityTokenEnv string // name of the variable with its ID token, or ""; never both
 	OIDC             OIDC   // a provider that is used without the platform's broker
+	// Organizations have a session or an identity of their own.
+	Organizations Organizations
 
 	Group            string // default organization of commands, or ""
 	OrgName          string // verified name of the organization whose provider signs users in, or ""

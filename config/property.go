@@ -37,6 +37,7 @@ var properties = []property{
 	text("auth.identity", "ID of the identity to assume. `--identity` also accepts its name while you are signed in", func(c *Config) *string { return &c.Identity }, checkUIDP),
 	text(identityToken, "path of the file that holds the ID token", func(c *Config) *string { return &c.IdentityToken }, checkPath),
 	text("auth.identity-token-env", "name of the variable that holds the ID token", func(c *Config) *string { return &c.IdentityTokenEnv }, checkVariable),
+	define("auth.organizations", "organizations with a session or an identity of their own, as `ORGANIZATION` or `ORGANIZATION=IDENTITY_ID`, separated by commas. `login --for` changes it", "", func(c *Config) *Organizations { return &c.Organizations }, parseOrganizations),
 	text("auth.oidc.issuer", "URL of your organization's own OpenID provider", func(c *Config) *string { return &c.OIDC.Issuer }, checkIssuer),
 	text("auth.oidc.client-id", "ID of this program at that provider", func(c *Config) *string { return &c.OIDC.ClientID }, checkName),
 	choice("auth.oidc.flow", "how to sign in with that provider: authorization code or device code", func(c *Config) *string { return &c.OIDC.Flow }, FlowCode, FlowDevice),

@@ -48,7 +48,7 @@ func (h *Helper) authorization(address string) (value string, until time.Time, e
 	case h.Config.IdentityID != "" && isHost(audience):
 		return basic(h.Config.IdentityID, h.Config.Token), time.Time{}, nil
 	}
-	session, err := h.Session(false)
+	session, err := h.Session(organization(h.Config, address), false)
 	if err != nil {
 		return "", time.Time{}, err
 	}

@@ -16,7 +16,7 @@ import (
 // storeToken stores an access token for an audience that ends after an hour.
 func (f *fixture) storeToken(audience, secret string) (expires time.Time) {
 	f.t.Helper()
-	s, err := f.session(false)
+	s, err := f.session("", false)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestBazelRefuses(t *testing.T) {
 // P11 a request for headers does not wait longer for a lock than its caller waits for it.
 func TestHeadersEndInTime(t *testing.T) {
 	f := newFixture(t, nil)
-	s, err := f.session(true)
+	s, err := f.session("", true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func FuzzBazel(f *testing.F) {
 	}
 	cfg := loadConfig(f, map[string]string{"HOME": f.TempDir()})
 	f.Fuzz(func(t *testing.T, input string) {
-		h := &Helper{Config: cfg, Context: t.Context(), Session: func(bool) (*token.Session, error) { return nil, errors.New("no session") }}
+		h := &Helper{Config: cfg, Context: t.Context(), Session: func(string, bool) (*token.Session, error) { return nil, errors.New("no session") }}
 		var out strings.Builder
 		if err := h.answerBazel([]byte(input), &out); err != nil {
 			if out.Len() != 0 || strings.Contains(err.Error(), "\n") {

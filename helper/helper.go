@@ -21,9 +21,9 @@ import (
 type Helper struct {
 	Config    config.Config
 	ConfigErr error // from config.Read
-	// Session opens the session, in which the user may be prompted if mayPrompt is set. It is
-	// called only for our servers.
-	Session func(mayPrompt bool) (*token.Session, error)
+	// Session opens the session of an organization, or the default one for "". The user may be
+	// prompted in it if mayPrompt is set. It is called only for our servers.
+	Session func(organization string, mayPrompt bool) (*token.Session, error)
 	// Elsewhere erases what is left in stores that were configured before. It may be nil.
 	Elsewhere func(*token.Session)
 	Warn      func(error)
@@ -61,7 +61,7 @@ func (h *Helper) Get(server string) (username, secret string, err error) {
 	if h.Config.IdentityID != "" {
 		return h.Config.IdentityID, h.Config.Token, nil
 	}
-	session, err := h.Session(true)
+	session, err := h.Session(organization(h.Config, server), true)
 	if err != nil {
 		return "", "", err
 	}
@@ -88,7 +88,7 @@ func (h *Helper) Add(c *credentials.Credentials) error {
 	if h.Config.IdentityID != "" && c.Username == h.Config.IdentityID && c.Secret == h.Config.Token {
 		return nil // Get returned it from the environment, which decides how long it is used
 	}
-	session, err := h.Session(true)
+	session, err := h.Session(organization(h.Config, c.ServerURL), true)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (h *Helper) Delete(server string) error {
 	if err != nil || !ours {
 		return err
 	}
-	session, err := h.Session(true)
+	session, err := h.Session(organization(h.Config, server), true)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (h *Helper) List() (map[string]string, error) {
 	if h.Config.IdentityID != "" {
 		return map[string]string{h.Config.Registry.Host: h.Config.IdentityID}, nil
 	}
-	session, err := h.Session(true)
+	session, err := h.Session("", true)
 	if err != nil {
 		return nil, err
 	}

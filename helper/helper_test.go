@@ -54,9 +54,9 @@ func newFixture(t *testing.T, env map[string]string) *fixture {
 func (f *fixture) warn(err error) { f.said = append(f.said, err.Error()) }
 
 // session opens the session anew, as each run of the program does.
-func (f *fixture) session(mayPrompt bool) (*token.Session, error) {
+func (f *fixture) session(organization string, mayPrompt bool) (*token.Session, error) {
 	f.opened++
-	store, err := keychain.Open(keychain.File, "docker-credential-cgr", 0)
+	store, err := keychain.Open(keychain.File, "docker-credential-cgr"+organization, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -96,7 +96,7 @@ func TestStore(t *testing.T) {
 		f.want("get", "cgr.dev", answer("cgr.dev", token.Username, first), 0)
 		for _, secret := range []string{first, f.accessToken("subject-a")} {
 			f.want("store", pair(t, "cgr.dev", token.Username, secret), "", 0)
-			s, err := f.session(true)
+			s, err := f.session("", true)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/url"
 	"strings"
+
+	"docker-credential-cgr/config"
 )
 
 // registryHost reports whether server, which a client sent, names the registry or a
@@ -71,4 +73,20 @@ func isLabel(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool {
 		return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z')
 	})
+}
+
+// organization returns the organization that a server's path names if it has a session of its
+// own, else "". Some clients send the name of the repository behind the host; the path of a
+// request to the registry begins with v2 (OCI distribution specification).
+func organization(cfg config.Config, server string) string {
+	if len(cfg.Organizations) == 0 {
+		return ""
+	}
+	if _, rest, found := strings.Cut(server, "://"); found {
+		server = rest
+	}
+	_, path, _ := strings.Cut(server, "/")
+	name, _, _ := strings.Cut(strings.TrimPrefix(path, "v2/"), "/")
+	o, _ := cfg.FindOrganization(name)
+	return o.Name
 }

@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"docker-credential-cgr/config"
 )
 
 func mustURL(t testing.TB, text string) *url.URL {
@@ -144,4 +146,20 @@ func FuzzRegistryHost(f *testing.F) {
 			t.Errorf("%q: its host %q reads as %q, %v", server, host, again, ok)
 		}
 	})
+}
+
+func TestOrganization(t *testing.T) {
+	cfg := config.Config{Organizations: config.Organizations{{Name: "example.com"}, {Name: "acme"}}}
+	for server, want := range map[string]string{
+		"cgr.dev": "", "https://cgr.dev": "", "cgr.dev/": "", "cgr.dev/example.com": "example.com", "cgr.dev/example.com/python": "example.com",
+		"https://cgr.dev/v2/acme/python/manifests/latest": "acme", "cgr.dev/acme.example/x": "", "cgr.dev/Acme/x": "", "cgr.dev/v2/": "",
+		"cgr.dev/x/acme": "", "cgr.dev//acme": "", "acme": "",
+	} {
+		if got := organization(cfg, server); got != want {
+			t.Errorf("%s: got %q, want %q", server, got, want)
+		}
+	}
+	if got := organization(config.Config{}, "cgr.dev/acme/x"); got != "" {
+		t.Errorf("without organizations: got %q", got)
+	}
 }

@@ -25,6 +25,7 @@ instead.`,
 		Example: `  docker-credential-cgr login
   docker-credential-cgr login --headless
   docker-credential-cgr login --org-name example.com
+  docker-credential-cgr login --for ORGANIZATION
   docker-credential-cgr login --identity ID --identity-token-env MY_ID_TOKEN`,
 		Args: command.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -34,11 +35,15 @@ instead.`,
 	f.add(c)
 	c.Flags().StringArrayVar(&f.audiences, "audience", nil, "also get a token for `AUDIENCE` (repeatable)")
 	c.Flags().StringVar(&f.invite, "invite-code", "", "accept the invitation to an organization with this `CODE`")
+	command.ForFlag(c.Flags(), "sign in for the images of `ORGANIZATION` only, beside the default session")
 	c.Flags().BoolVar(&keepRefreshing, "refresh", false, "keep running and renew the tokens until stopped")
 	return c
 }
 
 func login(ctx context.Context, a *command.App, c *cobra.Command, f *signInFlags, keepRefreshing bool) error {
+	if err := checkFor(a, c); err != nil {
+		return err
+	}
 	if err := findIdentity(ctx, a); err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ pull-token create --save, and the identity from the settings file. A stored pull
 remains valid on the platform unless you revoke it.`,
 		Example: `  docker-credential-cgr logout
   docker-credential-cgr logout --revoke
+  docker-credential-cgr logout --for ORGANIZATION
   docker-credential-cgr logout --audience apk.cgr.dev`,
 		Args: command.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -37,6 +38,7 @@ remains valid on the platform unless you revoke it.`,
 		},
 	}
 	c.Flags().StringArrayVar(&audiences, "audience", nil, "remove only the token for `AUDIENCE` (repeatable)")
+	command.ForFlag(c.Flags(), "end only the session for the images of `ORGANIZATION`")
 	c.Flags().BoolVar(&revoke, "revoke", false, "first revoke the pull tokens stored in the keychain")
 	return c
 }
@@ -62,6 +64,13 @@ func logout(ctx context.Context, a *command.App, audiences []string, revoke bool
 	}
 	errs = append(errs, s.SignOut(ctx))
 	a.ClearOtherStores(ctx, *s)
+	if a.For != "" {
+		if err := errors.Join(append(errs, forgetFor(a))...); err != nil {
+			return err
+		}
+		a.Note("Signed out for the images of %s.", a.For)
+		return nil
+	}
 	a.ForgetNames()
 	if a.Config.Identity != "" || a.Config.IdentityToken != "" || a.Config.IdentityTokenEnv != "" {
 		errs = append(errs, config.Update(a.Config.File, map[string]string{
@@ -72,6 +81,7 @@ func logout(ctx context.Context, a *command.App, audiences []string, revoke bool
 		return err
 	}
 	a.Note("Signed out.")
+	warnOtherSessions(a)
 	warnOtherCredentials(a)
 	return nil
 }

@@ -32,6 +32,7 @@ effect. Does not sign in. Exits with 3 if you are not signed in.`,
 		Args: command.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return showStatus(c.Context(), a, quick) },
 	}, "text", "json")
+	command.ForFlag(c.Flags(), "show the session for the images of `ORGANIZATION`")
 	c.Flags().BoolVar(&quick, "quick", false, "do not contact the platform; show only what is stored")
 	return c
 }
@@ -41,19 +42,34 @@ const statusTimeout = 28 * time.Second
 
 // status is the result of the command.
 type status struct {
-	Valid         bool             `json:"valid"` // get has a credential without a sign-in
-	Identity      string           `json:"identity,omitempty"`
-	Email         string           `json:"email,omitempty"`
-	From          string           `json:"from,omitempty"` // where the credential comes from
-	Organizations []organization   `json:"organizations,omitempty"`
-	Capabilities  []string         `json:"capabilities,omitempty"`
-	SessionUntil  *time.Time       `json:"sessionUntil,omitempty"` // when the user has to sign in again
-	Renewable     bool             `json:"renewable"`              // without the user, until then
-	Tokens        []storedToken    `json:"tokens,omitempty"`
-	Store         string           `json:"store"`
-	StoreReason   string           `json:"storeReason,omitempty"`
-	Problem       string           `json:"problem,omitempty"` // why something is unknown or not valid
-	Settings      []config.Setting `json:"settings,omitempty"`
+	Valid         bool           `json:"valid"` // get has a credential without a sign-in
+	Identity      string         `json:"identity,omitempty"`
+	Email         string         `json:"email,omitempty"`
+	From          string         `json:"from,omitempty"` // where the credential comes from
+	Organizations []organization `json:"organizations,omitempty"`
+	Capabilities  []string       `json:"capabilities,omitempty"`
+	sessionEnd
+	Sessions    []organizationSession `json:"sessions,omitempty"` // of organizations with one of their own
+	Tokens      []storedToken         `json:"tokens,omitempty"`
+	Store       string                `json:"store"`
+	StoreReason string                `json:"storeReason,omitempty"`
+	Problem     string                `json:"problem,omitempty"` // why something is unknown or not valid
+	Settings    []config.Setting      `json:"settings,omitempty"`
+}
+
+// sessionEnd is when a session ends.
+type sessionEnd struct {
+	Until     *time.Time `json:"sessionUntil,omitempty"` // when the user has to sign in again
+	Renewable bool       `json:"renewable"`              // without the user, until then
+}
+
+// text describes the end, which is known.
+func (e sessionEnd) text() string {
+	renewal := "cannot be renewed: sign in again then"
+	if e.Renewable {
+		renewal = "renews itself until then"
+	}
+	return fmt.Sprintf("until %s (%s), %s", e.Until.Local().Format(command.TimeFormat), timeLeft(e.Until.Sub(command.Now())), renewal)
 }
 
 type organization struct {
@@ -84,8 +100,8 @@ func showStatus(ctx context.Context, a *command.App, quick bool) error {
 	}
 	st := status{
 		Identity: contents.Account.Subject, Email: contents.Account.Email,
-		SessionUntil: command.JSONTime(contents.Account.Until), Renewable: contents.Account.Renewable,
-		Store: s.Keychain.String(), StoreReason: s.Keychain.Why(),
+		sessionEnd: sessionEnd{command.JSONTime(contents.Account.Until), contents.Account.Renewable},
+		Store:      s.Keychain.String(), StoreReason: s.Keychain.Why(),
 	}
 	hasStored := false
 	for _, t := range contents.Tokens {
@@ -104,7 +120,7 @@ func showStatus(ctx context.Context, a *command.App, quick bool) error {
 		}
 	case hasStored:
 	case s.IDToken != nil:
-		st.From, st.Valid, st.SessionUntil, st.Renewable = "this machine's ID token", true, nil, true
+		st.From, st.Valid, st.Until, st.Renewable = "this machine's ID token", true, nil, true
 		if a.Config.Identity != "" {
 			st.From, st.Identity = "the identity of auth.identity", a.Config.Identity
 		}
@@ -129,6 +145,11 @@ func showStatus(ctx context.Context, a *command.App, quick bool) error {
 			if platform.HasCode(err, platform.CodeUnauthenticated) && !hasStored {
 				st.Valid = false // the registry rejects that session too
 			}
+		}
+	}
+	if a.For == "" {
+		if st.Sessions, err = organizationSessions(a); err != nil {
+			return err
 		}
 	}
 	for _, setting := range a.Config.Settings {
@@ -219,13 +240,11 @@ func (st *status) print(a *command.App) error {
 		rights := strings.Join(slices.Concat(o.Roles, o.Capabilities), ", ")
 		line("Organization", "%s (%s)", platform.Printable(o.Name), platform.Printable(rights))
 	}
-	if st.SessionUntil != nil {
-		renewal := "cannot be renewed: sign in again then"
-		if st.Renewable {
-			renewal = "renews itself until then"
-		}
-		line("Session", "until %s (%s), %s", st.SessionUntil.Local().Format(command.TimeFormat),
-			timeLeft(st.SessionUntil.Sub(command.Now())), renewal)
+	if st.Until != nil {
+		line("Session", "%s", st.sessionEnd.text())
+	}
+	for _, session := range st.Sessions {
+		line("Session for", "%s", session.text())
 	}
 	for _, t := range st.Tokens {
 		text := "no end known"

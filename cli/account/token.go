@@ -29,6 +29,7 @@ capabilities is requested each time and not stored.`,
 		},
 	}, "text", "json")
 	c.Flags().StringVar(&audience, "audience", "", "`AUDIENCE` of the token (default: the registry's host)")
+	command.ForFlag(c.Flags(), "use the session for the images of `ORGANIZATION`")
 	c.Flags().StringArrayVar(&scopes, "scope", nil, "limit the token to the organization or folder with this `ID` (repeatable)")
 	c.Flags().StringArrayVar(&capabilities, "capabilities", nil, "limit the token to this `CAPABILITY` (repeatable)")
 	return c

@@ -34,6 +34,8 @@ type App struct {
 	NeverPrompts bool
 	Config       config.Config
 	Output       string // --output
+	// For is the organization whose session is used, or "" for the default session.
+	For string
 	// IdentityName is the value of --identity if it is a name, whose ID is not known yet.
 	IdentityName string
 
@@ -114,6 +116,12 @@ func (a *App) Load(c *cobra.Command, _ []string) error {
 	}
 	for _, variable := range config.Misspelled(os.Environ()) {
 		a.Warn("%s", variable)
+	}
+	if f := c.Flags().Lookup(forFlag); f != nil && f.Changed {
+		if err := config.CheckOrganization(f.Value.String()); err != nil {
+			return Usagef("--%s %w", forFlag, err)
+		}
+		a.useOrganization(f.Value.String(), c.Flags().Changed("identity"))
 	}
 	if c.Annotations[allowBadSettingsKey] != "" {
 		return nil

@@ -76,7 +76,7 @@ func (a *App) CompleteNames(limit int, has func(names.Item) bool) cobra.Completi
 // addCompletions completes the values of flags of a command.
 func (a *App) addCompletions(c *cobra.Command) {
 	for flag, has := range map[string]func(names.Item) bool{
-		"parent": names.Item.IsOrganization, "group": names.Item.IsOrganization, "identity": IsJobIdentity,
+		"parent": names.Item.IsOrganization, forFlag: names.Item.IsOrganization, "group": names.Item.IsOrganization, "identity": IsJobIdentity,
 	} {
 		if c.Flags().Lookup(flag) != nil {
 			_ = c.RegisterFlagCompletionFunc(flag, a.CompleteNames(math.MaxInt, has)) // the flag exists

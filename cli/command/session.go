@@ -34,7 +34,7 @@ func (a *App) Session() (*token.Session, error) {
 		promptTimeout = time.Minute
 	}
 	cfg := a.Config
-	secrets, err := keychain.Open(keychain.Kind(cfg.Keychain), Name, promptTimeout)
+	secrets, err := keychain.Open(keychain.Kind(cfg.Keychain), a.service(), promptTimeout)
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +196,7 @@ func InCI() bool {
 func (a *App) ClearOtherStores(ctx context.Context, session token.Session) {
 	used := session.Keychain.String()
 	for _, kind := range keychain.Kinds() {
-		other, err := keychain.Open(kind, Name, 0)
+		other, err := keychain.Open(kind, a.service(), 0)
 		if err != nil || other.String() == used {
 			continue
 		}

@@ -56,7 +56,9 @@ func parseImage(ctx context.Context, a *command.App, image, parent string) (regi
 	if ref.Digest != "" {
 		return ref, command.Usagef("%s has a digest, which never changes: give a tag", platform.Printable(image))
 	}
-	if organization, _, _ := strings.Cut(ref.Repository, "/"); parent != "" && !config.ValidUIDP(parent) && organization != parent {
+	organization, _, _ := strings.Cut(ref.Repository, "/")
+	a.UseOrganization(organization)
+	if parent != "" && !config.ValidUIDP(parent) && organization != parent {
 		return ref, command.Usagef("%s is of the organization %s, and --parent is %s", platform.Printable(image), organization, platform.Printable(parent))
 	}
 	return ref, nil

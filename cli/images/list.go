@@ -56,6 +56,7 @@ func list(ctx context.Context, a *command.App, parent string, withTags bool) err
 		if parent, err = organizationName(ctx, a, parent); err != nil {
 			return err
 		}
+		a.UseOrganization(parent)
 	}
 	credential, err := registryCredential(ctx, a, false)
 	if err != nil {

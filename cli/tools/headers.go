@@ -62,7 +62,8 @@ func PrintHeaders(ctx context.Context, a *command.App, args []string, watch func
 	a.NeverPrompts = true
 	h := &helper.Helper{
 		Config: a.Config, Context: ctx, Warn: a.WarnError,
-		Session: func(bool) (*token.Session, error) {
+		Session: func(organization string, _ bool) (*token.Session, error) {
+			a.UseOrganization(organization)
 			s, err := a.SignInSession()
 			if s != nil {
 				s.Watch = watch

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"docker-credential-cgr/e2e/leaks"
 )
@@ -49,5 +50,6 @@ func (p *fixture) mayHoldSecrets(path string) bool {
 		return true
 	}
 	store := filepath.Join(p.home, ".local", "state", "docker-credential-cgr")
-	return p.environ["CHAINGUARD_KEYCHAIN"] == "file" && filepath.Dir(path) == store && filepath.Ext(path) == ".json"
+	dir, _, _ := strings.Cut(filepath.Dir(path), "@") // each organization has a folder of its own
+	return p.environ["CHAINGUARD_KEYCHAIN"] == "file" && dir == store && filepath.Ext(path) == ".json"
 }

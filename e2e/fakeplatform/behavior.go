@@ -158,15 +158,23 @@ func (p *Platform) takeFault(names []string) (Fault, bool) {
 // Count returns how many HTTP requests with a name arrived, including those that a fault answered. The names:
 //
 //   - "": all requests; "issuer", "api", "registry", "provider", "ci": requests to one server
+//
 //   - "oauth": the sign-in page, "oauth.form": its form, "oauth.callback": the redirect from the identity provider;
 //     "orgcheck", "discovery", "jwks"
+//
 //   - "sts.exchange", "sts.refresh", "sts": both; "headless": polls of a headless sign-in
+//
 //   - "api.ok", "api.groups", "api.roles", "api.identities", "api.rolebindings", and each of these with the suffix
 //     ".list", ".create", ".update" or ".delete"
+//
 //   - "ci.github", "ci.google", "ci.generic": ID tokens; "ci.discovery", "ci.jwks"
+//
 //   - the names of requests to the identity provider: see provider.Names
+//
 //   - "registry.token", "registry.v2" (all below /v2/), "registry.manifest", "registry.blob", "registry.tags",
 //     "registry.history", "registry.catalog"
+//
+//   - "REPOSITORY for UIDP": tokens that the registry issued for a repository to a caller
 //
 // "signin" is not a request: it counts successful sign-ins.
 func (p *Platform) Count(what string) int {

@@ -55,6 +55,7 @@ func (p *Platform) registryToken(r *http.Request) (string, *denial) {
 		if refused != nil {
 			return "", refused
 		}
+		p.count(entry.Name + " for " + who)
 		granted = append(granted, entry)
 	}
 	return p.mintRegistryToken(who, granted), nil
