@@ -109,9 +109,15 @@ func (p Program) version() string {
 func exit(ctx context.Context, a *command.App, err error) int {
 	var usage command.UsageError
 	var notSignedIn *token.NotSignedInError
+	var other *command.ExitError
 	switch {
 	case err == nil:
 		return exitDone
+	case errors.As(err, &other):
+		if other.Err != nil {
+			a.PrintError(other)
+		}
+		return other.Code
 	case errors.Is(err, command.ErrReported):
 		return exitFailed
 	case errors.Is(err, command.ErrNotSignedIn):

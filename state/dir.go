@@ -70,7 +70,7 @@ func (d directory) prepare(create bool) error {
 	if d.first {
 		err = MakePrivateDir(d.path)
 	} else {
-		err = makeUserDir(d.path)
+		err = MakeUserDir(d.path)
 	}
 	if errors.Is(err, ErrNotPrivate) {
 		// The parent belongs to another user, so no process has a lock here.
@@ -79,9 +79,9 @@ func (d directory) prepare(create bool) error {
 	return err
 }
 
-// makeUserDir makes a private directory below a directory that all users may write to. It
+// MakeUserDir makes a private directory below one that all users may write to, such as /tmp. It
 // refuses a directory that another user has made.
-func makeUserDir(dir string) error {
+func MakeUserDir(dir string) error {
 	if err := checkShared(filepath.Dir(dir)); err != nil {
 		return err
 	}

@@ -51,6 +51,22 @@ var ErrNotSignedIn = errors.New("not signed in")
 // printed.
 var ErrReported = errors.New("failed")
 
+// ExitError ends a command with the exit code of another program, or the one of a shell that
+// cannot run it.
+type ExitError struct {
+	Code int
+	Err  error // to print; nil if the other program has done so
+}
+
+func (e *ExitError) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("exit code %d", e.Code)
+	}
+	return e.Err.Error()
+}
+
+func (e *ExitError) Unwrap() error { return e.Err }
+
 // UsageError is an error in the command line.
 type UsageError struct{ Err error }
 

@@ -8,6 +8,7 @@ import (
 
 	"docker-credential-cgr/dockerconfig"
 	"docker-credential-cgr/hint"
+	"docker-credential-cgr/platform"
 	"docker-credential-cgr/pulltoken"
 	"docker-credential-cgr/state"
 	"docker-credential-cgr/token"
@@ -78,4 +79,32 @@ func (a *App) ForgetSaved(ctx context.Context, s *token.Session, id string) erro
 		}
 	}
 	return errors.Join(err, listErr)
+}
+
+// RegistryCredential returns the credential for an image: that of the environment, else
+// what get returns, else the login in Docker's configuration. It lets the user sign in
+// unless there is such a login or the image should be public.
+func (a *App) RegistryCredential(ctx context.Context, public bool) (*token.Credential, error) {
+	if a.Config.IdentityID != "" {
+		return &token.Credential{Username: a.Config.IdentityID, Secret: a.Config.Token}, nil
+	}
+	s, err := a.SignInSession()
+	if err != nil {
+		return nil, err
+	}
+	var username, password string
+	var hasLogin bool
+	if file, err := DockerFile(); err == nil { // doctor reports an unreadable file
+		username, password, hasLogin = file.Pair(a.Config.Registry.Host)
+	}
+	c, err := s.Credential(ctx, s.Registry, !hasLogin && !public)
+	var notSignedIn *token.NotSignedInError
+	switch {
+	case hasLogin && errors.As(err, &notSignedIn):
+		a.Debug("not signed in: using the login of %s in Docker's configuration", platform.Printable(username))
+		return &token.Credential{Username: username, Secret: password}, nil
+	case err != nil:
+		return nil, err
+	}
+	return &c, nil
 }

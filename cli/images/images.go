@@ -4,7 +4,6 @@ package images
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -98,7 +97,7 @@ func newReader(a *command.App) *registry.Reader {
 	return &registry.Reader{
 		Client: registry.Client{URL: a.Config.Registry, Transport: loggingTransport{a.Transport(), a.Debug}},
 		Credential: func(ctx context.Context, public bool) (*token.Credential, error) {
-			return registryCredential(ctx, a, public)
+			return a.RegistryCredential(ctx, public)
 		},
 		Timeout: busyTimeout,
 	}
@@ -124,32 +123,4 @@ func (t loggingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	t.log("%s %s, %s: %s", r.Method, platform.Printable(r.URL.String(), secret), credential, status)
 	return response, err
-}
-
-// registryCredential returns the credential for an image: that of the environment, else
-// what get returns, else the login in Docker's configuration. It lets the user sign in
-// unless there is such a login or the image should be public.
-func registryCredential(ctx context.Context, a *command.App, public bool) (*token.Credential, error) {
-	if a.Config.IdentityID != "" {
-		return &token.Credential{Username: a.Config.IdentityID, Secret: a.Config.Token}, nil
-	}
-	s, err := a.SignInSession()
-	if err != nil {
-		return nil, err
-	}
-	var username, password string
-	var hasLogin bool
-	if file, err := command.DockerFile(); err == nil { // doctor reports an unreadable file
-		username, password, hasLogin = file.Pair(a.Config.Registry.Host)
-	}
-	c, err := s.Credential(ctx, s.Registry, !hasLogin && !public)
-	var notSignedIn *token.NotSignedInError
-	switch {
-	case hasLogin && errors.As(err, &notSignedIn):
-		a.Debug("not signed in: using the login of %s in Docker's configuration", platform.Printable(username))
-		return &token.Credential{Username: username, Secret: password}, nil
-	case err != nil:
-		return nil, err
-	}
-	return &c, nil
 }

@@ -58,7 +58,7 @@ func list(ctx context.Context, a *command.App, parent string, withTags bool) err
 		}
 		a.UseOrganization(parent)
 	}
-	credential, err := registryCredential(ctx, a, false)
+	credential, err := a.RegistryCredential(ctx, false)
 	if err != nil {
 		return err
 	}

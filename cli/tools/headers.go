@@ -16,7 +16,7 @@ import (
 
 // New returns the commands of this package.
 func New(a *command.App) []*cobra.Command {
-	return []*cobra.Command{newHeaders(a)}
+	return []*cobra.Command{newHeaders(a), newExec(a), newLoginClient(a)}
 }
 
 // HeadersName is the name of the command that prints headers.

@@ -1,0 +1,121 @@
+package tempconfig
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"docker-credential-cgr/dockerconfig"
+	"docker-credential-cgr/state"
+)
+
+// Config is the configuration of a command: a copy of the user's, with a credential.
+type Config struct {
+	Folder *Folder
+	Host   string // of the registry
+
+	docker, podman, helm []*dockerconfig.File
+}
+
+// The files in a folder. Docker requires the name of the first one.
+const (
+	dockerFile = "config.json"
+	podmanFile = "auth.json"
+	helmFile   = "helm.json"
+)
+
+// New reads the configurations of Docker, Podman and Helm, whose environment getenv returns.
+// The rest of Docker's folder, such as contexts and plugins, is linked into the folder.
+func New(folder *Folder, host string, getenv func(string) string, home string) (*Config, error) {
+	c := &Config{Folder: folder, Host: host}
+	path, err := dockerconfig.DockerPath(getenv, home)
+	if err != nil {
+		return nil, err
+	}
+	podman, err := dockerconfig.PodmanFiles(getenv, home)
+	if err != nil {
+		return nil, err
+	}
+	for _, load := range []struct {
+		into  *[]*dockerconfig.File
+		paths []string
+	}{{&c.docker, []string{path}}, {&c.podman, podman}, {&c.helm, []string{helmPath(getenv, home), path}}} {
+		for _, path := range load.paths {
+			f, err := dockerconfig.Load(path)
+			if err != nil {
+				return nil, err
+			}
+			*load.into = append(*load.into, f)
+		}
+	}
+	return c, linkOthers(filepath.Dir(path), folder.Path)
+}
+
+// linkOthers links all files of Docker's folder but its configuration.
+func linkOthers(from, into string) error {
+	from, err := filepath.Abs(from)
+	if err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(from)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, entry := range entries {
+		if entry.Name() == dockerFile || entry.Name() == podmanFile || entry.Name() == helmFile {
+			continue
+		}
+		if linkErr := os.Symlink(filepath.Join(from, entry.Name()), filepath.Join(into, entry.Name())); linkErr != nil {
+			if runtime.GOOS == "windows" {
+				return nil // a link may need a right that few users have
+			}
+			err = errors.Join(err, linkErr)
+		}
+	}
+	return err
+}
+
+// helmPath returns the path of the file in which Helm stores logins to registries
+// (https://helm.sh/docs/helm/helm/).
+func helmPath(getenv func(string) string, home string) string {
+	dir := getenv("HELM_CONFIG_HOME")
+	switch path := getenv("HELM_REGISTRY_CONFIG"); {
+	case path != "":
+		return path
+	case dir != "":
+	case getenv("XDG_CONFIG_HOME") != "":
+		dir = filepath.Join(getenv("XDG_CONFIG_HOME"), "helm")
+	case runtime.GOOS == "windows":
+		dir = filepath.Join(getenv("APPDATA"), "helm")
+	case runtime.GOOS == "darwin":
+		dir = filepath.Join(home, "Library", "Preferences", "helm")
+	default:
+		dir = filepath.Join(home, ".config", "helm")
+	}
+	return filepath.Join(dir, "registry", "config.json")
+}
+
+// Write writes the files with a credential, in place of an earlier one.
+func (c *Config) Write(username, secret string) error {
+	for name, files := range map[string][]*dockerconfig.File{dockerFile: c.docker, podmanFile: c.podman, helmFile: c.helm} {
+		text, err := dockerconfig.Standalone(c.Host, username, secret, files...)
+		if err != nil {
+			return err
+		}
+		if err := state.WriteFile(filepath.Join(c.Folder.Path, name), text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Environ returns the variables that make clients use the configuration.
+func (c *Config) Environ() []string {
+	return []string{
+		"DOCKER_CONFIG=" + c.Folder.Path,
+		"REGISTRY_AUTH_FILE=" + filepath.Join(c.Folder.Path, podmanFile),
+		"HELM_REGISTRY_CONFIG=" + filepath.Join(c.Folder.Path, helmFile),
+	}
+}
