@@ -38,7 +38,8 @@ and the folder is removed when it ends.
 Signals are passed on to the command. Its exit code is that of this program, or 128 and the
 number of the signal that ended it; 127 if it is not found, 126 if it cannot be run.`,
 		Example: `  docker-credential-cgr exec skopeo copy docker://cgr.dev/ORGANIZATION/python dir:python
-  docker-credential-cgr exec -- helm pull oci://cgr.dev/ORGANIZATION/charts/nginx`,
+  docker-credential-cgr exec -- helm pull oci://cgr.dev/ORGANIZATION/charts/nginx
+  docker-credential-cgr exec --for ORGANIZATION docker pull cgr.dev/ORGANIZATION/python`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 || args[0] == "" {
 				return command.UsageHelpf(c, "which command?")
@@ -47,6 +48,7 @@ number of the signal that ended it; 127 if it is not found, 126 if it cannot be 
 		},
 		RunE: func(c *cobra.Command, args []string) error { return run(c.Context(), a, args) },
 	}
+	command.ForFlag(c.Flags(), "use the session for the images of `ORGANIZATION`")
 	c.Flags().SetInterspersed(false) // flags after the command's name are its own
 	return c
 }

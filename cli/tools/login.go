@@ -31,6 +31,7 @@ for up to an hour: run the command again then, or use exec.`,
 		},
 		RunE: func(c *cobra.Command, args []string) error { return loginClient(c.Context(), a, args[0], args[1:]) },
 	}
+	command.ForFlag(c.Flags(), "use the session for the images of `ORGANIZATION`")
 	return c
 }
 
