@@ -75,14 +75,14 @@ func (c *Checker) checkSession(ctx context.Context, net networkState, store Stat
 	state := sessionState{credential: &credential, from: fromSession, owner: stored.Account.String()}
 	message := "get answers as " + stored.Account.Describe()
 	switch {
-	case credential.Stored:
+	case credential.UserStored:
 		state.from, state.owner = fromStore, "user "+platform.Printable(credential.Username)
 		message = "get answers with the stored credential (" + state.owner + ")"
 	case s.IDToken != nil:
 		state.owner = "the identity " + stored.Account.Subject
 		message = "get answers as " + state.owner
 	}
-	if (credential.Stored || s.IDToken != nil) && !credential.Expires.IsZero() {
+	if (credential.UserStored || s.IDToken != nil) && !credential.Expires.IsZero() {
 		message += ", with a token until " + localTime(credential.Expires)
 	}
 	state.results = append(results, ok(check, "%s", message))
@@ -127,7 +127,7 @@ var RenewPullToken = hint.Text("set CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN 
 // notSignedIn returns why `get` has no credential.
 func (c *Checker) notSignedIn(stored token.Contents) Result {
 	const check = "session"
-	own := slices.IndexFunc(stored.Tokens, func(t token.StoredToken) bool { return t.Stored && t.Host == c.Config.Registry.Host })
+	own := slices.IndexFunc(stored.Tokens, func(t token.StoredToken) bool { return t.UserStored && t.Host == c.Config.Registry.Host })
 	ci := c.Getenv("CI")
 	switch {
 	case c.Config.Identity != "":

@@ -106,7 +106,7 @@ func (h *Helper) Delete(server string) error {
 	if err != nil {
 		return err
 	}
-	err = session.Forget(h.Context, host)
+	err = session.Erase(h.Context, host)
 	if host == h.Config.Registry.Host && h.Elsewhere != nil {
 		h.Elsewhere(session)
 	}

@@ -101,8 +101,8 @@ func TestStore(t *testing.T) {
 				t.Fatal(err)
 			}
 			c, err := s.Credential(t.Context(), "cgr.dev", true)
-			if err != nil || c.Stored || c.Secret != first {
-				t.Errorf("got stored %v, secret %q, %v, want the session's own %q", c.Stored, c.Secret, err, first)
+			if err != nil || c.UserStored || c.Secret != first {
+				t.Errorf("got stored %v, secret %q, %v, want the session's own %q", c.UserStored, c.Secret, err, first)
 			}
 		}
 	})

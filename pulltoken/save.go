@@ -68,7 +68,7 @@ func (m Machine) Save(ctx context.Context, place Place, hosts []string, c Creden
 			continue
 		}
 		for _, host := range hosts {
-			_, undo := m.Session.ForgetStored(ctx, host, c.Identity.ID)
+			_, undo := m.Session.EraseUserStored(ctx, host, c.Identity.ID)
 			err = errors.Join(err, undo)
 		}
 		return saveError(err)
@@ -91,7 +91,7 @@ func (m Machine) List() (saved []Saved, unread, err error) {
 		return nil, nil, err
 	}
 	for _, t := range stored.Tokens {
-		if t.Stored {
+		if t.UserStored {
 			saved = append(saved, Saved{Keychain, t.Host, t.Username})
 		}
 	}
@@ -129,7 +129,7 @@ func (m Machine) Forget(ctx context.Context, id string) (hosts []string, err err
 		if s.Username != id || s.Place != Keychain {
 			continue
 		}
-		forgotten, err := m.Session.ForgetStored(ctx, s.Host, id)
+		forgotten, err := m.Session.EraseUserStored(ctx, s.Host, id)
 		if errs = append(errs, err); forgotten {
 			hosts = append(hosts, s.Host)
 		}

@@ -42,7 +42,7 @@ func (s *Session) AccessToken(ctx context.Context, request platform.TokenRequest
 		if err != nil {
 			return nil, err
 		}
-		if !isLimited && !c.Stored {
+		if !isLimited && !c.UserStored {
 			return oauth2Token(c), nil
 		}
 	}

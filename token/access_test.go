@@ -120,14 +120,14 @@ func TestAssume(t *testing.T) {
 }
 
 // Signing out finds the sessions of identities that are not configured any more.
-func TestForgetEverything(t *testing.T) {
+func TestEraseEverything(t *testing.T) {
 	f := newFixture(t)
 	f.signedIn()
 	a1 := f.access(job, "A1")
 	f.wantsExchange(registry, a1)
 	f.wantCredential("assumed", f.assuming(), a1, 1)
 
-	if err := f.session().Forget(t.Context(), registry); err != nil {
+	if err := f.session().Erase(t.Context(), registry); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range []*Session{f.session(), f.assuming()} {
@@ -139,10 +139,10 @@ func TestForgetEverything(t *testing.T) {
 }
 
 // Only the token goes: the session stays, and what the user stored.
-func TestForgetToken(t *testing.T) {
+func TestEraseToken(t *testing.T) {
 	f := newFixture(t)
 	f.signedIn()
-	if err := f.session().ForgetToken(t.Context(), registry); err != nil {
+	if err := f.session().EraseToken(t.Context(), registry); err != nil {
 		t.Fatal(err)
 	}
 	a2 := f.access(alice, "A2")
@@ -151,7 +151,7 @@ func TestForgetToken(t *testing.T) {
 	if err := f.session().Store(t.Context(), registry, "org/id", "stored"); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.session().ForgetToken(t.Context(), registry); err != nil {
+	if err := f.session().EraseToken(t.Context(), registry); err != nil {
 		t.Fatal(err)
 	}
 	if c, err := f.get(); err != nil || c.Secret != "stored" {
@@ -160,12 +160,12 @@ func TestForgetToken(t *testing.T) {
 }
 
 // What the user stored goes if it is the one that was meant; the session stays.
-func TestForgetStored(t *testing.T) {
+func TestEraseUserStored(t *testing.T) {
 	f := newFixture(t)
 	f.signedIn()
 	forget := func(what, host, username string, want bool) {
 		t.Helper()
-		if got, err := f.session().ForgetStored(t.Context(), host, username); err != nil || got != want {
+		if got, err := f.session().EraseUserStored(t.Context(), host, username); err != nil || got != want {
 			t.Errorf("%s: got %v, %v, want %v", what, got, err, want)
 		}
 	}
@@ -223,7 +223,7 @@ func TestAccessToken(t *testing.T) {
 	}
 
 	// Without a session.
-	if err := f.session().Forget(t.Context(), registry); err != nil {
+	if err := f.session().Erase(t.Context(), registry); err != nil {
 		t.Fatal(err)
 	}
 	var nobody *NotSignedInError

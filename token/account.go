@@ -18,7 +18,7 @@ type Account struct {
 	// Renewable means that the session's tokens are renewed until then.
 	Renewable bool
 
-	isShort bool // no warning before the end: the session is short, or its end is unknown
+	endsSilently bool // no warning before the end: the session is short, or its end is unknown
 }
 
 // String returns the name that people know the account by.
@@ -48,7 +48,7 @@ func (a Account) Valid(now time.Time) bool { return a.Renewable || now.Before(a.
 
 // EndsSoon reports whether a session that is not short is in its last hour.
 func (a Account) EndsSoon(now time.Time) bool {
-	return a.Renewable && !a.isShort && !a.Until.IsZero() && a.Until.Sub(now) < lastHour
+	return a.Renewable && !a.endsSilently && !a.Until.IsZero() && a.Until.Sub(now) < lastHour
 }
 
 // account returns whose session it is. A session without a refresh token lasts as long as
@@ -59,13 +59,13 @@ func (s *Session) account(session store.Session) Account {
 		return a
 	}
 	if session.CanRefresh(s.Now()) {
-		a.Renewable, a.isShort = true, session.EndToWarnOf() == 0
+		a.Renewable, a.endsSilently = true, session.EndToWarnOf() == 0
 		if session.RefreshExpires != 0 {
 			a.Until = time.Unix(session.RefreshExpires, 0)
 		}
 		return a
 	}
-	if r, err := s.ReadSlot(s.Registry, s.Identity); err == nil && !r.Stored && r.IsValid(s.Now()) {
+	if r, err := s.ReadSlot(s.Registry, s.Identity); err == nil && !r.UserStored && r.IsValid(s.Now()) {
 		a.Until = time.Unix(r.Expires, 0)
 	}
 	return a
@@ -86,7 +86,7 @@ type Contents struct {
 type StoredToken struct {
 	Host, Username string
 	Expires        time.Time // zero if not known
-	Stored         bool      // the user stored it (docker login)
+	UserStored     bool      // the user stored it (docker login)
 	Valid          bool      // it can be used now
 }
 
@@ -104,7 +104,7 @@ func (s *Session) Contents() (Contents, error) {
 		}
 		if r.Secret != "" {
 			c := credentialOf(r)
-			k.Tokens = append(k.Tokens, StoredToken{Host: host, Username: c.Username, Expires: c.Expires, Stored: c.Stored, Valid: r.IsValid(s.Now())})
+			k.Tokens = append(k.Tokens, StoredToken{Host: host, Username: c.Username, Expires: c.Expires, UserStored: c.UserStored, Valid: r.IsValid(s.Now())})
 		}
 	}
 	return k, nil

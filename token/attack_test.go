@@ -83,7 +83,7 @@ func TestStoreBelowDuringRefresh(t *testing.T) {
 	if err != nil || names[below] != "id" || names[registry] != Username {
 		t.Errorf("I15 got %v, %v, want both hosts", names, err)
 	}
-	if err := f.session().Forget(t.Context(), registry); err != nil {
+	if err := f.session().Erase(t.Context(), registry); err != nil {
 		t.Fatal(err)
 	}
 	if names, err := f.session().Usernames(); err != nil || len(names) != 0 {

@@ -23,7 +23,7 @@ func (s *Session) exchangeFor(ctx context.Context, host string, session store.Se
 	if err != nil {
 		return store.Credential{}, err
 	}
-	if s.storesNothing() || s.SignedOutSince(started) {
+	if s.isAnonymousJob() || s.SignedOutSince(started) {
 		r := store.Credential{Username: Username, Secret: token.AccessToken}
 		if !token.Expiry.IsZero() {
 			r.Expires = token.Expiry.Unix()

@@ -77,7 +77,7 @@ func (s *Session) refreshEarly(ctx context.Context, host string, r store.Credent
 func (s *Session) fetch(ctx context.Context, host string, previous store.Credential, interactive bool) (store.Credential, error) {
 	ctx, stop := s.watch(ctx)
 	defer stop()
-	if s.storesNothing() { // no other process can use the token: no lock
+	if s.isAnonymousJob() { // no other process can use the token: no lock
 		if session, err := s.ReadSession(); err == nil && !session.CanRefresh(s.Now()) {
 			return s.exchangeFor(ctx, host, session, fetchTries)
 		}
@@ -193,9 +193,12 @@ func withGrace(ctx context.Context, timeout time.Duration) (context.Context, con
 	return fetch, func() { stop(); cancel() }
 }
 
-// maxMargin is the longest time before its end at which a token is refreshed. It is more
-// than the five minutes for which BuildKit caches a credential.
-const maxMargin = 10 * time.Minute
+// A token is refreshed when a fifth of its life is left, or maxMargin if that is less. That is
+// more than the five minutes for which BuildKit caches a credential.
+const (
+	marginDivisor = 5
+	maxMargin     = 10 * time.Minute
+)
 
 // save stores an access token of session for host and returns its record. The token is
 // also returned if it cannot be stored. One without an end, or past it, is not stored.
@@ -211,12 +214,12 @@ func (s *Session) save(host, accessToken string, expires time.Time, session stor
 	expires = now.Add(min(expires.Sub(now), store.MaxStored))
 	r.Expires = expires.Unix()
 	if s.canRenew(session) {
-		r.Renew = expires.Add(-min(maxMargin, expires.Sub(now)/5)).Unix()
+		r.Renew = expires.Add(-min(maxMargin, expires.Sub(now)/marginDivisor)).Unix()
 	}
 	r.SessionEnds = session.EndToWarnOf()
 
 	// A credential that the user stored meanwhile stays.
-	if there, err := s.ReadSlot(host, s.Identity); err == nil && there.Stored && there.IsValid(now) {
+	if there, err := s.ReadSlot(host, s.Identity); err == nil && there.UserStored && there.IsValid(now) {
 		return r
 	}
 	err := s.WriteCredential(r)

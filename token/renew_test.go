@@ -86,7 +86,7 @@ func TestLogoutMeanwhile(t *testing.T) {
 		done := make(chan error, 1)
 		a2 := f.access(alice, "A2")
 		f.wants("R1", first(func() {
-			go func() { done <- f.session().Forget(context.Background(), registry) }()
+			go func() { done <- f.session().Erase(context.Background(), registry) }()
 		}, gives(a2, "R2")))
 		if c, err := f.get(); err != nil || c.Secret != a2 {
 			t.Errorf("got %q, %v, want what was refreshed", c.Secret, err)

@@ -23,11 +23,11 @@ const Username = "_token"
 
 // Credential is a user name and secret for a registry host.
 type Credential struct {
-	Username string
-	Secret   string
-	Expires  time.Time // by this machine's clock; zero if not known
-	Renew    time.Time // when to refresh it; zero: never
-	Stored   bool      // the user stored it (docker login)
+	Username   string
+	Secret     string
+	Expires    time.Time // by this machine's clock; zero if not known
+	Renew      time.Time // when to refresh it; zero: never
+	UserStored bool      // the user stored it (docker login)
 }
 
 // NotSignedInError means that there is no credential, and that no person may be asked to
@@ -44,7 +44,7 @@ func notSignedIn(format string, args ...any) error {
 
 // credentialOf returns the credential in a record.
 func credentialOf(r store.Credential) Credential {
-	c := Credential{Username: r.Username, Secret: r.Secret, Stored: r.Stored}
+	c := Credential{Username: r.Username, Secret: r.Secret, UserStored: r.UserStored}
 	if r.Expires != 0 {
 		c.Expires = time.Unix(r.Expires, 0)
 	}
@@ -142,7 +142,7 @@ func (s *Session) canRenew(session store.Session) bool {
 	return session.CanRefresh(s.Now()) || s.IDToken != nil
 }
 
-// storesNothing reports whether tokens are not stored: they come from an ID token without
+// isAnonymousJob reports whether tokens are not stored: they come from an ID token without
 // the name of an identity. The exchange decides whose they are, and the next job on this
 // machine may be another one.
-func (s *Session) storesNothing() bool { return s.IDToken != nil && s.Identity == "" }
+func (s *Session) isAnonymousJob() bool { return s.IDToken != nil && s.Identity == "" }

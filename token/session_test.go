@@ -122,7 +122,7 @@ func TestLifecycle(t *testing.T) {
 	}
 
 	// Logged out: nothing is left.
-	if err := f.session().Forget(t.Context(), registry); err != nil {
+	if err := f.session().Erase(t.Context(), registry); err != nil {
 		t.Fatal(err)
 	}
 	f.person = nil
@@ -267,7 +267,7 @@ func TestHosts(t *testing.T) {
 	if err != nil || len(names) != 3 || names["apk.cgr.dev"] != Username || names["skills.cgr.dev"] != Username {
 		t.Errorf("I15 got %v, %v, want three hosts", names, err)
 	}
-	if err := f.session().Forget(t.Context(), registry); err != nil {
+	if err := f.session().Erase(t.Context(), registry); err != nil {
 		t.Fatal(err)
 	}
 	for _, host := range []string{registry, "apk.cgr.dev", "skills.cgr.dev"} {
@@ -294,7 +294,7 @@ func TestStoredFirst(t *testing.T) {
 	if err := f.session().Store(t.Context(), registry, "org/id", pull); err != nil {
 		t.Fatal(err)
 	}
-	if c, err := f.get(); err != nil || c.Username != "org/id" || c.Secret != pull || !c.Stored {
+	if c, err := f.get(); err != nil || c.Username != "org/id" || c.Secret != pull || !c.UserStored {
 		t.Errorf("stored: got %+v, %v, want the stored pair", c, err)
 	}
 	f.clock.add(time.Hour)

@@ -43,7 +43,7 @@ func (s *Session) Login(ctx context.Context) (Account, error) {
 	if before.CanRefresh(s.Now()) {
 		s.Note("%s is already signed in; signing in again", accountOf(before))
 	}
-	if r, err := s.ReadSlot(s.Registry, ""); err == nil && r.Stored && r.IsValid(s.Now()) {
+	if r, err := s.ReadSlot(s.Registry, ""); err == nil && r.UserStored && r.IsValid(s.Now()) {
 		err := fmt.Errorf("get still returns the credential that you stored for %s (user %s), not this session's", s.Registry, platform.Printable(r.Username))
 		s.Warn(hint.With(err, hint.Text("docker logout %s", s.Registry), hint.Do(hint.SignIn)))
 	}
@@ -167,7 +167,7 @@ func (s *Session) startSession(ctx context.Context, host string, previous store.
 			session.Refresh = previous.Refresh
 		}
 		session.Email = cmp.Or(grant.Email, previous.Email) // not every token has it
-	} else if err := s.forgetTokens(previous.Hosts); err != nil {
+	} else if err := s.eraseTokens(previous.Hosts); err != nil {
 		return store.Credential{}, err
 	}
 	session.AddHost(host)

@@ -17,7 +17,7 @@ import (
 // Credential, and the copy would outlive the session.
 func (s *Session) Store(ctx context.Context, host, username, secret string) error {
 	r := store.Credential{
-		Host: host, Username: username, Secret: secret, Stored: true, StoredAt: s.Now().Unix(),
+		Host: host, Username: username, Secret: secret, UserStored: true, StoredAt: s.Now().Unix(),
 	}
 	if c, err := platform.ParseClaims(secret); err == nil {
 		if username == Username {
@@ -35,7 +35,7 @@ func (s *Session) Store(ctx context.Context, host, username, secret string) erro
 	if r.Expires != 0 && !r.IsValid(s.Now()) {
 		return fmt.Errorf("the secret for %s expired at %s: nothing was stored", host, time.Unix(r.Expires, 0).Format(time.RFC3339))
 	}
-	if old, err := s.ReadSlot(host, ""); err == nil && old.Stored && old.Username != username {
+	if old, err := s.ReadSlot(host, ""); err == nil && old.UserStored && old.Username != username {
 		s.warnDiscarded(old)
 	}
 	defer s.LockToWrite(ctx)()
@@ -49,25 +49,25 @@ func (s *Session) Store(ctx context.Context, host, username, secret string) erro
 	return s.WriteCredential(r)
 }
 
-// Forget removes the credential for host. If host is the registry, it removes all that is
+// Erase removes the credential for host. If host is the registry, it removes all that is
 // stored for the issuer: the person's session, those of assumed identities, and the
 // credentials that the user stored. It is not an error if nothing is stored.
-func (s *Session) Forget(ctx context.Context, host string) error {
+func (s *Session) Erase(ctx context.Context, host string) error {
 	defer s.LockToWrite(ctx)()
-	if r, err := s.ReadSlot(host, ""); err == nil && r.Stored {
+	if r, err := s.ReadSlot(host, ""); err == nil && r.UserStored {
 		s.warnDiscarded(r)
 	}
 	if host != s.Registry {
 		return errors.Join(
 			s.DeleteCredential(host, ""),
-			s.forgetToken(host))
+			s.eraseToken(host))
 	}
 	s.NoteSignedOut()
 	defer s.LockHosts(ctx)()
 	known, err := s.ReadHosts()
 	errs := []error{err}
 	for _, h := range known.Hosts {
-		if r, err := s.ReadSlot(h, ""); err == nil && r.Stored && h != host {
+		if r, err := s.ReadSlot(h, ""); err == nil && r.UserStored && h != host {
 			s.warnDiscarded(r)
 		}
 	}
@@ -87,51 +87,51 @@ func (s *Session) Forget(ctx context.Context, host string) error {
 	return joinOnce(errs)
 }
 
-// SignOut is Forget for the registry, and ends the sign-in backoff: the user asked for it.
+// SignOut is Erase for the registry, and ends the sign-in backoff: the user asked for it.
 func (s *Session) SignOut(ctx context.Context) error {
 	s.ClearBackoff()
-	return s.Forget(ctx, s.Registry)
+	return s.Erase(ctx, s.Registry)
 }
 
-// ForgetElsewhere is Forget for a store that is not in use any more. It gives up if the
+// EraseElsewhere is Erase for a store that is not in use any more. It gives up if the
 // store is not there.
-func (s *Session) ForgetElsewhere(ctx context.Context) error {
+func (s *Session) EraseElsewhere(ctx context.Context) error {
 	if _, err := s.ReadSession(); err != nil {
 		return err
 	}
-	return s.Forget(ctx, s.Registry)
+	return s.Erase(ctx, s.Registry)
 }
 
-// ForgetToken removes the access token for host, but not the session or what the user
+// EraseToken removes the access token for host, but not the session or what the user
 // stored.
-func (s *Session) ForgetToken(ctx context.Context, host string) error {
+func (s *Session) EraseToken(ctx context.Context, host string) error {
 	defer s.LockToWrite(ctx)()
-	return s.forgetToken(host)
+	return s.eraseToken(host)
 }
 
-// ForgetStored removes what the user stored for host, if it is of username, and reports
+// EraseUserStored removes what the user stored for host, if it is of username, and reports
 // whether it was. The session stays.
-func (s *Session) ForgetStored(ctx context.Context, host, username string) (forgotten bool, err error) {
+func (s *Session) EraseUserStored(ctx context.Context, host, username string) (forgotten bool, err error) {
 	defer s.LockToWrite(ctx)()
 	r, err := s.ReadSlot(host, "")
-	if err != nil || !r.Stored || r.Username != username {
+	if err != nil || !r.UserStored || r.Username != username {
 		return false, err
 	}
 	err = s.DeleteCredential(host, "")
 	return err == nil, err
 }
 
-func (s *Session) forgetTokens(hosts []string) error {
+func (s *Session) eraseTokens(hosts []string) error {
 	for _, host := range hosts {
-		if err := s.forgetToken(host); err != nil {
+		if err := s.eraseToken(host); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Session) forgetToken(host string) error {
-	if r, err := s.ReadSlot(host, s.Identity); err != nil || r.Stored {
+func (s *Session) eraseToken(host string) error {
+	if r, err := s.ReadSlot(host, s.Identity); err != nil || r.UserStored {
 		return err
 	}
 	return s.DeleteCredential(host, s.Identity)

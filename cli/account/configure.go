@@ -302,7 +302,7 @@ func (f *configureFlags) signInOnce(ctx context.Context, a *command.App, c *cobr
 		credential, err := s.Credential(ctx, s.Registry, false)
 		var notSignedIn *token.NotSignedInError
 		switch {
-		case err == nil && credential.Stored:
+		case err == nil && credential.UserStored:
 			a.Note("No sign-in needed: a credential for %s is stored (user %s).", s.Registry, platform.Printable(credential.Username))
 			return storeIdentity(a, c)
 		case err == nil:

@@ -58,7 +58,7 @@ func logout(ctx context.Context, a *command.App, audiences []string, revoke bool
 	var errs []error
 	if len(audiences) > 0 {
 		for _, audience := range audiences {
-			errs = append(errs, s.ForgetToken(ctx, audience))
+			errs = append(errs, s.EraseToken(ctx, audience))
 		}
 		return errors.Join(errs...)
 	}

@@ -81,7 +81,7 @@ func organizationSessions(a *command.App) ([]organizationSession, error) {
 			session.Valid, session.Account, session.Until, session.Renewable = true, o.Identity, nil, true
 		}
 		for _, t := range contents.Tokens {
-			if t.Stored && t.Valid && t.Host == s.Registry {
+			if t.UserStored && t.Valid && t.Host == s.Registry {
 				session.Valid, session.Account = true, t.Username
 				session.Until, session.Renewable = command.JSONTime(t.Expires), false
 			}

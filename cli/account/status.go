@@ -105,8 +105,8 @@ func showStatus(ctx context.Context, a *command.App, quick bool) error {
 	}
 	hasStored := false
 	for _, t := range contents.Tokens {
-		st.Tokens = append(st.Tokens, storedToken{t.Host, t.Username, t.Stored, command.JSONTime(t.Expires)})
-		if t.Stored && t.Valid && t.Host == s.Registry {
+		st.Tokens = append(st.Tokens, storedToken{t.Host, t.Username, t.UserStored, command.JSONTime(t.Expires)})
+		if t.UserStored && t.Valid && t.Host == s.Registry {
 			st.From, st.Valid, hasStored = "a stored credential (user "+t.Username+")", true, true
 		}
 	}

@@ -202,7 +202,7 @@ func (a *App) ClearOtherStores(ctx context.Context, session token.Session) {
 		}
 		session.Keychain = other
 		var failed *keychain.Error
-		if err := session.ForgetElsewhere(ctx); err != nil && !(errors.As(err, &failed) && failed.Absent) {
+		if err := session.EraseElsewhere(ctx); err != nil && !(errors.As(err, &failed) && failed.Absent) {
 			a.Warn("cannot clear the %s, which is not in use: %v", other, err)
 		}
 	}

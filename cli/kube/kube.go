@@ -114,13 +114,13 @@ func storedCredential(ctx context.Context, a *command.App) (c token.Credential, 
 	create := hint.Text("docker-credential-cgr pull-token create --save")
 	for _, t := range stored.Tokens {
 		switch {
-		case t.Host != s.Registry || !t.Stored:
+		case t.Host != s.Registry || !t.UserStored:
 		case !t.Expires.IsZero() && !t.Expires.After(s.Now()):
 			err := fmt.Errorf("the credential stored for %s expired at %s", s.Registry, t.Expires.Local().Format(command.TimeFormat))
 			return c, hint.With(err, create)
 		default:
 			c, err := s.Credential(ctx, s.Registry, true)
-			if err == nil && !c.Stored {
+			if err == nil && !c.UserStored {
 				err = errors.New("the stored credential was just removed")
 			}
 			return c, err

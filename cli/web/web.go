@@ -206,7 +206,7 @@ func (t *pullTokens) Saved() (id string, err error) {
 		return "", fmt.Errorf("cannot tell which pull token is saved on this machine: %w", err)
 	}
 	for _, c := range stored.Tokens {
-		if c.Stored && c.Host == t.session.Registry {
+		if c.UserStored && c.Host == t.session.Registry {
 			return c.Username, nil
 		}
 	}

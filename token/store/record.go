@@ -22,13 +22,13 @@ const lastUse = time.Minute
 // Credential is the record of a user name and secret for one host and identity. A valid one
 // is found in one look-up.
 type Credential struct {
-	Version  int    `json:"v"`
-	Issuer   string `json:"issuer"`
-	Host     string `json:"host"`
-	Identity string `json:"identity,omitempty"`
-	Username string `json:"username"`
-	Secret   string `json:"secret"`
-	Stored   bool   `json:"stored,omitempty"` // by the user (docker login)
+	Version    int    `json:"v"`
+	Issuer     string `json:"issuer"`
+	Host       string `json:"host"`
+	Identity   string `json:"identity,omitempty"`
+	Username   string `json:"username"`
+	Secret     string `json:"secret"`
+	UserStored bool   `json:"stored,omitempty"` // by the user (docker login)
 	// Times are in Unix seconds by this machine's clock.
 	StoredAt int64 `json:"stored_at"`
 	Renew    int64 `json:"renew,omitempty"` // when to refresh it; 0: never
@@ -47,7 +47,7 @@ func (r Credential) IsValid(now time.Time) bool {
 	if r.Secret == "" {
 		return false
 	}
-	if r.Stored {
+	if r.UserStored {
 		return r.Expires == 0 || now.Unix() < r.Expires
 	}
 	return now.Before(time.Unix(r.Expires, 0).Add(-lastUse)) && now.After(time.Unix(r.StoredAt, 0).Add(-platform.ClockSlack))
@@ -72,7 +72,7 @@ func (r Credential) Check(issuer, host, identity string) error {
 		return errors.New("it is of another issuer, host or identity")
 	case r.Username == "" || r.Secret == "" || platform.HasControl(r.Username) || platform.HasControl(r.Secret):
 		return errors.New("its user name or secret is not usable")
-	case !r.Stored && (r.Expires <= 0 || r.Expires > r.StoredAt+int64(MaxStored/time.Second)):
+	case !r.UserStored && (r.Expires <= 0 || r.Expires > r.StoredAt+int64(MaxStored/time.Second)):
 		return errors.New("its times are not plausible")
 	}
 	return nil

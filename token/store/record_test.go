@@ -62,8 +62,8 @@ func goodSession() Session {
 }
 
 func TestCredentialRecordTimes(t *testing.T) {
-	stored := Credential{Secret: "s", Stored: true, StoredAt: 1_000_000, Expires: 1_003_600}
-	endless := Credential{Secret: "s", Stored: true, StoredAt: 1_000_000}
+	stored := Credential{Secret: "s", UserStored: true, StoredAt: 1_000_000, Expires: 1_003_600}
+	endless := Credential{Secret: "s", UserStored: true, StoredAt: 1_000_000}
 	tests := []struct {
 		name          string
 		record        Credential
@@ -104,7 +104,7 @@ func TestCredentialRecordValid(t *testing.T) {
 		valid  bool
 	}{
 		{"whole", func(*Credential) {}, true},
-		{"stored without an end", func(r *Credential) { r.Stored, r.Expires = true, 0 }, true},
+		{"stored without an end", func(r *Credential) { r.UserStored, r.Expires = true, 0 }, true},
 		{"a day of life", func(r *Credential) { r.Expires = r.StoredAt + 86_400 }, true},
 		{"I38 another issuer", func(r *Credential) { r.Issuer += "/" }, false},
 		{"I38 another host", func(r *Credential) { r.Host = "apk.cgr.dev" }, false},
@@ -209,7 +209,7 @@ func FuzzDecodeRecord(f *testing.F) {
 			if strings.ContainsAny(c.Username+c.Secret, "\r\n\x00") {
 				t.Errorf("%q: got %+v, want no control characters", text, c)
 			}
-			if life := time.Duration(c.Expires-c.StoredAt) * time.Second; !c.Stored && life > MaxStored {
+			if life := time.Duration(c.Expires-c.StoredAt) * time.Second; !c.UserStored && life > MaxStored {
 				t.Errorf("%q: got a life of %v, want %v at most", text, life, MaxStored)
 			}
 			again := encodeDecode(t, c, &Credential{})

@@ -35,7 +35,7 @@ type Records struct {
 // ReadCredential returns the record for host, or the zero record.
 func (s *Records) ReadCredential(host string) (Credential, error) {
 	r, err := s.ReadSlot(host, "")
-	if err != nil || s.Identity == "" || r.Stored && r.IsValid(s.Now()) {
+	if err != nil || s.Identity == "" || r.UserStored && r.IsValid(s.Now()) {
 		return r, err
 	}
 	return s.ReadSlot(host, s.Identity)
