@@ -6,10 +6,8 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"slices"
-	"strings"
 
 	"github.com/docker/docker-credential-helpers/credentials"
 
@@ -49,8 +47,12 @@ func Run(ctx context.Context, p Program) int {
 		}
 		p.Args = pluginArgs(p.Args)
 	}
-	if filepath.Base(p.Name) == node.ProviderName && !slices.Equal(p.Args, []string{"--version"}) { // a kubelet runs it
+	switch isVersion := slices.Equal(p.Args, []string{"--version"}); {
+	case isVersion:
+	case p.isCalled(node.ProviderName): // by a kubelet
 		p.Args = append([]string{"kubernetes", "provider"}, p.Args...)
+	case p.isCalled(tools.KeyringName): // by pip or uv
+		p.Args = append([]string{tools.KeyringName}, p.Args...)
 	}
 	if len(p.Args) == 0 {
 		return p.runCommand(ctx)
@@ -73,11 +75,9 @@ func Run(ctx context.Context, p Program) int {
 			a := p.app()
 			return exit(ctx, a, a.Print("%s %s\n", command.Name, p.version()))
 		}
-	case tools.HeadersName:
-		// Without cobra too: MCP clients run it for each connection.
-		if len(rest) == 0 || len(rest) == 1 && !strings.HasPrefix(rest[0], "-") {
-			a := p.app()
-			return exit(ctx, a, p.printHeaders(ctx, a, rest))
+	case tools.HeadersName, tools.KeyringName:
+		if code, done := p.runTool(ctx, verb, rest); done {
+			return code
 		}
 	case openurl.Verb: // a child of this program, with the null device for standard streams
 		if len(rest) != 1 || openurl.Open(rest[0]) != nil {

@@ -18,8 +18,11 @@ const (
 )
 
 // isPlugin reports whether Docker runs the program as its plugin.
-func (p Program) isPlugin() bool {
-	return strings.TrimSuffix(filepath.Base(p.Name), ".exe") == pluginName
+func (p Program) isPlugin() bool { return p.isCalled(pluginName) }
+
+// isCalled reports whether the program was called by a name, such as that of a link.
+func (p Program) isCalled(name string) bool {
+	return strings.TrimSuffix(filepath.Base(p.Name), ".exe") == name
 }
 
 // pluginArgs returns the arguments behind "cgr". Docker puts its own flags in front of it,

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/docker/docker-credential-helpers/credentials"
@@ -66,15 +68,28 @@ func (p Program) serve(ctx context.Context, verb string) int {
 	return helper.Serve(h, verb, p.Stdin, isTerminal, p.Stdout)
 }
 
-// printHeaders runs the command for headers without flags.
-func (p Program) printHeaders(ctx context.Context, a *command.App, args []string) error {
-	var err error
-	if a.Config, err = config.Read(config.Sources{Getenv: os.Getenv}); err != nil {
-		return err
+// runTool runs a command that other programs run often, without cobra, which takes time to
+// set up. It reports false for arguments with a flag.
+func (p Program) runTool(ctx context.Context, name string, args []string) (code int, done bool) {
+	var run func(*command.App, tools.Watch) error
+	isFlag := func(arg string) bool { return strings.HasPrefix(arg, "-") }
+	switch {
+	case slices.ContainsFunc(args, isFlag):
+	case name == tools.HeadersName:
+		run = func(a *command.App, watch tools.Watch) error { return tools.PrintHeaders(ctx, a, args, watch) }
+	case name == tools.KeyringName && len(args) == 3 && args[0] == "get":
+		r := helper.KeyringRequest{Service: args[1], Username: args[2]}
+		run = func(a *command.App, watch tools.Watch) error { return tools.PrintPassword(ctx, a, r, watch) }
 	}
-	return tools.PrintHeaders(ctx, a, args, func(ctx context.Context) (context.Context, context.CancelFunc) {
-		return p.watch(ctx, nil)
-	})
+	if run == nil {
+		return 0, false
+	}
+	a := p.app()
+	var err error
+	if a.Config, err = config.Read(config.Sources{Getenv: os.Getenv}); err == nil {
+		err = run(a, func(ctx context.Context) (context.Context, context.CancelFunc) { return p.watch(ctx, nil) })
+	}
+	return exit(ctx, a, err), true
 }
 
 // session returns the session that answers a client.

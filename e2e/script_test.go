@@ -55,7 +55,8 @@ type platformKey struct{}
 //	cluster COMMAND [NS]      is the API server of a cluster: see beCluster
 //	envsubst FILE...          replaces ${NAME} in files with the variable's value
 //
-// The condition [root] is true if the tests run as root.
+// The condition [root] is true if the tests run as root, and [pip] if Python's pip is there and can
+// run a keyring (23.1 or newer).
 func TestScripts(t *testing.T) {
 	bin := t.TempDir()
 	if _, err := program.Build(bin); err != nil {
@@ -99,8 +100,12 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Condition: func(condition string) (bool, error) {
-			if condition == "root" {
+			switch condition {
+			case "root":
 				return os.Geteuid() == 0, nil
+			case "pip":
+				help, _ := exec.Command("python3", "-m", "pip", "--help").Output()
+				return strings.Contains(string(help), "--keyring-provider"), nil
 			}
 			return false, fmt.Errorf("no condition %q", condition)
 		},

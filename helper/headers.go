@@ -23,58 +23,53 @@ const headersTimeout = 8 * time.Second
 // headersMargin is how long before its end a token should not be used any more.
 const headersMargin = time.Minute
 
-// authorization returns the value of the Authorization header for an HTTP request to address,
-// and until when it may be cached; zero if that is not known. It never lets the user sign
-// in. If the address is not of the platform, the error is a *ForeignError.
+// credentialFor returns the audience of an HTTP request to address, a URL, and the credential
+// for it. It never lets the user sign in. If the address is not of the platform, the error is
+// a *ForeignError.
 //
-// A pull token, or another credential that the user stored, is sent as Basic, and only to the
-// registry and its subdomains. MCP servers and the platform API accept access tokens.
-func (h *Helper) authorization(address string) (value string, until time.Time, err error) {
+// A pull token, or another credential that the user stored, is only for the registry and its
+// subdomains. MCP servers and the platform API accept access tokens.
+func (h *Helper) credentialFor(address string) (audience string, c token.Credential, err error) {
 	if h.Config.Registry == nil {
-		return "", time.Time{}, h.ConfigErr
+		return "", c, h.ConfigErr
 	}
 	audience, ours := audienceOf(h.Config, address)
 	switch {
 	case !ours && h.ConfigErr != nil && h.Config.API == nil:
-		return "", time.Time{}, h.ConfigErr
+		return "", c, h.ConfigErr
 	case !ours:
 		err := &ForeignError{Address: address, Registry: h.Config.Registry.Host}
 		if h.Config.API != nil {
 			err.API = h.Config.API.Host
 		}
-		return "", time.Time{}, err
+		return "", c, err
 	case h.ConfigErr != nil:
-		return "", time.Time{}, h.ConfigErr
+		return "", c, h.ConfigErr
 	case h.Config.IdentityID != "" && isHost(audience):
-		return basic(h.Config.IdentityID, h.Config.Token), time.Time{}, nil
+		return audience, token.Credential{Username: h.Config.IdentityID, Secret: h.Config.Token}, nil
 	}
 	session, err := h.Session(organization(h.Config, address), false)
 	if err != nil {
-		return "", time.Time{}, err
+		return "", c, err
 	}
 	session.LockTimeout = headersTimeout
 	ctx, cancel := context.WithTimeout(h.Context, headersTimeout)
 	defer cancel()
-	c, err := session.Credential(ctx, audience, false)
-	if err != nil {
-		return "", time.Time{}, withAudienceHint(session, audience, err)
+	c, err = session.Credential(ctx, audience, false)
+	return audience, c, withAudienceHint(session, audience, err)
+}
+
+// authorization returns the value of the Authorization header for a credential: Bearer for an
+// access token, or else Basic (RFC 7617).
+func authorization(c token.Credential) string {
+	if c.Username == token.Username {
+		return "Bearer " + c.Secret
 	}
-	if !c.Expires.IsZero() {
-		until = c.Expires.Add(-headersMargin)
-	}
-	if c.Username != token.Username {
-		return basic(c.Username, c.Secret), until, nil
-	}
-	return "Bearer " + c.Secret, until, nil
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(c.Username+":"+c.Secret))
 }
 
 // isHost reports whether an audience is a host and not a URL.
 func isHost(audience string) bool { return !strings.Contains(audience, "://") }
-
-// basic returns the value of an Authorization header (RFC 7617).
-func basic(username, password string) string {
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(username+":"+password))
-}
 
 // withAudienceHint adds the hint to sign in for an audience if somebody is signed in, but the
 // session gets no token for it.
@@ -93,11 +88,16 @@ func withAudienceHint(s *token.Session, audience string, err error) error {
 // names to values. MCP clients run such a program for each connection. If the address is not
 // of the platform, the error is a *ForeignError.
 func (h *Helper) WriteHeaders(address string, out io.Writer) error {
-	value, _, err := h.authorization(address)
+	_, c, err := h.credentialFor(address)
 	if err != nil {
 		return err
 	}
-	if err := json.NewEncoder(out).Encode(map[string]string{"Authorization": value}); err != nil {
+	return wrote(json.NewEncoder(out).Encode(map[string]string{"Authorization": authorization(c)}))
+}
+
+// wrote returns the error of a command whose answer could not be written.
+func wrote(err error) error {
+	if err != nil {
 		return fmt.Errorf("cannot write the answer: %w", err)
 	}
 	return nil
@@ -135,16 +135,16 @@ func (h *Helper) answerBazel(input []byte, out io.Writer) error {
 		return &bazelError{errBazelRequest}
 	}
 	answer := bazelAnswer{Headers: map[string][]string{}}
-	value, until, err := h.authorization(request.URI.text)
+	_, c, err := h.credentialFor(request.URI.text)
 	var foreign *ForeignError
 	switch {
 	case errors.As(err, &foreign):
 	case err != nil:
 		return &bazelError{err}
 	default:
-		answer.Headers["Authorization"] = []string{value}
-		if !until.IsZero() {
-			answer.Expires = until.UTC().Format(time.RFC3339)
+		answer.Headers["Authorization"] = []string{authorization(c)}
+		if !c.Expires.IsZero() {
+			answer.Expires = c.Expires.Add(-headersMargin).UTC().Format(time.RFC3339)
 		}
 	}
 	return json.NewEncoder(out).Encode(answer)

@@ -115,7 +115,7 @@ func (a *App) whyNoSignIn() error {
 	case !always && InCI():
 		return NoTokenInCIError()
 	case a.NeverPrompts:
-		reason = "a request for headers does not start a sign-in"
+		reason = "this command does not start a sign-in"
 	case !always && !a.IsInteractive():
 		reason = "no terminal to sign in at"
 	default:

@@ -2,9 +2,11 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +18,7 @@ import (
 
 // New returns the commands of this package.
 func New(a *command.App) []*cobra.Command {
-	return []*cobra.Command{newHeaders(a), newExec(a), newLoginClient(a)}
+	return []*cobra.Command{newHeaders(a), newKeyring(a), newExec(a), newLoginClient(a)}
 }
 
 // HeadersName is the name of the command that prints headers.
@@ -26,7 +28,7 @@ const HeadersName = "headers"
 const urlVariable = "CLAUDE_CODE_MCP_SERVER_URL"
 
 func newHeaders(a *command.App) *cobra.Command {
-	return &cobra.Command{
+	return command.Formats(&cobra.Command{
 		Use:   HeadersName + " [URL]",
 		Short: "Print the HTTP headers for a request to the platform",
 		Long: `Print the HTTP headers for a request to a URL of the platform, as JSON. MCP clients run this
@@ -34,33 +36,26 @@ command for each connection, and set ` + urlVariable + ` instead of the argument
 
 The token is for the MCP server at the URL, if there is one, or else for its host. A pull
 token that is stored for the host is printed as Basic. Other hosts are refused. The command
-never starts a sign-in and ends within 8 seconds.`,
+never starts a sign-in and ends within 8 seconds.
+
+With -o go it is a GOAUTH command: without a URL it prints the headers for the host that serves
+packages, and nothing for other hosts.`,
 		Example: `  docker-credential-cgr headers https://cgr.dev/mcp
-  docker-credential-cgr headers https://console-api.enforce.dev/iam/v1/groups`,
+  docker-credential-cgr headers https://console-api.enforce.dev/iam/v1/groups
+  go env -w GOAUTH="docker-credential-cgr headers -o go;netrc"`,
 		Args: cobra.ArbitraryArgs, // PrintHeaders checks them
 		RunE: func(c *cobra.Command, args []string) error { return PrintHeaders(c.Context(), a, args, nil) },
-	}
+	}, "json", "go")
 }
 
-// PrintHeaders prints the headers for the URL in args, or else in the environment. watch is
-// the session's Watch, or nil.
-func PrintHeaders(ctx context.Context, a *command.App, args []string, watch func(context.Context) (context.Context, context.CancelFunc)) error {
-	address := os.Getenv(urlVariable)
-	switch {
-	case len(args) == 1:
-		address = args[0]
-	case len(args) > 1:
-		return command.Usagef("usage: %s %s [URL]", command.Name, HeadersName)
-	}
-	switch {
-	case address == "":
-		return hint.With(command.Usagef("no URL: it is neither an argument nor in %s", urlVariable),
-			hint.Text("%s %s %s/mcp", command.Name, HeadersName, a.Config.Registry))
-	case command.LooksLikeToken(address):
-		return command.Usagef("the URL contains a token, which it should not")
-	}
+// Watch returns a context that also ends when the program is stopped (see token.Session).
+type Watch func(context.Context) (context.Context, context.CancelFunc)
+
+// newHelper returns the helper that answers other programs than clients of Docker: it never
+// prompts.
+func newHelper(ctx context.Context, a *command.App, watch Watch) *helper.Helper {
 	a.NeverPrompts = true
-	h := &helper.Helper{
+	return &helper.Helper{
 		Config: a.Config, Context: ctx, Warn: a.WarnError,
 		Session: func(organization string, _ bool) (*token.Session, error) {
 			a.UseOrganization(organization)
@@ -70,6 +65,26 @@ func PrintHeaders(ctx context.Context, a *command.App, args []string, watch func
 			}
 			return s, err
 		},
+	}
+}
+
+// PrintHeaders prints the headers for the URL in args, or else in the environment. watch is
+// the session's Watch, or nil.
+func PrintHeaders(ctx context.Context, a *command.App, args []string, watch Watch) error {
+	if len(args) > 1 {
+		return command.Usagef("usage: %s %s [URL]", command.Name, HeadersName)
+	}
+	address := strings.Join(args, "")
+	h := newHelper(ctx, a, watch)
+	if a.Output == "go" {
+		return h.WriteGoAuth(address, a.Stdout)
+	}
+	switch address = cmp.Or(address, os.Getenv(urlVariable)); {
+	case address == "":
+		return hint.With(command.Usagef("no URL: it is neither an argument nor in %s", urlVariable),
+			hint.Text("%s %s %s/mcp", command.Name, HeadersName, a.Config.Registry))
+	case command.LooksLikeToken(address):
+		return command.Usagef("the URL contains a token, which it should not")
 	}
 	err := h.WriteHeaders(address, a.Stdout)
 	var foreign *helper.ForeignError

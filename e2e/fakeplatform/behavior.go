@@ -172,7 +172,7 @@ func (p *Platform) takeFault(names []string) (Fault, bool) {
 //   - the names of requests to the identity provider: see provider.Names
 //
 //   - "registry.token", "registry.v2" (all below /v2/), "registry.manifest", "registry.blob", "registry.tags",
-//     "registry.history", "registry.catalog"
+//     "registry.history", "registry.catalog", "registry.python"
 //
 //   - "REPOSITORY for UIDP": tokens that the registry issued for a repository to a caller
 //
@@ -244,6 +244,8 @@ func requestNames(server string, r *http.Request) []string {
 	switch {
 	case path == "/token":
 		return []string{"registry.token"}
+	case strings.HasPrefix(path, pythonPath):
+		return []string{"registry.python"}
 	case !strings.HasPrefix(path, "/v2/"):
 		return nil
 	case historyPath.MatchString(path):

@@ -51,6 +51,7 @@ func (p *Platform) registryHandler(ctx context.Context) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/token", p.serveToken)
 	mux.HandleFunc("/v2/", p.serveV2)
+	mux.HandleFunc(pythonPath, p.servePython)
 	mux.HandleFunc(mcpPath, p.serveMCP(p.Registry+mcpPath))
 	return mux, nil
 }
