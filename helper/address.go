@@ -18,7 +18,18 @@ const mcpPath = "/mcp"
 type ForeignError struct{ Address, Registry, API string }
 
 func (e *ForeignError) Error() string {
-	return fmt.Sprintf("%q is not an https address of %s, a host below it, or %s", platform.Printable(e.Address), e.Registry, e.API)
+	return fmt.Sprintf("%q is not an https address of %s, a host below it, or %s", printable(e.Address), e.Registry, e.API)
+}
+
+// printable returns an address for a message, without what may be a secret in it.
+func printable(address string) string {
+	if end := strings.IndexAny(address, "?#"); end >= 0 {
+		address = address[:end] + "…"
+	}
+	if at := strings.LastIndex(address, "@"); at >= 0 { // of a user name and a password
+		address = "…" + address[at:]
+	}
+	return platform.Printable(address)
 }
 
 // audienceOf returns the audience of a token for an HTTP request to address, a URL: the URL of
@@ -36,22 +47,19 @@ func audienceOf(cfg config.Config, address string) (audience string, ours bool) 
 		path = path[:i]
 	}
 	isMCP := path == mcpPath[1:] || strings.HasPrefix(path, mcpPath[1:]+"/")
-	if host, ours := registryHost(cfg.Registry, server); ours {
-		if isMCP && hasMCP(cfg.Registry, host) {
-			return cfg.Registry.Scheme + "://" + host + mcpPath, true
+	if cfg.API != nil && cfg.API.Host != cfg.Registry.Host { // it may be a subdomain of the registry
+		if host, _ := registryHost(cfg.API, server); host == cfg.API.Host {
+			if isMCP {
+				return cfg.API.Scheme + "://" + host + mcpPath, true
+			}
+			return cfg.API.String(), true
 		}
-		return host, true
 	}
-	if cfg.API == nil {
-		return "", false
+	host, ours := registryHost(cfg.Registry, server)
+	if isMCP && ours && hasMCP(cfg.Registry, host) {
+		return cfg.Registry.Scheme + "://" + host + mcpPath, true
 	}
-	if host, ours := registryHost(cfg.API, server); !ours || host != cfg.API.Host {
-		return "", false
-	}
-	if isMCP {
-		return cfg.API.Scheme + "://" + cfg.API.Host + mcpPath, true
-	}
-	return cfg.API.String(), true
+	return host, ours
 }
 
 // hasMCP reports whether a host of the registry has an MCP server.

@@ -78,6 +78,18 @@ func TestAudienceOf(t *testing.T) {
 			}
 		})
 	}
+	t.Run("an API below the registry", func(t *testing.T) {
+		cfg := loadConfig(t, map[string]string{"HOME": t.TempDir(), "CHAINGUARD_PLATFORM_API": "https://api.cgr.dev"})
+		for address, want := range map[string]string{
+			"https://api.cgr.dev/iam/v1/": "https://api.cgr.dev",
+			"https://api.cgr.dev/mcp":     "https://api.cgr.dev/mcp",
+			"https://x.api.cgr.dev/":      "x.api.cgr.dev",
+		} {
+			if got, _ := audienceOf(cfg, address); got != want {
+				t.Errorf("audienceOf(%q): got %q, want %q", address, got, want)
+			}
+		}
+	})
 	t.Run("I6 http on loopback, as configured", func(t *testing.T) {
 		cfg := loadConfig(t, map[string]string{
 			"HOME": t.TempDir(), "CHAINGUARD_PLATFORM_REGISTRY": "http://127.0.0.1:5000", "CHAINGUARD_PLATFORM_API": "http://localhost:5001",
@@ -94,6 +106,19 @@ func TestAudienceOf(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestForeignErrorHidesSecrets(t *testing.T) {
+	for address, want := range map[string]string{
+		"https://me:hunter2@evil.example/p?token=hunter2#hunter2": `"…@evil.example/p…" is not an https address of cgr.dev`,
+		"https://evil.example/\x1b[2J":                            `"https://evil.example/`,
+		"cgr.dev":                                                 `"cgr.dev" is`,
+	} {
+		err := &ForeignError{Address: address, Registry: "cgr.dev", API: "console-api.enforce.dev"}
+		if got := err.Error(); !strings.Contains(got, want) || strings.Contains(got, "hunter2") || strings.Contains(got, "\x1b") {
+			t.Errorf("P13 %q: got %q, want %q", address, got, want)
+		}
+	}
 }
 
 // FuzzAudienceOf checks that an address that is accepted has a host of the platform between

@@ -1,11 +1,13 @@
 package tempconfig
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"docker-credential-cgr/dockerconfig"
 	"docker-credential-cgr/state"
@@ -97,10 +99,16 @@ func helmPath(getenv func(string) string, home string) string {
 	return filepath.Join(dir, "registry", "config.json")
 }
 
+// Login is a credential for the registry.
+type Login struct {
+	Username, Secret string
+	Due              time.Time // when to replace it; zero: never
+}
+
 // Write writes the files with a credential, in place of an earlier one.
-func (c *Config) Write(username, secret string) error {
+func (c *Config) Write(login Login) error {
 	for name, files := range map[string][]*dockerconfig.File{dockerFile: c.docker, podmanFile: c.podman, helmFile: c.helm} {
-		text, err := dockerconfig.Standalone(c.Host, username, secret, files...)
+		text, err := dockerconfig.Standalone(c.Host, login.Username, login.Secret, files...)
 		if err != nil {
 			return err
 		}
@@ -109,6 +117,31 @@ func (c *Config) Write(username, secret string) error {
 		}
 	}
 	return nil
+}
+
+// renewalCheck is how often it is checked whether the credential is due. A timer for the whole
+// time would not count the time that a laptop sleeps.
+const renewalCheck = 30 * time.Second
+
+// Renew writes the credential that fetch returns whenever the last one is due, until ctx ends.
+// After an error it tries again. Without a time it is never due.
+func (c *Config) Renew(ctx context.Context, due time.Time, fetch func(context.Context) (Login, error)) {
+	tick := time.NewTicker(renewalCheck)
+	defer tick.Stop()
+	for !due.IsZero() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if time.Now().Round(0).Before(due) {
+			continue
+		}
+		login, err := fetch(ctx)
+		if err == nil && c.Write(login) == nil {
+			due = login.Due
+		}
+	}
 }
 
 // Environ returns the variables that make clients use the configuration.

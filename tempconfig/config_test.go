@@ -1,11 +1,16 @@
 package tempconfig
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func write(t *testing.T, path, text string) {
@@ -35,7 +40,7 @@ func TestConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, secret := range []string{"first", "second"} { // as when it is renewed
-		if err := c.Write("org/id", secret); err != nil {
+		if err := c.Write(Login{Username: "org/id", Secret: secret}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -84,7 +89,44 @@ func TestConfigFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Write("a:b", "secret"); err == nil || strings.Contains(err.Error(), "secret") {
+	if err := c.Write(Login{Username: "a:b", Secret: "secret"}); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("P13 got %v, want an error without the secret", err)
 	}
+}
+
+func TestRenew(t *testing.T) {
+	service, home, getenv := testEnv(t)
+	folder := makeFolder(t, service, getenv)
+	defer folder.Remove()
+	c, err := New(folder, "cgr.dev", getenv, home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		started := time.Now()
+		var at []time.Duration
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			c.Renew(ctx, started.Add(50*time.Minute), func(context.Context) (Login, error) {
+				at = append(at, time.Since(started))
+				if len(at) == 1 {
+					return Login{}, errors.New("the issuer cannot be reached")
+				}
+				return Login{Username: "_token", Secret: "new", Due: time.Now().Add(time.Hour)}, nil
+			})
+		}()
+		time.Sleep(2 * time.Hour)
+		stop()
+		<-done
+		want := []time.Duration{50 * time.Minute, 50*time.Minute + renewalCheck, 110*time.Minute + renewalCheck}
+		if !slices.Equal(at, want) {
+			t.Errorf("got renewals at %v, want them at %v", at, want)
+		}
+	})
+	if text, err := os.ReadFile(filepath.Join(folder.Path, "config.json")); err != nil || !strings.Contains(string(text), `"X3Rva2VuOm5ldw=="`) {
+		t.Errorf("got %s, %v, want the new credential", text, err)
+	}
+	c.Renew(t.Context(), time.Time{}, nil) // never due
 }

@@ -167,7 +167,7 @@ func (s *Session) fetchLocked(ctx context.Context, host string, previous store.C
 			s.Debug("signing in again, for %s too: %v", host, err)
 		default:
 			err = fmt.Errorf("cannot renew the credential for %s: %w", host, err)
-			if platform.HasCode(err, platform.CodePermissionDenied) && host != s.Registry {
+			if platform.HasCode(err, platform.CodePermissionDenied) && host != s.Registry && host != s.API {
 				err = hint.With(err, hint.Do(hint.SignIn, "--audience", host))
 			}
 			return store.Credential{}, err

@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"time"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -53,7 +53,7 @@ number of the signal that ended it; 127 if it is not found, 126 if it cannot be 
 	return c
 }
 
-func run(ctx context.Context, a *command.App, args []string) (err error) {
+func run(ctx context.Context, a *command.App, args []string) error {
 	cmd := exec.Command(args[0], args[1:]...)
 	if cmd.Err != nil {
 		return cannotRun(args[0], cmd.Err)
@@ -75,12 +75,25 @@ func run(ctx context.Context, a *command.App, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := config.Write(credential.Username, credential.Secret); err != nil {
+	if err := config.Write(login(credential)); err != nil {
 		return err
 	}
 	renewing, stop := context.WithCancel(context.WithoutCancel(ctx)) // a signal does not end the command
-	defer stop()
-	go renew(renewing, a, config, *credential)
+	var running sync.WaitGroup
+	running.Go(func() {
+		config.Renew(renewing, login(credential).Due, func(ctx context.Context) (tempconfig.Login, error) {
+			next, err := a.RegistryCredential(ctx, true) // without a sign-in
+			if err != nil {
+				a.Debug("cannot renew the credential: %v", err)
+				return tempconfig.Login{}, err
+			}
+			return login(next), nil
+		})
+	})
+	defer func() { // before the folder is removed
+		stop()
+		running.Wait()
+	}()
 
 	cmd.Env = append(os.Environ(), config.Environ()...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.Stdin, a.Stdout, a.Stderr
@@ -114,30 +127,7 @@ func cannotRun(name string, err error) error {
 	return &command.ExitError{Code: code, Err: fmt.Errorf("cannot run %s: %w", command.Quoted(command.HideToken(name)), err)}
 }
 
-// renewalCheck is how often it is checked whether the credential is due. A timer for the whole
-// time would not count the time that a laptop sleeps.
-const renewalCheck = 30 * time.Second
-
-// renew writes a new credential whenever it is due, until ctx ends.
-func renew(ctx context.Context, a *command.App, config *tempconfig.Config, c token.Credential) {
-	tick := time.NewTicker(renewalCheck)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if due := cmp.Or(c.Renew, c.Expires); due.IsZero() || command.Now().Before(due) {
-			continue
-		}
-		next, err := a.RegistryCredential(ctx, true)
-		if err == nil {
-			c = *next
-			err = config.Write(c.Username, c.Secret)
-		}
-		if err != nil {
-			a.Debug("cannot renew the credential: %v", err)
-		}
-	}
+// login returns a credential as a login that is due when the credential should be renewed.
+func login(c *token.Credential) tempconfig.Login {
+	return tempconfig.Login{Username: c.Username, Secret: c.Secret, Due: cmp.Or(c.Renew, c.Expires)}
 }
