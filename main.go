@@ -16,8 +16,8 @@ import (
 var version string
 
 func main() {
-	// If the client has ended, writing the answer must fail and not end the program. Go
-	// restores the default for child processes.
+	// If the client has ended, writing the answer must fail and not end the program. Children
+	// inherit this.
 	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(cli.Run(context.Background(), cli.Program{
 		Version: version,

@@ -14,6 +14,7 @@ func Run(cmd *exec.Cmd) (code int, err error) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, forwarded...)
 	defer signal.Stop(signals)
+	restoreDefaults()
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}

@@ -4,6 +4,7 @@ package tempconfig
 
 import (
 	"os"
+	"os/signal"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -13,6 +14,10 @@ import (
 var forwarded = []os.Signal{
 	syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
 }
+
+// restoreDefaults gives the command the default for SIGPIPE: a child inherits that this program
+// ignores it, but not that it catches it. Writes still fail with an error.
+func restoreDefaults() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 // isFromTerminal reports whether s probably came from a key, which the terminal sends to all
 // processes in its foreground. A program that gets Ctrl-C twice may stop without cleaning up.

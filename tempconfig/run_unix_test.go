@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
 	"testing"
 )
@@ -18,6 +19,15 @@ func TestRun(t *testing.T) {
 	}
 	if _, err := Run(exec.Command(t.TempDir())); err == nil {
 		t.Error("got no error for a folder")
+	}
+}
+
+// The command gets the default of a signal that this program ignores.
+func TestRunRestoresSIGPIPE(t *testing.T) {
+	signal.Ignore(syscall.SIGPIPE)
+	defer signal.Reset(syscall.SIGPIPE)
+	if got, err := Run(exec.Command("sh", "-c", "kill -PIPE $$; exit 3")); err != nil || got != 128+int(syscall.SIGPIPE) {
+		t.Errorf("got exit code %d, %v, want that of SIGPIPE", got, err)
 	}
 }
 

@@ -6,6 +6,8 @@ import "os"
 // processes, so this one only must not end before the command.
 var forwarded = []os.Signal{os.Interrupt}
 
+func restoreDefaults() {}
+
 func isFromTerminal(os.Signal) bool { return true }
 
 func exitCode(s *os.ProcessState) int { return s.ExitCode() }
