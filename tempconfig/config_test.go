@@ -85,9 +85,15 @@ func TestConfigFaults(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(home, ".docker")); err != nil {
 		t.Fatal(err)
 	}
-	c, err := New(folder, "cgr.dev", getenv, home) // no files at all
-	if err != nil {
-		t.Fatal(err)
+	var c *Config
+	for _, home := range []string{home, ""} { // no files, no home
+		var err error
+		if c, err = New(folder, "cgr.dev", getenv, home); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Write(Login{Username: "org/id", Secret: "secret"}); err != nil {
+			t.Error(err)
+		}
 	}
 	if err := c.Write(Login{Username: "a:b", Secret: "secret"}); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("P13 got %v, want an error without the secret", err)
