@@ -61,14 +61,20 @@ Clients run these commands, with the input on standard input:
 	a.AddFlags(root.PersistentFlags())
 
 	command.Group(root, append(account.New(a), tools.New(a)...)...)
-	root.AddCommand(settings.New(a), diagnose.New(a), pulltokens.New(a), identities.New(a),
+	root.AddCommand(newConfigure(a), settings.New(a), diagnose.New(a), pulltokens.New(a), identities.New(a),
 		organizations.New(a), kube.New(a), web.New(a), images.New(a), newCopyTo())
 	// chainctl has these commands below "auth" and "iam".
 	root.AddCommand(
-		hidden("auth", append(account.New(a), pulltokens.NewAuth(a))...),
+		hidden("auth", append(account.New(a), newConfigure(a), pulltokens.NewAuth(a))...),
 		hidden("iam", identities.New(a), organizations.New(a)))
 	a.AddOutput(root)
 	return root
+}
+
+// newConfigure returns the commands that make tools get their credentials from this program.
+func newConfigure(a *command.App) *cobra.Command {
+	c := &cobra.Command{Use: "configure", Short: "Make a tool get its credentials from this program"}
+	return command.Group(c, append(tools.NewConfigure(a), account.NewConfigure(a))...)
 }
 
 // hidden returns a group of commands under their chainctl names.

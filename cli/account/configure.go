@@ -30,12 +30,19 @@ type configureFlags struct {
 	token     issue.Flags
 }
 
+// NewConfigure returns the command configure-docker under the name that it has in newer
+// versions of chainctl, "configure docker".
+func NewConfigure(a *command.App) *cobra.Command {
+	c := newConfigureDocker(a)
+	c.Use = "docker"
+	return c
+}
+
 func newConfigureDocker(a *command.App) *cobra.Command {
 	var f configureFlags
 	c := &cobra.Command{
-		Use:     "configure-docker",
-		Aliases: []string{"configure"},
-		Short:   "Register the credential helper with Docker and sign in",
+		Use:   "configure-docker",
+		Short: "Register the credential helper with Docker and sign in",
 		Long: `Register the credential helper for the registry in Docker's configuration, and in
 Podman's auth.json if it exists, and sign in unless you already are. Nothing else in
 these files changes.`,
@@ -44,16 +51,7 @@ these files changes.`,
   docker-credential-cgr configure-docker --identity ID      # in a CI job
   docker-credential-cgr configure-docker --pull-token --save --ttl 90d
   docker-credential-cgr configure-docker --remove`,
-		Args: func(c *cobra.Command, args []string) error {
-			// chainctl also takes "configure docker".
-			if c.CalledAs() == "configure" {
-				if len(args) == 1 && args[0] == "docker" {
-					return nil
-				}
-				return hint.With(command.Usagef("unknown command"), hint.Do(hint.ConfigureDocker))
-			}
-			return command.NoArgs(c, args)
-		},
+		Args: command.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return configureDocker(c.Context(), a, c, &f) },
 	}
 	f.add(c)

@@ -42,7 +42,7 @@ With -o go it is a GOAUTH command: without a URL it prints the headers for the h
 packages, and nothing for other hosts.`,
 		Example: `  docker-credential-cgr headers https://cgr.dev/mcp
   docker-credential-cgr headers https://console-api.enforce.dev/iam/v1/groups
-  go env -w GOAUTH="docker-credential-cgr headers -o go;netrc"`,
+  docker-credential-cgr configure go      # makes Go run: docker-credential-cgr headers -o go`,
 		Args: cobra.ArbitraryArgs, // PrintHeaders checks them
 		RunE: func(c *cobra.Command, args []string) error { return PrintHeaders(c.Context(), a, args, nil) },
 	}, "json", "go")

@@ -24,7 +24,7 @@ run. SERVICE is a URL or a host. An access token has the user name _token.
 
 The exit code is 1 for other hosts. The command never starts a sign-in and ends within 8
 seconds.`,
-		Example: `  ln -s "$(command -v docker-credential-cgr)" ~/.local/bin/keyring
+		Example: `  docker-credential-cgr configure pip
   pip install --keyring-provider subprocess --index-url https://_token@libraries.cgr.dev/python/simple PACKAGE`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 || len(args) > 2 || args[0] == "" {
