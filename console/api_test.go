@@ -143,7 +143,7 @@ func TestCreateRefused(t *testing.T) {
 		{"a life that overflows", wish("2592000", "9223372036854775807"), 400, "1m to 8760h"},
 		{"a fraction", wish("2592000", "1.5"), 400, "not what the page sends"},
 		{"no repository", wish(`["oci"]`, `[]`), 400, "repository"},
-		{"another repository", wish(`"oci"`, `"rpm"`), 400, "rpm"},
+		{"another repository", wish(`"oci"`, `"r p m"`), 400, "r p m"},
 		{"a field too many", wish(`{`, `{"roles":["owner"],`), 400, "not what the page sends"},
 		{"two values", creation + creation, 400, "not what the page sends"},
 		{"no JSON", "organization=x", 400, "not what the page sends"},

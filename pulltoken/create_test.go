@@ -207,7 +207,7 @@ func TestRequestRefused(t *testing.T) {
 		"I73 59 s":                func(r *Request) { r.TTL = 59 * time.Second },
 		"I73 8761h":               func(r *Request) { r.TTL = 8761 * time.Hour },
 		"no repository":           func(r *Request) { r.Repositories = nil },
-		"unknown repository":      func(r *Request) { r.Repositories = []Repository{OCI, "cobol"} },
+		"unknown repository":      func(r *Request) { r.Repositories = []Repository{OCI, "Cobol"} },
 		"no name":                 func(r *Request) { r.Name = "" },
 		"I75 name with $( )":      func(r *Request) { r.Name = "$(id)" },
 		"I75 name with a newline": func(r *Request) { r.Name = "a\nb" },

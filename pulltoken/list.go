@@ -86,12 +86,7 @@ func newInfo(identity iam.Identity, roles []string, groups []iam.Group) Info {
 	info := Info{
 		ID: identity.ID, Name: identity.Name, Description: identity.Description,
 		CreatedAt: identity.CreatedAt.Time, Expires: identity.Static.Expiration.Time, LastSeen: identity.LastSeen.Time,
-		Roles: append([]string{}, roles...), Repositories: []Repository{},
-	}
-	for _, repository := range Repositories {
-		if slices.Contains(roles, repository.Role()) {
-			info.Repositories = append(info.Repositories, repository)
-		}
+		Roles: append([]string{}, roles...), Repositories: repositoriesOf(roles),
 	}
 	info.Organization.ID, _, _ = strings.Cut(identity.ID, "/")
 	if i := slices.IndexFunc(groups, func(g iam.Group) bool { return g.ID == info.Organization.ID }); i >= 0 {

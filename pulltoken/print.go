@@ -1,6 +1,7 @@
 package pulltoken
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -24,7 +25,7 @@ func (c Credential) EnvScript(shell hint.Shell, repositories []Repository) (stri
 	for _, r := range repositories {
 		prefix := "CHAINGUARD_"
 		if r != OCI && r != APK {
-			prefix += strings.ToUpper(string(r)) + "_"
+			prefix += strings.ToUpper(strings.ReplaceAll(string(r), "-", "_")) + "_"
 		}
 		if !slices.Contains(prefixes, prefix) {
 			prefixes = append(prefixes, prefix)
@@ -48,7 +49,7 @@ func (c Credential) Text(registry, organization string, repositories []Repositor
 	var texts, others []string
 	for _, r := range repositories {
 		if r != OCI {
-			others = append(others, names[r])
+			others = append(others, cmp.Or(names[r], string(r)))
 			continue
 		}
 		texts = []string{fmt.Sprintf("To use this pull token in another environment, run this command:\n\n"+

@@ -9,7 +9,8 @@ import (
 // Repository is a type of repository that a pull token is valid for.
 type Repository string
 
-// The types of repository, in chainctl's words.
+// Types of repository, in chainctl's words. Others of libraries are go, dotnet, ruby and rust, and
+// each of these with "_athena" at its end; the platform may have more.
 const (
 	OCI        Repository = "oci" // images
 	APK        Repository = "apk" // packages of the operating system
@@ -17,9 +18,6 @@ const (
 	Python     Repository = "python"
 	JavaScript Repository = "javascript"
 )
-
-// Repositories are all types of repository.
-var Repositories = []Repository{OCI, APK, Java, Python, JavaScript}
 
 // Role returns the name of the built-in role that allows pulling from r.
 func (r Repository) Role() string {
@@ -29,7 +27,28 @@ func (r Repository) Role() string {
 	case APK:
 		return "apk.pull"
 	}
-	return "libraries." + string(r) + ".pull"
+	return librariesPrefix + string(r) + pullSuffix
+}
+
+// The parts of the name of a role that allows pulling libraries.
+const librariesPrefix, pullSuffix = "libraries.", ".pull"
+
+// repositoriesOf returns the types of repository that roles allow pulling from, images and
+// packages first.
+func repositoriesOf(roles []string) []Repository {
+	repositories := []Repository{}
+	for _, r := range []Repository{OCI, APK} {
+		if slices.Contains(roles, r.Role()) {
+			repositories = append(repositories, r)
+		}
+	}
+	for _, role := range roles {
+		name, ofLibraries := strings.CutPrefix(role, librariesPrefix)
+		if name, pulls := strings.CutSuffix(name, pullSuffix); ofLibraries && pulls {
+			repositories = append(repositories, Repository(name))
+		}
+	}
+	return repositories
 }
 
 // Hosts returns the hosts of repositories, each once, for a registry's host.
@@ -71,8 +90,11 @@ func ParseRepositories(text string) ([]Repository, error) {
 	return parsed, nil
 }
 
+// check returns an error if r cannot be a type of repository. The platform knows whether a type
+// of libraries has a role.
 func (r Repository) check() error {
-	if slices.Contains(Repositories, r) {
+	const letters, others = "abcdefghijklmnopqrstuvwxyz", "0123456789_-"
+	if r != "" && len(r) <= 40 && strings.Trim(string(r[0]), letters) == "" && strings.Trim(string(r), letters+others) == "" {
 		return nil
 	}
 	return fmt.Errorf("%s is not a type of repository, such as oci, apk, java, python or javascript", quote(string(r)))

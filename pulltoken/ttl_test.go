@@ -58,12 +58,13 @@ func TestParseRepositories(t *testing.T) {
 	for text, want := range map[string][]Repository{
 		"oci": {OCI}, "oci,apk": {OCI, APK}, " java , python": {Java, Python}, "apk,apk,oci": {APK, OCI},
 		"all": {OCI, APK}, "javascript,all,oci": {JavaScript, OCI, APK},
+		"go,java_athena,new-kind2": {"go", "java_athena", "new-kind2"}, // the platform knows them
 	} {
 		if got, err := ParseRepositories(text); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%q: got %q, %v, want %q", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", ",", "oci,", "OCI", "oci apk", "cobol", "oci,\x1b[2J", "libraries.java.pull"} {
+	for _, text := range []string{"", ",", "oci,", "OCI", "oci apk", "2", "_go", "oci,\x1b[2J", "libraries.java.pull", strings.Repeat("x", 41)} {
 		got, err := ParseRepositories(text)
 		oneLine(t, err)
 		if got != nil || !strings.Contains(err.Error(), "oci, apk, java, python or javascript") {
@@ -71,11 +72,15 @@ func TestParseRepositories(t *testing.T) {
 		}
 	}
 	var roles []string
-	for _, r := range Repositories {
+	all := []Repository{OCI, APK, Java, "go_athena"}
+	for _, r := range all {
 		roles = append(roles, r.Role())
 	}
-	if want := []string{"registry.pull", "apk.pull", "libraries.java.pull", "libraries.python.pull", "libraries.javascript.pull"}; !slices.Equal(roles, want) {
+	if want := []string{"registry.pull", "apk.pull", "libraries.java.pull", "libraries.go_athena.pull"}; !slices.Equal(roles, want) {
 		t.Errorf("got the roles %q, want %q", roles, want)
+	}
+	if got := repositoriesOf(append(roles, "owner", "libraries.java.push", "libraries.pull")); !slices.Equal(got, all) {
+		t.Errorf("got the types %q of roles, want %q", got, all)
 	}
 }
 

@@ -39,7 +39,7 @@ enough.`,
 	}, "table", "json", "csv", "id")
 	flags := c.Flags()
 	command.ParentFlag(flags, &f.parent, "only those of this `ORGANIZATION` or folder (name or ID; default: all you can see)")
-	flags.StringVar(&f.repository, "repository", "", "only those for this repository `TYPE`: oci, apk, java, python or javascript")
+	flags.StringVar(&f.repository, "repository", "", "only those for this repository `TYPE`, such as oci, apk or java")
 	flags.BoolVar(&f.expired, "expired", false, "only those that have expired")
 	flags.StringVar(&f.within, "expires-within", "", "only those that expire within `DURATION`, such as 7d")
 	flags.BoolVar(&f.exitCode, "exit-code", false, "with --expires-within or --expired, exit with 1 if there are any")

@@ -72,7 +72,7 @@ registry.pull_token_creator.`,
 	f.Add(flags)
 	flags.StringVar(&shell, "shell", "", "`SHELL` that -o env is for: sh, powershell or cmd (default that of this system)")
 	flags.StringVar(&f.Description, "description", "", "description, one line of `TEXT`")
-	flags.StringArrayVar(&f.Repositories, "repository", nil, "`TYPE` of repository that the token can pull from: oci (images, the default), apk, java, python or javascript (comma-separated or repeatable)")
+	flags.StringArrayVar(&f.Repositories, "repository", nil, "`TYPE` of repository that the token can pull from: oci (images, the default), apk, all (these two), java, python, javascript, go, dotnet, ruby, rust, each of which also as NAME_athena (comma-separated or repeatable)")
 	flags.StringArrayVar(&f.Repositories, "library-ecosystem", nil, "")
 	_ = flags.MarkHidden("library-ecosystem") // its name in older versions of chainctl; the flag exists
 	return c

@@ -108,6 +108,9 @@ func builtinRoles() []role {
 		{"libraries.java.pull", "May pull Java libraries", capabilities.LibrariesJavaPullCaps},
 		{"libraries.python.pull", "May pull Python libraries", capabilities.LibrariesPythonPullCaps},
 		{"libraries.javascript.pull", "May pull JavaScript libraries", capabilities.LibrariesJavascriptPullCaps},
+		{"libraries.go.pull", "May pull Go modules", capabilities.LibrariesGoPullCaps},
+		{"libraries.dotnet.pull", "May pull .NET packages", capabilities.LibrariesDotnetPullCaps},
+		{"libraries.java_athena.pull", "May pull Java libraries of Athena", capabilities.LibrariesJavaPullCaps},
 	}
 }
 
