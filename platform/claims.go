@@ -1,10 +1,12 @@
 package platform
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -18,6 +20,55 @@ type Claims struct {
 	Email     string
 	Audiences []string
 	Expires   time.Time // zero if missing or invalid
+}
+
+// AllClaims are the claims of an access token for a person to read.
+type AllClaims struct {
+	Claims
+	// Capabilities are the token's own, as "GROUP: ROLE, ROLE" or as names, sorted; empty if it
+	// has none. The format of the claim is not documented.
+	Capabilities []string
+}
+
+// ParseAllClaims parses the payload of a JWT like ParseClaims, and also returns all of it.
+func ParseAllClaims(jwt string) (AllClaims, map[string]any, error) {
+	claims, err := ParseClaims(jwt)
+	if err != nil {
+		return AllClaims{}, nil, err
+	}
+	all := AllClaims{Claims: claims}
+	payload, _ := base64.RawURLEncoding.DecodeString(strings.Split(jwt, ".")[1]) // ParseClaims has decoded it
+	decoder := json.NewDecoder(bytes.NewReader(payload))
+	decoder.UseNumber()
+	var raw map[string]any
+	if err := decoder.Decode(&raw); err != nil {
+		return AllClaims{}, nil, errors.New("not a JWT: its payload is not a JSON object")
+	}
+	switch capabilities := raw["capabilities"].(type) {
+	case map[string]any:
+		for group, roles := range capabilities {
+			all.Capabilities = append(all.Capabilities, group+": "+strings.Join(texts(roles), ", "))
+		}
+	default:
+		all.Capabilities = texts(capabilities)
+	}
+	slices.Sort(all.Capabilities)
+	return all, raw, nil
+}
+
+// texts returns the strings in a JSON value that is a string or a list of strings.
+func texts(value any) []string {
+	switch v := value.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		var all []string
+		for _, item := range v {
+			all = append(all, texts(item)...)
+		}
+		return all
+	}
+	return nil
 }
 
 // MaxToken is the length limit for tokens of all kinds, in bytes. The issuer's have 1 to

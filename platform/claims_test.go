@@ -114,6 +114,29 @@ func sane(when time.Time) bool {
 	return when.IsZero() || when.Unix() >= 0 && when.Year() < 2300
 }
 
+func TestParseAllClaims(t *testing.T) {
+	for text, want := range map[string][]string{
+		`{"capabilities":{"d":"e","a":["b","c"]}}`: {"a: b, c", "d: e"},
+		`{"capabilities":["repo.list","a"]}`:       {"a", "repo.list"},
+		`{"capabilities":"a"}`:                     {"a"},
+		`{"capabilities":{"a":7,"b":[1,{}]}}`:      {"a: ", "b: "},
+		`{"capabilities":7}`:                       nil,
+		`{"sub":"s"}`:                              nil,
+		`null`:                                     nil,
+	} {
+		got, all, err := ParseAllClaims(payload(text))
+		if err != nil || !slices.Equal(got.Capabilities, want) {
+			t.Errorf("%s: got %q, %v, want %q", text, got.Capabilities, err, want)
+		}
+		if _, found := all["capabilities"]; found != strings.Contains(text, "capabilities") {
+			t.Errorf("%s: got %v", text, all)
+		}
+	}
+	if got, all, err := ParseAllClaims("some-secret"); err == nil || got.Subject != "" || all != nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("P13 got %+v, %v, %v, want an error without the token", got, all, err)
+	}
+}
+
 // Whatever a token holds, its times are missing or ones that can be, and errors
 // quote nothing of it.
 func FuzzParseClaims(f *testing.F) {
@@ -140,6 +163,9 @@ func FuzzParseClaims(f *testing.F) {
 			}
 			if err == nil && strings.Count(token, ".") != 2 {
 				t.Errorf("ParseClaims(%q): got no error, want three parts", token)
+			}
+			if _, _, allErr := ParseAllClaims(token); (allErr == nil) != (err == nil) {
+				t.Errorf("ParseAllClaims(%q): got %v, want what ParseClaims returns: %v", token, allErr, err)
 			}
 			shown := DescribeIDToken(token)
 			if err != nil && shown != "" || strings.ContainsFunc(shown, func(r rune) bool { return !unicode.IsPrint(r) }) {

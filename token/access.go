@@ -29,10 +29,11 @@ func oauth2Token(c Credential) *oauth2.Token {
 }
 
 // AccessToken returns an access token for the audience of a request. A token that is
-// limited by scopes or capabilities is new and not stored, and so is one for a host whose
-// credential the user stored. If no one is signed in, the error is a *NotSignedInError.
+// limited by scopes or capabilities, or has several audiences, is new and not stored, and so
+// is one for a host whose credential the user stored. If no one is signed in, the error is a
+// *NotSignedInError.
 func (s *Session) AccessToken(ctx context.Context, request platform.TokenRequest) (*oauth2.Token, error) {
-	isLimited := len(request.Scopes)+len(request.Capabilities) > 0
+	isLimited := isLimited(request)
 	session, err := s.ReadSession()
 	if err != nil {
 		return nil, err
@@ -65,7 +66,12 @@ func (s *Session) AccessToken(ctx context.Context, request platform.TokenRequest
 	case s.IDToken != nil:
 		return s.exchange(fetch, request, fetchTries)
 	case isLimited && session.Subject != "":
-		return nil, errors.New("cannot request a token with a scope or capabilities: this session has no refresh token")
+		return nil, errors.New("cannot request a token with a scope, capabilities or several audiences: this session has no refresh token")
 	}
 	return nil, notSignedIn("the credential for %s was stored by the user, and there is no session", request.Audiences[0])
+}
+
+// isLimited reports whether a token is only for the caller, and not stored for a host.
+func isLimited(request platform.TokenRequest) bool {
+	return len(request.Scopes)+len(request.Capabilities) > 0 || len(request.Audiences) > 1
 }

@@ -104,8 +104,8 @@ const (
 // differ if another process signed in or out, or refreshed, without the lock.
 func (s *Session) outcome(request platform.TokenRequest, sent, current store.Session, token *oauth2.Token, err error) refreshOutcome {
 	isEnded := s.hasEnded(request.Audiences[0], err)
-	if len(request.Scopes)+len(request.Capabilities) > 0 {
-		// Another error may be about the scopes and capabilities.
+	if isLimited(request) {
+		// Another error may be about the scopes, the capabilities or one of the audiences.
 		isEnded = platform.HasCode(err, platform.CodeUnauthenticated)
 	}
 	isCurrent := current.Generation == sent.Generation ||

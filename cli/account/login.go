@@ -15,7 +15,7 @@ import (
 
 func newLogin(a *command.App) *cobra.Command {
 	var f signInFlags
-	var keepRefreshing bool
+	var keepRefreshing, onlyRefresh bool
 	c := command.Formats(&cobra.Command{
 		Use:   "login",
 		Short: "Sign in",
@@ -29,14 +29,20 @@ instead.`,
   docker-credential-cgr login --identity ID --identity-token-env MY_ID_TOKEN`,
 		Args: command.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if onlyRefresh {
+				return refreshOnly(c.Context(), a, f.audiences)
+			}
 			return login(c.Context(), a, c, &f, keepRefreshing)
 		},
-	}, "text", "json")
+	}, "text", "json", "id", "none")
 	f.add(c)
 	c.Flags().StringArrayVar(&f.audiences, "audience", nil, "also get a token for `AUDIENCE` (repeatable)")
 	c.Flags().StringVar(&f.invite, "invite-code", "", "accept the invitation to an organization with this `CODE`")
 	command.ForFlag(c.Flags(), "sign in for the images of `ORGANIZATION` only, beside the default session")
 	c.Flags().BoolVar(&keepRefreshing, "refresh", false, "keep running and renew the tokens until stopped")
+	c.Flags().BoolVar(&onlyRefresh, "refresh-only", false, "as --refresh, for the session that there is: do not sign in")
+	c.Flags().BoolVar(&onlyRefresh, "refresh-all", false, "")
+	_ = c.Flags().MarkHidden("refresh-all") // chainctl's name for it with all audiences; the flag exists
 	return c
 }
 
@@ -63,6 +69,16 @@ func login(ctx context.Context, a *command.App, c *cobra.Command, f *signInFlags
 	if err := printSignedIn(ctx, a, s, account); err != nil || !keepRefreshing {
 		return err
 	}
+	return refresh(ctx, a, s)
+}
+
+// refreshOnly renews the tokens of the session that there is, also those for audiences.
+func refreshOnly(ctx context.Context, a *command.App, audiences []string) error {
+	s, err := a.Session()
+	if err != nil {
+		return err
+	}
+	s.LockTimeout, s.Audiences = command.LockTimeout, audiences
 	return refresh(ctx, a, s)
 }
 

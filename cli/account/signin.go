@@ -169,7 +169,12 @@ func storeIdentity(a *command.App, c *cobra.Command) error {
 
 // printSignedIn prints the account after a sign-in.
 func printSignedIn(ctx context.Context, a *command.App, s *token.Session, account token.Account) error {
-	if a.Output == "json" {
+	switch a.Output {
+	case "none":
+		return nil
+	case "id":
+		return a.PrintIDs(account.Subject)
+	case "json":
 		return a.PrintJSON(struct {
 			Identity  string     `json:"identity"`
 			Email     string     `json:"email,omitempty"`

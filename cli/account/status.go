@@ -22,18 +22,23 @@ import (
 
 func newStatus(a *command.App) *cobra.Command {
 	var quick bool
+	var audience string
 	c := command.Formats(&cobra.Command{
 		Use:   "status",
 		Short: "Show the signed-in account and the settings in effect",
 		Long: `Show the signed-in account, its roles, the stored credentials and the settings in
-effect. Does not sign in. Exits with 3 if you are not signed in.`,
+effect. Does not sign in. Exits with 3 if you are not signed in. -o terse prints one line.`,
 		Example: `  docker-credential-cgr status
   docker-credential-cgr status --quick -o json`,
 		Args: command.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return showStatus(c.Context(), a, quick) },
-	}, "text", "json")
+		RunE: func(c *cobra.Command, _ []string) error { return showStatus(c.Context(), a, quick, audience) },
+	}, "text", "json", "terse")
 	command.ForFlag(c.Flags(), "show the session for the images of `ORGANIZATION`")
 	c.Flags().BoolVar(&quick, "quick", false, "do not contact the platform; show only what is stored")
+	if a.Chainctl {
+		c.Flags().StringVar(&audience, "audience", "", "`AUDIENCE` of the token (default: the platform API)")
+		new(signInFlags).add(c) // which chainctl's command has, because it signs in
+	}
 	return c
 }
 
@@ -55,6 +60,8 @@ type status struct {
 	StoreReason string                `json:"storeReason,omitempty"`
 	Problem     string                `json:"problem,omitempty"` // why something is unknown or not valid
 	Settings    []config.Setting      `json:"settings,omitempty"`
+
+	expires time.Time // of the token for the audience; zero if not known
 }
 
 // sessionEnd is when a session ends.
@@ -86,7 +93,7 @@ type storedToken struct {
 	Expires  *time.Time `json:"expires,omitempty"`
 }
 
-func showStatus(ctx context.Context, a *command.App, quick bool) error {
+func showStatus(ctx context.Context, a *command.App, quick bool, audience string) error {
 	s, err := a.Session()
 	if err != nil {
 		return err
@@ -103,9 +110,15 @@ func showStatus(ctx context.Context, a *command.App, quick bool) error {
 		sessionEnd: sessionEnd{command.JSONTime(contents.Account.Until), contents.Account.Renewable},
 		Store:      s.Keychain.String(), StoreReason: s.Keychain.Why(),
 	}
+	if audience == "" {
+		audience = defaultAudience(a, s)
+	}
 	hasStored := false
 	for _, t := range contents.Tokens {
 		st.Tokens = append(st.Tokens, storedToken{t.Host, t.Username, t.UserStored, command.JSONTime(t.Expires)})
+		if t.Host == audience {
+			st.expires = t.Expires
+		}
 		if t.UserStored && t.Valid && t.Host == s.Registry {
 			st.From, st.Valid, hasStored = "a stored credential (user "+t.Username+")", true, true
 		}
@@ -138,12 +151,13 @@ func showStatus(ctx context.Context, a *command.App, quick bool) error {
 		st.From, st.Valid = "the session", true
 	}
 	if st.Valid && !quick && a.Config.IdentityID == "" {
-		if _, err := s.Credential(ctx, s.Registry, false); err != nil {
+		if c, err := s.Credential(ctx, audience, false); err != nil {
 			st.setInvalid(err)
 		} else {
+			st.expires = c.Expires
 			err := st.addAccount(a.Client(ctx, s).WhoAmI(ctx))
-			if platform.HasCode(err, platform.CodeUnauthenticated) && !hasStored {
-				st.Valid = false // the registry rejects that session too
+			if platform.HasCode(err, platform.CodeUnauthenticated) && !hasStored || err != nil && a.Chainctl {
+				st.Valid = false // the registry rejects that session too; chainctl fails for any error
 			}
 		}
 	}
@@ -214,8 +228,15 @@ func (st *status) addAccount(account iam.Account, err error) error {
 }
 
 func (st *status) print(a *command.App) error {
-	if a.Output == "json" {
+	switch {
+	case a.Output == "json" && a.Chainctl:
+		return a.PrintJSON(st.chainctl(a))
+	case a.Output == "json":
 		return a.PrintJSON(st)
+	case a.Output == "terse" && st.Valid:
+		return a.Print("Valid! Id: %s\n", platform.Printable(st.Identity)) // as chainctl prints after a sign-in
+	case a.Output == "terse":
+		return a.Print("Not valid\n")
 	}
 	var b strings.Builder
 	line := func(label, format string, args ...any) {
@@ -238,6 +259,10 @@ func (st *status) print(a *command.App) error {
 	}
 	for _, o := range st.Organizations {
 		rights := strings.Join(slices.Concat(o.Roles, o.Capabilities), ", ")
+		if a.Chainctl {
+			line("Capabilities", "%s: %s", platform.Printable(o.Name), platform.Printable(rights))
+			continue
+		}
 		line("Organization", "%s (%s)", platform.Printable(o.Name), platform.Printable(rights))
 	}
 	if st.Until != nil {

@@ -2,54 +2,96 @@ package account
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"docker-credential-cgr/cli/command"
 	"docker-credential-cgr/config"
-	"docker-credential-cgr/hint"
+	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
+	"docker-credential-cgr/token"
 )
 
+// tokenFlags are the flags of token.
+type tokenFlags struct {
+	audiences, scopes, capabilities []string
+	interactive                     bool
+}
+
 func newToken(a *command.App) *cobra.Command {
-	var audience string
-	var scopes, capabilities []string
+	var f tokenFlags
 	c := command.Formats(&cobra.Command{
 		Use:   "token",
 		Short: "Print an access token",
-		Long: `Print an access token for scripts, by default for the registry. A token with a scope or
-capabilities is requested each time and not stored.`,
+		Long: `Print an access token for scripts, by default for the registry. A token with a scope,
+capabilities or several audiences is requested each time and not stored.`,
 		Example: `  curl -H "Authorization: Bearer $(docker-credential-cgr token)" \
     "https://cgr.dev/token?scope=repository:ORGANIZATION/python:pull"
-  docker-credential-cgr token --audience https://console-api.enforce.dev`,
+  docker-credential-cgr token --audience https://console-api.enforce.dev
+  docker-credential-cgr token capabilities`,
 		Args: command.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return printToken(c.Context(), a, platform.TokenRequest{Audiences: []string{audience}, Scopes: scopes, Capabilities: capabilities})
+			if err := f.check(c); err != nil {
+				return err
+			}
+			return printToken(c.Context(), a, f)
 		},
 	}, "text", "json")
-	c.Flags().StringVar(&audience, "audience", "", "`AUDIENCE` of the token (default: the registry's host)")
-	command.ForFlag(c.Flags(), "use the session for the images of `ORGANIZATION`")
-	c.Flags().StringArrayVar(&scopes, "scope", nil, "limit the token to the organization or folder with this `ID` (repeatable)")
-	c.Flags().StringArrayVar(&capabilities, "capabilities", nil, "limit the token to this `CAPABILITY` (repeatable)")
+	flags := c.Flags()
+	flags.StringArrayVar(&f.audiences, "audience", nil, "`AUDIENCE` of the token (repeatable; default: the registry's host)")
+	flags.StringSliceVar(&f.scopes, "scope", nil, "limit the token to this `ORGANIZATION` or folder (name or ID; repeatable)")
+	flags.StringSliceVar(&f.capabilities, "capabilities", nil, "limit the token to this `CAPABILITY` (repeatable)")
+	flags.BoolVar(&f.interactive, "interactive", false, "sign in if needed although standard error is not a terminal")
+	command.ForFlag(flags, "use the session for the images of `ORGANIZATION`")
+	c.AddCommand(newTokenCapabilities(a))
 	return c
 }
 
-func printToken(ctx context.Context, a *command.App, request platform.TokenRequest) error {
-	for _, scope := range request.Scopes {
-		if !config.ValidUIDP(scope) {
-			err := command.Usagef("--scope %q is not the ID of an organization or folder", scope)
-			return hint.With(err, hint.Text("docker-credential-cgr organizations list"))
+// check refuses empty values, which are probably unset variables of a script, and must not mean a
+// token without limits.
+func (f *tokenFlags) check(c *cobra.Command) error {
+	for flag, values := range map[string][]string{"audience": f.audiences, "scope": f.scopes, "capabilities": f.capabilities} {
+		if c.Flags().Changed(flag) && (len(values) == 0 || slices.Contains(values, "")) {
+			return command.Usagef("--%s is empty", flag)
 		}
+	}
+	return nil
+}
+
+// defaultAudience returns the audience of tokens that are for none in particular: the
+// registry's or, in chainctl, the platform API's.
+func defaultAudience(a *command.App, s *token.Session) string {
+	if a.Chainctl {
+		return s.API
+	}
+	return s.Registry
+}
+
+func printToken(ctx context.Context, a *command.App, f tokenFlags) error {
+	if f.interactive && !command.InCI() {
+		a.Config.AutoLogin = config.AutoLoginAlways
 	}
 	s, err := a.SignInSession()
 	if err != nil {
 		return err
 	}
-	if request.Audiences[0] == "" {
-		request.Audiences[0] = s.Registry
+	s.Audiences = f.audiences
+	if len(f.audiences) == 0 {
+		f.audiences = []string{defaultAudience(a, s)}
 	}
-	t, err := s.AccessToken(ctx, request)
+	for i, scope := range f.scopes {
+		if config.ValidUIDP(scope) {
+			continue
+		}
+		var group iam.Group
+		if group, err = a.Client(ctx, s).Organization(ctx, scope); err != nil {
+			return err
+		}
+		f.scopes[i] = group.ID
+	}
+	t, err := s.AccessToken(ctx, platform.TokenRequest{Audiences: f.audiences, Scopes: f.scopes, Capabilities: f.capabilities})
 	if err != nil {
 		return err
 	}
@@ -60,5 +102,9 @@ func printToken(ctx context.Context, a *command.App, request platform.TokenReque
 			Expires *time.Time `json:"expires,omitempty"`
 		}{t.AccessToken, command.JSONTime(t.Expiry)})
 	}
-	return a.Print("%s\n", t.AccessToken)
+	end := "\n"
+	if a.Chainctl {
+		end = "" // its callers use the output as it is
+	}
+	return a.Print("%s%s", t.AccessToken, end)
 }

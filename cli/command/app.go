@@ -32,8 +32,10 @@ type App struct {
 	// NeverPrompts is set if the user must not be asked to sign in or to unlock the keychain,
 	// whatever the settings say.
 	NeverPrompts bool
-	Config       config.Config
-	Output       string // --output
+	// Chainctl is set if the program was called as chainctl.
+	Chainctl bool
+	Config   config.Config
+	Output   string // --output
 	// For is the organization whose session is used, or "" for the default session.
 	For string
 	// IdentityName is the value of --identity if it is a name, whose ID is not known yet.
@@ -88,7 +90,12 @@ func (a *App) AddFlags(flags *pflag.FlagSet) {
 	PropertyFlag(flags, "registry", "platform.registry", "`URL` of the registry")
 	PropertyFlag(flags, "console", "platform.console", "`URL` of the Chainguard console")
 	flags.StringVar(&a.file, "config", "", "settings `FILE` to use")
-	flags.CountVarP(&a.verbose, "verbose", "v", "print debug messages (secrets are removed)")
+	const verbose = "print debug messages (secrets are removed)"
+	if a.Chainctl {
+		flags.IntVarP(&a.verbose, "v", "v", 0, verbose+" if `N` is not 0")
+		return
+	}
+	flags.CountVarP(&a.verbose, "verbose", "v", verbose)
 }
 
 // AddOutput adds --output to c and the commands below it that print in several formats, and
@@ -108,6 +115,9 @@ func (a *App) AddOutput(c *cobra.Command) {
 // command.
 func (a *App) Load(c *cobra.Command, _ []string) error {
 	values := outputFormats(c)
+	if a.Chainctl && a.Output == "table" && len(values) > 0 && values[0] == "text" {
+		a.Output = "text" // which chainctl calls a table
+	}
 	switch {
 	case a.Output == "" && len(values) > 0:
 		a.Output = values[0]
