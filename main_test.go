@@ -196,7 +196,6 @@ func hasHeading(t *testing.T, page, anchor string) bool {
 // unexplained are the texts with a hint that docs/troubleshooting.md leaves out, and why.
 var unexplained = map[string]string{
 	"unknown command %q":      "the hint has the commands that exist",
-	"unknown command":         "as above",
 	"the value is empty":      "the hint is the command to use",
 	"%s":                      "a misspelled flag; the hint has the right one",
 	"%s:%d: %s":               "a finding in Docker's configuration, which describes itself",

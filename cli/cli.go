@@ -54,6 +54,9 @@ func Run(ctx context.Context, p Program) int {
 	case p.isCalled(tools.KeyringName): // by pip or uv
 		p.Args = append([]string{tools.KeyringName}, p.Args...)
 	}
+	if p.isChainctl() {
+		return p.runChainctl(ctx)
+	}
 	if len(p.Args) == 0 {
 		return p.runCommand(ctx)
 	}
@@ -110,6 +113,10 @@ func exit(ctx context.Context, a *command.App, err error) int {
 	var usage command.UsageError
 	var notSignedIn *token.NotSignedInError
 	var other *command.ExitError
+	notSignedInCode := exitNotSignedIn
+	if a.Chainctl {
+		notSignedInCode = exitFailed // scripts know no other
+	}
 	switch {
 	case err == nil:
 		return exitDone
@@ -121,14 +128,14 @@ func exit(ctx context.Context, a *command.App, err error) int {
 	case errors.Is(err, command.ErrReported):
 		return exitFailed
 	case errors.Is(err, command.ErrNotSignedIn):
-		return exitNotSignedIn
+		return notSignedInCode
 	}
 	a.PrintError(err)
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage
 	case errors.As(err, &notSignedIn):
-		return exitNotSignedIn
+		return notSignedInCode
 	case ctx.Err() != nil:
 		return exitInterrupted
 	}

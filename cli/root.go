@@ -26,10 +26,14 @@ import (
 
 // runCommand runs a command that is not a verb of the protocol.
 func (p Program) runCommand(ctx context.Context) int {
+	a := p.app()
+	return p.execute(ctx, a, newRoot(a, p.version()))
+}
+
+// execute runs the command below root that the arguments name, and returns the exit code.
+func (p Program) execute(ctx context.Context, a *command.App, root *cobra.Command) int {
 	ctx, stop := p.watch(ctx, nil)
 	defer stop()
-	a := p.app()
-	root := newRoot(a, p.version())
 	root.SetArgs(p.Args)
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)
@@ -61,12 +65,13 @@ Clients run these commands, with the input on standard input:
 	a.AddFlags(root.PersistentFlags())
 
 	command.Group(root, append(account.New(a), tools.New(a)...)...)
-	root.AddCommand(newConfigure(a), settings.New(a), diagnose.New(a), pulltokens.New(a), identities.New(a),
-		organizations.New(a), kube.New(a), web.New(a), images.New(a), newCopyTo())
+	root.AddCommand(newConfigure(a), settings.New(a, diagnose.NewValidate(a)), diagnose.New(a), pulltokens.New(a), identities.New(a),
+		organizations.New(a), kube.New(a), web.New(a), images.New(a), newCopyTo(), newInstallLink(a))
 	// chainctl has these commands below "auth" and "iam".
-	root.AddCommand(
-		hidden("auth", append(account.New(a), newConfigure(a), pulltokens.NewAuth(a))...),
-		hidden("iam", identities.New(a), organizations.New(a)))
+	for _, c := range []*cobra.Command{newAuth(a), newIAM(a)} {
+		c.Hidden = true
+		root.AddCommand(c)
+	}
 	a.AddOutput(root)
 	return root
 }
@@ -75,12 +80,6 @@ Clients run these commands, with the input on standard input:
 func newConfigure(a *command.App) *cobra.Command {
 	c := &cobra.Command{Use: "configure", Short: "Make a tool get its credentials from this program"}
 	return command.Group(c, append(tools.NewConfigure(a), account.NewConfigure(a))...)
-}
-
-// hidden returns a group of commands under their chainctl names.
-func hidden(name string, commands ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: name, Short: "Commands under their chainctl names", Hidden: true}
-	return command.Group(c, commands...)
 }
 
 // flagError returns the usage error for a flag that cobra rejects.

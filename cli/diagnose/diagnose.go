@@ -53,6 +53,13 @@ can be pulled. Does not sign in or change files. Exits with 1 if a check fails.`
 	return c
 }
 
+// NewValidate returns the command doctor under its name in chainctl, below config.
+func NewValidate(a *command.App) *cobra.Command {
+	c := New(a)
+	c.Use, c.Args, c.Hidden = "validate", command.NoArgs, true
+	return c
+}
+
 // lockTimeout is how long to wait for another process that holds the lock.
 const lockTimeout = 3 * time.Second
 

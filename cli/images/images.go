@@ -25,10 +25,10 @@ func New(a *command.App) *cobra.Command {
 		Aliases:    []string{"image", "img"},
 		SuggestFor: []string{"pin", "history", "digest", "list", "tags"},
 		Short:      "List images, show the history of tags and pin images to digests",
-	}, newList(a), newHistory(a), newDigest(a), newPin(a),
+	}, newList(a, a.Chainctl), newHistory(a), newDigest(a), newPin(a),
 		command.Group(&cobra.Command{Use: "tags", Aliases: []string{"tag"}, Short: "List the tags of an image"}, newTags(a)),
 		// chainctl's name of the command list.
-		command.Group(&cobra.Command{Use: "repos", Aliases: []string{"repo"}, Short: "List the images that you can pull", Hidden: true}, newList(a)))
+		command.Group(&cobra.Command{Use: "repos", Aliases: []string{"repo"}, Short: "List the images that you can pull", Hidden: true}, newList(a, false)))
 }
 
 // parseImage parses the name of an image: IMAGE or ORGANIZATION/IMAGE, with or without the

@@ -16,9 +16,9 @@ import (
 	"docker-credential-cgr/token"
 )
 
-func newList(a *command.App) *cobra.Command {
-	var parent string
-	var tags bool
+// newList returns the command that lists repositories or, by default in chainctl, their tags.
+func newList(a *command.App, tagsByDefault bool) *cobra.Command {
+	var f listFlags
 	c := command.Formats(&cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
@@ -31,15 +31,26 @@ cgr.dev/chainguard, are not among them.`,
   docker-credential-cgr images list -o json | jq -r '.items[].name'`,
 		Args: command.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := command.CheckParent(c, parent); err != nil {
+			if err := command.CheckParent(c, f.parent); err != nil {
 				return err
 			}
-			return list(c.Context(), a, cmp.Or(parent, a.Config.Group), tags)
+			if c.Flags().Changed("repo") && f.repo == "" {
+				return command.Usagef("--repo is empty")
+			}
+			f.parent = cmp.Or(f.parent, a.Config.Group)
+			return list(c.Context(), a, f)
 		},
 	}, "table", "json", "csv", "id")
-	command.ParentFlag(c.Flags(), &parent, "only images of the `ORGANIZATION` (name or ID)")
-	c.Flags().BoolVar(&tags, "tags", false, "list each tag, with two requests for each repository")
+	command.ParentFlag(c.Flags(), &f.parent, "only images of the `ORGANIZATION` (name or ID)")
+	c.Flags().StringVar(&f.repo, "repo", "", "only the image with this `NAME`")
+	c.Flags().BoolVar(&f.tags, "tags", tagsByDefault, "list each tag, with two requests for each repository")
 	return c
+}
+
+// listFlags select what is listed.
+type listFlags struct {
+	parent, repo string
+	tags         bool
 }
 
 // image is a repository, or a tag of it, in a list.
@@ -50,13 +61,13 @@ type image struct {
 	Tag          string `json:"tag,omitempty"`
 }
 
-func list(ctx context.Context, a *command.App, parent string, withTags bool) error {
-	if parent != "" {
+func list(ctx context.Context, a *command.App, f listFlags) error {
+	if f.parent != "" {
 		var err error
-		if parent, err = organizationName(ctx, a, parent); err != nil {
+		if f.parent, err = organizationName(ctx, a, f.parent); err != nil {
 			return err
 		}
-		a.UseOrganization(parent)
+		a.UseOrganization(f.parent)
 	}
 	credential, err := a.RegistryCredential(ctx, false)
 	if err != nil {
@@ -70,11 +81,11 @@ func list(ctx context.Context, a *command.App, parent string, withTags bool) err
 		var page []image
 		for _, repository := range repositories {
 			organization, name, _ := strings.Cut(repository, "/")
-			if parent == "" || organization == parent {
+			if (f.parent == "" || organization == f.parent) && (f.repo == "" || name == f.repo) {
 				page = append(page, image{a.Config.Registry.Host + "/" + repository, organization, name, ""})
 			}
 		}
-		if !withTags {
+		if !f.tags {
 			return out.Print(page...)
 		}
 		return printTags(ctx, r, page, out.Print)
@@ -87,8 +98,10 @@ func list(ctx context.Context, a *command.App, parent string, withTags bool) err
 		return err
 	case total == 0 && credential.Username == token.Username:
 		return explainNone(ctx, a)
-	case out.Count == 0 && parent != "":
-		a.WarnHint(hint.Text("%s images list", command.Name), "there is no image of %s that you can pull", platform.Printable(parent))
+	case out.Count == 0 && f.repo != "":
+		a.WarnHint(hint.Text("%s images list", command.Name), "there is no image %s that you can pull", platform.Printable(f.repo))
+	case out.Count == 0 && f.parent != "":
+		a.WarnHint(hint.Text("%s images list", command.Name), "there is no image of %s that you can pull", platform.Printable(f.parent))
 	}
 	return nil
 }

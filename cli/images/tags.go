@@ -13,8 +13,14 @@ import (
 )
 
 func newTags(a *command.App) *cobra.Command {
-	var parent string
+	var parent, repo string
 	var showDates bool
+	withRepo := func(args []string) []string {
+		if repo == "" {
+			return args
+		}
+		return append(args, repo)
+	}
 	c := command.Formats(&cobra.Command{
 		Use:     "list IMAGE",
 		Aliases: []string{"ls"},
@@ -23,13 +29,15 @@ func newTags(a *command.App) *cobra.Command {
 page. Without a sign-in, public images have only the tags latest and latest-dev.`,
 		Example: `  docker-credential-cgr images tags list chainguard/python
   docker-credential-cgr images tags list python --parent ORGANIZATION --show-dates`,
-		Args:              command.OneImage,
+		Args:              func(c *cobra.Command, args []string) error { return command.OneImage(c, withRepo(args)) },
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
-			return listTags(c.Context(), a, args[0], parent, showDates)
+			return listTags(c.Context(), a, withRepo(args)[0], parent, showDates)
 		},
 	}, "table", "json", "csv", "id")
 	command.ParentFlag(c.Flags(), &parent, "`ORGANIZATION` of the image (name or ID)")
+	c.Flags().StringVar(&repo, "repo", "", "")
+	_ = c.Flags().MarkHidden("repo") // chainctl's name for the argument; the flag exists
 	c.Flags().BoolVar(&showDates, "show-dates", false, "show when each tag moved last, with a request for each tag")
 	return c
 }

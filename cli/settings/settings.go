@@ -15,8 +15,8 @@ import (
 	"docker-credential-cgr/platform"
 )
 
-// New returns the command config.
-func New(a *command.App) *cobra.Command {
+// New returns the command config, with more commands below it.
+func New(a *command.App, more ...*cobra.Command) *cobra.Command {
 	view := command.Formats(&cobra.Command{
 		Use:        "view",
 		SuggestFor: []string{"get", "list", "show"},
@@ -66,7 +66,7 @@ default. Properties have the same names as in chainctl.`,
 		Example: `  docker-credential-cgr config view
   docker-credential-cgr config set auth.mode headless
   docker-credential-cgr config unset auth.mode`,
-	}, view, set, unset, path)
+	}, append(more, view, set, unset, path)...)
 }
 
 // update sets a property in the settings file, or removes it if the value is empty.
