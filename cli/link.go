@@ -1,18 +1,13 @@
 package cli
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 
 	"github.com/spf13/cobra"
 
 	"docker-credential-cgr/cli/command"
-	"docker-credential-cgr/hint"
+	"docker-credential-cgr/toolconfig"
 )
 
 // newInstallLink returns the command that makes the link by which programs that run chainctl
@@ -44,84 +39,40 @@ them. Nothing is ever replaced: if there is another chainctl, the command fails.
 
 // link makes the link to this program in dir, or removes it.
 func link(a *command.App, dir string, remove bool) error {
-	self, err := selfPath()
+	self, err := command.ProgramPath()
 	if err != nil {
 		return err
 	}
-	target := self
 	if dir == "" {
-		dir, target = filepath.Dir(self), filepath.Base(self) // both can be moved together
+		dir = filepath.Dir(self)
 	}
-	path := filepath.Join(dir, chainctlName)
-	if runtime.GOOS == "windows" {
-		path += ".exe"
-	}
-	isOurs, err := isLinkTo(path, self)
-	isMissing := errors.Is(err, fs.ErrNotExist)
+	l, err := toolconfig.FindLink(chainctlName, dir, self)
 	switch {
-	case err != nil && !isMissing:
+	case err != nil:
 		return err
-	case remove && isMissing:
-		a.Note("There is no %s.", path)
+	case remove && !l.Exists:
+		a.Note("There is no %s.", l.Path)
 		return nil
-	case !isMissing && !isOurs:
-		return fmt.Errorf("%s is not a link to this program (%s), and is left as it is", path, self)
 	case remove:
-		if err := os.Remove(path); err != nil {
+		if err := l.Remove(); err != nil {
 			return err
 		}
-		return a.Print("Removed %s\n", path)
-	case isOurs:
-		a.Note("%s is already a link to this program.", path)
+		return a.Print("Removed %s\n", l.Path)
+	case l.Exists:
+		a.Note("%s is already a link to this program.", l.Path)
 	default:
-		if err := os.Symlink(target, path); err != nil { // which never replaces a file
-			if runtime.GOOS == "windows" {
-				err = hint.With(err, hint.Text("turn on Developer Mode in the settings of Windows, or run the command as administrator"))
-			}
-			return fmt.Errorf("cannot make the link: %w", err)
+		if err := l.Make(); err != nil {
+			return err
 		}
-		if err := a.Print("Linked %s to %s\n", path, self); err != nil {
+		if err := a.Print("Linked %s to %s\n", l.Path, self); err != nil {
 			return err
 		}
 	}
 	switch found, err := exec.LookPath(chainctlName); {
 	case err != nil:
 		a.Warn("%s is not in PATH, so programs will not find chainctl there", dir)
-	case !sameFile(found, self):
+	case !toolconfig.IsSameFile(found, self):
 		a.Warn("programs will run %s, which comes first in PATH", found)
 	}
 	return nil
-}
-
-// selfPath returns the path of this program: the one in PATH, which a package manager may keep
-// the same over updates, or else that of its file.
-func selfPath() (string, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return "", fmt.Errorf("cannot find this program's file: %w", err)
-	}
-	if found, err := exec.LookPath(command.Name); err == nil && sameFile(found, self) {
-		return filepath.Abs(found)
-	}
-	return self, nil
-}
-
-// isLinkTo reports whether path is a symbolic link to the file self. The error is
-// fs.ErrNotExist if there is nothing at path.
-func isLinkTo(path, self string) (bool, error) {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return false, err
-	}
-	return info.Mode()&fs.ModeSymlink != 0 && sameFile(path, self), nil
-}
-
-// sameFile reports whether two paths lead to one file.
-func sameFile(a, b string) bool {
-	first, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	second, err := os.Stat(b)
-	return err == nil && os.SameFile(first, second)
 }

@@ -40,7 +40,7 @@ func TestLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, exists := range []bool{false, true} { // the second time there is nothing to do
-		l, err := FindLink("keyring", program)
+		l, err := FindLinkInPath("keyring", program)
 		if err != nil || l.Exists != exists || l.Path != filepath.Join(dir, "keyring") {
 			t.Fatalf("got %+v, %v, want it beside the program, exists %t", l, err, exists)
 		}
@@ -48,7 +48,7 @@ func TestLink(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l, err := FindLink("keyring", program)
+	l, err := FindLinkInPath("keyring", program)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestLink(t *testing.T) {
 			}
 			defer os.Remove(path)
 			var other *OtherProgramError
-			if l, err := FindLink("keyring", program); !errors.As(err, &other) || other.Path != path {
+			if l, err := FindLinkInPath("keyring", program); !errors.As(err, &other) || other.Path != path {
 				t.Errorf("got %+v, %v, want an *OtherProgramError", l, err)
 			}
 		})

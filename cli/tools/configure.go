@@ -99,7 +99,7 @@ func configurePython(a *command.App, tool string, f configureFlags) error {
 		return hint.With(errors.New(command.Name+" is not in PATH, so "+tool+" would not find a link beside it"),
 			hint.Text("move it into a folder that is in PATH"))
 	}
-	link, err := toolconfig.FindLink(KeyringName, program)
+	link, err := toolconfig.FindLinkInPath(KeyringName, program)
 	var other *toolconfig.OtherProgramError
 	switch {
 	case errors.As(err, &other) && f.remove:
