@@ -42,6 +42,7 @@ debootstrap debootstrap
 rpm rpm
 LIST
 /usr/bin/python3 -c 'import docker' 2>/dev/null || missing="$missing python3-docker"
+/usr/bin/python3 -c 'import pip' 2>/dev/null || missing="$missing python3-pip"
 has crun || has runc || missing="$missing crun"
 if ! has docker; then
 	# In docker.io up to Debian 12, in a package of its own since.

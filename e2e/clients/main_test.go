@@ -21,9 +21,10 @@ var bin string
 
 // otherNames are the programs that this test binary replaces when it runs under their names.
 var otherNames = map[string]func(){
-	"visit":     fakebrowser.Main, // $BROWSER: fills in the sign-in page
-	"hand-over": handOver,         // $BROWSER: passes the address to the test
-	"isolate":   isolate,          // runs a program in its own mount namespace
+	"visit":      fakebrowser.Main, // $BROWSER: fills in the sign-in page
+	"hand-over":  handOver,         // $BROWSER: passes the address to the test
+	"mcp-client": mcpClient,        // calls a tool of an MCP server
+	"isolate":    isolate,          // runs a program in its own mount namespace
 }
 
 func TestMain(m *testing.M) {

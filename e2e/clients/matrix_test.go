@@ -51,18 +51,7 @@ func TestMatrix(t *testing.T) {
 	documented := readTable(table)
 
 	n := newTrueNetwork(t)
-	etc := t.TempDir()
-	for name, text := range map[string]string{
-		"hosts":                         "127.0.0.1 " + trueName + "\n",
-		"ssl/certs/ca-certificates.crt": string(n.authority),
-	} {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(etc, name)), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(etc, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	etc, authority := n.etc(t)
 	d, err := startDaemon("APPEND_TO_ETC=" + etc)
 	if d != nil {
 		defer func() {
@@ -85,7 +74,7 @@ func TestMatrix(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			n.enter(t)
 			p := newFixture(t, n.registry())
-			p.set("APPEND_TO_ETC="+etc, "NODE_EXTRA_CA_CERTS="+filepath.Join(etc, "ssl/certs/ca-certificates.crt"),
+			p.set("APPEND_TO_ETC="+etc, "NODE_EXTRA_CA_CERTS="+authority,
 				"TESTCONTAINERS_HOST_OVERRIDE=localhost", // otherwise it starts a container to find out
 				"DOCKER_CONFIG=")                         // as most users have it
 			if dir := os.Getenv("CLIENTS"); dir != "" { // from make clients

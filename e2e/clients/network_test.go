@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -22,8 +23,11 @@ import (
 	"docker-credential-cgr/e2e/fakeplatform"
 )
 
-// trueName is the name of the real registry.
-const trueName = "cgr.dev"
+// trueName is the name of the real registry, and librariesName that of the host for packages.
+const (
+	trueName      = "cgr.dev"
+	librariesName = "libraries." + trueName
+)
 
 // trueNetwork is a network namespace in which the registry of the fake platform has its true name and
 // a trusted certificate. It reaches nothing but itself.
@@ -49,7 +53,7 @@ func newTrueNetwork(t *testing.T) *trueNetwork {
 	}
 	t.Cleanup(func() { _ = namespace.Close() }) // it was only read
 	n := &trueNetwork{namespace: namespace}
-	if n.certificate, n.authority, err = newCertificate(trueName); err != nil {
+	if n.certificate, n.authority, err = newCertificate(trueName, librariesName); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -64,13 +68,32 @@ func (n *trueNetwork) enter(t *testing.T) {
 	}
 }
 
+// etc returns a folder with what is appended to files of /etc ($APPEND_TO_ETC): the names, and the authority.
+func (n *trueNetwork) etc(t *testing.T) (dir, authority string) {
+	t.Helper()
+	dir = t.TempDir()
+	authority = filepath.Join(dir, "ssl/certs/ca-certificates.crt")
+	for path, text := range map[string]string{
+		filepath.Join(dir, "hosts"): "127.0.0.1 " + trueName + " " + librariesName + "\n",
+		authority:                   string(n.authority),
+	} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir, authority
+}
+
 // registry gives the platform's registry its true name.
 func (n *trueNetwork) registry() fakeplatform.Option {
 	return func(b *fakeplatform.Behavior) { b.RegistryName, b.RegistryCertificate = trueName, n.certificate }
 }
 
-// newCertificate returns a certificate for a server and its authority's.
-func newCertificate(name string) (certificate tls.Certificate, authority []byte, err error) {
+// newCertificate returns a certificate for a server with these names and its authority's.
+func newCertificate(names ...string) (certificate tls.Certificate, authority []byte, err error) {
 	parentKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return certificate, nil, err
@@ -85,7 +108,7 @@ func newCertificate(name string) (certificate tls.Certificate, authority []byte,
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	server := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
 		NotBefore: parent.NotBefore, NotAfter: parent.NotAfter,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}

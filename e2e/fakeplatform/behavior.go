@@ -52,6 +52,8 @@ type Behavior struct {
 	// listens on port 443, so that only one platform can run in a network namespace. Both are read at the start.
 	RegistryName        string
 	RegistryCertificate tls.Certificate
+	// MCPServer answers requests with a valid token at the MCP servers' addresses. Without it, the result is empty.
+	MCPServer http.Handler
 
 	// AutoApprove approves every sign-in as Person, without showing a page. A visit to a device's page approves it.
 	AutoApprove bool

@@ -259,6 +259,10 @@ func (p *Platform) serveMCP(audience string) http.HandlerFunc {
 			http.Error(w, "invalid token", http.StatusUnauthorized)
 			return
 		}
+		if server := p.snapshot().MCPServer; server != nil {
+			server.ServeHTTP(w, r)
+			return
+		}
 		writeJSON(w, http.StatusOK, map[string]any{"jsonrpc": "2.0", "id": 1, "result": map[string]any{}})
 	}
 }

@@ -17,7 +17,7 @@ const (
 
 // servePython is an index of one package (PEP 503), for callers with Basic credentials.
 func (p *Platform) servePython(w http.ResponseWriter, r *http.Request) {
-	who, refused := p.registryCaller(r)
+	who, refused := p.packageCaller(r)
 	if _, _, isBasic := r.BasicAuth(); !isBasic || refused != nil || who == anonymous {
 		w.Header().Set("WWW-Authenticate", `Basic realm="libraries"`)
 		http.Error(w, "authentication required", http.StatusUnauthorized)

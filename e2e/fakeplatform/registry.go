@@ -52,6 +52,7 @@ func (p *Platform) registryHandler(ctx context.Context) (http.Handler, error) {
 	mux.HandleFunc("/token", p.serveToken)
 	mux.HandleFunc("/v2/", p.serveV2)
 	mux.HandleFunc(pythonPath, p.servePython)
+	mux.HandleFunc(goProxyPath, p.serveGo)
 	mux.HandleFunc(mcpPath, p.serveMCP(p.Registry+mcpPath))
 	return mux, nil
 }

@@ -63,6 +63,20 @@ func (p *Platform) registryToken(r *http.Request) (string, *denial) {
 
 // registryCaller returns the UIDP of the caller, or anonymous.
 func (p *Platform) registryCaller(r *http.Request) (string, *denial) {
+	return p.callerFor(r, p.RegistryHost())
+}
+
+// packageCaller is registryCaller for packages. A host below the registry's is its own audience.
+func (p *Platform) packageCaller(r *http.Request) (string, *denial) {
+	audience := p.RegistryHost()
+	if strings.HasSuffix(r.Host, "."+audience) {
+		audience = r.Host
+	}
+	return p.callerFor(r, audience)
+}
+
+// callerFor returns the UIDP of the caller with a token for an audience, or with a pull token, or anonymous.
+func (p *Platform) callerFor(r *http.Request, audience string) (string, *denial) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
 		return anonymous, nil
@@ -76,7 +90,7 @@ func (p *Platform) registryCaller(r *http.Request) (string, *denial) {
 		}
 	}
 	if user == tokenUser {
-		claims, err := p.verifyAccess(secret, p.RegistryHost())
+		claims, err := p.verifyAccess(secret, audience)
 		if err != nil {
 			return "", denyForbidden
 		}
