@@ -153,7 +153,7 @@ func (f *installFlags) node() (node.Node, error) {
 		if !strings.HasPrefix(f.configFile, "/") || !strings.HasPrefix(f.binDir, "/") {
 			return n, command.Usagef("--config-file and --bin-dir must be absolute paths on the node")
 		}
-		n.Layout = node.Layout{System: "kubelet", Config: f.configFile, Bin: f.binDir, Units: []string{"kubelet"}}
+		n.Layout = node.CustomLayout(f.configFile, f.binDir)
 		return n, nil
 	}
 	if f.system != "" && !isSystem(f.system) {

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"docker-credential-cgr/hint"
+	"docker-credential-cgr/platform"
 )
 
 // Layout is where the kubelet of a node looks for credential providers. Its paths are those
@@ -44,6 +46,18 @@ func Layouts() []Layout {
 	}
 }
 
+// sysconfig is the file of flags in kubeadm's RPM package, which contains it.
+const sysconfig = "/etc/sysconfig/kubelet"
+
+// otherSystem is the System of a CustomLayout.
+const otherSystem = "kubelet"
+
+// CustomLayout returns the layout of a kubelet that is started with these paths, by what this
+// program does not know.
+func CustomLayout(config, bin string) Layout {
+	return Layout{System: otherSystem, Config: path.Clean(config), Bin: path.Clean(bin), Units: []string{"kubelet"}}
+}
+
 // FindLayout returns the layout of the node whose file system is at root: the one of a
 // system, or, if that is "", what the running kubelet was started with or what is installed.
 func FindLayout(root, system string) (Layout, error) {
@@ -66,15 +80,19 @@ func FindLayout(root, system string) (Layout, error) {
 		switch {
 		case at >= 0:
 		case config != "":
-			return Layout{System: "kubelet", Config: config, Bin: bin, Units: []string{"kubelet"}}, nil
+			if !path.IsAbs(config) || !path.IsAbs(bin) {
+				return Layout{}, hint.With(fmt.Errorf("the kubelet was started with relative paths, %s and %s", platform.Printable(config), platform.Printable(bin)),
+					hint.Text("set --config-file and --bin-dir to the absolute paths"))
+			}
+			return CustomLayout(config, bin), nil
 		default:
 			return Layout{}, hint.With(fmt.Errorf("found no kubelet in %s", root),
 				hint.Text("set --system, or --config-file and --bin-dir to what the kubelet is started with"))
 		}
 	}
 	layout := layouts[at]
-	if sysconfig := "/etc/sysconfig/kubelet"; layout.Flags != "" && exists(root, sysconfig) {
-		layout.Flags = sysconfig // of kubeadm's RPM package
+	if layout.Flags != "" && exists(root, sysconfig) {
+		layout.Flags = sysconfig
 	}
 	return layout, nil
 }
@@ -86,11 +104,6 @@ func isInstalled(root, system string) bool {
 		return exists(root, "/var/lib/rancher/"+system)
 	}
 	return exists(root, "/etc/kubernetes/kubelet.conf") || exists(root, "/etc/kubernetes/bootstrap-kubelet.conf")
-}
-
-func exists(root, path string) bool {
-	_, err := os.Stat(filepath.Join(root, path))
-	return err == nil
 }
 
 // runningPaths returns the paths that the running kubelet was started with, or "" if none
@@ -118,9 +131,10 @@ func runningPaths(root string) (config, bin string, err error) {
 	return config, bin, nil
 }
 
-// flagValue returns the value of a flag, which ends in "=", in either of its forms, or "".
+// flagValue returns the value of a flag, which ends in "=", in either of its forms, or "". The
+// last one counts, as for the kubelet.
 func flagValue(args []string, flag string) string {
-	for i, arg := range args {
+	for i, arg := range slices.Backward(args) {
 		if value, ok := strings.CutPrefix(arg, flag); ok {
 			return value
 		}

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -14,7 +16,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"docker-credential-cgr/atomicfile"
 	"docker-credential-cgr/hint"
 )
 
@@ -44,7 +45,7 @@ func (n Node) Install(program []byte, p Provider) (changed []string, err error) 
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", configFile, err)
 	}
-	files := []file{{filepath.Join(n.Bin, ProviderName), program, 0o755}, {configFile, newConfig, 0o644}}
+	files := []file{{n.program(), program, true}, {configFile, newConfig, false}}
 	if n.Flags != "" { // last: a kubelet with these flags does not start without the files
 		flags, err := n.read(n.Flags)
 		if err != nil {
@@ -54,12 +55,13 @@ func (n Node) Install(program []byte, p Provider) (changed []string, err error) 
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", n.Flags, err)
 		}
-		files = append(files, file{n.Flags, []byte(newFlags), 0o644})
+		files = append(files, file{n.Flags, []byte(newFlags), false})
 	}
 	return n.write(files)
 }
 
-// Uninstall removes what Install has put there, and returns the paths that it changed.
+// Uninstall removes what Install has put there, and returns the paths that it changed. It is
+// an error if the kubelet would not start afterwards.
 func (n Node) Uninstall() (changed []string, err error) {
 	configFile, err := n.configFile()
 	if err != nil {
@@ -74,90 +76,66 @@ func (n Node) Uninstall() (changed []string, err error) {
 		return nil, fmt.Errorf("%s: %w", configFile, err)
 	}
 	var files []file
-	if n.Flags != "" && newConfig == nil { // first, as in Install
-		flags, err := n.read(n.Flags)
-		if err != nil {
-			return nil, err
+	if newConfig == nil {
+		var flags, newFlags []byte
+		if n.Flags != "" { // first, as in Install
+			if flags, err = n.read(n.Flags); err != nil {
+				return nil, err
+			}
+			newFlags = removeFlags(flags, n.Layout)
+			files = append(files, file{n.Flags, newFlags, false})
 		}
-		files = append(files, file{n.Flags, removeFlags(flags, n.Layout), 0o644})
+		if config != nil && bytes.Equal(flags, newFlags) && n.isNeeded(configFile) {
+			return nil, hint.With(fmt.Errorf("the kubelet does not start without %s, which has no other provider", configFile),
+				hint.Text("remove %s and %s from the kubelet's flags, restart it, and run this again with --config-file %s --bin-dir %s",
+					strings.TrimSuffix(configFlag, "="), strings.TrimSuffix(binFlag, "="), n.Config, n.Bin))
+		}
 	}
-	files = append(files, file{configFile, newConfig, 0o644}, file{filepath.Join(n.Bin, ProviderName), nil, 0})
-	changed, err = n.write(files)
-	for _, dir := range []string{n.Bin, filepath.Dir(configFile)} {
-		_ = os.Remove(filepath.Join(n.Root, dir)) // if it is empty
+	changed, err = n.write(append(files, file{configFile, newConfig, false}, file{n.program(), nil, true}))
+	for _, dir := range []string{n.Bin, path.Dir(configFile)} {
+		if at, err := resolve(n.Root, dir); err == nil {
+			_ = os.Remove(at) // if it is empty
+		}
 	}
 	return changed, err
 }
 
-// file is a file of the node as it should be; nil means that it should not exist.
-type file struct {
-	path string
-	text []byte
-	mode fs.FileMode
+// isNeeded reports whether the running kubelet was started with the paths of n, and has no
+// configuration but this file. Kubelets of k3s and RKE2 are started with the paths only if
+// they exist.
+func (n Node) isNeeded(configFile string) bool {
+	if n.Flags == "" && n.System != otherSystem {
+		return false
+	}
+	if configFile != n.Config { // in a folder, of which the kubelet reads these files
+		for _, pattern := range []string{"*.json", "*.yaml", "*.yml"} {
+			dir, err := resolve(n.Root, n.Config)
+			files, _ := filepath.Glob(filepath.Join(dir, pattern))
+			if err != nil || slices.ContainsFunc(files, func(f string) bool { return filepath.Base(f) != path.Base(configFile) }) {
+				return false
+			}
+		}
+	}
+	config, bin, err := runningPaths(n.Root)
+	return err == nil && config == n.Config && bin == n.Bin
 }
 
-// write makes the files as they should be, in order, and returns the paths of those that it
-// changed.
-func (n Node) write(files []file) (changed []string, err error) {
-	for _, f := range files {
-		old, err := n.read(f.path)
-		if err != nil {
-			return changed, err
-		}
-		if bytes.Equal(old, f.text) && (old == nil) == (f.text == nil) {
-			continue
-		}
-		path := filepath.Join(n.Root, f.path)
-		if f.text == nil {
-			err = os.Remove(path)
-		} else if err = n.makeDir(filepath.Dir(f.path)); err == nil {
-			err = atomicfile.Replace(path, ".cgr-*.tmp", f.text, f.mode)
-		}
-		if err != nil {
-			return changed, fmt.Errorf("cannot change %s: %w", f.path, err)
-		}
-		changed = append(changed, f.path)
-	}
-	return changed, nil
-}
-
-// makeDir makes a folder of the node. A link that leads out of the node is an error: its
-// target would be on the machine that the node is mounted on.
-func (n Node) makeDir(dir string) error {
-	root, err := os.OpenRoot(n.Root)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	return root.MkdirAll(strings.TrimPrefix(filepath.ToSlash(dir), "/"), 0o755)
-}
-
-// read returns the content of a file of the node, or nil if there is none.
-func (n Node) read(path string) ([]byte, error) {
-	root, err := os.OpenRoot(n.Root)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	text, err := root.ReadFile(strings.TrimPrefix(filepath.ToSlash(path), "/"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err == nil && text == nil {
-		text = []byte{}
-	}
-	return text, err
-}
+// program returns the path of the program.
+func (n Node) program() string { return path.Join(n.Bin, ProviderName) }
 
 // configFile returns the file for the configuration: a file of its own if the kubelet reads
 // a folder.
 func (n Node) configFile() (string, error) {
-	info, err := os.Stat(filepath.Join(n.Root, n.Config))
+	at, err := resolve(n.Root, n.Config)
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(at)
 	if errors.Is(err, fs.ErrNotExist) {
 		return n.Config, nil
 	}
 	if err == nil && info.IsDir() {
-		return filepath.Join(n.Config, ProviderName+".yaml"), nil
+		return path.Join(n.Config, ProviderName+".yaml"), nil
 	}
 	return n.Config, err
 }
@@ -172,16 +150,16 @@ func editConfig(text []byte, entry *providerEntry) ([]byte, error) {
 		}
 		return marshalYAML(providerConfig{configAPI, configKind, []providerEntry{*entry}})
 	}
-	var document yaml.Node
-	if err := yaml.Unmarshal(text, &document); err != nil {
-		return nil, fmt.Errorf("not YAML: %w", err)
+	document, err := parseConfig(text)
+	if err != nil {
+		return nil, err
 	}
 	var config struct {
 		APIVersion string `yaml:"apiVersion"`
 		Kind       string `yaml:"kind"`
 	}
 	if err := document.Decode(&config); err != nil {
-		return nil, fmt.Errorf("not a %s: %w", configKind, err)
+		return nil, notConfig(err)
 	}
 	if config.Kind != configKind || config.APIVersion != configAPI {
 		return nil, fmt.Errorf("has kind %q and apiVersion %q, not %s and %s", config.Kind, config.APIVersion, configKind, configAPI)
@@ -205,12 +183,17 @@ func editConfig(text []byte, entry *providerEntry) ([]byte, error) {
 			return nil, err
 		}
 		if at < 0 {
-			list.Content = append(list.Content, &provider)
-		} else if isSame(list.Content[at], &provider) {
-			return text, nil
-		} else {
-			list.Content[at] = &provider
+			list.Content, list.Style = append(list.Content, &provider), 0
+			break
 		}
+		before := len(list.Content)
+		first := list.Content[at]
+		// The kubelet does not start if a provider is there twice.
+		list.Content = slices.DeleteFunc(list.Content, func(p *yaml.Node) bool { return p != first && isOurs(p) })
+		if len(list.Content) == before && isSame(first, &provider) {
+			return text, nil
+		}
+		list.Content[at] = &provider
 	}
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
 		var value any
@@ -220,7 +203,39 @@ func editConfig(text []byte, entry *providerEntry) ([]byte, error) {
 		text, err := json.MarshalIndent(value, "", "  ")
 		return append(text, '\n'), err
 	}
-	return marshalYAML(&document)
+	edited, err := marshalYAML(document)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := parseConfig(edited); err != nil { // an alias of what was replaced
+		return nil, fmt.Errorf("another entry refers to that of %s: %w", ProviderName, err)
+	}
+	return edited, nil
+}
+
+// parseConfig returns the only document of a file.
+func parseConfig(text []byte) (*yaml.Node, error) {
+	var document, next yaml.Node
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	if err := d.Decode(&document); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("not YAML: %w", err)
+	}
+	if len(document.Content) == 0 || document.Content[0].Kind != yaml.MappingNode {
+		return nil, notConfig(errors.New("it is not a mapping"))
+	}
+	if err := d.Decode(&next); !errors.Is(err, io.EOF) { // the kubelet reads the first alone
+		return nil, notConfig(errors.New("it has several documents"))
+	}
+	return &document, nil
+}
+
+// notConfig returns the error for a file that is not a CredentialProviderConfig.
+func notConfig(err error) error {
+	var fields *yaml.TypeError
+	if errors.As(err, &fields) {
+		err = errors.New(strings.Join(fields.Errors, ", "))
+	}
+	return fmt.Errorf("not a %s: %w", configKind, err)
 }
 
 // isOurs reports whether an entry is the program's.
@@ -245,12 +260,13 @@ func isSame(a, b *yaml.Node) bool {
 	return a.Decode(&x) == nil && b.Decode(&y) == nil && reflect.DeepEqual(x, y)
 }
 
-// argsVariable is the line of a file of kubelet flags that is for the node's administrator
+// argsVariable is the variable in a file of kubelet flags that is for the node's administrator
 // (kubeadm's 10-kubeadm.conf).
-const argsVariable = "KUBELET_EXTRA_ARGS="
+const argsVariable = "KUBELET_EXTRA_ARGS"
 
 // addFlags returns a file of kubelet flags with those of the layout: at the end of the last
-// line with argsVariable, or in a new one. It is an error if the kubelet has other paths.
+// line with argsVariable, or in a new one. It is an error if the kubelet has other paths, or
+// if the line is not understood.
 func addFlags(text string, l Layout) (string, error) {
 	flags := configFlag + l.Config + " " + binFlag + l.Bin
 	lines := strings.SplitAfter(text, "\n")
@@ -259,33 +275,40 @@ func addFlags(text string, l Layout) (string, error) {
 		if text != "" && !strings.HasSuffix(text, "\n") {
 			text += "\n"
 		}
-		return text + argsVariable + flags + "\n", nil
+		return text + argsVariable + "=" + flags + "\n", nil
 	}
-	words := strings.Fields(strings.Trim(strings.TrimPrefix(strings.TrimSpace(lines[at]), argsVariable), `"'`))
+	name, value, _ := strings.Cut(lines[at], "=")
+	value = strings.TrimSpace(value)
+	// systemd removes quotes around the whole value; those in an unquoted one belong to a
+	// flag (systemd.exec(5), EnvironmentFile=).
+	quote := ""
+	if value != "" && strings.ContainsAny(value[:1], `"'`) {
+		quote = value[:1]
+	}
+	inner, isClosed := strings.CutSuffix(strings.TrimPrefix(value, quote), quote)
+	if !isClosed || strings.Contains(inner, `\`) || quote != "" && strings.Contains(inner, quote) {
+		return "", hint.With(fmt.Errorf("the value of %s is not in one pair of quotes, or has a backslash", argsVariable),
+			hint.Text("add %s to it, and run this again", flags))
+	}
+	words := strings.Fields(inner)
 	switch config, bin := flagValue(words, configFlag), flagValue(words, binFlag); {
 	case config == l.Config && bin == l.Bin:
 		return text, nil
-	case config != "" || bin != "":
+	case config != "" && bin != "":
 		return "", hint.With(errors.New("has other paths for credential providers already"),
 			hint.Text("add --config-file %s --bin-dir %s", config, bin))
+	case config != "" || bin != "":
+		return "", fmt.Errorf("has only one of %s and %s", strings.TrimSuffix(configFlag, "="), strings.TrimSuffix(binFlag, "="))
 	}
-	line := strings.TrimRight(lines[at], " \t\r\n")
-	quote := ""
-	if last := line[len(line)-1:]; strings.ContainsAny(last, `"'`) {
-		line, quote = line[:len(line)-1], last
-	}
-	if len(words) > 0 {
-		line += " "
-	}
-	lines[at] = line + flags + quote + "\n"
+	lines[at] = name + "=" + quote + strings.TrimSpace(inner+" "+flags) + quote + "\n"
 	return strings.Join(lines, ""), nil
 }
 
-// lastArgs returns the index of the last line with argsVariable, which the others give way
-// to, or -1.
+// lastArgs returns the index of the last line that sets argsVariable, which overrides the
+// others, or -1.
 func lastArgs(lines []string) int {
 	for i, line := range slices.Backward(lines) {
-		if strings.HasPrefix(strings.TrimSpace(line), argsVariable) {
+		if name, _, found := strings.Cut(line, "="); found && strings.TrimSpace(name) == argsVariable {
 			return i
 		}
 	}
@@ -293,18 +316,38 @@ func lastArgs(lines []string) int {
 }
 
 // removeFlags returns a file of kubelet flags without those of the layout, or nil if nothing
-// is left in it.
+// is left in it. It leaves the file of a package.
 func removeFlags(text []byte, l Layout) []byte {
-	if text == nil {
-		return nil
+	lines := strings.SplitAfter(string(text), "\n")
+	at := lastArgs(lines)
+	if at < 0 {
+		return text
 	}
-	rest := string(text)
 	for _, flag := range []string{configFlag + l.Config, binFlag + l.Bin} {
-		rest = strings.ReplaceAll(rest, " "+flag, "")
-		rest = strings.ReplaceAll(rest, flag, "")
+		before, after, found := cutWord(lines[at], flag)
+		if found {
+			lines[at] = before + after
+		}
 	}
-	if strings.TrimSpace(rest) == argsVariable {
+	rest := strings.Join(lines, "")
+	if l.Flags != sysconfig && strings.TrimSpace(rest) == argsVariable+"=" {
 		return nil
 	}
 	return []byte(rest)
+}
+
+// cutWord cuts a line around a word, with the blank before it.
+func cutWord(line, word string) (before, after string, found bool) {
+	const ends = " \t\r\n\"'"
+	for from := 0; ; {
+		at := strings.Index(line[from:], word)
+		if at < 0 {
+			return line, "", false
+		}
+		before, after = line[:from+at], line[from+at+len(word):]
+		if after == "" || strings.ContainsAny(after[:1], ends) {
+			return strings.TrimSuffix(before, " "), after, true
+		}
+		from += at + len(word)
+	}
 }

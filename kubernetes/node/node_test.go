@@ -2,11 +2,15 @@ package node
 
 import (
 	"bytes"
+	"errors"
+	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -32,12 +36,12 @@ func newNode(t *testing.T, files map[string]string) (root string) {
 	return root
 }
 
-// contents returns the files below root.
+// contents returns the regular files below root.
 func contents(t *testing.T, root string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
 	err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+		if err != nil || !entry.Type().IsRegular() {
 			return err
 		}
 		text, err := os.ReadFile(path)
@@ -71,6 +75,9 @@ func TestInstall(t *testing.T) {
 		{"kind", map[string]string{"etc/kubernetes/kubelet.conf": "", "etc/default/kubelet": "KUBELET_EXTRA_ARGS=--runtime-cgroups=/system.slice/containerd.service\n"},
 			"etc/kubernetes/credential-provider/config.yaml", "etc/kubernetes/credential-provider/bin",
 			"KUBELET_EXTRA_ARGS=--runtime-cgroups=/system.slice/containerd.service --image-credential-provider-config=/etc/kubernetes/credential-provider/config.yaml --image-credential-provider-bin-dir=/etc/kubernetes/credential-provider/bin\n"},
+		{"kubeadm's RPM package", map[string]string{"etc/kubernetes/kubelet.conf": "", "etc/sysconfig/kubelet": "KUBELET_EXTRA_ARGS=\n"},
+			"etc/kubernetes/credential-provider/config.yaml", "etc/kubernetes/credential-provider/bin",
+			"KUBELET_EXTRA_ARGS=--image-credential-provider-config=/etc/kubernetes/credential-provider/config.yaml --image-credential-provider-bin-dir=/etc/kubernetes/credential-provider/bin\n"},
 		{"a kubelet that runs with another provider", map[string]string{
 			"proc/1/cmdline":      "/sbin/init\x00",
 			"proc/977/cmdline":    "/usr/bin/kubelet\x00--image-credential-provider-config\x00/etc/eks/config.json\x00--image-credential-provider-bin-dir=/etc/eks\x00",
@@ -140,6 +147,132 @@ func TestInstall(t *testing.T) {
 	}
 }
 
+// A link on the node leads to where it leads there, and nowhere else.
+func TestLinks(t *testing.T) {
+	outside := t.TempDir()
+	root := newNode(t, map[string]string{
+		"etc/kubernetes/kubelet.conf": "", "data/flags": "KUBELET_EXTRA_ARGS=--v=2\n", "data/kubernetes/kept": "",
+	})
+	for link, target := range map[string]string{
+		"etc/default":                        "../../../data", // of the node, not of the machine
+		"etc/kubernetes/credential-provider": "/data/kubernetes",
+		"data/kubelet":                       "/data/flags",
+		"data/kubernetes/bin":                filepath.ToSlash(outside),
+	} {
+		if err := os.Symlink(target, filepath.Join(root, link)); err != nil {
+			t.Skip("cannot make links here: ", err)
+		}
+	}
+	if err := os.Chmod(filepath.Join(root, "data/flags"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	layout, err := FindLayout(root, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := Node{root, layout}
+	if _, err := n.Install([]byte("program"), testProvider); err != nil {
+		t.Fatal(err)
+	}
+	if files := contents(t, outside); len(files) != 0 {
+		t.Errorf("got %v outside of the node", files)
+	}
+	got := contents(t, root)
+	if !strings.Contains(got["data/flags"], layout.Config) || got["data/kubernetes/config.yaml"] == "" || got[strings.TrimPrefix(filepath.ToSlash(outside), "/")+"/"+ProviderName] != "program" {
+		t.Errorf("got the files %v", got)
+	}
+	if info, err := os.Lstat(filepath.Join(root, "data/kubelet")); err != nil || info.Mode().Type() != os.ModeSymlink {
+		t.Errorf("the file of flags is no link any more (%v)", err)
+	}
+	if info, err := os.Stat(filepath.Join(root, "data/flags")); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("the file of flags has the mode %v (%v), want the one it had", info.Mode(), err)
+	}
+	if _, err := n.Uninstall(); err != nil {
+		t.Fatal(err)
+	}
+	if got := contents(t, root); got["data/flags"] != "KUBELET_EXTRA_ARGS=--v=2\n" || got["data/kubernetes/config.yaml"] != "" {
+		t.Errorf("after the removal, got the files %v", got)
+	}
+
+	if err := errors.Join(os.Remove(filepath.Join(root, "etc/default")), os.Symlink("default", filepath.Join(root, "etc/default"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Install([]byte("program"), testProvider); err == nil || !strings.Contains(err.Error(), "too many links") {
+		t.Errorf("a link to itself: got %v", err)
+	}
+}
+
+// A kubelet whose flags name a configuration does not start without it.
+func TestUninstallRefuses(t *testing.T) {
+	const kubelet = "/usr/bin/kubelet\x00--image-credential-provider-config=/etc/kubernetes/credential-provider/config.yaml\x00" +
+		"--image-credential-provider-bin-dir=/old\x00--image-credential-provider-bin-dir=/etc/kubernetes/credential-provider/bin\x00" // the last flag counts
+	const file = "etc/kubernetes/credential-provider/config.yaml"
+	for _, test := range []struct {
+		name    string
+		files   map[string]string
+		refused bool
+	}{
+		{"flags of minikube", map[string]string{}, true},
+		{"flags of minikube, and files of kubeadm", map[string]string{"etc/kubernetes/kubelet.conf": ""}, true},
+		{"an empty folder", map[string]string{file + "/x.txt": ""}, true},
+		{"a folder with another provider", map[string]string{file + "/x.yml": ""}, false},
+		{"another provider", map[string]string{file: configText}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.files["proc/977/cmdline"] = kubelet
+			root := newNode(t, test.files)
+			layout, err := FindLayout(root, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			// What minikube's kubelet is started with is not in a file.
+			n := Node{root, CustomLayout(layout.Config, layout.Bin)}
+			if _, err := n.Install([]byte("program"), testProvider); err != nil {
+				t.Fatal(err)
+			}
+			before := contents(t, root)
+			_, err = Node{root, layout}.Uninstall()
+			if test.refused != (err != nil && strings.Contains(err.Error(), "the kubelet does not start without")) {
+				t.Fatalf("got %v", err)
+			}
+			after := contents(t, root)
+			if test.refused && !maps.Equal(before, after) {
+				t.Errorf("got the files %v, want nothing changed", after)
+			}
+			if !test.refused && after[strings.TrimPrefix(layout.Bin, "/")+"/"+ProviderName] != "" {
+				t.Error("the program is still there")
+			}
+		})
+	}
+}
+
+// What an interrupted run left goes, and a duplicate of the provider too.
+func TestInstallRepairs(t *testing.T) {
+	root := newNode(t, map[string]string{
+		"var/lib/rancher/k3s/x":                                "",
+		"var/lib/rancher/credentialprovider/bin/.cgr-1234.tmp": "half a pro",
+		"var/lib/rancher/credentialprovider/config.yaml":       configText + "  - name: cgr-credential-provider\n  - name: b\n  - name: cgr-credential-provider\n",
+	})
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(filepath.Join(root, "var/lib/rancher/credentialprovider/bin/.cgr-1234.tmp"), old, old); err != nil {
+		t.Fatal(err)
+	}
+	layout, err := FindLayout(root, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (Node{root, layout}).Install([]byte("program"), testProvider); err != nil {
+		t.Fatal(err)
+	}
+	got := contents(t, root)
+	if text := got["var/lib/rancher/credentialprovider/config.yaml"]; strings.Count(text, ProviderName) != 1 {
+		t.Errorf("got %s", text)
+	}
+	if len(got) != 3 {
+		t.Errorf("got the files %v", got)
+	}
+}
+
 func isSameYAML(t *testing.T, a, b string) bool {
 	t.Helper()
 	var x, y yaml.Node
@@ -152,6 +285,8 @@ func isSameYAML(t *testing.T, a, b string) bool {
 	return isSame(&x, &y)
 }
 
+const configText = "apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders:\n  - name: a\n"
+
 // Nothing changes if the node has something that is not understood.
 func TestInstallRefuses(t *testing.T) {
 	for _, test := range []struct {
@@ -161,7 +296,17 @@ func TestInstallRefuses(t *testing.T) {
 	}{
 		{"another API", map[string]string{"etc/kubernetes/credential-provider/config.yaml": "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: CredentialProviderConfig\nproviders: []\n"}, "v1beta1"},
 		{"no YAML", map[string]string{"etc/kubernetes/credential-provider/config.yaml": "{"}, "not YAML"},
-		{"an empty file", map[string]string{"etc/kubernetes/credential-provider/config.yaml": ""}, "has kind"},
+		{"an empty file", map[string]string{"etc/kubernetes/credential-provider/config.yaml": ""}, "not a mapping"},
+		{"a word", map[string]string{"etc/kubernetes/credential-provider/config.yaml": "hello"}, "not a mapping"},
+		{"several documents", map[string]string{"etc/kubernetes/credential-provider/config.yaml": configText + "---\n" + configText}, "several documents"},
+		{"a key twice", map[string]string{"etc/kubernetes/credential-provider/config.yaml": configText + "providers: []\n"}, `"providers" already defined`},
+		{"an alias of the replaced entry", map[string]string{"etc/kubernetes/credential-provider/config.yaml": configText +
+			"  - name: cgr-credential-provider\n    tokenAttributes: &x {}\n  - {name: b, tokenAttributes: *x}\n"}, "another entry refers"},
+		{"flags in several quotes", map[string]string{"etc/default/kubelet": `KUBELET_EXTRA_ARGS="--v=2" "--x"` + "\n"}, "one pair of quotes"},
+		{"a comment after the flags", map[string]string{"etc/default/kubelet": `KUBELET_EXTRA_ARGS="--v=2" # comment` + "\n"}, "one pair of quotes"},
+		{"flags in two lines", map[string]string{"etc/default/kubelet": "KUBELET_EXTRA_ARGS=\"--v=2 \\\n--x\"\n"}, "one pair of quotes"},
+		{"a backslash", map[string]string{"etc/default/kubelet": "KUBELET_EXTRA_ARGS=--v=2 \\\n--x\n"}, "backslash"},
+		{"one flag of two", map[string]string{"etc/default/kubelet": "KUBELET_EXTRA_ARGS=--image-credential-provider-config=/etc/x.yaml\n"}, "has only one of"},
 		{"other flags", map[string]string{"etc/default/kubelet": `KUBELET_EXTRA_ARGS="--image-credential-provider-config=/etc/x.yaml --image-credential-provider-bin-dir=/opt/x"` + "\n"}, "other paths"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -186,20 +331,16 @@ func TestInstallRefuses(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a link out of the node", func(t *testing.T) {
-		root, outside := newNode(t, map[string]string{"etc/kubernetes/kubelet.conf": ""}), t.TempDir()
-		if err := os.Symlink(outside, filepath.Join(root, "etc/kubernetes/credential-provider")); err != nil {
-			t.Skip("cannot make links here: ", err)
+	t.Run("a kubelet with relative paths", func(t *testing.T) {
+		root := newNode(t, map[string]string{"proc/977/cmdline": "/usr/bin/kubelet\x00--image-credential-provider-config=c.yaml\x00--image-credential-provider-bin-dir=bin\x00"})
+		if l, err := FindLayout(root, ""); err == nil {
+			t.Errorf("got %+v, want an error", l)
 		}
-		layout, err := FindLayout(root, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err = (Node{Root: root, Layout: layout}).Install([]byte("program"), testProvider); err == nil {
-			t.Error("got no error")
-		}
-		if files := contents(t, outside); len(files) != 0 {
-			t.Errorf("got %v outside of the node", files)
+	})
+	t.Run("a node that is not there", func(t *testing.T) {
+		root := filepath.Join(t.TempDir(), "missing")
+		if changed, err := (Node{root, CustomLayout("/etc/c.yaml", "/b")}).Install(nil, testProvider); err == nil {
+			t.Errorf("changed %v, want an error", changed)
 		}
 	})
 	t.Run("no kubelet", func(t *testing.T) {
@@ -218,6 +359,10 @@ func TestFlags(t *testing.T) {
 		{"KUBELET_EXTRA_ARGS=\n", "KUBELET_EXTRA_ARGS=" + flags + "\n"},
 		{"KUBELET_EXTRA_ARGS=\"\"\n", "KUBELET_EXTRA_ARGS=\"" + flags + "\"\n"},
 		{"KUBELET_EXTRA_ARGS=\"--v=2\"\nX=1\n", "KUBELET_EXTRA_ARGS=\"--v=2 " + flags + "\"\nX=1\n"},
+		{"KUBELET_EXTRA_ARGS=--v=1\n KUBELET_EXTRA_ARGS = --v=2\n# KUBELET_EXTRA_ARGS=--v=3\n",
+			"KUBELET_EXTRA_ARGS=--v=1\n KUBELET_EXTRA_ARGS =--v=2 " + flags + "\n# KUBELET_EXTRA_ARGS=--v=3\n"},
+		{`KUBELET_EXTRA_ARGS=--v=2 --x="a b"`, `KUBELET_EXTRA_ARGS=--v=2 --x="a b" ` + flags + "\n"},
+		{"export KUBELET_EXTRA_ARGS=--v=2\n", "export KUBELET_EXTRA_ARGS=--v=2\nKUBELET_EXTRA_ARGS=" + flags + "\n"}, // systemd ignores the first
 		{"KUBELET_EXTRA_ARGS=--v=2", "KUBELET_EXTRA_ARGS=--v=2 " + flags + "\n"},
 	} {
 		got, err := addFlags(test.before, l)
