@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 	"time"
 
 	"docker-credential-cgr/config"
@@ -148,6 +149,7 @@ func (k *Kubelet) credential(ctx context.Context, r kubeletRequest) (token.Crede
 		account = platform.Printable(claims.Subject, r.ServiceAccountToken)
 	}
 	identity, annotated := r.ServiceAccountAnnotations[IdentityAnnotation]
+	identity = strings.TrimSpace(identity) // from a file, it ends with a line end
 	switch {
 	case !annotated:
 		identity = k.Identity

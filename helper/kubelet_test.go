@@ -116,6 +116,7 @@ func TestKubeletExchanges(t *testing.T) {
 		want        string
 	}{
 		{"the annotation", other, map[string]string{IdentityAnnotation: testIdentity}, testIdentity},
+		{"the annotation, from a file", other, map[string]string{IdentityAnnotation: testIdentity + "\n"}, testIdentity},
 		{"the flag", testIdentity, map[string]string{"other": "x"}, testIdentity},
 		{"neither", "", nil, ""},
 	} {
@@ -219,6 +220,12 @@ func TestKubeletErrors(t *testing.T) {
 		k.refuse = "verifying token: " + secret
 		_, err := k.answers(t, map[string]any{"serviceAccountToken": secret, "serviceAccountAnnotations": map[string]string{IdentityAnnotation: testIdentity}})
 		checkKubeletError(t, err, secret, "system:serviceaccount:web:app", testIdentity, "verifying token", `aud "issuer.enforce.dev"`)
+	})
+	t.Run("an issuer that is down", func(t *testing.T) {
+		k := newKubelet(t)
+		k.STS.Issuer = "http://127.0.0.1:1"
+		_, err := k.answers(t, map[string]any{"serviceAccountToken": secret})
+		checkKubeletError(t, err, secret, "cannot exchange the token of system:serviceaccount:web:app: cannot reach 127.0.0.1:1: ")
 	})
 	for name, input := range map[string]string{"nothing": "", "no JSON": "cgr.dev\n", "an array": "[]", "10 MB": strings.Repeat(" ", 10<<20)} {
 		if err := k.Answer(t.Context(), strings.NewReader(input), &strings.Builder{}); err == nil {

@@ -61,7 +61,12 @@ func (s *Session) exchange(ctx context.Context, request platform.TokenRequest, t
 		return nil, fmt.Errorf("cannot get an ID token to assume the identity %s: %w", s.Identity, err)
 	}
 	request.Identity = s.Identity
-	return Exchange(ctx, s.STS, idToken, request, tries)
+	token, err := Exchange(ctx, s.STS, idToken, request, tries)
+	var noIdentity *NotSignedInError
+	if err != nil && s.Identity == "" && !errors.As(err, &noIdentity) {
+		err = fmt.Errorf("cannot exchange this job's ID token: %w", err)
+	}
+	return token, err
 }
 
 // Exchange exchanges an ID token of this machine for the access token of a request. If that
@@ -84,8 +89,8 @@ func Exchange(ctx context.Context, sts *platform.STS, idToken string, request pl
 		return nil, fmt.Errorf("cannot assume the identity %s: %w%s", request.Identity, err, claims)
 	case errors.As(err, &answer) && answer.Status < 500:
 		return nil, &NotSignedInError{hint.With(
-			fmt.Errorf("the platform assigned no identity to this job's ID token (none matches, or several do): %w%s", answer, claims),
+			fmt.Errorf("the platform assigned no identity to the ID token (none matches, or several do): %w%s", answer, claims),
 			hint.Text("set CHAINGUARD_AUTH_IDENTITY to the ID of an identity"))}
 	}
-	return nil, fmt.Errorf("cannot exchange this job's ID token: %w", err)
+	return nil, err
 }

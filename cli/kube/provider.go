@@ -1,7 +1,6 @@
 package kube
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -120,8 +119,10 @@ matches the token.`,
 	return c
 }
 
+// kubelet returns what answers the kubelet. The setting auth.identity does not count: it is for
+// the user of this machine, and not for the pods on it.
 func (f *providerFlags) kubelet(a *command.App) *helper.Kubelet {
-	k := &helper.Kubelet{Registry: a.Config.Registry, STS: a.STS(), Identity: cmp.Or(f.identity, a.Config.Identity), NodeIdentity: f.nodeIdentity}
+	k := &helper.Kubelet{Registry: a.Config.Registry, STS: a.STS(), Identity: f.identity, NodeIdentity: f.nodeIdentity}
 	switch {
 	case f.nodeToken != "":
 		k.NodeToken = idtoken.File(f.nodeToken).Token
