@@ -52,10 +52,19 @@ func (m Manifest) Check() error {
 		return fmt.Errorf("the name of the secret is too long for a job called %s: use at most %d characters", name, maxCronJob-len(name)+len(m.Name))
 	case len(m.Namespaces) == 0 && m.Selector == "":
 		return errors.New("no namespace for the secrets")
-	case m.Image == "" || !isText(m.Image) || strings.ContainsAny(m.Image, " "):
-		return fmt.Errorf("%q is not the name of an image", platform.Printable(m.Image))
+	case CheckImage(m.Image) != nil:
+		return CheckImage(m.Image)
 	case !isText(m.Schedule):
 		return fmt.Errorf("%q is not a schedule", platform.Printable(m.Schedule))
+	}
+	return nil
+}
+
+// CheckImage checks that a text can be the name of an image. It does not check all of the
+// rules.
+func CheckImage(image string) error {
+	if image == "" || !isText(image) || strings.Contains(image, " ") {
+		return fmt.Errorf("%q is not the name of an image", platform.Printable(image))
 	}
 	return nil
 }

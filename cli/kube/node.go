@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -33,6 +34,11 @@ func (f *nodeFlags) addTo(c *cobra.Command) {
 func (f *nodeFlags) provider(a *command.App) (node.Provider, error) {
 	if err := f.check(); err != nil {
 		return node.Provider{}, err
+	}
+	for flag, path := range map[string]string{"node-token": f.nodeToken, "pull-token-file": f.pullTokenFile} {
+		if path != "" && (!strings.HasPrefix(path, "/") || !utf8.ValidString(path)) {
+			return node.Provider{}, command.Usagef("--%s %s is not an absolute path on the node", flag, command.Quoted(path))
+		}
 	}
 	p := node.Provider{
 		Registry: a.Config.Registry.Host, Audience: a.Config.Issuer.Host, Args: f.args(&a.Config),
@@ -245,8 +251,15 @@ not need the credentials that the program provides.`,
 			if m.Image == "" {
 				return command.Usagef("--image is missing: the image of this program in your registry")
 			}
-			if err := kubernetes.CheckNames(node.ProviderName, m.Namespace); err != nil {
-				return command.Usagef("%w", err)
+			if m.Namespace == "" {
+				return command.Usagef("--namespace is empty")
+			}
+			for _, err := range []error{
+				kubernetes.CheckImage(m.Image), kubernetes.CheckImage(m.PauseImage), kubernetes.CheckNames(node.ProviderName, m.Namespace),
+			} {
+				if err != nil {
+					return command.Usagef("%w", err)
+				}
 			}
 			m.Args = p.Args
 			if p.NeedsAnnotation {

@@ -210,6 +210,8 @@ is a Deployment. Registry tokens are valid for an hour: a schedule must run well
 				return command.UsageHelpf(c, "--image is missing: the job needs an image with docker-credential-cgr in PATH")
 			case len(f.namespaces) == 0 && f.selector == "":
 				return command.UsageHelpf(c, "--namespace or --selector is missing")
+			case m.Schedule == "":
+				return command.Usagef("--schedule is empty")
 			case f.watch && c.Flags().Changed("schedule"):
 				return command.Usagef("--schedule does not go with --watch")
 			}
