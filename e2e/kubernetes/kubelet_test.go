@@ -5,6 +5,7 @@ package kubernetes
 import (
 	"archive/tar"
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -27,6 +28,9 @@ import (
 // pauseImage is the image of a pod's sandbox.
 const pauseImage = "pause.test.invalid/pause:1"
 
+// staticPods is the folder of the node's static pods.
+const staticPods = "static-pods"
+
 // TestKubelet has a real kubelet pull private images: with the token of the pod's service account, and with nothing
 // stored on the node.
 func TestKubelet(t *testing.T) {
@@ -42,7 +46,8 @@ func TestKubelet(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(root, "var/lib/rancher/k3s"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	c.run("kubernetes", "install-node", "--root", root)
+	c.platform.WorkloadIdentity("node", "registry.pull")
+	c.run("kubernetes", "install-node", "--root", root, "--node-token", c.write("node-token", c.platform.IDToken("node")))
 	pause := c.buildPause()
 	c.pod("good", "app", c.platform.RegistryHost()+"/example.com/python:latest", pause)
 	c.pod("bad", "other", c.platform.RegistryHost()+"/example.com/python:3.13", pause)
@@ -57,6 +62,9 @@ func TestKubelet(t *testing.T) {
 
 	log := c.startKubelet(root, pause)
 	testenv.Await(t, "the pod runs", func() bool { return c.status("good").Phase == "Running" })
+	// It has no service account: the node's own ID token is exchanged.
+	c.write(staticPods+"/static.json", string(must(json.Marshal(c.newPod("static", "", c.platform.RegistryHost()+"/example.com/python:3.13", pause)))))
+	testenv.Await(t, "the static pod runs", func() bool { return c.status("static-"+nodeName).Phase == "Running" })
 	if !c.isLastSeen(app) {
 		t.Error("the platform has not seen the pod's identity")
 	}
@@ -73,7 +81,10 @@ func TestKubelet(t *testing.T) {
 	}
 	t.Logf("the kubelet's log: %s", line)
 
-	c.removePods("good", "bad")
+	if err := os.Remove(c.path(staticPods + "/static.json")); err != nil {
+		t.Fatal(err)
+	}
+	c.removePods("good", "bad", "static-"+nodeName)
 	// Nothing of a token is stored. The kubelet's and containerd's own files are all there is on a node.
 	tokens := leaks.Of(c.platform.Issued())
 	for _, dir := range []string{c.path("kubelet"), root} {
@@ -108,17 +119,29 @@ type podStatus struct {
 	}
 }
 
+// status returns the status of a pod; it is zero if there is no pod.
 func (c *cluster) status(pod string) podStatus {
+	c.t.Helper()
 	var p struct{ Status podStatus }
-	c.get("/api/v1/namespaces/web/pods/"+pod, &p)
+	if status, answer := c.request(adminToken, http.MethodGet, "/api/v1/namespaces/web/pods/"+pod, nil); status == http.StatusOK {
+		if err := json.Unmarshal(answer, &p); err != nil {
+			c.t.Fatal(err)
+		}
+	}
 	return p.Status
 }
 
 // pod creates a pod on the node. It runs a program of the node, because the platform's images have none.
 func (c *cluster) pod(name, account, image, program string) {
 	c.t.Helper()
-	c.create("/api/v1/namespaces/web/pods", object{
-		"metadata": object{"name": name},
+	c.create("/api/v1/namespaces/web/pods", c.newPod(name, account, image, program))
+}
+
+// newPod returns a pod; account is empty for a static one.
+func (c *cluster) newPod(name, account, image, program string) object {
+	return object{
+		"apiVersion": "v1", "kind": "Pod",
+		"metadata": object{"name": name, "namespace": "web"},
 		"spec": object{
 			"nodeName": nodeName, "serviceAccountName": account, "automountServiceAccountToken": false,
 			"hostNetwork": true, "enableServiceLinks": false, "terminationGracePeriodSeconds": 1,
@@ -128,7 +151,7 @@ func (c *cluster) pod(name, account, image, program string) {
 			}},
 			"volumes": []any{object{"name": "program", "hostPath": object{"path": filepath.Dir(program)}}},
 		},
-	})
+	}
 }
 
 // removePods deletes pods and waits until the kubelet has removed their containers.
@@ -257,7 +280,9 @@ makeIPTablesUtilChains: false
 evictionHard: {memory.available: "0%%", nodefs.available: "0%%", nodefs.inodesFree: "0%%", imagefs.available: "0%%"}
 podLogsDir: %s
 volumePluginDir: %s
-`, freePort(c.t), socket, dir+"/logs", dir+"/plugins"))
+staticPodPath: %s
+fileCheckFrequency: 1s
+`, freePort(c.t), socket, dir+"/logs", dir+"/plugins", c.path(staticPods)))
 	providers := filepath.Join(root, "var/lib/rancher/credentialprovider")
 	script := c.write("node.sh", fmt.Sprintf(`set -e
 mount --make-rprivate /
@@ -267,8 +292,10 @@ ctr --address %[3]s --namespace k8s.io images import --snapshotter native %[4]s 
 %[5]s --config %[6]s --kubeconfig %[7]s --root-dir %[8]s --cert-dir %[8]s/pki --hostname-override %[9]s --node-ip 127.0.0.1 \
 	--image-credential-provider-config %[10]s/config.yaml --image-credential-provider-bin-dir %[10]s/bin --v=2 2>%[2]s/kubelet.log
 `, containerd, c.dir, socket, c.writePauseImage(pause), filepath.Join(c.programs, "kubelet"), config, kubeconfig, dir, nodeName, providers))
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		c.t.Fatal(err)
+	for _, dir := range []string{dir, c.path(staticPods)} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			c.t.Fatal(err)
+		}
 	}
 	c.start("node", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", script)
 	log = c.path("kubelet.log")

@@ -96,6 +96,19 @@ func TestKubeletPlugin(t *testing.T) {
 			t.Errorf("got %d credentials, want none; the log: %s", len(found), log)
 		}
 	})
+	t.Run("a required annotation", func(t *testing.T) {
+		f.run("kubernetes", "install-node", "--root", root, "--require-annotation")
+		f.platform.ResetCounts()
+		if found, log := asks(token, image); len(found) != 0 || f.platform.Count("") != 0 {
+			t.Errorf("without it: got %d credentials and %d requests, want none; the log: %s", len(found), f.platform.Count(""), log)
+		}
+		if found, log := asks("", image); len(found) != 0 || strings.Contains(log, "cgr") {
+			t.Errorf("a static pod: got %d credentials, and in the log: %s", len(found), log)
+		}
+		if found, log := asks(token, image, "--annotation", "cgr.dev/identity="+identity); len(found) != 1 {
+			t.Errorf("with it: got %d credentials, want 1; the log: %s", len(found), log)
+		}
+	})
 	t.Run("I79 the identity of another service account", func(t *testing.T) {
 		found, log := asks(token, image, "--annotation", "cgr.dev/identity="+other)
 		line := regexp.MustCompile(`(?m)^.*cannot exchange the token of ` + account + `: cannot assume the identity ` + other + `: .*$`).FindString(log)

@@ -97,6 +97,31 @@ func TestRefreshSecret(t *testing.T) {
 			t.Errorf("got %v: %s", err, out)
 		}
 	})
+	t.Run("an immutable secret, and one that is not a Docker config", func(t *testing.T) {
+		config := func(text string) object {
+			return object{".dockerconfigjson": base64.StdEncoding.EncodeToString([]byte(text))}
+		}
+		c.mustDelete("/api/v1/namespaces/web/secrets/" + secretName)
+		c.create("/api/v1/namespaces/web/secrets", object{"metadata": object{"name": secretName}, "type": "kubernetes.io/dockerconfigjson", "immutable": true, "data": config(`{"auths":{}}`)})
+		if code, stderr := refresh("--namespace=web", "--force"); code != 1 || !strings.Contains(stderr, "immutable") {
+			t.Errorf("immutable: exit code %d: %s", code, stderr)
+		}
+		c.mustDelete("/api/v1/namespaces/web/secrets/" + secretName)
+		c.create("/api/v1/namespaces/web/secrets", object{"metadata": object{"name": secretName}, "type": "kubernetes.io/dockerconfigjson", "data": config(`{"auths":"x"}`)})
+		if code, stderr := refresh("--namespace=web", "--force"); code != 1 || !strings.Contains(stderr, "it was not changed") {
+			t.Errorf("no Docker config: exit code %d: %s", code, stderr)
+		}
+		if s := c.secret("web"); s.config != `{"auths":"x"}` {
+			t.Errorf("got the secret %s", s.config)
+		}
+	})
+	t.Run("a namespace that is not there", func(t *testing.T) {
+		code, stderr := refresh("--namespace=missing,shop")
+		if code != 1 || !strings.Contains(stderr, "error: missing: ") || strings.Contains(stderr, "error: shop") {
+			t.Errorf("exit code %d: %s", code, stderr)
+		}
+		t.Log(stderr)
+	})
 	t.Run("three lifetimes of a token, and a restart of the API server", func(t *testing.T) {
 		c.platform.Change(func(b *fakeplatform.Behavior) { b.AccessLifetime = 8 * time.Second })
 		c.mustDelete("/api/v1/namespaces/web/secrets/" + secretName)

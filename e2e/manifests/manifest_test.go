@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 
 	"docker-credential-cgr/kubernetes"
+	"docker-credential-cgr/kubernetes/node"
 )
 
 // decode decodes the documents of a manifest, and refuses fields that are not in k8s.io/api.
@@ -131,6 +132,55 @@ func TestDeployment(t *testing.T) {
 	if args := template.Spec.Containers[0].Args; args[len(args)-1] != "--watch" {
 		t.Errorf("got the arguments %q, want --watch", args)
 	}
+}
+
+// Whatever the values are, they are values in the manifest, and nothing else of it changes.
+func TestOddValues(t *testing.T) {
+	const odd = `{args}": 'x' # é 😀 ${X} {{ .Y }} %s`
+	image := strings.ReplaceAll(odd, " ", "-")
+	t.Run("refresh-manifest", func(t *testing.T) {
+		objects := manifest(t, func(m *kubernetes.Manifest) {
+			m.Image, m.Schedule, m.Identity, m.Issuer = image, odd, odd, odd
+			m.Env = []kubernetes.EnvVar{{Name: "X", Value: odd}}
+		})
+		job := find[*batchv1.CronJob](t, objects)
+		pod := job.Spec.JobTemplate.Spec.Template.Spec
+		container := pod.Containers[0]
+		audience := pod.Volumes[0].Projected.Sources[0].ServiceAccountToken.Audience
+		if len(objects) != 7 || job.Spec.Schedule != odd || container.Image != image || container.Args[5] != "--identity="+odd || container.Env[0].Value != odd || audience != odd {
+			t.Errorf("got %d objects and %+v", len(objects), job.Spec)
+		}
+	})
+	t.Run("node-manifest", func(t *testing.T) {
+		text, err := node.Manifest{Namespace: "kube-system", Image: image, PauseImage: odd, Args: []string{"--node-token=" + odd, "{image}"}}.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		set := find[*appsv1.DaemonSet](t, decode(t, string(text)))
+		pod := set.Spec.Template.Spec
+		install, pause := pod.InitContainers[0], pod.Containers[0]
+		want := []string{"kubernetes", "install-node", "--root=/host", "--restart", "--node-token=" + odd, "{image}"}
+		if install.Image != image || pause.Image != odd || !slices.Equal(install.Args, want) {
+			t.Errorf("got %+v and %+v", install, pause)
+		}
+		if !*install.SecurityContext.Privileged || install.VolumeMounts[0].Name != pod.Volumes[0].Name || pod.Volumes[0].HostPath.Path != "/" {
+			t.Errorf("got %+v, want the node's file system", pod)
+		}
+		if !labels.SelectorFromSet(set.Spec.Selector.MatchLabels).Matches(labels.Set(set.Spec.Template.Labels)) {
+			t.Errorf("got the labels %v, want those that are selected", set.Spec.Template.Labels)
+		}
+	})
+	t.Run("provider-config --rbac", func(t *testing.T) {
+		text, err := node.Provider{Audience: "[::1]:8443"}.RBACYAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects := decode(t, string(text))
+		role, binding := find[*rbacv1.ClusterRole](t, objects), find[*rbacv1.ClusterRoleBinding](t, objects)
+		if role.Rules[0].Resources[0] != "[::1]:8443" || binding.RoleRef.Name != role.Name || binding.Subjects[0].Name != "system:nodes" {
+			t.Errorf("got %+v and %+v", role, binding)
+		}
+	})
 }
 
 func checkSubjects(t *testing.T, subjects []rbacv1.Subject, account *corev1.ServiceAccount) {

@@ -66,6 +66,9 @@ func (n Node) read(name string) ([]byte, error) {
 	return text, err
 }
 
+// tempPattern is of the names of temporary files, which an interrupted run leaves.
+const tempPattern = ".cgr-*.tmp"
+
 // file is a file of the node as it should be; nil means that it should not exist.
 type file struct {
 	path      string
@@ -119,7 +122,6 @@ func (n Node) replace(f file, old []byte) error {
 	if f.isProgram {
 		mode = 0o755
 	}
-	const pattern = ".cgr-*.tmp"
-	atomicfile.Sweep(dir, pattern) // of runs that were interrupted
-	return atomicfile.Replace(at, pattern, f.text, mode)
+	atomicfile.Sweep(dir, tempPattern)
+	return atomicfile.Replace(at, tempPattern, f.text, mode)
 }

@@ -16,6 +16,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"docker-credential-cgr/atomicfile"
 	"docker-credential-cgr/hint"
 )
 
@@ -94,6 +95,7 @@ func (n Node) Uninstall() (changed []string, err error) {
 	changed, err = n.write(append(files, file{configFile, newConfig, false}, file{n.program(), nil, true}))
 	for _, dir := range []string{n.Bin, path.Dir(configFile)} {
 		if at, err := resolve(n.Root, dir); err == nil {
+			atomicfile.Sweep(at, tempPattern)
 			_ = os.Remove(at) // if it is empty
 		}
 	}

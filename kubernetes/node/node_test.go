@@ -253,10 +253,14 @@ func TestInstallRepairs(t *testing.T) {
 		"var/lib/rancher/credentialprovider/bin/.cgr-1234.tmp": "half a pro",
 		"var/lib/rancher/credentialprovider/config.yaml":       configText + "  - name: cgr-credential-provider\n  - name: b\n  - name: cgr-credential-provider\n",
 	})
-	old := time.Now().Add(-time.Hour)
-	if err := os.Chtimes(filepath.Join(root, "var/lib/rancher/credentialprovider/bin/.cgr-1234.tmp"), old, old); err != nil {
-		t.Fatal(err)
+	temp := filepath.Join(root, "var/lib/rancher/credentialprovider/bin/.cgr-1234.tmp")
+	makeOld := func() {
+		old := time.Now().Add(-time.Hour)
+		if err := os.Chtimes(temp, old, old); err != nil {
+			t.Fatal(err)
+		}
 	}
+	makeOld()
 	layout, err := FindLayout(root, "")
 	if err != nil {
 		t.Fatal(err)
@@ -270,6 +274,16 @@ func TestInstallRepairs(t *testing.T) {
 	}
 	if len(got) != 3 {
 		t.Errorf("got the files %v", got)
+	}
+	if err := os.WriteFile(temp, []byte("half a pro"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	makeOld()
+	if _, err := (Node{root, layout}).Uninstall(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Dir(temp)); err == nil {
+		t.Errorf("%s is still there", layout.Bin)
 	}
 }
 
