@@ -248,7 +248,7 @@ func forbid(w http.ResponseWriter, verb, resource, namespace string) {
 
 const identity = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/0123456789abcdef"
 
-// jwt returns a registry token, with a signature that tests can look for.
+// jwt returns an access token, with a signature that tests can look for.
 func jwt(subject string, expires time.Time) string {
 	encode := func(v any) string {
 		text, _ := json.Marshal(v)

@@ -88,7 +88,7 @@ func (r *Refresher) Refresh(ctx context.Context) ([]Result, error) {
 	}
 	claims, err := platform.ParseClaims(r.token.AccessToken)
 	if err != nil {
-		return nil, fmt.Errorf("the registry token is %w", err)
+		return nil, fmt.Errorf("the access token is %w", err)
 	}
 	namespaces = slices.Compact(slices.Sorted(slices.Values(namespaces)))
 	return round{r, api, claims}.all(ctx, namespaces), nil

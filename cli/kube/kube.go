@@ -21,7 +21,7 @@ import (
 func New(a *command.App) *cobra.Command {
 	return command.Group(&cobra.Command{
 		Use:   "kubernetes",
-		Short: "Give credentials to Kubernetes",
+		Short: "Let Kubernetes pull private images",
 	}, newSecret(a), newProvider(a), newProviderConfig(a), newInstallNode(a), newNodeManifest(a), newRefreshSecret(a), newRefreshManifest(a))
 }
 

@@ -104,7 +104,7 @@ func printSteps(a *command.App, p node.Provider) {
 3. %s identities create NAME --parent=ORGANIZATION --role=registry.pull \
      --identity-issuer="$(kubectl get --raw /.well-known/openid-configuration | jq -r .issuer)" \
      --subject=system:serviceaccount:NAMESPACE:SERVICE_ACCOUNT
-   If the internet cannot reach the cluster, add --issuer-keys="$(kubectl get --raw /openid/v1/jwks)".
+   If the platform cannot reach the cluster's issuer, add --issuer-keys="$(kubectl get --raw /openid/v1/jwks)".
 4. kubectl annotate serviceaccount --namespace NAMESPACE SERVICE_ACCOUNT %s=IDENTITY_ID`,
 		node.ProviderName, command.Name, command.Name, command.Name, helper.IdentityAnnotation)
 	fmt.Fprintln(a.Stderr, steps)
@@ -123,9 +123,9 @@ func newInstallNode(a *command.App) *cobra.Command {
 		Use:   "install-node",
 		Short: "Install the program on a node as a credential provider of the kubelet",
 		Long: `Install the program on a node as a credential provider of the kubelet: copy it into the
-kubelet's folder, add it to the kubelet's configuration, and, with kubeadm and kind, add
-the kubelet's flags. Other credential providers stay. The kubelet must be restarted
-afterwards; --restart does that.
+kubelet's folder for such programs, add it to the kubelet's configuration, and, with kubeadm
+and kind, add the kubelet's flags. Other credential providers are not changed. The kubelet
+must be restarted afterwards; --restart does that.
 
 The paths are those that the running kubelet was started with; otherwise those of k3s,
 RKE2 or kubeadm, whichever is installed.`,
@@ -238,9 +238,9 @@ func newNodeManifest(a *command.App) *cobra.Command {
 	c := command.Formats(&cobra.Command{
 		Use:   "node-manifest --image IMAGE",
 		Short: "Print a DaemonSet that installs the program on all nodes",
-		Long: `Print a DaemonSet that runs install-node on all nodes, also new ones, and restarts their
-kubelets. Its pods are privileged: they write to the node's file system. The image must
-not need the credentials that the program provides.`,
+		Long: `Print a DaemonSet that runs install-node on all nodes, including new ones, and restarts
+their kubelets. Its pods are privileged: they write to the node's file system. The nodes
+must be able to pull the image before the program is installed.`,
 		Example: `  docker-credential-cgr kubernetes node-manifest --image registry.example.com/docker-credential-cgr:1.0.0 | kubectl apply -f -`,
 		Args:    command.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -249,7 +249,7 @@ not need the credentials that the program provides.`,
 				return err
 			}
 			if m.Image == "" {
-				return command.Usagef("--image is missing: the image of this program in your registry")
+				return command.Usagef("--image is missing: an image with this program, in a registry that the nodes can pull from")
 			}
 			if m.Namespace == "" {
 				return command.Usagef("--namespace is empty")
@@ -270,8 +270,8 @@ not need the credentials that the program provides.`,
 	}, "yaml", "json")
 	f.addTo(c)
 	flags := c.Flags()
-	flags.StringVar(&m.Image, "image", "", "`IMAGE` of this program, which the nodes can pull")
-	flags.StringVar(&m.PauseImage, "pause-image", m.PauseImage, "`IMAGE` that does nothing, for the pods to stay")
+	flags.StringVar(&m.Image, "image", "", "`IMAGE` with this program, in a registry that the nodes can pull from")
+	flags.StringVar(&m.PauseImage, "pause-image", m.PauseImage, "`IMAGE` of the container that keeps the pods running")
 	flags.StringVarP(&m.Namespace, "namespace", "n", m.Namespace, "`NAMESPACE` of the DaemonSet")
 	flags.BoolVar(&m.Remove, "remove", false, "remove the program from the nodes instead")
 	return c

@@ -32,7 +32,7 @@ type providerFlags struct {
 func (f *providerFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.identity, "identity", "", "`ID` of the identity for service accounts without the annotation (default: the only one that matches)")
 	flags.StringVar(&f.nodeToken, "node-token", "", "`FILE` with an ID token for pods without a service account, such as static pods")
-	flags.BoolVar(&f.nodeAmbient, "node-ambient", false, "use the ID token that the cloud gives the node for pods without a service account")
+	flags.BoolVar(&f.nodeAmbient, "node-ambient", false, "use the machine's ID token (on Google Cloud) for pods without a service account")
 	flags.StringVar(&f.nodeIdentity, "node-identity", "", "`ID` of the identity for the node's ID token (default: the only one that matches)")
 	flags.StringVar(&f.pullTokenFile, "pull-token-file", "", "`FILE` with a pull token, as pull-token create -o json prints it, for pods without a service account")
 }
@@ -94,14 +94,15 @@ func newProvider(a *command.App) *cobra.Command {
 		Use:   "provider",
 		Short: "Answer a kubelet that pulls an image",
 		Long: `Answer a kubelet that pulls an image: read a CredentialProviderRequest from standard input
-and print a CredentialProviderResponse. The kubelet runs it by the name ` + node.ProviderName + `.
+and print a CredentialProviderResponse. The kubelet runs the program under the name
+` + node.ProviderName + `.
 
-The pod's service account token is exchanged for an access token for the registry, which
-is valid for about an hour. Nothing is stored. The identity is the one that the service
-account's annotation ` + helper.IdentityAnnotation + ` names, else --identity, else the only one that
-matches the token.`,
-		Example: `  docker-credential-cgr kubernetes provider-config      # what to write into the kubelet's configuration
-  docker-credential-cgr kubernetes install-node         # or write it on this node`,
+The program exchanges the pod's service account token for an access token for the registry,
+which is valid for about an hour, and stores nothing. The identity is the one in the
+annotation ` + helper.IdentityAnnotation + ` of the service account, else --identity, else the only one
+that matches the token.`,
+		Example: `  docker-credential-cgr kubernetes provider-config      # print the kubelet's configuration
+  docker-credential-cgr kubernetes install-node         # or install it on this node`,
 		Args: command.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := f.check(); err != nil {

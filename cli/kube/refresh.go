@@ -63,12 +63,12 @@ func newRefreshSecret(a *command.App) *cobra.Command {
 	var dir string
 	c := command.Formats(&cobra.Command{
 		Use:   "refresh-secret NAME",
-		Short: "Keep image pull secrets fresh, in a pod",
-		Long: `Put a new registry token into the image pull secret NAME of one or more namespaces
-(default: the pod's own). It runs in a pod: it exchanges the pod's own ID token, and writes
-with the rights of its service account. Only this registry's entry of a secret changes. A
-secret whose token is still fresh is left alone. kubernetes refresh-manifest prints all
-that it needs.`,
+		Short: "Renew the tokens in image pull secrets (runs in a pod)",
+		Long: `Write a new access token to the image pull secret NAME in one or more namespaces (default:
+the pod's own). It runs in a pod, exchanges the pod's ID token, and writes with the
+permissions of the pod's service account. Only the entry for this registry changes. A
+secret with a recent token is not changed. kubernetes refresh-manifest prints the job, and
+the permissions that it needs.`,
 		Example: `  docker-credential-cgr kubernetes refresh-secret cgr-pull --namespace web,shop
   docker-credential-cgr kubernetes refresh-secret cgr-pull --selector pull=cgr --service-account default --watch`,
 		Args: command.ExactArgs("NAME"),
@@ -131,7 +131,7 @@ func refreshSecret(ctx context.Context, a *command.App, name, dir string, f *tar
 // exchangeTries is how often an exchange is tried.
 const exchangeTries = 3
 
-// exchange exchanges the pod's ID token for a registry token.
+// exchange exchanges the pod's ID token for an access token.
 func exchange(ctx context.Context, a *command.App, sts *platform.STS) (*oauth2.Token, error) {
 	source := idtoken.File(cmp.Or(a.Config.IdentityToken, workload.KubernetesToken))
 	idToken, err := source.Token(ctx)
@@ -194,10 +194,11 @@ func newRefreshManifest(a *command.App) *cobra.Command {
 	var m kubernetes.Manifest
 	c := command.Formats(&cobra.Command{
 		Use:   "refresh-manifest NAME",
-		Short: "Print the job that keeps image pull secrets fresh",
-		Long: `Print a CronJob that runs kubernetes refresh-secret NAME, its service account with the
-least rights, and, as a comment, the command that creates the identity. With --watch, it
-is a Deployment. Registry tokens are valid for an hour: a schedule must run well within it.`,
+		Short: "Print a job that renews the tokens in image pull secrets",
+		Long: `Print a CronJob that runs kubernetes refresh-secret NAME, a service account with only the
+permissions that it needs, and, as a comment, the command that creates the identity. With
+--watch, print a Deployment. Access tokens are valid for an hour, so the job must run more
+often than that.`,
 		Example: `  docker-credential-cgr kubernetes refresh-manifest cgr-pull --namespace web,shop --image IMAGE | kubectl apply -f -
   docker-credential-cgr kubernetes refresh-manifest cgr-pull --selector pull=cgr --image IMAGE --watch`,
 		Args: command.ExactArgs("NAME"),
