@@ -116,7 +116,7 @@ func runningPaths(root string) (config, bin string, err error) {
 			continue // the process has ended
 		}
 		args := strings.Split(strings.TrimRight(string(text), "\x00"), "\x00")
-		if filepath.Base(args[0]) != "kubelet" {
+		if filepath.Base(args[0]) != "kubelet" || hasOtherRoot(root, filepath.Dir(file)) {
 			continue
 		}
 		itsConfig, itsBin := flagValue(args, configFlag), flagValue(args, binFlag)
@@ -129,6 +129,17 @@ func runningPaths(root string) (config, bin string, err error) {
 		return "", "", nil
 	}
 	return config, bin, nil
+}
+
+// hasOtherRoot reports whether a process, with this folder in /proc, sees another file system
+// than root, as one in a container does: a node of kind on this machine.
+func hasOtherRoot(root, process string) bool {
+	its, err := os.Stat(filepath.Join(process, "root"))
+	if err != nil {
+		return false // only the superuser may look
+	}
+	ours, err := os.Stat(root)
+	return err == nil && !os.SameFile(its, ours)
 }
 
 // flagValue returns the value of a flag, which ends in "=", in either of its forms, or "". The

@@ -357,6 +357,18 @@ func TestInstallRefuses(t *testing.T) {
 			t.Errorf("changed %v, want an error", changed)
 		}
 	})
+	t.Run("a kubelet in a container", func(t *testing.T) {
+		const flags = "/usr/bin/kubelet\x00--image-credential-provider-config=/etc/c.yaml\x00--image-credential-provider-bin-dir=/b\x00"
+		root := newNode(t, map[string]string{"proc/977/cmdline": flags, "proc/978/cmdline": strings.ReplaceAll(flags, "/b", "/c")})
+		for process, itsRoot := range map[string]string{"977": root, "978": t.TempDir()} {
+			if err := os.Symlink(itsRoot, filepath.Join(root, "proc", process, "root")); err != nil {
+				t.Skip("cannot make links here: ", err)
+			}
+		}
+		if l, err := FindLayout(root, ""); err != nil || l.Bin != "/b" {
+			t.Errorf("got %+v, %v; want the paths of the other one", l, err)
+		}
+	})
 	t.Run("no kubelet", func(t *testing.T) {
 		if _, err := FindLayout(t.TempDir(), ""); err == nil {
 			t.Error("got no error")
