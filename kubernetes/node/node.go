@@ -281,6 +281,16 @@ func addFlags(text string, l Layout) (string, error) {
 	}
 	name, value, _ := strings.Cut(lines[at], "=")
 	value = strings.TrimSpace(value)
+	words := strings.Fields(strings.NewReplacer(`"`, "", "'", "").Replace(value))
+	switch config, bin := flagValue(words, configFlag), flagValue(words, binFlag); {
+	case config == l.Config && bin == l.Bin:
+		return text, nil
+	case config != "" && bin != "":
+		return "", hint.With(errors.New("has other paths for credential providers already"),
+			hint.Text("add --config-file %s --bin-dir %s", config, bin))
+	case config != "" || bin != "":
+		return "", fmt.Errorf("has only one of %s and %s", strings.TrimSuffix(configFlag, "="), strings.TrimSuffix(binFlag, "="))
+	}
 	// systemd removes quotes around the whole value; those in an unquoted one belong to a
 	// flag (systemd.exec(5), EnvironmentFile=).
 	quote := ""
@@ -291,16 +301,6 @@ func addFlags(text string, l Layout) (string, error) {
 	if !isClosed || strings.Contains(inner, `\`) || quote != "" && strings.Contains(inner, quote) {
 		return "", hint.With(fmt.Errorf("the value of %s is not in one pair of quotes, or has a backslash", argsVariable),
 			hint.Text("add %s to it, and run this again", flags))
-	}
-	words := strings.Fields(inner)
-	switch config, bin := flagValue(words, configFlag), flagValue(words, binFlag); {
-	case config == l.Config && bin == l.Bin:
-		return text, nil
-	case config != "" && bin != "":
-		return "", hint.With(errors.New("has other paths for credential providers already"),
-			hint.Text("add --config-file %s --bin-dir %s", config, bin))
-	case config != "" || bin != "":
-		return "", fmt.Errorf("has only one of %s and %s", strings.TrimSuffix(configFlag, "="), strings.TrimSuffix(binFlag, "="))
 	}
 	lines[at] = name + "=" + quote + strings.TrimSpace(inner+" "+flags) + quote + "\n"
 	return strings.Join(lines, ""), nil
