@@ -388,7 +388,7 @@ func TestFlags(t *testing.T) {
 		{"KUBELET_EXTRA_ARGS=--v=1\n KUBELET_EXTRA_ARGS = --v=2\n# KUBELET_EXTRA_ARGS=--v=3\n",
 			"KUBELET_EXTRA_ARGS=--v=1\n KUBELET_EXTRA_ARGS =--v=2 " + flags + "\n# KUBELET_EXTRA_ARGS=--v=3\n"},
 		{`KUBELET_EXTRA_ARGS=--v=2 --x="a b"`, `KUBELET_EXTRA_ARGS=--v=2 --x="a b" ` + flags + "\n"},
-		{`KUBELET_EXTRA_ARGS="--v=2 ` + flags + `" "--x"`, `KUBELET_EXTRA_ARGS="--v=2 ` + flags + `" "--x"`}, // added by hand
+		{`KUBELET_EXTRA_ARGS="--v=2 ` + flags + `" "--x"`, `KUBELET_EXTRA_ARGS="--v=2 ` + flags + `" "--x"`},         // added by hand
 		{"export KUBELET_EXTRA_ARGS=--v=2\n", "export KUBELET_EXTRA_ARGS=--v=2\nKUBELET_EXTRA_ARGS=" + flags + "\n"}, // systemd ignores the first
 		{"KUBELET_EXTRA_ARGS=--v=2", "KUBELET_EXTRA_ARGS=--v=2 " + flags + "\n"},
 	} {
