@@ -52,8 +52,8 @@ const sysconfig = "/etc/sysconfig/kubelet"
 // otherSystem is the System of a CustomLayout.
 const otherSystem = "kubelet"
 
-// CustomLayout returns the layout of a kubelet that is started with these paths, by what this
-// program does not know.
+// CustomLayout returns the layout of a kubelet whose flags have these paths. Where the flags
+// are set is unknown, so they are not changed.
 func CustomLayout(config, bin string) Layout {
 	return Layout{System: otherSystem, Config: path.Clean(config), Bin: path.Clean(bin), Units: []string{"kubelet"}}
 }
