@@ -15,6 +15,7 @@ import (
 	"docker-credential-cgr/cli/organizations"
 	"docker-credential-cgr/cli/pulltokens"
 	"docker-credential-cgr/cli/settings"
+	"docker-credential-cgr/cli/tokens"
 	"docker-credential-cgr/signin/openurl"
 )
 
@@ -59,7 +60,7 @@ are under its own name.`,
 // newAuth and newIAM return chainctl's groups of commands.
 func newAuth(a *command.App) *cobra.Command {
 	c := &cobra.Command{Use: "auth", Short: "Sign in and out, print tokens, create pull tokens"}
-	return command.Group(c, append(account.New(a), newConfigure(a), pulltokens.NewAuth(a))...)
+	return command.Group(c, append(account.New(a), tokens.New(a), newConfigure(a), pulltokens.NewAuth(a))...)
 }
 
 func newIAM(a *command.App) *cobra.Command {

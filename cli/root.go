@@ -17,6 +17,7 @@ import (
 	"docker-credential-cgr/cli/organizations"
 	"docker-credential-cgr/cli/pulltokens"
 	"docker-credential-cgr/cli/settings"
+	"docker-credential-cgr/cli/tokens"
 	"docker-credential-cgr/cli/tools"
 	"docker-credential-cgr/cli/web"
 	"docker-credential-cgr/hint"
@@ -64,7 +65,7 @@ Clients run these commands, with the input on standard input:
 	root.SetFlagErrorFunc(flagError)
 	a.AddFlags(root.PersistentFlags())
 
-	command.Group(root, append(account.New(a), tools.New(a)...)...)
+	command.Group(root, append(append(account.New(a), tokens.New(a)), tools.New(a)...)...)
 	root.AddCommand(newConfigure(a), settings.New(a, diagnose.NewValidate(a)), diagnose.New(a), pulltokens.New(a), identities.New(a),
 		organizations.New(a), kube.New(a), web.New(a), images.New(a), newCopyTo(), newInstallLink(a))
 	// chainctl has these commands below "auth" and "iam".

@@ -23,7 +23,7 @@ import (
 
 // New returns the commands of this package.
 func New(a *command.App) []*cobra.Command {
-	return []*cobra.Command{newConfigureDocker(a), newLogin(a), newLogout(a), newStatus(a), newToken(a)}
+	return []*cobra.Command{newConfigureDocker(a), newLogin(a), newLogout(a), newStatus(a)}
 }
 
 // signInFlags are the flags of the commands that sign in.

@@ -76,7 +76,7 @@ func (e sessionEnd) text() string {
 	if e.Renewable {
 		renewal = "renews itself until then"
 	}
-	return fmt.Sprintf("until %s (%s), %s", e.Until.Local().Format(command.TimeFormat), timeLeft(e.Until.Sub(command.Now())), renewal)
+	return fmt.Sprintf("until %s (%s), %s", e.Until.Local().Format(command.TimeFormat), command.TimeLeft(e.Until.Sub(command.Now())), renewal)
 }
 
 type organization struct {
@@ -111,7 +111,7 @@ func showStatus(ctx context.Context, a *command.App, quick bool, audience string
 		Store:      s.Keychain.String(), StoreReason: s.Keychain.Why(),
 	}
 	if audience == "" {
-		audience = defaultAudience(a, s)
+		audience = a.DefaultAudience(s)
 	}
 	hasStored := false
 	for _, t := range contents.Tokens {
@@ -274,7 +274,7 @@ func (st *status) print(a *command.App) error {
 	for _, t := range st.Tokens {
 		text := "no end known"
 		if t.Expires != nil {
-			text = timeLeft(t.Expires.Sub(command.Now()))
+			text = command.TimeLeft(t.Expires.Sub(command.Now()))
 		}
 		if t.Stored {
 			text += ", a stored credential, user " + platform.Printable(t.Username)
@@ -293,17 +293,4 @@ func (st *status) print(a *command.App) error {
 		line("Problem", "%s", st.Problem)
 	}
 	return a.Print("%s", b.String())
-}
-
-// timeLeft returns the time until the end of something.
-func timeLeft(d time.Duration) string {
-	switch {
-	case d <= 0:
-		return "expired"
-	case d < time.Hour:
-		return fmt.Sprintf("%d min left", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h left", int(d.Hours()))
-	}
-	return fmt.Sprintf("%d days left", int(d.Hours()/24))
 }

@@ -96,3 +96,16 @@ func JSONTime(t time.Time) *time.Time {
 // Now returns the time without Go's monotonic reading, which stands still while a laptop
 // sleeps.
 func Now() time.Time { return time.Now().Round(0) }
+
+// TimeLeft returns the time until the end of something.
+func TimeLeft(d time.Duration) string {
+	switch {
+	case d <= 0:
+		return "expired"
+	case d < time.Hour:
+		return fmt.Sprintf("%d min left", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h left", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days left", int(d.Hours()/24))
+}

@@ -61,6 +61,15 @@ func (a *App) STS() *platform.STS {
 	return &platform.STS{Issuer: a.Config.Issuer.String(), Transport: a.Transport(), Now: Now, Warn: a.WarnError, Debug: a.Debug}
 }
 
+// DefaultAudience returns the audience of tokens that are for none in particular: the
+// registry's or, in chainctl, the platform API's.
+func (a *App) DefaultAudience(s *token.Session) string {
+	if a.Chainctl {
+		return s.API
+	}
+	return s.Registry
+}
+
 // SignInSession returns a session that lets the user sign in if that is possible here.
 func (a *App) SignInSession() (*token.Session, error) {
 	s, err := a.Session()

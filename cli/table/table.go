@@ -1,64 +1,21 @@
-package command
+// Package table lays out tables for terminals, and writes them as CSV.
+package table
 
 import (
 	"encoding/csv"
-	"os"
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"golang.org/x/term"
-
-	"docker-credential-cgr/platform"
 )
 
 // NoValue is the cell of a table without a value.
 const NoValue = "-"
 
-// List is how the items of a list are printed.
-type List[T any] struct {
-	Header []string
-	Row    func(T) []string // the cells of an item
-	ID     func(T) string
-
-	// RedColumn has red cells in the rows of the items for which IsRed reports true, at a
-	// terminal that shows colors.
-	RedColumn string
-	IsRed     func(T) bool
-}
-
-// PrintList prints items in the format of --output: table, json, csv or id.
-func PrintList[T any](a *App, items []T, list List[T]) error {
-	switch a.Output {
-	case "json":
-		return a.PrintItems(append([]T{}, items...))
-	case "id":
-		ids := make([]string, len(items))
-		for i, item := range items {
-			ids[i] = list.ID(item)
-		}
-		return a.PrintIDs(ids...)
-	}
-	rows := [][]string{list.Header}
-	for _, item := range items {
-		row := list.Row(item)
-		for i, cell := range row {
-			row[i] = platform.Printable(cell)
-		}
-		rows = append(rows, row)
-	}
-	if a.Output == "csv" {
-		return a.printCSV(rows)
-	}
-	return a.printTable(rows, func(row int, column string) bool {
-		return row > 0 && column == list.RedColumn && list.IsRed(items[row-1]) && a.HasColors()
-	})
-}
-
-// printTable prints rows, the first of which is the header, not wider than the terminal.
-func (a *App) printTable(rows [][]string, isRed func(row int, column string) bool) error {
-	if width, _, err := term.GetSize(int(a.Stdout.Fd())); err == nil {
-		rows = fitTable(rows, width)
+// Text returns rows, the first of which is the header, as aligned columns: not wider than width
+// characters, unless that is 0. Cells for which isRed reports true are red.
+func Text(rows [][]string, width int, isRed func(row int, column string) bool) string {
+	if width > 0 {
+		rows = fit(rows, width)
 	}
 	widths := columnWidths(rows)
 	var b strings.Builder
@@ -75,11 +32,11 @@ func (a *App) printTable(rows [][]string, isRed func(row int, column string) boo
 		}
 		b.WriteByte('\n')
 	}
-	return a.Print("%s", b.String())
+	return b.String()
 }
 
-// printCSV prints rows as CSV (RFC 4180).
-func (a *App) printCSV(rows [][]string) error {
+// CSV returns rows as CSV (RFC 4180).
+func CSV(rows [][]string) string {
 	var b strings.Builder
 	w := csv.NewWriter(&b)
 	for _, row := range rows {
@@ -90,7 +47,7 @@ func (a *App) printCSV(rows [][]string) error {
 		_ = w.Write(cells) // a strings.Builder does not fail
 	}
 	w.Flush()
-	return a.Print("%s", b.String())
+	return b.String()
 }
 
 // escapeFormula prevents a spreadsheet from evaluating a cell as a formula (OWASP, CSV
@@ -122,10 +79,10 @@ var spareColumns = []string{
 	"ROLES", "AGE", "TYPE", "DAYS LEFT",
 }
 
-// fitTable makes a table at most width characters wide if possible. It removes the columns
+// fit makes a table at most width characters wide if possible. It removes the columns
 // without values, then spareColumns until the rest can be shortened enough, and shortens the
 // widest ones.
-func fitTable(rows [][]string, width int) [][]string {
+func fit(rows [][]string, width int) [][]string {
 	if tableWidth(columnWidths(rows)) <= width {
 		return rows
 	}
@@ -212,9 +169,4 @@ func shorten(text string, width int, fromLeft bool) string {
 		return "…" + string(runes[len(runes)-width+1:])
 	}
 	return string(runes[:width-1]) + "…"
-}
-
-// HasColors reports whether standard output may be in color (https://no-color.org).
-func (a *App) HasColors() bool {
-	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(a.Stdout.Fd()))
 }

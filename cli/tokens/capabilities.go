@@ -1,4 +1,4 @@
-package account
+package tokens
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"docker-credential-cgr/platform"
 )
 
-func newTokenCapabilities(a *command.App) *cobra.Command {
+func newCapabilities(a *command.App) *cobra.Command {
 	var audience, from string
 	c := command.Formats(&cobra.Command{
 		Use:   "capabilities",
@@ -66,7 +66,7 @@ func showCapabilities(ctx context.Context, a *command.App, audience string, from
 	line("Issuer", claims.Issuer)
 	line("Audience", strings.Join(claims.Audiences, ", "))
 	if !claims.Expires.IsZero() {
-		line("Expires", claims.Expires.Local().Format(command.TimeFormat)+" ("+timeLeft(claims.Expires.Sub(command.Now()))+")")
+		line("Expires", claims.Expires.Local().Format(command.TimeFormat)+" ("+command.TimeLeft(claims.Expires.Sub(command.Now()))+")")
 	}
 	for _, capability := range claims.Capabilities {
 		line("Capabilities", capability)
@@ -85,7 +85,7 @@ func accessToken(ctx context.Context, a *command.App, audience string) (string, 
 		return "", err
 	}
 	if audience == "" {
-		audience = defaultAudience(a, s)
+		audience = a.DefaultAudience(s)
 	}
 	s.LockTimeout = command.LockTimeout
 	c, err := s.Credential(ctx, audience, false)

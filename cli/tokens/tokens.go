@@ -1,4 +1,5 @@
-package account
+// Package tokens has the commands that print access tokens and what is in them.
+package tokens
 
 import (
 	"context"
@@ -11,7 +12,6 @@ import (
 	"docker-credential-cgr/config"
 	"docker-credential-cgr/iam"
 	"docker-credential-cgr/platform"
-	"docker-credential-cgr/token"
 )
 
 // tokenFlags are the flags of token.
@@ -20,7 +20,8 @@ type tokenFlags struct {
 	interactive                     bool
 }
 
-func newToken(a *command.App) *cobra.Command {
+// New returns the command token.
+func New(a *command.App) *cobra.Command {
 	var f tokenFlags
 	c := command.Formats(&cobra.Command{
 		Use:   "token",
@@ -45,7 +46,7 @@ capabilities or several audiences is requested each time and not stored.`,
 	flags.StringSliceVar(&f.capabilities, "capabilities", nil, "limit the token to this `CAPABILITY` (repeatable)")
 	flags.BoolVar(&f.interactive, "interactive", false, "sign in if needed although standard error is not a terminal")
 	command.ForFlag(flags, "use the session for the images of `ORGANIZATION`")
-	c.AddCommand(newTokenCapabilities(a))
+	c.AddCommand(newCapabilities(a))
 	return c
 }
 
@@ -60,15 +61,6 @@ func (f *tokenFlags) check(c *cobra.Command) error {
 	return nil
 }
 
-// defaultAudience returns the audience of tokens that are for none in particular: the
-// registry's or, in chainctl, the platform API's.
-func defaultAudience(a *command.App, s *token.Session) string {
-	if a.Chainctl {
-		return s.API
-	}
-	return s.Registry
-}
-
 func printToken(ctx context.Context, a *command.App, f tokenFlags) error {
 	if f.interactive && !command.InCI() {
 		a.Config.AutoLogin = config.AutoLoginAlways
@@ -79,7 +71,7 @@ func printToken(ctx context.Context, a *command.App, f tokenFlags) error {
 	}
 	s.Audiences = f.audiences
 	if len(f.audiences) == 0 {
-		f.audiences = []string{defaultAudience(a, s)}
+		f.audiences = []string{a.DefaultAudience(s)}
 	}
 	for i, scope := range f.scopes {
 		if config.ValidUIDP(scope) {

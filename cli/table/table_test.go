@@ -1,4 +1,4 @@
-package command
+package table
 
 import (
 	"slices"
@@ -17,7 +17,7 @@ func TestFitTable(t *testing.T) {
 		{"a name that is much too long for any table of this width", "", "example.com", "2026-11-01", "-1", NoValue, NoValue, id[:41] + "fedcba9876543210"},
 	}
 	for _, width := range []int{72, 80, 120} {
-		fitted := fitTable(rows, width)
+		fitted := fit(rows, width)
 		if got := tableWidth(columnWidths(fitted)); got > width {
 			t.Errorf("%d columns: got %d", width, got)
 		}
@@ -33,11 +33,11 @@ func TestFitTable(t *testing.T) {
 			}
 		}
 	}
-	whole := fitTable(rows, 500)
+	whole := fit(rows, 500)
 	if len(whole[0]) != 8 || whole[2][0] != rows[2][0] {
 		t.Errorf("500 columns: got %q, want the table as it is", whole)
 	}
-	if got := fitTable([][]string{{"NAME", "ID"}}, 3); len(got) != 1 || len(got[0]) != 2 {
+	if got := fit([][]string{{"NAME", "ID"}}, 3); len(got) != 1 || len(got[0]) != 2 {
 		t.Errorf("no rows: got %q, want the header", got)
 	}
 }
@@ -69,7 +69,7 @@ func TestFitTableToNarrowTerminal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rows := [][]string{strings.Split(test.header, ","), test.row}
 			for width := 40; width < 160; width++ {
-				fitted := fitTable(rows, width)
+				fitted := fit(rows, width)
 				if got := tableWidth(columnWidths(fitted)); got > width {
 					t.Errorf("%d columns: got %d of %q", width, got, fitted)
 				}
@@ -82,7 +82,7 @@ func TestFitTableToNarrowTerminal(t *testing.T) {
 					}
 				}
 			}
-			if got := strings.Join(fitTable(rows, 40)[0], ","); got != test.want {
+			if got := strings.Join(fit(rows, 40)[0], ","); got != test.want {
 				t.Errorf("40 columns: got %s, want %s", got, test.want)
 			}
 		})
