@@ -56,7 +56,7 @@ func (h *Helper) credentialFor(address string) (audience string, c token.Credent
 	ctx, cancel := context.WithTimeout(h.Context, headersTimeout)
 	defer cancel()
 	c, err = session.Credential(ctx, audience, false)
-	return audience, c, withAudienceHint(session, audience, err)
+	return audience, c, WithAudienceHint(session, audience, err)
 }
 
 // authorization returns the value of the Authorization header for a credential: Bearer for an
@@ -71,9 +71,9 @@ func authorization(c token.Credential) string {
 // isHost reports whether an audience is a host and not a URL.
 func isHost(audience string) bool { return !strings.Contains(audience, "://") }
 
-// withAudienceHint adds the hint to sign in for an audience if somebody is signed in, but the
-// session gets no token for it.
-func withAudienceHint(s *token.Session, audience string, err error) error {
+// WithAudienceHint adds the hint to sign in for an audience to an error of s.Credential, if
+// somebody is signed in, but the session gets no token for it.
+func WithAudienceHint(s *token.Session, audience string, err error) error {
 	var notSignedIn *token.NotSignedInError
 	if !errors.As(err, &notSignedIn) || audience == s.Registry || audience == s.API {
 		return err

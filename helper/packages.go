@@ -7,18 +7,20 @@ import (
 	"io"
 	"strings"
 
+	"docker-credential-cgr/config"
 	"docker-credential-cgr/platform"
 )
 
-// librariesName is the name of the host below the registry that serves packages.
-const librariesName = "libraries"
+// LibrariesHost returns the host below the registry that serves packages. It is the audience of
+// tokens for them.
+func LibrariesHost(cfg config.Config) string { return "libraries." + cfg.Registry.Host }
 
 // WriteGoAuth writes the headers for a request to address to out, in the format of a GOAUTH
 // command (go help goauth). Without an address, as the go command asks first, they are those
 // for the host that serves packages. For other hosts it writes nothing.
 func (h *Helper) WriteGoAuth(address string, out io.Writer) error {
 	if address == "" && h.Config.Registry != nil {
-		address = "https://" + librariesName + "." + h.Config.Registry.Host
+		address = "https://" + LibrariesHost(h.Config)
 	}
 	audience, c, err := h.credentialFor(address)
 	var foreign *ForeignError

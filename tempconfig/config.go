@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"docker-credential-cgr/dockerconfig"
@@ -59,7 +60,7 @@ func New(folder *Folder, host string, getenv func(string) string, home string) (
 	return c, linkOthers(filepath.Dir(path), folder.Path)
 }
 
-// linkOthers links all files of Docker's folder but its configuration.
+// linkOthers links all files of Docker's folder but those whose names are needed.
 func linkOthers(from, into string) error {
 	from, err := filepath.Abs(from)
 	if err != nil {
@@ -70,7 +71,7 @@ func linkOthers(from, into string) error {
 		return nil
 	}
 	for _, entry := range entries {
-		if entry.Name() == dockerFile || entry.Name() == podmanFile || entry.Name() == helmFile {
+		if slices.Contains([]string{dockerFile, podmanFile, helmFile, npmFile, netrcFile, bundleFile}, entry.Name()) {
 			continue
 		}
 		if linkErr := os.Symlink(filepath.Join(from, entry.Name()), filepath.Join(into, entry.Name())); linkErr != nil {
@@ -103,9 +104,10 @@ func helmPath(getenv func(string) string, home string) string {
 	return filepath.Join(dir, "registry", "config.json")
 }
 
-// Login is a credential for the registry.
+// Login is a credential for the registry, or for the host of packages.
 type Login struct {
 	Username, Secret string
+	IsToken          bool      // the secret is an access token, which tools may send as Bearer
 	Due              time.Time // when to replace it; zero: never
 }
 
@@ -127,9 +129,9 @@ func (c *Config) Write(login Login) error {
 // time would not count the time that a laptop sleeps.
 const renewalCheck = 30 * time.Second
 
-// Renew writes the credential that fetch returns whenever the last one is due, until ctx ends.
-// After an error it tries again. Without a time it is never due.
-func (c *Config) Renew(ctx context.Context, due time.Time, fetch func(context.Context) (Login, error)) {
+// Renew calls write with the credential that fetch returns whenever the last one is due, until
+// ctx ends. After an error it tries again. Without a time it is never due.
+func Renew(ctx context.Context, due time.Time, fetch func(context.Context) (Login, error), write func(Login) error) {
 	tick := time.NewTicker(renewalCheck)
 	defer tick.Stop()
 	for !due.IsZero() {
@@ -142,7 +144,7 @@ func (c *Config) Renew(ctx context.Context, due time.Time, fetch func(context.Co
 			continue
 		}
 		login, err := fetch(ctx)
-		if err == nil && c.Write(login) == nil {
+		if err == nil && write(login) == nil {
 			due = login.Due
 		}
 	}

@@ -115,13 +115,13 @@ func TestRenew(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			c.Renew(ctx, started.Add(50*time.Minute), func(context.Context) (Login, error) {
+			Renew(ctx, started.Add(50*time.Minute), func(context.Context) (Login, error) {
 				at = append(at, time.Since(started))
 				if len(at) == 1 {
 					return Login{}, errors.New("the issuer cannot be reached")
 				}
 				return Login{Username: "_token", Secret: "new", Due: time.Now().Add(time.Hour)}, nil
-			})
+			}, c.Write)
 		}()
 		time.Sleep(2 * time.Hour)
 		stop()
@@ -134,5 +134,5 @@ func TestRenew(t *testing.T) {
 	if text, err := os.ReadFile(filepath.Join(folder.Path, "config.json")); err != nil || !strings.Contains(string(text), `"X3Rva2VuOm5ldw=="`) {
 		t.Errorf("got %s, %v, want the new credential", text, err)
 	}
-	c.Renew(t.Context(), time.Time{}, nil) // never due
+	Renew(t.Context(), time.Time{}, nil, nil) // never due
 }

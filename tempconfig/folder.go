@@ -1,5 +1,5 @@
-// Package tempconfig gives a command a configuration of Docker that lasts as long as the
-// command, with a credential for clients that run no credential helper.
+// Package tempconfig gives a command configurations of Docker and of tools for packages that
+// last as long as the command, with a credential for clients that run no credential helper.
 //
 // The files are in a private folder, in memory where the system has one. A folder is removed
 // when its command ends. One that a killed process left is removed by the next: a process
