@@ -48,10 +48,12 @@ type Behavior struct {
 	// OmitExpiry leaves out expiry in the response of an exchange.
 	OmitExpiry bool
 
-	// RegistryName is the name by which clients reach the registry, such as cgr.dev. It then has RegistryCertificate and
-	// listens on port 443, so that only one platform can run in a network namespace. Both are read at the start.
+	// RegistryName is the name by which clients reach the registry, such as cgr.dev. It then has RegistryCertificate. The
+	// default of RegistryAddress, where it listens, is then port 443, so that only one platform can run in a network
+	// namespace. All are read at the start.
 	RegistryName        string
 	RegistryCertificate tls.Certificate
+	RegistryAddress     string
 	// MCPServer answers requests with a valid token at the MCP servers' addresses. Without it, the result is empty.
 	MCPServer http.Handler
 
@@ -248,6 +250,8 @@ func requestNames(server string, r *http.Request) []string {
 		return []string{"registry.token"}
 	case strings.HasPrefix(path, pythonPath):
 		return []string{"registry.python"}
+	case strings.HasPrefix(path, javascriptPath):
+		return []string{"registry.javascript"}
 	case !strings.HasPrefix(path, "/v2/"):
 		return nil
 	case historyPath.MatchString(path):

@@ -8,6 +8,7 @@
 package fakeplatform
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -35,6 +37,8 @@ type Platform struct {
 	API string
 	// Registry is the URL of the registry; RegistryHost is the audience of its tokens.
 	Registry string
+	// RegistryAddress is the address that the registry listens on.
+	RegistryAddress string
 	// Console is the URL of the web console, which is an empty page.
 	Console string
 	// Provider is the identity provider of Organization. Clients sign in with it through the issuer or directly.
@@ -119,11 +123,12 @@ func Start(opts ...Option) (_ *Platform, err error) {
 	}
 
 	var idp string
-	servers := []struct {
+	type server struct {
 		name    string
 		url     *string
 		handler func(context.Context) (http.Handler, error)
-	}{
+	}
+	servers := []server{
 		{"issuer", &p.Issuer, p.issuerHandler},
 		{"api", &p.API, p.apiHandler},
 		{"registry", &p.Registry, p.registryHandler},
@@ -138,6 +143,7 @@ func Start(opts ...Option) (_ *Platform, err error) {
 		}
 	}
 	p.Console = p.Issuer + "/console"
+	p.RegistryAddress = listeners[slices.IndexFunc(servers, func(s server) bool { return s.name == "registry" })].Addr().String()
 
 	handlers := make([]http.Handler, len(servers))
 	for i, server := range servers {
@@ -161,7 +167,7 @@ func (p *Platform) listen(server string) (l net.Listener, url string, err error)
 		}
 		return l, "http://" + l.Addr().String(), nil
 	}
-	if l, err = net.Listen("tcp", "127.0.0.1:443"); err != nil {
+	if l, err = net.Listen("tcp", cmp.Or(b.RegistryAddress, "127.0.0.1:443")); err != nil {
 		return nil, "", err
 	}
 	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{b.RegistryCertificate}}), "https://" + b.RegistryName, nil
@@ -240,7 +246,7 @@ func (p *Platform) Environ() []string {
 // audiences, and so are the URLs of the MCP servers.
 func (p *Platform) audiences() []string {
 	host := p.RegistryHost()
-	all := []string{host, p.API, "apk." + host, "libraries." + host, p.Registry + mcpPath, p.API + mcpPath}
+	all := []string{host, p.API, "apk." + host, librariesName + host, p.Registry + mcpPath, p.API + mcpPath}
 	scheme := strings.TrimSuffix(p.Registry, host)
 	for _, name := range []string{"apk", "skills", "versions"} {
 		all = append(all, scheme+name+"."+host+mcpPath)

@@ -15,7 +15,7 @@ const goProxyPath = "/go/"
 
 // serveGo is a module proxy with one module.
 func (p *Platform) serveGo(w http.ResponseWriter, r *http.Request) {
-	if who, refused := p.packageCaller(r); refused != nil || who == anonymous {
+	if !p.mayReadPackages(r) {
 		http.Error(w, "authentication required", http.StatusUnauthorized)
 		return
 	}

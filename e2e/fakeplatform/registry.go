@@ -53,6 +53,7 @@ func (p *Platform) registryHandler(ctx context.Context) (http.Handler, error) {
 	mux.HandleFunc("/v2/", p.serveV2)
 	mux.HandleFunc(pythonPath, p.servePython)
 	mux.HandleFunc(goProxyPath, p.serveGo)
+	mux.HandleFunc(javascriptPath, p.serveJavaScript)
 	mux.HandleFunc(mcpPath, p.serveMCP(p.Registry+mcpPath))
 	return mux, nil
 }

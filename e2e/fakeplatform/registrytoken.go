@@ -63,20 +63,6 @@ func (p *Platform) registryToken(r *http.Request) (string, *denial) {
 
 // registryCaller returns the UIDP of the caller, or anonymous.
 func (p *Platform) registryCaller(r *http.Request) (string, *denial) {
-	return p.callerFor(r, p.RegistryHost())
-}
-
-// packageCaller is registryCaller for packages. A host below the registry's is its own audience.
-func (p *Platform) packageCaller(r *http.Request) (string, *denial) {
-	audience := p.RegistryHost()
-	if strings.HasSuffix(r.Host, "."+audience) {
-		audience = r.Host
-	}
-	return p.callerFor(r, audience)
-}
-
-// callerFor returns the UIDP of the caller with a token for an audience, or with a pull token, or anonymous.
-func (p *Platform) callerFor(r *http.Request, audience string) (string, *denial) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
 		return anonymous, nil
@@ -90,7 +76,7 @@ func (p *Platform) callerFor(r *http.Request, audience string) (string, *denial)
 		}
 	}
 	if user == tokenUser {
-		claims, err := p.verifyAccess(secret, audience)
+		claims, err := p.verifyAccess(secret, p.audienceOf(r))
 		if err != nil {
 			return "", denyForbidden
 		}
@@ -104,6 +90,14 @@ func (p *Platform) callerFor(r *http.Request, audience string) (string, *denial)
 	}
 	p.updateLastSeen(identity)
 	return user, nil
+}
+
+// audienceOf returns the audience of tokens for the host that a request is for: the registry's, or that of packages.
+func (p *Platform) audienceOf(r *http.Request) string {
+	if host := librariesName + p.RegistryHost(); r.Host == host {
+		return host
+	}
+	return p.RegistryHost()
 }
 
 // grant returns the access that a caller gets for a scope.
