@@ -20,7 +20,7 @@ import (
 	"docker-credential-cgr/e2e/fakeplatform"
 )
 
-// TestOneSignIn has one person sign in once. Docker, pip, Go, an MCP client and a client of Bazel's protocol then get
+// TestOneSignIn has one person sign in once. Docker, pip, npm, Go, an MCP client and a client of Bazel's protocol then get
 // what they need, each for its own host, and no file but those of the file store has a secret.
 func TestOneSignIn(t *testing.T) {
 	n := newTrueNetwork(t)
@@ -47,7 +47,7 @@ func TestOneSignIn(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.set("APPEND_TO_ETC="+etc, "DOCKER_CONFIG=", "PATH="+programs+":"+p.environ["PATH"],
-			"SSL_CERT_FILE="+authority, "PIP_CERT="+authority, "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_KEYRING_PROVIDER=subprocess", "PIP_BREAK_SYSTEM_PACKAGES=1",
+			"SSL_CERT_FILE="+authority, "NODE_EXTRA_CA_CERTS="+authority, "PIP_CERT="+authority, "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_KEYRING_PROVIDER=subprocess", "PIP_BREAK_SYSTEM_PACKAGES=1",
 			"GOFLAGS=-modcacherw", "GONOSUMDB=*", "GOTOOLCHAIN=local", "GOPROXY=https://"+librariesName+"/go")
 		p.useDaemon(d)
 
@@ -61,6 +61,10 @@ func TestOneSignIn(t *testing.T) {
 		p.must("docker-credential-cgr", "configure", "go")
 		if r := p.must("go", "mod", "download", "-json", fakeplatform.GoModule+"@v1.0.0"); !strings.Contains(r.stdout, "v1.0.0.zip") {
 			t.Errorf("go did not download the module: %s", r)
+		}
+		if _, err := exec.LookPath("npm"); err == nil { // TestExecPackages is skipped if it is missing
+			p.must("docker-credential-cgr", "exec", "npm", "install", "--prefix", p.path("packages"), "--no-audit", "--no-fund",
+				"--registry", "https://"+librariesName+"/javascript/", "hello-cgr")
 		}
 		for range 2 {
 			if r := p.must("mcp-client", "https://"+trueName+"/mcp"); r.stdout != "Hello from a tool\n" {
