@@ -27,7 +27,11 @@ func (f *configureFlags) add(c *cobra.Command) *cobra.Command {
 
 // NewConfigure returns the commands that make tools get their credentials from this program.
 func NewConfigure(a *command.App) []*cobra.Command {
-	return []*cobra.Command{newConfigureGo(a), newConfigurePython(a, "pip"), newConfigurePython(a, "uv")}
+	all := []*cobra.Command{newConfigureGo(a), newConfigurePython(a, "pip"), newConfigurePython(a, "uv")}
+	for _, g := range guides() {
+		all = append(all, newConfigureGuide(a, g))
+	}
+	return all
 }
 
 func newConfigureGo(a *command.App) *cobra.Command {
