@@ -39,7 +39,7 @@ func (p Program) serve(ctx context.Context, verb string) int {
 		ConfigErr: configErr,
 		Context:   ctx,
 		Warn:      warn,
-		Line:      command.OneLine,
+		Line:      a.OneLine,
 		Session: func(organization string, mayPrompt bool) (*token.Session, error) {
 			a.UseOrganization(organization)
 			a.NeverPrompts = !mayPrompt

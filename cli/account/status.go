@@ -128,7 +128,7 @@ func showStatus(ctx context.Context, a *command.App, quick bool, audience string
 	case a.Config.IdentityID != "":
 		st.From, st.Valid, st.Identity, st.Email = "CHAINGUARD_IDENTITY_ID and CHAINGUARD_TOKEN", true, a.Config.IdentityID, ""
 		if err := checkExpiry("the pull token in CHAINGUARD_TOKEN", a.Config.Token, s.Now()); err != nil {
-			st.setInvalid(err)
+			st.setInvalid(a, err)
 			fix = doctor.RenewPullToken // get uses the pull token also after a sign-in
 		}
 	case hasStored:
@@ -144,7 +144,7 @@ func showStatus(ctx context.Context, a *command.App, quick bool, audience string
 				err = checkExpiry("the ID token", idToken, s.Now())
 			}
 			if err != nil {
-				st.setInvalid(err)
+				st.setInvalid(a, err)
 			}
 		}
 	case contents.Account.Valid(s.Now()):
@@ -152,10 +152,11 @@ func showStatus(ctx context.Context, a *command.App, quick bool, audience string
 	}
 	if st.Valid && !quick && a.Config.IdentityID == "" {
 		if c, err := s.Credential(ctx, audience, false); err != nil {
-			st.setInvalid(err)
+			st.setInvalid(a, err)
 		} else {
 			st.expires = c.Expires
-			err := st.addAccount(a.Client(ctx, s).WhoAmI(ctx))
+			account, err := a.Client(ctx, s).WhoAmI(ctx)
+			err = st.addAccount(a, account, err)
 			if platform.HasCode(err, platform.CodeUnauthenticated) && !hasStored || err != nil && a.Chainctl {
 				st.Valid = false // the registry rejects that session too; chainctl fails for any error
 			}
@@ -184,7 +185,7 @@ func showStatus(ctx context.Context, a *command.App, quick bool, audience string
 	return nil
 }
 
-func (st *status) setInvalid(err error) { st.Valid, st.Problem = false, command.OneLine(err) }
+func (st *status) setInvalid(a *command.App, err error) { st.Valid, st.Problem = false, a.OneLine(err) }
 
 // checkExpiry returns an error if a JWT has expired.
 func checkExpiry(what, jwt string, now time.Time) error {
@@ -197,11 +198,11 @@ func checkExpiry(what, jwt string, now time.Time) error {
 
 // addAccount adds the account and its rights, or the error of the platform, which it
 // returns.
-func (st *status) addAccount(account iam.Account, err error) error {
+func (st *status) addAccount(a *command.App, account iam.Account, err error) error {
 	var notSignedIn *token.NotSignedInError
 	if errors.As(err, &notSignedIn) {
 		problem := errors.New("roles are not known: no token for the platform API is stored")
-		st.Problem = command.OneLine(hint.With(problem, hint.Do(hint.SignIn)))
+		st.Problem = a.OneLine(hint.With(problem, hint.Do(hint.SignIn)))
 		return err
 	}
 	if err != nil {

@@ -32,7 +32,7 @@ func TestDockerPathInTheRootDirectory(t *testing.T) {
 	}
 	t.Setenv("DOCKER_CONFIG", "")
 	t.Setenv("HOME", "/")
-	if got, err := DockerPath(); err == nil || !strings.Contains(OneLine(err), "DOCKER_CONFIG") {
+	if got, err := DockerPath(); err == nil || !strings.Contains(new(App).OneLine(err), "DOCKER_CONFIG") {
 		t.Errorf("got %q, %v, want an error that names DOCKER_CONFIG", got, err)
 	}
 	t.Setenv("DOCKER_CONFIG", "/.docker") // as a user may set it

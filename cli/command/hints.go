@@ -19,12 +19,16 @@ var actions = [...]string{
 	hint.ListImages:      "images list",
 }
 
-// HintText returns the command to paste, or the sentence, of a hint.
-func HintText(h hint.Hint) string {
+// HintText returns the command to paste, or the sentence, of a hint. The command that signs in
+// does so for the organization whose session is used.
+func (a *App) HintText(h hint.Hint) string {
 	if h.Action == 0 {
 		return h.Text
 	}
 	text := Name + " " + actions[h.Action]
+	if h.Action == hint.SignIn && a.For != "" {
+		text += " --" + forFlag + " " + hint.Quote(a.For)
+	}
 	if h.Arguments != "" {
 		text += " " + h.Arguments
 	}

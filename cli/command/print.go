@@ -69,17 +69,17 @@ func (a *App) Lines(prefix string, err error) string {
 	}
 	line(prefix, err.Error())
 	for _, h := range hint.Of(err) {
-		line("hint: ", HintText(h))
+		line("hint: ", a.HintText(h))
 	}
 	return b.String()
 }
 
 // OneLine returns an error with its hints as one line, as the protocol requires.
-func OneLine(err error) string {
+func (a *App) OneLine(err error) string {
 	text := strings.ReplaceAll(err.Error(), "\n", "; ")
 	var hints []string
 	for _, h := range hint.Of(err) {
-		hints = append(hints, HintText(h))
+		hints = append(hints, a.HintText(h))
 	}
 	if len(hints) > 0 {
 		text += " (hint: " + strings.Join(hints, "; ") + ")"

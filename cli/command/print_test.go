@@ -28,7 +28,7 @@ func TestOneLine(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := OneLine(test.err); got != test.want {
+			if got := new(App).OneLine(test.err); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})

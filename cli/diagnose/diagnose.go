@@ -107,7 +107,7 @@ func printResults(a *command.App, found []doctor.Result) error {
 	for i, r := range found {
 		var fixes []string
 		for _, h := range r.Fix {
-			fixes = append(fixes, command.HintText(h))
+			fixes = append(fixes, a.HintText(h))
 		}
 		results[i] = checkResult{r.Check, r.Status, r.Message, strings.Join(fixes, "; ")}
 	}

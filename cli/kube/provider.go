@@ -112,7 +112,7 @@ that matches the token.`,
 			if err == nil {
 				return nil
 			}
-			fmt.Fprintln(a.Stderr, command.OneLine(err)) // one line in the kubelet's log
+			fmt.Fprintln(a.Stderr, a.OneLine(err)) // one line in the kubelet's log
 			return command.ErrReported
 		},
 	}
