@@ -30,12 +30,12 @@ const (
 )
 
 // New reads the configurations of Docker, Podman and Helm, whose environment getenv returns.
-// home is the user's home directory; without one, there are no configurations. The rest of
-// Docker's folder, such as contexts and plugins, is linked into the folder.
+// home is the user's home directory; without one, only what the environment names is read. The
+// rest of Docker's folder, such as contexts and plugins, is linked into the folder.
 func New(folder *Folder, host string, getenv func(string) string, home string) (*Config, error) {
 	c := &Config{Folder: folder, Host: host}
 	if !filepath.IsAbs(home) { // a container whose user has no entry in the user database
-		return c, nil
+		home = filepath.Join(folder.Path, "home") // does not exist
 	}
 	path, err := dockerconfig.DockerPath(getenv, home)
 	if err != nil {

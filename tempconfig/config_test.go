@@ -74,6 +74,31 @@ func TestConfig(t *testing.T) {
 	}
 }
 
+// Without a home directory, the configuration that DOCKER_CONFIG names is used.
+func TestConfigWithoutHome(t *testing.T) {
+	service, dir, getenv := testEnv(t)
+	folder := makeFolder(t, service, getenv)
+	defer folder.Remove()
+	write(t, filepath.Join(dir, "config.json"), `{"auths":{"gcr.io":{"auth":"eDp5"}}}`)
+	for dockerConfig, want := range map[string]bool{dir: true, "": false} {
+		c, err := New(folder, "cgr.dev", func(name string) string {
+			return map[string]string{"DOCKER_CONFIG": dockerConfig, "XDG_RUNTIME_DIR": dir}[name]
+		}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Write(Login{Username: "org/id", Secret: "secret"}); err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range []string{dockerFile, podmanFile, helmFile} {
+			text, err := os.ReadFile(filepath.Join(folder.Path, file))
+			if err != nil || strings.Contains(string(text), "gcr.io") != want || !strings.Contains(string(text), "cgr.dev") {
+				t.Errorf("DOCKER_CONFIG=%q, %s: got %s, %v, want gcr.io: %t", dockerConfig, file, text, err, want)
+			}
+		}
+	}
+}
+
 func TestConfigFaults(t *testing.T) {
 	service, home, getenv := testEnv(t)
 	folder := makeFolder(t, service, getenv)
