@@ -28,6 +28,9 @@ func Standalone(host, username, secret string, files ...*File) ([]byte, error) {
 			CredHelpers map[string]string          `json:"credHelpers"`
 			CredsStore  string                     `json:"credsStore"`
 		}
+		if _, _, err := f.doc.section(authsKey); err != nil {
+			return nil, f.locate(f.new, err)
+		}
 		if f.doc.root != nil {
 			for _, into := range []any{&root, &sections} {
 				if err := json.Unmarshal(f.doc.text, into); err != nil {

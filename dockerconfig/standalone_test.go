@@ -73,3 +73,17 @@ func decodeMembers(t *testing.T, text string) (root map[string]any) {
 	}
 	return root
 }
+
+func TestStandaloneFaults(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.json")
+	if err := os.WriteFile(path, []byte(`{"auths":[]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Standalone("cgr.dev", "org/id", "secret", f); err == nil || err.Error() != path+":1:10: auths is not an object" {
+		t.Errorf("got %v, want an error with the position", err)
+	}
+}
