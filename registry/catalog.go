@@ -19,8 +19,8 @@ const (
 	catalogScope = "registry:catalog:*"
 	// catalogPage is how many repositories are requested at once.
 	catalogPage = 1000
-	// maxCatalogPages is how many pages are read.
-	maxCatalogPages = 1000
+	// maxListPages is how many pages of a list of repositories or tags are read.
+	maxListPages = 1000
 )
 
 // Catalog lists the repositories ("org/image") that a credential reaches, over all of its
@@ -28,7 +28,7 @@ const (
 // with the names of each page when they arrive, and returns its error. The names may contain
 // anything: print them with platform.Printable.
 func (c *Client) Catalog(ctx context.Context, credential *token.Credential, page func(repositories []string) error) error {
-	return c.catalog(ctx, credential, catalogPage, maxCatalogPages, page)
+	return c.catalog(ctx, credential, catalogPage, maxListPages, page)
 }
 
 // FirstRepository returns the first repository that a credential reaches, or "".
@@ -103,7 +103,7 @@ func (r *Reader) Tags(ctx context.Context, repository string, page func(tags []s
 		return err
 	}
 	last := ""
-	for {
+	for range maxListPages {
 		var tags []string
 		var more bool
 		err := l.withToken(ctx, func(t Token) (err error) {
@@ -121,6 +121,7 @@ func (r *Reader) Tags(ctx context.Context, repository string, page func(tags []s
 		}
 		last = tags[len(tags)-1]
 	}
+	return fmt.Errorf("the list of tags of %s has too many pages", repository)
 }
 
 // withoutSignatures returns tags without those that Cosign uses for signatures and

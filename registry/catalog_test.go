@@ -156,6 +156,13 @@ func TestListTags(t *testing.T) {
 	if err := f.reader().Tags(t.Context(), private, page); err == nil || !strings.Contains(err.Error(), "again and again") {
 		t.Errorf("P11 got %v, want an end", err)
 	}
+	f.handlers["tags"] = func(w http.ResponseWriter, r *http.Request) { // pages in a circle
+		w.Header().Set("Link", `<?last=x>; rel="next"`)
+		lists(map[bool]string{true: "a", false: "b"}[r.URL.Query().Get("last") == "b"])(w, r)
+	}
+	if err := f.reader().Tags(t.Context(), private, page); err == nil || !strings.Contains(err.Error(), "too many pages") {
+		t.Errorf("P11 got %v, want an end", err)
+	}
 	if err := f.reader().Tags(t.Context(), "Org/python", page); err == nil {
 		t.Error("got no error for an invalid name")
 	}
