@@ -38,9 +38,9 @@ instead.`,
 	f.add(c)
 	c.Flags().StringArrayVar(&f.audiences, "audience", nil, "also get a token for `AUDIENCE` (repeatable)")
 	c.Flags().StringVar(&f.invite, "invite-code", "", "accept the invitation to an organization with this `CODE`")
-	command.ForFlag(c.Flags(), "sign in for the images of `ORGANIZATION` only, beside the default session")
+	command.ForFlag(c.Flags(), "sign in for the images of `ORGANIZATION` only, in addition to the default session")
 	c.Flags().BoolVar(&keepRefreshing, "refresh", false, "keep running and renew the tokens until stopped")
-	c.Flags().BoolVar(&onlyRefresh, "refresh-only", false, "as --refresh, for the session that there is: do not sign in")
+	c.Flags().BoolVar(&onlyRefresh, "refresh-only", false, "like --refresh, but for the existing session: does not sign in")
 	c.Flags().BoolVar(&onlyRefresh, "refresh-all", false, "")
 	_ = c.Flags().MarkHidden("refresh-all") // chainctl's name for it with all audiences; the flag exists
 	return c

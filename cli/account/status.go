@@ -23,11 +23,15 @@ import (
 func newStatus(a *command.App) *cobra.Command {
 	var quick bool
 	var audience string
+	code := "3"
+	if a.Chainctl {
+		code = "1"
+	}
 	c := command.Formats(&cobra.Command{
 		Use:   "status",
 		Short: "Show the signed-in account and the settings in effect",
 		Long: `Show the signed-in account, its roles, the stored credentials and the settings in
-effect. Does not sign in. Exits with 3 if you are not signed in. -o terse prints one line.`,
+effect. Does not sign in. Exits with ` + code + ` if you are not signed in. -o terse prints one line.`,
 		Example: `  docker-credential-cgr status
   docker-credential-cgr status --quick -o json`,
 		Args: command.NoArgs,

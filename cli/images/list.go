@@ -19,12 +19,16 @@ import (
 // newList returns the command that lists repositories or, by default in chainctl, their tags.
 func newList(a *command.App, tagsByDefault bool) *cobra.Command {
 	var f listFlags
+	what := "repositories"
+	if tagsByDefault {
+		what = "tags of the repositories"
+	}
 	c := command.Formats(&cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List the images that you can pull",
-		Long: `List the repositories that you or your pull token can pull from, in all of your organizations.
-They are printed as the registry sends them, page by page. Public images, below
+		Long: `List the ` + what + ` that you or your pull token can pull from, in all of your
+organizations. They are printed as the registry sends them, page by page. Public images, below
 cgr.dev/chainguard, are not among them.`,
 		Example: `  docker-credential-cgr images list
   docker-credential-cgr images list --parent ORGANIZATION --tags

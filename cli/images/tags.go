@@ -38,7 +38,7 @@ page. Without a sign-in, public images have only the tags latest and latest-dev.
 	command.ParentFlag(c.Flags(), &parent, "`ORGANIZATION` of the image (name or ID)")
 	c.Flags().StringVar(&repo, "repo", "", "")
 	_ = c.Flags().MarkHidden("repo") // chainctl's name for the argument; the flag exists
-	c.Flags().BoolVar(&showDates, "show-dates", false, "show when each tag moved last, with a request for each tag")
+	c.Flags().BoolVar(&showDates, "show-dates", false, "show when each tag last changed, with a request for each tag")
 	return c
 }
 

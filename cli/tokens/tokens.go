@@ -23,10 +23,14 @@ type tokenFlags struct {
 // New returns the command token.
 func New(a *command.App) *cobra.Command {
 	var f tokenFlags
+	server, audience := "the registry", "the registry's host"
+	if a.Chainctl {
+		server, audience = "the platform API", "the platform API" // as defaultAudience
+	}
 	c := command.Formats(&cobra.Command{
 		Use:   "token",
 		Short: "Print an access token",
-		Long: `Print an access token for scripts, by default for the registry. A token with a scope,
+		Long: `Print an access token for scripts, by default for ` + server + `. A token with a scope,
 capabilities or several audiences is requested each time and not stored.`,
 		Example: `  curl -H "Authorization: Bearer $(docker-credential-cgr token)" \
     "https://cgr.dev/token?scope=repository:ORGANIZATION/python:pull"
@@ -41,7 +45,7 @@ capabilities or several audiences is requested each time and not stored.`,
 		},
 	}, "text", "json")
 	flags := c.Flags()
-	flags.StringArrayVar(&f.audiences, "audience", nil, "`AUDIENCE` of the token (repeatable; default: the registry's host)")
+	flags.StringArrayVar(&f.audiences, "audience", nil, "`AUDIENCE` of the token (repeatable; default: "+audience+")")
 	flags.StringSliceVar(&f.scopes, "scope", nil, "limit the token to this `ORGANIZATION` or folder (name or ID; repeatable)")
 	flags.StringSliceVar(&f.capabilities, "capabilities", nil, "limit the token to this `CAPABILITY` (repeatable)")
 	flags.BoolVar(&f.interactive, "interactive", false, "sign in if needed although standard error is not a terminal")
