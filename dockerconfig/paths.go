@@ -1,7 +1,9 @@
 package dockerconfig
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -80,12 +82,19 @@ func podmanRuntimePath(getenv func(string) string) string {
 	if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
 		return ""
 	}
-	dir := getenv("XDG_RUNTIME_DIR")
-	if dir == "" {
-		return filepath.Join("/run/containers", strconv.Itoa(os.Getuid()), "auth.json")
+	if dir := getenv("XDG_RUNTIME_DIR"); dir != "" {
+		return filepath.Join(dir, "containers", "auth.json")
 	}
-	return filepath.Join(dir, "containers", "auth.json")
+	path := filepath.Join(systemRunDir, strconv.Itoa(os.Getuid()), "auth.json")
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrPermission) {
+		return "" // root made the folder for itself, so this user has no file in it
+	}
+	return path
 }
+
+// systemRunDir is where Podman has a folder for each user without XDG_RUNTIME_DIR. Tests
+// change it.
+var systemRunDir = "/run/containers"
 
 func checkHome(home, instead string) error {
 	if !filepath.IsAbs(home) {

@@ -3,9 +3,11 @@ package dockerconfig
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -226,4 +228,29 @@ func TestSaveAttributes(t *testing.T) {
 			t.Errorf("I34 %s: got %v, %v, want %v", name, got[:max(n, 0)], err, want)
 		}
 	}
+}
+
+// Where root has used Podman, other users may not look for a file of theirs.
+func TestPodmanFilesOfRoot(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may look everywhere")
+	}
+	dir := t.TempDir()
+	defer func(before string) { systemRunDir = before }(systemRunDir)
+	systemRunDir = filepath.Join(dir, "containers")
+	must(t, os.Mkdir(systemRunDir, 0))
+	getenv := func(string) string { return "" }
+	if files, err := PodmanFiles(getenv, dir); err != nil || len(files) != 2 {
+		t.Errorf("got %q, %v, want the files in the home directory", files, err)
+	}
+	must(t, os.Chmod(systemRunDir, 0o700))
+	if files, err := PodmanFiles(getenv, dir); err != nil || len(files) != 3 {
+		t.Errorf("got %q, %v, want also the file below /run", files, err)
+	}
+	must(t, os.Chmod(systemRunDir, 0))
+	_, err := Load(filepath.Join(systemRunDir, "auth.json"))
+	if !errors.Is(err, fs.ErrPermission) || strings.Count(err.Error(), "denied") != 1 {
+		t.Errorf("got %v, want one error of the system", err)
+	}
+	must(t, os.Chmod(systemRunDir, 0o700)) // for its removal
 }

@@ -3,6 +3,7 @@
 package dockerconfig
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -22,7 +23,10 @@ func newLock(dir string) *flock.Flock {
 
 // unreadable returns the error for the file at path, which may not be read.
 func unreadable(path string, err error) error {
-	if owner := atomicfile.CheckOwner(path); owner != nil {
+	switch owner := atomicfile.CheckOwner(path); {
+	case errors.Is(owner, fs.ErrPermission): // of a folder above it
+		return err
+	case owner != nil:
 		return fmt.Errorf("%w: %w", err, owner)
 	}
 	return hint.With(err, hint.Text("chmod u+r %s", path))
