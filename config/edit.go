@@ -29,17 +29,23 @@ const lockTimeout = 5 * time.Second
 // changed as a whole or not at all: an error means that a name or a value is wrong, that
 // the file could not be read afterwards, or that only a person can edit it.
 func Update(path string, changes map[string]string) error {
-	if path == "" {
-		return hint.With(errors.New("there is no folder for the settings file"), hint.Text("set HOME, or name a file with --config"))
-	}
 	if err := Check(changes); err != nil {
 		return err
+	}
+	return update(path, isSet(changes), func(string) (map[string]string, error) { return changes, nil })
+}
+
+// update is Update with the changes that decide returns for the text of the file, while no
+// other process changes it. A file that does not exist is created if create is set.
+func update(path string, create bool, decide func(text string) (map[string]string, error)) error {
+	if path == "" {
+		return hint.With(errors.New("there is no folder for the settings file"), hint.Text("set HOME, or name a file with --config"))
 	}
 	target, err := atomicfile.Follow(path)
 	if err != nil {
 		return err
 	}
-	if _, look := os.Lstat(target); errors.Is(look, fs.ErrNotExist) && !isSet(changes) {
+	if _, look := os.Lstat(target); errors.Is(look, fs.ErrNotExist) && !create {
 		return nil // there is nothing to remove
 	}
 	err = state.CheckParent(path)
@@ -59,6 +65,10 @@ func Update(path string, changes map[string]string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		old, mode, err = "", 0o600, nil
 	}
+	if err != nil {
+		return err
+	}
+	changes, err := decide(old)
 	if err != nil {
 		return err
 	}

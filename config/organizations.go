@@ -13,6 +13,9 @@ type Organization struct {
 	Identity string // UIDP of the identity to assume for its images, or "" for a person's session
 }
 
+// organizationsName is the name of the setting.
+const organizationsName = "auth.organizations"
+
 // Organizations is the value of auth.organizations.
 type Organizations []Organization
 
@@ -26,19 +29,34 @@ func (c *Config) FindOrganization(name string) (Organization, bool) {
 	return Organization{}, false
 }
 
-// WithOrganization returns the value of auth.organizations with o, in place of the one with
-// its name.
-func (c *Config) WithOrganization(o Organization) string {
-	return append(c.without(o.Name), o).String()
+// AddOrganization adds o to the settings file at path, in place of the one with its name. The
+// organizations that other processes added since the file was read stay.
+func AddOrganization(path string, o Organization) error {
+	return updateOrganizations(path, true, func(all Organizations) Organizations { return append(all.without(o.Name), o) })
 }
 
-// WithoutOrganization returns the value of auth.organizations without the one with a name.
-func (c *Config) WithoutOrganization(name string) string {
-	return c.without(name).String()
+// RemoveOrganization removes the organization with a name from the settings file at path, if
+// it is there.
+func RemoveOrganization(path, name string) error {
+	return updateOrganizations(path, false, func(all Organizations) Organizations { return all.without(name) })
 }
 
-func (c *Config) without(name string) Organizations {
-	return slices.DeleteFunc(slices.Clone(c.Organizations), func(o Organization) bool { return o.Name == name })
+func updateOrganizations(path string, create bool, change func(Organizations) Organizations) error {
+	return update(path, create, func(text string) (map[string]string, error) {
+		old, err := values(text)
+		if err != nil {
+			return nil, nil // apply reports it
+		}
+		all, err := parseOrganizations(old[organizationsName])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s %w", plain(path), organizationsName, err)
+		}
+		return map[string]string{organizationsName: change(all).String()}, nil
+	})
+}
+
+func (all Organizations) without(name string) Organizations {
+	return slices.DeleteFunc(slices.Clone(all), func(o Organization) bool { return o.Name == name })
 }
 
 // String returns the organizations as the setting has them.

@@ -1,7 +1,10 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -19,11 +22,45 @@ func TestOrganizations(t *testing.T) {
 	if o, found := c.FindOrganization("Acme"); found {
 		t.Errorf("got %v for another name", o)
 	}
-	if got := c.WithOrganization(Organization{Name: "acme"}); got != "example.com,acme" {
-		t.Errorf("got %q", got)
+}
+
+// Sign-ins for two organizations at once, each of which has read the settings before the other
+// changed them, both stay.
+func TestChangeOrganizations(t *testing.T) {
+	const id = "89fe8d4ef086da7ca570fb69a3f02392e3fd389c/0123456789abcdef"
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	if err := RemoveOrganization(path, "acme"); err != nil {
+		t.Fatalf("without a file: got %v", err)
 	}
-	if got := c.WithoutOrganization("example.com"); got != "acme="+id {
-		t.Errorf("got %q", got)
+	if _, err := os.Stat(path); err == nil {
+		t.Error("got a file for nothing")
+	}
+	var adding sync.WaitGroup
+	for _, name := range []string{"acme", "example.com"} {
+		adding.Go(func() {
+			if err := AddOrganization(path, Organization{name, ""}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	adding.Wait()
+	for _, change := range []error{
+		AddOrganization(path, Organization{"acme", id}), AddOrganization(path, Organization{"example.net", ""}),
+		RemoveOrganization(path, "example.com"), RemoveOrganization(path, "example"), // a prefix of another name
+	} {
+		if change != nil {
+			t.Error(change)
+		}
+	}
+	c, err := Read(Sources{File: path, Getenv: func(string) string { return "" }})
+	if got, want := c.Organizations.String(), "acme="+id+",example.net"; err != nil || got != want {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+	if err := os.WriteFile(path, []byte("auth:\n  organizations: a,,b\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := AddOrganization(path, Organization{"acme", ""}); err == nil || !strings.Contains(err.Error(), "auth.organizations") {
+		t.Errorf("got %v, want an error that names the setting", err)
 	}
 }
 

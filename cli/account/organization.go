@@ -32,7 +32,7 @@ func checkOrganizationsInFile(a *command.App) error {
 	variable := config.Variable(organizationsSetting)
 	for _, s := range a.Config.Settings {
 		if s.Property == organizationsSetting && s.Source == variable {
-			return hint.With(fmt.Errorf("%s is set, so the settings file cannot be changed with effect", variable), hint.Unset(variable))
+			return hint.With(fmt.Errorf("%s is set, so a change of the settings file would have no effect", variable), hint.Unset(variable))
 		}
 	}
 	return nil
@@ -40,8 +40,7 @@ func checkOrganizationsInFile(a *command.App) error {
 
 // storeFor writes the organization of --for, with its identity, into the settings file.
 func storeFor(a *command.App) error {
-	o := config.Organization{Name: a.For, Identity: a.Config.Identity}
-	return config.Update(a.Config.File, map[string]string{organizationsSetting: a.Config.WithOrganization(o)})
+	return config.AddOrganization(a.Config.File, config.Organization{Name: a.For, Identity: a.Config.Identity})
 }
 
 // forgetFor removes the organization of --for from the settings file.
@@ -49,7 +48,11 @@ func forgetFor(a *command.App) error {
 	if _, found := a.Config.FindOrganization(a.For); !found {
 		return nil
 	}
-	return config.Update(a.Config.File, map[string]string{organizationsSetting: a.Config.WithoutOrganization(a.For)})
+	if err := checkOrganizationsInFile(a); err != nil {
+		a.WarnError(err)
+		return nil
+	}
+	return config.RemoveOrganization(a.Config.File, a.For)
 }
 
 // organizationSession is the session of an organization in the output of status.
