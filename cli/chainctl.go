@@ -49,8 +49,8 @@ are under its own name.`,
 	root.SetFlagErrorFunc(flagError)
 	a.AddFlags(root.PersistentFlags())
 	command.Group(root, newAuth(a), newIAM(a), settings.New(a, diagnose.NewValidate(a)), images.New(a), newVersion(a, version))
-	for _, name := range elsewhere() {
-		addElsewhere(root, strings.Fields(name))
+	for _, name := range unsupported() {
+		addUnsupported(root, strings.Fields(name))
 	}
 	a.AddOutput(root)
 	ignoreFlags(root)
@@ -91,8 +91,8 @@ func newVersion(a *command.App, version string) *cobra.Command {
 	}, "text", "json"))
 }
 
-// elsewhere returns the documented commands of chainctl that this program does not have.
-func elsewhere() []string {
+// unsupported returns the documented commands of chainctl that this program does not have.
+func unsupported() []string {
 	return []string{
 		"actions", "agent", "clusters", "events", "guardener", "libraries", "packages", "policies", "skills", "starter", "update",
 		"auth configure-npm", "auth configure-refresh-service", "auth delete-account", "auth sessions",
@@ -105,8 +105,8 @@ func elsewhere() []string {
 	}
 }
 
-// addElsewhere adds a command that only says that it is not in this program.
-func addElsewhere(root *cobra.Command, words []string) {
+// addUnsupported adds a command that only says that it is not in this program.
+func addUnsupported(root *cobra.Command, words []string) {
 	last := len(words) - 1
 	parent, _, err := root.Find(words[:last])
 	if err != nil || len(words[:last]) != strings.Count(parent.CommandPath(), " ") {

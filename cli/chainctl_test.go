@@ -26,7 +26,7 @@ func TestIsChainctl(t *testing.T) {
 // Each command that is elsewhere stands below a group, and only says so.
 func TestElsewhere(t *testing.T) {
 	root := newChainctl(&command.App{Chainctl: true}, "")
-	for _, name := range elsewhere() {
+	for _, name := range unsupported() {
 		c, _, err := root.Find(append(strings.Fields(name), "--parent", "x"))
 		if err != nil || c.CommandPath() != "chainctl "+name || !c.Hidden || !c.DisableFlagParsing {
 			t.Errorf("%s: got %q, %v", name, c.CommandPath(), err)

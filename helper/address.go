@@ -18,11 +18,11 @@ const mcpPath = "/mcp"
 type ForeignError struct{ Address, Registry, API string }
 
 func (e *ForeignError) Error() string {
-	return fmt.Sprintf("%q is not an https address of %s, a host below it, or %s", printable(e.Address), e.Registry, e.API)
+	return fmt.Sprintf("%q is not an https address of %s, a host below it, or %s", printableAddress(e.Address), e.Registry, e.API)
 }
 
-// printable returns an address for a message, without what may be a secret in it.
-func printable(address string) string {
+// printableAddress returns an address for a message, without what may be a secret in it.
+func printableAddress(address string) string {
 	if end := strings.IndexAny(address, "?#"); end >= 0 {
 		address = address[:end] + "…"
 	}

@@ -92,11 +92,11 @@ func (h *Helper) WriteHeaders(address string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return wrote(json.NewEncoder(out).Encode(map[string]string{"Authorization": authorization(c)}))
+	return writeError(json.NewEncoder(out).Encode(map[string]string{"Authorization": authorization(c)}))
 }
 
-// wrote returns the error of a command whose answer could not be written.
-func wrote(err error) error {
+// writeError returns the error of a command whose answer could not be written.
+func writeError(err error) error {
 	if err != nil {
 		return fmt.Errorf("cannot write the answer: %w", err)
 	}

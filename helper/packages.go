@@ -34,7 +34,7 @@ func (h *Helper) WriteGoAuth(address string, out io.Writer) error {
 		audience = h.Config.Registry.Scheme + "://" + audience
 	}
 	_, err = fmt.Fprintf(out, "%s\n\nAuthorization: %s\n\n", audience, authorization(c))
-	return wrote(err)
+	return writeError(err)
 }
 
 // ErrForeignService means that a service is not of the platform.
@@ -73,12 +73,12 @@ func (h *Helper) WritePassword(r KeyringRequest, out io.Writer) error {
 		if r.WithUsername {
 			answer["username"] = c.Username
 		}
-		return wrote(json.NewEncoder(out).Encode(answer))
+		return writeError(json.NewEncoder(out).Encode(answer))
 	}
 	text := c.Secret + "\n"
 	if r.WithUsername {
 		text = c.Username + "\n" + text
 	}
 	_, err = io.WriteString(out, text)
-	return wrote(err)
+	return writeError(err)
 }

@@ -38,9 +38,9 @@ const (
 	sweepTimeout = 5 * time.Second
 )
 
-// parents returns where folders may be made, the best first: those in memory, then the
+// parentFolders returns where folders may be made, the best first: those in memory, then the
 // system's temporary folder.
-func parents(service string, getenv func(string) string) []string {
+func parentFolders(service string, getenv func(string) string) []string {
 	var all []string
 	if runtime.GOOS != "windows" {
 		if dir := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
@@ -63,7 +63,7 @@ func parents(service string, getenv func(string) string) []string {
 func Make(service string, getenv func(string) string) (*Folder, error) {
 	var made *Folder
 	var errs []error
-	for _, parent := range parents(service, getenv) {
+	for _, parent := range parentFolders(service, getenv) {
 		err := state.CheckPrivateDir(parent)
 		if errors.Is(err, os.ErrNotExist) {
 			if made != nil {

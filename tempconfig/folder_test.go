@@ -21,7 +21,7 @@ func testEnv(t *testing.T) (service, dir string, getenv func(string) string) {
 	}
 	service = "tempconfig-test-" + filepath.Base(filepath.Dir(dir)) + "-" + filepath.Base(dir)
 	t.Cleanup(func() { // where nobody looks for a variable
-		for _, parent := range parents(service, func(string) string { return "" }) {
+		for _, parent := range parentFolders(service, func(string) string { return "" }) {
 			_ = os.RemoveAll(parent)
 		}
 	})
@@ -97,7 +97,7 @@ func TestMakeRefusesOthersFolder(t *testing.T) {
 		t.Skip("folders there have no modes")
 	}
 	service, dir, getenv := testEnv(t)
-	open := parents(service, getenv)[0]
+	open := parentFolders(service, getenv)[0]
 	if err := os.Mkdir(open, 0o700); err != nil {
 		t.Fatal(err)
 	}

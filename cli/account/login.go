@@ -47,7 +47,7 @@ instead.`,
 }
 
 func login(ctx context.Context, a *command.App, c *cobra.Command, f *signInFlags, keepRefreshing bool) error {
-	if err := checkFor(a, c); err != nil {
+	if err := checkForFlags(a, c); err != nil {
 		return err
 	}
 	if err := findIdentity(ctx, a); err != nil {

@@ -64,11 +64,11 @@ func logout(ctx context.Context, a *command.App, audiences []string, revoke bool
 	}
 	errs = append(errs, s.SignOut(ctx))
 	a.ClearOtherStores(ctx, *s)
-	if a.For != "" {
-		if err := errors.Join(append(errs, forgetFor(a))...); err != nil {
+	if a.SessionOrganization != "" {
+		if err := errors.Join(append(errs, forgetOrganization(a))...); err != nil {
 			return err
 		}
-		a.Note("Signed out for the images of %s.", a.For)
+		a.Note("Signed out for the images of %s.", a.SessionOrganization)
 		return nil
 	}
 	a.ForgetNames()

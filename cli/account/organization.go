@@ -14,9 +14,9 @@ import (
 // organizationsSetting is the setting with the organizations that have sessions of their own.
 const organizationsSetting = "auth.organizations"
 
-// checkFor checks the flags that go with --for before anything is done.
-func checkFor(a *command.App, c *cobra.Command) error {
-	if a.For == "" {
+// checkForFlags checks the flags that go with --for before anything is done.
+func checkForFlags(a *command.App, c *cobra.Command) error {
+	if a.SessionOrganization == "" {
 		return nil
 	}
 	if command.AnyChanged(c, "identity-token", "identity-token-env") {
@@ -38,21 +38,21 @@ func checkOrganizationsInFile(a *command.App) error {
 	return nil
 }
 
-// storeFor writes the organization of --for, with its identity, into the settings file.
-func storeFor(a *command.App) error {
-	return config.AddOrganization(a.Config.File, config.Organization{Name: a.For, Identity: a.Config.Identity})
+// storeOrganization writes the organization of --for, with its identity, into the settings file.
+func storeOrganization(a *command.App) error {
+	return config.AddOrganization(a.Config.File, config.Organization{Name: a.SessionOrganization, Identity: a.Config.Identity})
 }
 
-// forgetFor removes the organization of --for from the settings file.
-func forgetFor(a *command.App) error {
-	if _, found := a.Config.FindOrganization(a.For); !found {
+// forgetOrganization removes the organization of --for from the settings file.
+func forgetOrganization(a *command.App) error {
+	if _, found := a.Config.FindOrganization(a.SessionOrganization); !found {
 		return nil
 	}
 	if err := checkOrganizationsInFile(a); err != nil {
 		a.WarnError(err)
 		return nil
 	}
-	return config.RemoveOrganization(a.Config.File, a.For)
+	return config.RemoveOrganization(a.Config.File, a.SessionOrganization)
 }
 
 // organizationSession is the session of an organization in the output of status.

@@ -154,8 +154,8 @@ func signIn(ctx context.Context, a *command.App, c *cobra.Command, s *token.Sess
 // into the settings file, so that get can use it later. A token that was given by its value
 // is not stored.
 func storeIdentity(a *command.App, c *cobra.Command) error {
-	if a.For != "" {
-		return storeFor(a)
+	if a.SessionOrganization != "" {
+		return storeOrganization(a)
 	}
 	if a.Config.Identity == "" || !command.AnyChanged(c, "identity", "identity-token", "identity-token-env") {
 		return nil

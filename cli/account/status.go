@@ -166,7 +166,7 @@ func showStatus(ctx context.Context, a *command.App, quick bool, audience string
 			}
 		}
 	}
-	if a.For == "" {
+	if a.SessionOrganization == "" {
 		if st.Sessions, err = organizationSessions(a); err != nil {
 			return err
 		}

@@ -36,8 +36,8 @@ type App struct {
 	Chainctl bool
 	Config   config.Config
 	Output   string // --output
-	// For is the organization whose session is used, or "" for the default session.
-	For string
+	// SessionOrganization is the organization whose session is used, or "" for the default session.
+	SessionOrganization string
 	// IdentityName is the value of --identity if it is a name, whose ID is not known yet.
 	IdentityName string
 

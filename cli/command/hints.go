@@ -26,8 +26,8 @@ func (a *App) HintText(h hint.Hint) string {
 		return h.Text
 	}
 	text := Name + " " + actions[h.Action]
-	if h.Action == hint.SignIn && a.For != "" {
-		text += " --" + forFlag + " " + hint.Quote(a.For)
+	if h.Action == hint.SignIn && a.SessionOrganization != "" {
+		text += " --" + forFlag + " " + hint.Quote(a.SessionOrganization)
 	}
 	if h.Arguments != "" {
 		text += " " + h.Arguments

@@ -18,7 +18,7 @@ func (a *App) UseOrganization(name string) {
 }
 
 func (a *App) useOrganization(name string, keepIdentity bool) {
-	a.For = name
+	a.SessionOrganization = name
 	if !keepIdentity {
 		o, _ := a.Config.FindOrganization(name)
 		a.Config.Identity = o.Identity
@@ -28,8 +28,8 @@ func (a *App) useOrganization(name string, keepIdentity bool) {
 // service is the name of the store. Each organization with a session of its own has its own
 // store, so that nothing of one session is used for another.
 func (a *App) service() string {
-	if a.For == "" {
+	if a.SessionOrganization == "" {
 		return Name
 	}
-	return Name + "@" + a.For
+	return Name + "@" + a.SessionOrganization
 }

@@ -101,7 +101,7 @@ func list(ctx context.Context, a *command.App, f listFlags) error {
 	case err != nil:
 		return err
 	case total == 0 && credential.Username == token.Username:
-		return explainNone(ctx, a)
+		return explainNoImages(ctx, a)
 	case out.Count == 0 && f.repo != "":
 		a.WarnHint(hint.Text("%s images list", command.Name), "there is no image %s that you can pull", platform.Printable(f.repo))
 	case out.Count == 0 && f.parent != "":
@@ -157,9 +157,9 @@ func inParallel[T, R any](items []T, n int, fetch func(T) (R, error), print func
 	return nil
 }
 
-// explainNone tells a person who reaches no image why, and how to be let into the
+// explainNoImages tells a person who reaches no image why, and how to be let into the
 // organization of their e-mail domain. It asks its owners only after a yes.
-func explainNone(ctx context.Context, a *command.App) error {
+func explainNoImages(ctx context.Context, a *command.App) error {
 	client, _, err := a.API(ctx)
 	if err != nil {
 		return err
