@@ -41,9 +41,9 @@ func newChainctl(a *command.App, version string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   chainctlName,
 		Short: "The commands of chainctl around signing in and pulling, by " + command.Name,
-		Long: `This is ` + command.Name + `, which was called as chainctl. It has chainctl's commands for
+		Long: `This is ` + command.Name + `, run under the name chainctl. It has chainctl's commands for
 signing in, tokens, pull tokens, identities and images. Its other commands, such as doctor,
-are under its own name.`,
+require its own name.`,
 		SilenceErrors: true, SilenceUsage: true, PersistentPreRunE: a.Load,
 	}
 	root.SetFlagErrorFunc(flagError)

@@ -19,8 +19,8 @@ func newInstallLink(a *command.App) *cobra.Command {
 		Use:   "install-chainctl-link",
 		Short: "Let scripts and libraries that run chainctl run this program",
 		Long: `Make a link with the name chainctl to this program, in the folder of this program. Called as
-chainctl, it has chainctl's commands around signing in and pulling; docs/chainctl.md lists
-them. Nothing is ever replaced: if there is another chainctl, the command fails.`,
+chainctl, the program has chainctl's commands for signing in and pulling; docs/chainctl.md lists
+them. Another chainctl is never replaced: if there is one, the command fails.`,
 		Example: `  docker-credential-cgr install-chainctl-link
   docker-credential-cgr install-chainctl-link --dir ~/.local/bin
   docker-credential-cgr install-chainctl-link --remove`,

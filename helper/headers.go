@@ -20,11 +20,11 @@ import (
 // end their helpers after ten seconds.
 const headersTimeout = 8 * time.Second
 
-// headersMargin is how long before its end a token should not be used any more.
+// headersMargin is how long before its end clients should stop using a token.
 const headersMargin = time.Minute
 
 // credentialFor returns the audience of an HTTP request to address, a URL, and the credential
-// for it. It never lets the user sign in. If the address is not of the platform, the error is
+// for it. It never starts a sign-in. If the address is not of the platform, the error is
 // a *ForeignError.
 //
 // A pull token, or another credential that the user stored, is only for the registry and its
@@ -71,8 +71,8 @@ func authorization(c token.Credential) string {
 // isHost reports whether an audience is a host and not a URL.
 func isHost(audience string) bool { return !strings.Contains(audience, "://") }
 
-// WithAudienceHint adds the hint to sign in for an audience to an error of s.Credential, if
-// somebody is signed in, but the session gets no token for it.
+// WithAudienceHint adds the hint to sign in for an audience to an error of s.Credential, if the
+// user is signed in, but the session cannot get a token for it.
 func WithAudienceHint(s *token.Session, audience string, err error) error {
 	var notSignedIn *token.NotSignedInError
 	if !errors.As(err, &notSignedIn) || audience == s.Registry || audience == s.API {

@@ -40,8 +40,8 @@ func (h *Helper) WriteGoAuth(address string, out io.Writer) error {
 // ErrForeignService means that a service is not of the platform.
 var ErrForeignService = errors.New("not a service of the platform")
 
-// KeyringRequest is a request for a password in the way of Python's keyring command, which
-// pip and uv run.
+// KeyringRequest is a request for a password as pip and uv send it to Python's keyring
+// command.
 type KeyringRequest struct {
 	Service  string // URL or host
 	Username string // optional if WithUsername is set

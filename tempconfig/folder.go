@@ -1,9 +1,9 @@
-// Package tempconfig gives a command configurations of Docker and of tools for packages that
-// last as long as the command, with a credential for clients that run no credential helper.
+// Package tempconfig makes temporary configurations of Docker, and of tools for packages, for
+// one command, with a credential for clients that run no credential helper.
 //
 // The files are in a private folder, in memory where the system has one. A folder is removed
-// when its command ends. One that a killed process left is removed by the next: a process
-// holds a lock for its folder, which ends with it.
+// when its command ends. If a process was killed, the next one removes its folder: each process
+// holds a lock for its folder, which the system releases when it ends.
 package tempconfig
 
 import (

@@ -157,8 +157,8 @@ func inParallel[T, R any](items []T, n int, fetch func(T) (R, error), print func
 	return nil
 }
 
-// explainNoImages tells a person who reaches no image why, and how to be let into the
-// organization of their e-mail domain. It asks its owners only after a yes.
+// explainNoImages tells a user who can pull no image why, and which organization has the domain
+// of their e-mail address. It asks its owners to add the user only after a confirmation.
 func explainNoImages(ctx context.Context, a *command.App) error {
 	client, _, err := a.API(ctx)
 	if err != nil {

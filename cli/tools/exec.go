@@ -40,11 +40,11 @@ For npm, npx, pnpm, pip, uv, go and bundle, and with --packages for any command,
 files with a credential for packages. Sets NPM_CONFIG_USERCONFIG, NETRC and BUNDLE_USER_CONFIG.
 
 The files are copies of yours, logins to other servers included, in a folder of mode 0700, in
-memory if the system has one there. The token in them is renewed while the command runs, and the
-folder is removed when it ends.
+memory where the system allows that. The token in them is renewed while the command runs, and
+the folder is removed when the command ends.
 
-Signals are passed on to the command. Its exit code is that of this program, or 128 and the
-number of the signal that ended it; 127 if it is not found, 126 if it cannot be run.`,
+Signals are passed on to the command. The exit code is that of the command, or 128 plus the
+number of the signal that ended it; 127 if the command is not found, 126 if it cannot be run.`,
 		Example: `  docker-credential-cgr exec skopeo copy docker://cgr.dev/ORGANIZATION/python dir:python
   docker-credential-cgr exec -- helm pull oci://cgr.dev/ORGANIZATION/charts/nginx
   docker-credential-cgr exec npm install --registry https://libraries.cgr.dev/javascript/

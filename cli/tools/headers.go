@@ -34,8 +34,8 @@ func newHeaders(a *command.App) *cobra.Command {
 		Long: `Print the HTTP headers for a request to a URL of the platform, as JSON. MCP clients run this
 command for each connection, and set ` + urlVariable + ` instead of the argument.
 
-The token is for the MCP server at the URL, if there is one, or else for its host. A pull
-token that is stored for the host is printed as Basic. Other hosts are refused. The command
+The token is for the MCP server at the URL if there is one, otherwise for the host. A pull token
+that is stored for the host is printed as Basic. Other hosts are refused. The command
 never starts a sign-in and ends within 8 seconds.
 
 With -o go it is a GOAUTH command: without a URL it prints the headers for the host that serves
@@ -51,7 +51,7 @@ packages, and nothing for other hosts.`,
 // Watch returns a context that also ends when the program is stopped (see token.Session).
 type Watch func(context.Context) (context.Context, context.CancelFunc)
 
-// newHelper returns the helper that answers other programs than clients of Docker: it never
+// newHelper returns the helper that answers programs other than Docker's clients. It never
 // prompts.
 func newHelper(ctx context.Context, a *command.App, watch Watch) *helper.Helper {
 	a.NeverPrompts = true

@@ -19,8 +19,8 @@ func newKeyring(a *command.App) *cobra.Command {
 	get := command.Formats(&cobra.Command{
 		Use:   "get SERVICE [USERNAME]",
 		Short: "Print the password for a package index",
-		Long: `Print the password for a package index, in the way of Python's keyring command, which pip and uv
-run. SERVICE is a URL or a host. An access token has the user name _token.
+		Long: `Print the password for a package index, in the format of Python's keyring command, which pip and
+uv run. SERVICE is a URL or a host. An access token has the user name _token.
 
 The exit code is 1 for other hosts. The command never starts a sign-in and ends within 8
 seconds.`,

@@ -15,9 +15,9 @@ import (
 func newLoginClient(a *command.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "login-client CLIENT [-- ARGUMENT...]",
-		Short: "Log a client in that runs no credential helper",
+		Short: "Log in a client that runs no credential helper",
 		Long: `Run the login command of a client, such as helm, nerdctl, oras or container, with a credential
-for the registry. The secret is passed on standard input. Further arguments are the client's.
+for the registry. The secret is passed on standard input, and further arguments to the client.
 
 The client stores the credential in its own way, often in a file. A token of a session is valid
 for up to an hour: run the command again then, or use exec.`,
