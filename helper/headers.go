@@ -48,7 +48,11 @@ func (h *Helper) credentialFor(address string) (audience string, c token.Credent
 	case h.Config.IdentityID != "" && isHost(audience):
 		return audience, token.Credential{Username: h.Config.IdentityID, Secret: h.Config.Token}, nil
 	}
-	session, err := h.Session(organization(h.Config, address), false)
+	var name string       // of the organization
+	if isHost(audience) { // the paths of the API and of MCP servers have none
+		name = organization(h.Config, address)
+	}
+	session, err := h.Session(name, false)
 	if err != nil {
 		return "", c, err
 	}

@@ -169,3 +169,24 @@ func FuzzBazel(f *testing.F) {
 		}
 	})
 }
+
+// Only paths of the registry and its subdomains have the names of organizations.
+func TestHeadersOfOrganization(t *testing.T) {
+	f := newFixture(t, map[string]string{"CHAINGUARD_AUTH_ORGANIZATIONS": "acme,iam,mcp"})
+	var got string
+	f.helper.Session = func(organization string, _ bool) (*token.Session, error) {
+		got = organization
+		return nil, errors.New("no session")
+	}
+	for address, want := range map[string]string{
+		"https://cgr.dev/v2/acme/python/manifests/1":    "acme",
+		"https://apk.cgr.dev/acme/x86_64":               "acme",
+		"https://cgr.dev/mcp":                           "",
+		"https://console-api.enforce.dev/iam/v1/groups": "",
+	} {
+		got = "none"
+		if err := f.helper.WriteHeaders(address, io.Discard); err == nil || got != want {
+			t.Errorf("%s: got the session of %q, %v, want that of %q", address, got, err, want)
+		}
+	}
+}
