@@ -82,8 +82,9 @@ func (a *App) ForgetSaved(ctx context.Context, s *token.Session, id string) erro
 }
 
 // RegistryCredential returns the credential for an image: that of the environment, else
-// what get returns, else the login in Docker's configuration. It lets the user sign in
-// unless there is such a login or the image should be public.
+// what get returns, else the login in Docker's configuration, which is not for an organization
+// with a session of its own. It lets the user sign in unless there is such a login or the image
+// should be public.
 func (a *App) RegistryCredential(ctx context.Context, public bool) (*token.Credential, error) {
 	if a.Config.IdentityID != "" {
 		return &token.Credential{Username: a.Config.IdentityID, Secret: a.Config.Token}, nil
@@ -94,7 +95,7 @@ func (a *App) RegistryCredential(ctx context.Context, public bool) (*token.Crede
 	}
 	var username, password string
 	var hasLogin bool
-	if file, err := DockerFile(); err == nil { // doctor reports an unreadable file
+	if file, err := DockerFile(); err == nil && a.SessionOrganization == "" { // doctor reports an unreadable file
 		username, password, hasLogin = file.Pair(a.Config.Registry.Host)
 	}
 	c, err := s.Credential(ctx, s.Registry, !hasLogin && !public)
