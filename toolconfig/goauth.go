@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
-	"slices"
 	"strings"
+
+	"docker-credential-cgr/hint"
 )
 
 // addCommand returns a value of GOAUTH with a command in front of the others, which the go
@@ -54,17 +56,16 @@ func (g GoAuth) Without() string { return removeCommand(g.Value, g.Command) }
 
 // Write changes the setting with `go env`, and returns the path of the file that has it.
 func (g GoAuth) Write(ctx context.Context, value string) (file string, err error) {
+	switch {
+	case os.Getenv("GOAUTH") != "":
+		return "", hint.With(errors.New("GOAUTH is set in the environment, which takes precedence over go env"), hint.Unset("GOAUTH"))
+	case os.Getenv("GOENV") == "off":
+		return "", hint.With(errors.New("GOENV is off, so the go command reads no settings"), hint.Unset("GOENV"))
+	}
 	if value == "" || value == goDefault {
 		_, err = runGo(ctx, "env", "-u", "GOAUTH")
 	} else {
 		_, err = runGo(ctx, "env", "-w", "GOAUTH="+value)
-	}
-	if err != nil {
-		return "", err
-	}
-	now, err := runGo(ctx, "env", "GOAUTH")
-	if err == nil && !slices.Contains([]string{value, goDefault}, now) {
-		err = fmt.Errorf("GOAUTH is still %q: the environment variable takes precedence", now)
 	}
 	if err != nil {
 		return "", err
