@@ -34,7 +34,7 @@ check: ## Formatting, vet and the fast unit tests, in less than a minute
 test: ## Unit tests, fuzz seeds and scripts; needs only Go
 	@echo "Building and testing: about five minutes the first time."
 	$(GO) test $(RACE) $(TESTFLAGS) ./...
-	cd e2e && $(GO) test $(if $(CI),$(RACE)) $(TESTFLAGS) -count=1 ./... # they build the program, which go's cache does not see
+	cd e2e && $(GO) test $(if $(CI),$(RACE)) $(TESTFLAGS) -count=1 -timeout 20m ./... # they build the program, which go's cache does not see
 
 .PHONY: e2e
 e2e: ## Tests with real Docker, Podman, Skopeo, Chromium, Secret Service
