@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -30,7 +31,21 @@ type daemon struct {
 
 // theDaemon starts the daemon when it is first needed.
 var theDaemon = sync.OnceValues(func() (*daemon, error) {
-	d, err := startDaemon()
+	var d *daemon
+	var err error
+	started := make(chan struct{})
+	go func() {
+		// The daemon gets a signal when the thread that has started it ends, as those of tests in a network of their own do
+		// (Pdeathsig in isolated). This one stays.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		d, err = startDaemon()
+		close(started)
+		if d != nil {
+			<-d.ended
+		}
+	}()
+	<-started
 	daemonStarted = d != nil
 	return d, err
 })
