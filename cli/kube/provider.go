@@ -159,5 +159,8 @@ func readPullToken(path string) (token.Credential, error) {
 	if claims, err := platform.ParseClaims(t.Token); err == nil {
 		c.Expires = claims.Expires
 	}
+	if !c.Expires.IsZero() && !c.Expires.After(command.Now()) {
+		return token.Credential{}, fmt.Errorf("the pull token in %s expired on %s", platform.Printable(path), c.Expires.Local().Format(command.TimeFormat))
+	}
 	return c, nil
 }
