@@ -126,3 +126,22 @@ func TestPackagesFaults(t *testing.T) {
 		t.Errorf("got %v, want an error that names the file", err)
 	}
 }
+
+// A credential for the host that the user has is left out, and all other lines stay.
+func FuzzNPM(f *testing.F) {
+	f.Add("registry=https://registry.npmjs.org/\n//libraries.example/:_authToken=old\n//other/:_auth=x\n")
+	f.Add("\"//libraries.example/a/:username\" = me\r\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		p := &Packages{Host: "libraries.example", npm: text}
+		var want []string
+		for line := range strings.Lines(text) {
+			if !p.isNPMCredential(line) {
+				want = append(want, strings.TrimRight(line, "\r\n"))
+			}
+		}
+		want = append(want, "//libraries.example/:_authToken=new", "")
+		if got := p.npmText(Login{Username: "_token", Secret: "new", IsToken: true}); got != strings.Join(want, "\n") {
+			t.Errorf("%q became %q", text, got)
+		}
+	})
+}

@@ -75,3 +75,18 @@ func TestLink(t *testing.T) {
 		})
 	}
 }
+
+func FuzzGoAuth(f *testing.F) {
+	f.Add("netrc")
+	f.Add("git /src; docker-credential-cgr headers -o go ;netrc")
+	f.Fuzz(func(t *testing.T, value string) {
+		g := GoAuth{value, "docker-credential-cgr headers -o go"}
+		with := GoAuth{g.With(), g.Command}
+		if with.With() != with.Value {
+			t.Errorf("%q is not stable: %q, then %q", value, with.Value, with.With())
+		}
+		if rest := (GoAuth{with.Without(), g.Command}); rest.Without() != rest.Value {
+			t.Errorf("%q is not removed at once: %q, then %q", value, rest.Value, rest.Without())
+		}
+	})
+}

@@ -440,3 +440,21 @@ func FuzzEditConfig(f *testing.F) {
 		}
 	})
 }
+
+func FuzzFlags(f *testing.F) {
+	f.Add("KUBELET_EXTRA_ARGS=\"--v=2\"\nX=1\n")
+	f.Add("KUBELET_EXTRA_ARGS=--a='b c'\r\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		l := Layout{Config: "/c", Bin: "/b"}
+		added, err := addFlags(text, l)
+		if err != nil {
+			return
+		}
+		if again, err := addFlags(added, l); err != nil || again != added {
+			t.Errorf("%q is not stable: %q, then %q (%v)", text, added, again, err)
+		}
+		if strings.Count(added, "\n") > strings.Count(text, "\n")+2 {
+			t.Errorf("%q became %q", text, added)
+		}
+	})
+}
