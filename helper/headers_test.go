@@ -55,7 +55,7 @@ func TestHeadersRefuses(t *testing.T) {
 	err := f.helper.WriteHeaders("https://cgr.dev/mcp", io.Discard)
 	var notSignedIn *token.NotSignedInError
 	if !errors.As(err, &notSignedIn) || f.windows != 0 {
-		t.Errorf("P6 got %v and %d windows, want the error that nobody is signed in", err, f.windows)
+		t.Errorf("P6 got %v and %d windows, want a *token.NotSignedInError", err, f.windows)
 	}
 	f.opened = 0
 	err = f.helper.WriteHeaders("https://evil.example/\x1b[2J", io.Discard)

@@ -52,17 +52,7 @@ func TestMatrix(t *testing.T) {
 
 	n := newTrueNetwork(t)
 	etc, authority := n.etc(t)
-	d, err := startDaemon("APPEND_TO_ETC=" + etc)
-	if d != nil {
-		defer func() {
-			if err := d.stop(); err != nil {
-				t.Error(err)
-			}
-		}()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := n.startDaemon(t, etc)
 
 	update := os.Getenv("UPDATE_DOCS") != ""
 	var rows [][]string

@@ -87,6 +87,23 @@ func (n *trueNetwork) etc(t *testing.T) (dir, authority string) {
 	return dir, authority
 }
 
+// startDaemon starts a Docker daemon in the namespace, which the test has entered, with what etc returned.
+func (n *trueNetwork) startDaemon(t *testing.T, etc string) *daemon {
+	t.Helper()
+	d, err := startDaemon("APPEND_TO_ETC=" + etc)
+	if d != nil {
+		t.Cleanup(func() {
+			if err := d.stop(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 // registry gives the platform's registry its true name.
 func (n *trueNetwork) registry() fakeplatform.Option {
 	return func(b *fakeplatform.Behavior) { b.RegistryName, b.RegistryCertificate = trueName, n.certificate }

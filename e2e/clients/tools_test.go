@@ -25,17 +25,7 @@ import (
 func TestOneSignIn(t *testing.T) {
 	n := newTrueNetwork(t)
 	etc, authority := n.etc(t)
-	d, err := startDaemon("APPEND_TO_ETC=" + etc)
-	if d != nil {
-		defer func() {
-			if err := d.stop(); err != nil {
-				t.Error(err)
-			}
-		}()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := n.startDaemon(t, etc)
 	t.Run("tools", func(t *testing.T) {
 		n.enter(t)
 		p := newFixture(t, n.registry(), func(b *fakeplatform.Behavior) { b.MCPServer = newMCPServer() })
